@@ -1,0 +1,6 @@
+/** What host and guest, and the command line and a machine's process, say to each other. See docs/protocol.md. */
+export { Connection, type ConnectionOptions } from "./connection.ts";
+export { ProtocolError } from "./frame.ts";
+export * from "./messages.ts";
+export { Stream, StreamFailure } from "./stream.ts";
+export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";

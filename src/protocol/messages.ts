@@ -1,0 +1,163 @@
+/** What is said in the protocol's JSON payloads, and the checks for data from the other side. */
+import { ProtocolError } from "./frame.ts";
+
+export const PROTOCOL_VERSION = 1;
+
+/** The channels of an `exec` stream. */
+export const Channel = { stdin: 0, stdout: 1, stderr: 2 } as const;
+export type Channel = (typeof Channel)[keyof typeof Channel];
+
+/** First frame in both directions. */
+export interface Hello {
+  readonly protocol: number;
+  /** Version of the program that speaks. */
+  readonly version: string;
+  /** Milliseconds since the guest's kernel started, of the guest's first process and of the agent; agent only. */
+  readonly bootMs?: { readonly init: number; readonly agent: number };
+}
+
+/** Parameters of `exec`: start a process in the workload's root. */
+export interface ExecRequest {
+  /** Program and arguments; the program is looked up in the PATH of `env` unless it has a slash. */
+  readonly argv: readonly string[];
+  /** `NAME=value`; nothing is added to it but HOME, when absent, from the user's passwd entry. */
+  readonly env: readonly string[];
+  /** Absolute directory in the workload's root; made when it does not exist, as container runtimes do. */
+  readonly cwd: string;
+  /** As in an image: empty (root), `name`, `uid`, `name:group`, `uid:gid`. */
+  readonly user: string;
+  /** Give the process a terminal of this size: all output is then on the stdout channel. */
+  readonly tty?: TerminalSize;
+  /** False: standard input is /dev/null and the stdin channel is not used. */
+  readonly stdin: boolean;
+  readonly rlimits?: readonly ResourceLimit[];
+}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A limit of setrlimit(2), e.g. `{ name: "nofile", soft: 1024, hard: 4096 }`; -1 is unlimited. */
+export interface ResourceLimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** Answer to `exec` once the program runs: its process id as the guest's agent sees it. */
+export interface ExecAccepted {
+  readonly pid: number;
+}
+
+/** How a process ended: exactly one of the two. */
+export type ExecResult = { readonly exitCode: number } | { readonly signal: number };
+
+/** Control messages on an `exec` stream, host to guest. */
+export type ExecControl =
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  | { readonly type: "signal"; readonly signal: number };
+
+/** Parameters of `clock`: set the guest's clock to the host's, nanoseconds since the epoch as a decimal string. */
+export interface ClockRequest {
+  readonly unixNanoseconds: string;
+}
+
+/** Payload of a `fail` frame. Codes of the agent: see docs/protocol.md. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown, maximum: number): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= maximum;
+const isText = (value: unknown, maximum: number): value is string =>
+  typeof value === "string" && value.length <= maximum;
+
+function reject(what: string): never {
+  throw new ProtocolError(`malformed ${what}`);
+}
+
+export function checkHello(value: unknown): Hello {
+  if (!isObject(value) || !isCount(value.protocol, 0xffff) || !isText(value.version, 100)) reject("hello");
+  const { bootMs } = value;
+  if (bootMs === undefined) return { protocol: value.protocol, version: value.version };
+  if (!isObject(bootMs) || typeof bootMs.init !== "number" || typeof bootMs.agent !== "number")
+    reject("hello");
+  return {
+    protocol: value.protocol,
+    version: value.version,
+    bootMs: { init: bootMs.init, agent: bootMs.agent },
+  };
+}
+
+export function checkExecAccepted(value: unknown): ExecAccepted {
+  if (!isObject(value) || !isCount(value.pid, 0x7fffffff)) reject("answer to exec");
+  return { pid: value.pid };
+}
+
+export function checkExecResult(value: unknown): ExecResult {
+  if (!isObject(value)) reject("result of exec");
+  if (isCount(value.exitCode, 255)) return { exitCode: value.exitCode };
+  if (isCount(value.signal, 127)) return { signal: value.signal };
+  reject("result of exec");
+}
+
+export function checkFailure(value: unknown): Failure {
+  if (!isObject(value) || !isText(value.code, 100) || !isText(value.message, 4096)) reject("failure");
+  return { code: value.code, message: value.message };
+}
+
+const isTextList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === "string" && !item.includes("\0"));
+
+function checkTerminalSize(value: unknown): TerminalSize {
+  if (!isObject(value) || !isCount(value.columns, 0xffff) || !isCount(value.rows, 0xffff))
+    reject("terminal size");
+  return { columns: value.columns, rows: value.rows };
+}
+
+function checkResourceLimit(value: unknown): ResourceLimit {
+  if (!isObject(value) || !isText(value.name, 20)) reject("resource limit");
+  const { name, soft, hard } = value;
+  if (!Number.isInteger(soft) || !Number.isInteger(hard)) reject("resource limit");
+  return { name, soft: soft as number, hard: hard as number };
+}
+
+/** The agent's check of what the host (or, through a bug there, anyone) asks for. */
+export function checkExecRequest(value: unknown): ExecRequest {
+  if (!isObject(value) || !isTextList(value.argv) || value.argv.length === 0) reject("exec: argv");
+  if (!isTextList(value.env)) reject("exec: env");
+  if (!isText(value.cwd, 4096) || !value.cwd.startsWith("/") || value.cwd.includes("\0")) reject("exec: cwd");
+  if (!isText(value.user, 256) || value.user.includes("\0")) reject("exec: user");
+  if (typeof value.stdin !== "boolean") reject("exec: stdin");
+  const limits = value.rlimits ?? [];
+  if (!Array.isArray(limits) || limits.length > 16) reject("exec: rlimits");
+  return {
+    argv: value.argv,
+    env: value.env,
+    cwd: value.cwd,
+    user: value.user,
+    stdin: value.stdin,
+    rlimits: limits.map(checkResourceLimit),
+    ...(value.tty === undefined ? {} : { tty: checkTerminalSize(value.tty) }),
+  };
+}
+
+export function checkExecControl(value: unknown): ExecControl {
+  if (isObject(value) && value.type === "resize") return { type: "resize", ...checkTerminalSize(value) };
+  if (isObject(value) && value.type === "signal" && isCount(value.signal, 64)) {
+    return { type: "signal", signal: value.signal };
+  }
+  reject("control message");
+}
+
+export function checkClockRequest(value: unknown): ClockRequest {
+  if (!isObject(value) || !isText(value.unixNanoseconds, 20) || !/^\d+$/.test(value.unixNanoseconds))
+    reject("clock");
+  return { unixNanoseconds: value.unixNanoseconds };
+}

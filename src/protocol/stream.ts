@@ -1,0 +1,188 @@
+import { encodeJson, FrameType, MAX_DATA_BYTES, ProtocolError } from "./frame.ts";
+import type { Failure } from "./messages.ts";
+import { ReceiveWindow, SendWindow } from "./window.ts";
+
+/** What a stream needs of its connection. */
+export interface FrameSender {
+  send(type: FrameType, stream: number, payload: Uint8Array, channel?: number): void;
+  /** Resolves when the pipe can take more data; waiting streams take turns. */
+  writable(): Promise<void>;
+}
+
+/** The other side refused or gave up the work of a stream. */
+export class StreamFailure extends Error {
+  override name = "StreamFailure";
+  readonly code: string;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.code = failure.code;
+  }
+}
+
+const empty = new Uint8Array(0);
+
+/**
+ * One piece of work on a connection, e.g. one process: numbered byte channels in both directions, each with its own
+ * flow control, control messages from the opener, and one final result or failure from the other side.
+ */
+export class Stream {
+  readonly id: number;
+  readonly method: string;
+  /** Unchecked data from the other side when it opened this stream. */
+  readonly params: unknown;
+  /** The opener: resolves when the other side has started the work, with unchecked data. */
+  readonly accepted: Promise<unknown>;
+  /** The opener: resolves with the result, unchecked data; rejects with StreamFailure or the connection's error. */
+  readonly result: Promise<unknown>;
+  /** The other side: called for each control message, unchecked data. */
+  onControl: (message: unknown) => void = () => {};
+  /** The other side: called when the opener gives up or its connection is gone. */
+  onCancel: () => void = () => {};
+
+  #sender: FrameSender;
+  #sending = new Map<number, SendWindow>();
+  #receiving = new Map<number, ReceiveWindow>();
+  #endSent = new Set<number>();
+  #closed = false;
+  #cancelled = false;
+  #accept = Promise.withResolvers<unknown>();
+  #finish = Promise.withResolvers<unknown>();
+
+  constructor(sender: FrameSender, id: number, method: string, params: unknown) {
+    this.#sender = sender;
+    this.id = id;
+    this.method = method;
+    this.params = params;
+    this.accepted = this.#accept.promise;
+    this.result = this.#finish.promise;
+    // Nobody has to wait for either.
+    this.accepted.catch(() => {});
+    this.result.catch(() => {});
+  }
+
+  /**
+   * Sends bytes on a channel; resolves once they are handed to the connection, which is when the other side had
+   * room for them. After the stream's end, or the channel's, it does nothing.
+   */
+  async write(channel: number, bytes: Uint8Array): Promise<void> {
+    const window = this.#sendWindow(channel);
+    for (let offset = 0; offset < bytes.length; ) {
+      await window.ready();
+      await this.#sender.writable();
+      if (this.#closed || window.closed) return;
+      // Another writer may have used the window while this one waited for the pipe.
+      const size = Math.min(bytes.length - offset, window.available, MAX_DATA_BYTES);
+      if (size === 0) continue;
+      window.take(size);
+      this.#sender.send(FrameType.data, this.id, bytes.subarray(offset, offset + size), channel);
+      offset += size;
+    }
+  }
+
+  /** Tells the other side that nothing more follows on this channel. */
+  end(channel: number): void {
+    if (this.#closed || this.#endSent.has(channel)) return;
+    this.#endSent.add(channel);
+    this.#sender.send(FrameType.end, this.id, empty, channel);
+  }
+
+  /** Chunks of a channel as they arrive, until its end or the stream's. Reading is what lets the sender go on. */
+  read(channel: number): AsyncGenerator<Uint8Array, void, void> {
+    return this.#receiveWindow(channel).read();
+  }
+
+  /** Opener: sends a control message. */
+  control(message: unknown): void {
+    if (!this.#closed) this.#sender.send(FrameType.control, this.id, encodeJson(message));
+  }
+
+  /** Opener: asks the other side to end the work; `result` settles when it has. */
+  cancel(): void {
+    if (this.#closed || this.#cancelled) return;
+    this.#cancelled = true;
+    this.#sender.send(FrameType.cancel, this.id, empty);
+  }
+
+  /** Other side: the work has started. */
+  accept(info?: unknown): void {
+    if (!this.#closed) this.#sender.send(FrameType.accept, this.id, encodeJson(info));
+  }
+
+  /** Other side: the work is done; all data must have been written. */
+  finish(result?: unknown): void {
+    if (this.#closed) return;
+    this.#sender.send(FrameType.result, this.id, encodeJson(result));
+    this.close(undefined);
+  }
+
+  /** Other side: the work could not be done. */
+  fail(code: string, message: string): void {
+    if (this.#closed) return;
+    this.#sender.send(FrameType.fail, this.id, encodeJson({ code, message: message.slice(0, 2000) }));
+    this.close(new StreamFailure({ code, message }));
+  }
+
+  /** For the connection: a data frame. */
+  receive(channel: number, bytes: Uint8Array): void {
+    this.#receiveWindow(channel).push(bytes);
+  }
+
+  receiveEnd(channel: number): void {
+    this.#receiveWindow(channel).end();
+  }
+
+  receiveCredit(channel: number, bytes: number): void {
+    this.#sendWindow(channel).grant(bytes);
+  }
+
+  receiveAccept(info: unknown): void {
+    this.#accept.resolve(info);
+  }
+
+  /** For the connection: the stream is over, by its result, a failure or the connection's end. */
+  close(error: Error | undefined, result?: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const window of this.#sending.values()) window.close();
+    for (const window of this.#receiving.values()) window.end();
+    if (error === undefined) {
+      this.#accept.resolve(undefined);
+      this.#finish.resolve(result);
+    } else {
+      this.#accept.reject(error);
+      this.#finish.reject(error);
+    }
+  }
+
+  #sendWindow(channel: number): SendWindow {
+    let window = this.#sending.get(channel);
+    if (window === undefined) {
+      window = new SendWindow();
+      this.#sending.set(channel, window);
+      if (this.#closed) window.close();
+    }
+    return window;
+  }
+
+  #receiveWindow(channel: number): ReceiveWindow {
+    let window = this.#receiving.get(channel);
+    if (window === undefined) {
+      if (channel > MAX_CHANNEL) throw new ProtocolError(`channel ${channel} does not exist`);
+      window = new ReceiveWindow((bytes) => this.#grant(channel, bytes));
+      this.#receiving.set(channel, window);
+      if (this.#closed) window.end();
+    }
+    return window;
+  }
+
+  #grant(channel: number, bytes: number): void {
+    if (this.#closed) return;
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, bytes);
+    this.#sender.send(FrameType.credit, this.id, payload, channel);
+  }
+}
+
+/** Channels are numbered from 0; more than any method uses would only cost memory. */
+const MAX_CHANNEL = 3;
