@@ -61,10 +61,15 @@ function homeDirectory(env: Environment): string {
 function runtimeDirectory(env: Environment, uid: number, root?: string): string {
   const suffix = root === undefined ? "" : `-${Bun.hash(root).toString(16).slice(0, 8)}`;
   const base = env.XDG_RUNTIME_DIR;
-  return base?.startsWith("/") && base.length <= 60
-    ? `${base}/smolvm${suffix}`
-    : `/tmp/smolvm-${uid}${suffix}`;
+  const usable = base?.startsWith("/") && base.length <= MAX_RUNTIME_BASE;
+  return usable ? `${base}/smolvm${suffix}` : `/tmp/smolvm-${uid}${suffix}`;
 }
+
+/**
+ * With `/smolvm-` and 8 digits, a machine name of 64 characters and `.agent`, a path of this length still fits into a
+ * sockaddr_un of 107 bytes. `/run/user/` and any uid fit.
+ */
+const MAX_RUNTIME_BASE = 20;
 
 function requireAbsolute(name: string, value: string): string {
   if (value.startsWith("/")) return value.replace(/(?!^)\/+$/, "");

@@ -2,5 +2,5 @@
 export { Connection, type ConnectionOptions } from "./connection.ts";
 export { ProtocolError } from "./frame.ts";
 export * from "./messages.ts";
-export { Stream, StreamFailure } from "./stream.ts";
+export { failureOf, Stream, StreamFailure } from "./stream.ts";
 export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";

@@ -67,6 +67,8 @@ export interface ClockRequest {
 export interface Failure {
   readonly code: string;
   readonly message: string;
+  /** What the user can do about it. */
+  readonly hint?: string;
 }
 
 type Json = Record<string, unknown>;
@@ -109,7 +111,10 @@ export function checkExecResult(value: unknown): ExecResult {
 
 export function checkFailure(value: unknown): Failure {
   if (!isObject(value) || !isText(value.code, 100) || !isText(value.message, 4096)) reject("failure");
-  return { code: value.code, message: value.message };
+  const failure = { code: value.code, message: value.message };
+  if (value.hint === undefined) return failure;
+  if (!isText(value.hint, 4096)) reject("failure");
+  return { ...failure, hint: value.hint };
 }
 
 const isTextList = (value: unknown): value is string[] =>

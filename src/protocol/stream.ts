@@ -13,11 +13,24 @@ export interface FrameSender {
 export class StreamFailure extends Error {
   override name = "StreamFailure";
   readonly code: string;
+  readonly hint: string | undefined;
 
   constructor(failure: Failure) {
     super(failure.message);
     this.code = failure.code;
+    this.hint = failure.hint;
   }
+}
+
+/** What to tell the other side about anything that was thrown. */
+export function failureOf(error: unknown): Failure {
+  const { code, hint } = error as { code?: unknown; hint?: unknown };
+  return {
+    // A system error's code (ENOSPC) is kept; an Error without any is a lost connection or a bug.
+    code: typeof code === "string" ? code : "internal",
+    message: error instanceof Error ? error.message : String(error),
+    ...(typeof hint === "string" ? { hint } : {}),
+  };
 }
 
 const empty = new Uint8Array(0);
@@ -117,10 +130,11 @@ export class Stream {
   }
 
   /** Other side: the work could not be done. */
-  fail(code: string, message: string): void {
+  fail(failure: Failure): void {
     if (this.#closed) return;
-    this.#sender.send(FrameType.fail, this.id, encodeJson({ code, message: message.slice(0, 2000) }));
-    this.close(new StreamFailure({ code, message }));
+    const message = failure.message.slice(0, MAX_MESSAGE_LENGTH);
+    this.#sender.send(FrameType.fail, this.id, encodeJson({ ...failure, message }));
+    this.close(new StreamFailure(failure));
   }
 
   /** For the connection: a data frame. */
@@ -183,6 +197,9 @@ export class Stream {
     this.#sender.send(FrameType.credit, this.id, payload, channel);
   }
 }
+
+/** Longest failure message: a few lines of a guest's console fit. */
+const MAX_MESSAGE_LENGTH = 4000;
 
 /** Channels are numbered from 0; more than any method uses would only cost memory. */
 const MAX_CHANNEL = 3;

@@ -1,0 +1,122 @@
+import type { Paths } from "../config/paths.ts";
+import { ExitCode, errnoOf, SmolError } from "../errors.ts";
+import {
+  Connection,
+  connectTransport,
+  type ExecRequest,
+  type Stream,
+  StreamFailure,
+} from "../protocol/index.ts";
+import { selfCommand } from "../self.ts";
+import { version } from "../version.ts";
+import { readRunningMachine, removeIfUnused, socketPaths } from "./directory.ts";
+import type { MachinePlan, StartReport } from "./plan.ts";
+import type { MachineRecord } from "./record.ts";
+
+/** The descriptor on which a machine process finds its owner. */
+export const OWNER_FD = 3;
+
+/** A machine process that this process started and owns. */
+export class OwnedMachine {
+  readonly #child: Bun.Subprocess;
+  readonly #connection: Promise<Connection>;
+  #plan: MachinePlan | undefined;
+
+  /** Starts a machine process that waits for its plan. */
+  constructor() {
+    const { command, env } = selfCommand("__machine");
+    this.#child = Bun.spawn(command, {
+      env,
+      cwd: "/",
+      // A session of its own: signals of the terminal reach only the owner.
+      detached: true,
+      stdio: ["ignore", "ignore", env.SMOLVM_DEBUG ? "inherit" : "ignore", "socket-fd"],
+    });
+    const fd = this.#child.stdio[OWNER_FD];
+    if (typeof fd !== "number") throw new Error("no descriptor for the machine process");
+    this.#connection = connectTransport({ fd }).then(
+      (transport) => new Connection(transport, { hello: { version } }),
+    );
+  }
+
+  /** Boots the machine; resolves when its agent is ready. */
+  async start(plan: MachinePlan): Promise<StartReport> {
+    this.#plan = plan;
+    const stream = (await this.#connection).open("start", plan);
+    return (await this.#result(stream)) as StartReport;
+  }
+
+  /** Starts a process in the machine; may be called right after `start`, without waiting for it. */
+  async exec(request: ExecRequest): Promise<Stream> {
+    return (await this.#connection).open("exec", request);
+  }
+
+  /** Ends the machine and waits until nothing of it is left. */
+  async end(): Promise<void> {
+    const connection = await this.#connection.catch(() => undefined);
+    connection?.close();
+    await this.#child.exited;
+    // Normally there is nothing left to do; the machine process may have been killed, though.
+    if (this.#plan) removeIfUnused(this.#plan.paths, this.#plan.name);
+  }
+
+  async #result(stream: Stream): Promise<unknown> {
+    try {
+      return await stream.result;
+    } catch (error) {
+      throw toSmolError(error);
+    }
+  }
+}
+
+/**
+ * Connects to a running machine.
+ * @throws SmolError `machine.not_found` when no machine of that name runs.
+ */
+export async function connectMachine(
+  paths: Paths,
+  name: string,
+): Promise<{ record: MachineRecord; connection: Connection }> {
+  const record = await readRunningMachine(paths, name);
+  if (record === undefined) throw notFound(name);
+  try {
+    const transport = await connectTransport({ unix: socketPaths(paths, name).control });
+    return { record, connection: new Connection(transport, { hello: { version } }) };
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
+    const starting = record.state === "starting";
+    if (!starting) throw notFound(name);
+    throw new SmolError("machine.not_ready", `machine ${name} is still starting`, {
+      hint: "try again in a moment",
+    });
+  }
+}
+
+function notFound(name: string): SmolError {
+  return new SmolError("machine.not_found", `vm not found: ${name}`, {
+    hint: "`smolvm machine ls` shows what runs",
+  });
+}
+
+/** What a stream's end by an error means to the user. */
+export function toSmolError(error: unknown): SmolError {
+  if (error instanceof SmolError) return error;
+  if (!(error instanceof StreamFailure)) {
+    return new SmolError("machine.lost", "the machine ended unexpectedly", {
+      hint: "its process was killed, or the guest ran out of memory or shut itself down",
+      cause: error,
+    });
+  }
+  const exitCode = exitCodes[error.code];
+  return new SmolError(error.code, error.message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+  });
+}
+
+/** The exit codes of shells and container runtimes for commands that cannot be started. */
+const exitCodes: Record<string, number> = {
+  "exec.not_found": ExitCode.notFound,
+  "exec.not_executable": ExitCode.notExecutable,
+};

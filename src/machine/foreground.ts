@@ -1,0 +1,93 @@
+import { ExitCode, SmolError } from "../errors.ts";
+import type { ExecRequest, ExecResult, Stream } from "../protocol/index.ts";
+import { attach, type LocalTerminal, OutputClosed, openTerminal } from "../stdio/index.ts";
+import { toSmolError } from "./client.ts";
+import { Interrupted, type Interrupts } from "./interrupt.ts";
+
+export interface ForegroundOptions {
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  /** The process is ended, with exit code 124, when it runs longer; milliseconds from its start. */
+  readonly timeoutMs: number | undefined;
+  readonly interrupts: Interrupts;
+  readonly onFirstOutput?: () => void;
+}
+
+/** As if by SIGPIPE. */
+const OUTPUT_CLOSED_EXIT_CODE = 141;
+
+/**
+ * Runs a process of a machine in the foreground of this one.
+ *
+ * @param open starts it
+ * @returns the exit code for this process: the workload's own, or 128 plus the number of the signal that ended it.
+ * @throws SmolError when it could not be started, `run.timeout`, or `machine.lost`.
+ */
+export async function runInForeground(
+  request: Omit<ExecRequest, "tty">,
+  open: (request: ExecRequest) => Promise<Stream>,
+  options: ForegroundOptions,
+): Promise<number> {
+  const terminal = options.tty ? openTerminal() : undefined;
+  let stream: Stream | undefined;
+  const limit = new TimeLimit(options.timeoutMs);
+  try {
+    stream = await open(terminal === undefined ? request : { ...request, tty: terminal.size });
+    options.interrupts.forwardTo(stream);
+    stream.accepted.then(
+      () => limit.start(),
+      () => {},
+    );
+    const attached = attach(stream, attachOptions(options, terminal));
+    return exitCodeOf(await Promise.race([attached, options.interrupts.expired, limit.expired]));
+  } catch (error) {
+    stream?.cancel();
+    if (error instanceof Interrupted) return error.exitCode;
+    if (error instanceof OutputClosed) return OUTPUT_CLOSED_EXIT_CODE;
+    throw toSmolError(error);
+  } finally {
+    limit.clear();
+    terminal?.restore();
+  }
+}
+
+function attachOptions(options: ForegroundOptions, terminal: LocalTerminal | undefined) {
+  return {
+    stdin: options.interactive,
+    ...(terminal === undefined ? {} : { terminal }),
+    ...(options.onFirstOutput === undefined ? {} : { onFirstOutput: options.onFirstOutput }),
+  };
+}
+
+function exitCodeOf(result: ExecResult): number {
+  return "exitCode" in result ? result.exitCode : 128 + result.signal;
+}
+
+/** Rejects `expired` a time after `start`. */
+class TimeLimit {
+  readonly expired: Promise<never>;
+  readonly #milliseconds: number | undefined;
+  readonly #expire: (error: Error) => void;
+  #timer: Timer | undefined;
+
+  constructor(milliseconds: number | undefined) {
+    this.#milliseconds = milliseconds;
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.expired = promise;
+    this.expired.catch(() => {});
+    this.#expire = reject;
+  }
+
+  start(): void {
+    const milliseconds = this.#milliseconds;
+    if (milliseconds === undefined) return;
+    this.#timer = setTimeout(() => {
+      const message = `the command ran longer than ${milliseconds / 1000} s and was ended`;
+      this.#expire(new SmolError("run.timeout", message, { exitCode: ExitCode.timeout }));
+    }, milliseconds);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,75 @@
+import type { MachineSummary } from "./request.ts";
+
+/** `machine.json`: what a machine is, written when it is made and when it changes. */
+export interface MachineRecord {
+  readonly version: 1;
+  readonly name: string;
+  /** Process id of the machine process. */
+  readonly pid: number;
+  /** Seconds since the epoch. */
+  readonly createdAt: number;
+  readonly ephemeral: boolean;
+  readonly engine: string;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  readonly storageGib: number;
+  readonly overlayGib: number;
+  /** The reference that the user gave; null for the built-in base image. */
+  readonly image: string | null;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  /** Environment, working directory and user that `machine exec` starts with. */
+  readonly env: readonly string[];
+  readonly workdir: string;
+  readonly user: string;
+  readonly state: "starting" | "running";
+}
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === "string");
+
+/** Parses a record; undefined when it is damaged, of another version, or not there yet. */
+export function parseRecord(text: string): MachineRecord | undefined {
+  let value: Partial<Record<keyof MachineRecord, unknown>> | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null || value.version !== 1) return undefined;
+  const numbers = [
+    value.pid,
+    value.createdAt,
+    value.cpus,
+    value.memoryMib,
+    value.storageGib,
+    value.overlayGib,
+  ];
+  const texts = [value.name, value.engine, value.workdir, value.user];
+  const valid =
+    numbers.every((number) => Number.isSafeInteger(number)) &&
+    texts.every((text) => typeof text === "string") &&
+    typeof value.ephemeral === "boolean" &&
+    (value.image === null || typeof value.image === "string") &&
+    (value.state === "starting" || value.state === "running") &&
+    [value.entrypoint, value.cmd, value.env].every(isTexts);
+  return valid ? (value as MachineRecord) : undefined;
+}
+
+export function summarize(record: MachineRecord): MachineSummary {
+  return {
+    name: record.name,
+    state: record.state,
+    cpus: record.cpus,
+    memory_mib: record.memoryMib,
+    pid: record.pid,
+    created_at: record.createdAt,
+    storage_gb: record.storageGib,
+    overlay_gb: record.overlayGib,
+    image: record.image,
+    entrypoint: record.entrypoint,
+    cmd: record.cmd,
+    ephemeral: record.ephemeral,
+    engine: record.engine,
+  };
+}

@@ -1,0 +1,61 @@
+import type { ResourceLimit } from "../protocol/index.ts";
+
+/** Everything that `machine run` was asked for, parsed and checked, with defaults applied. */
+export interface RunRequest {
+  /** As given to `--image`; undefined means the built-in base image. */
+  readonly image: string | undefined;
+  /** `os/arch[/variant]` of `--oci-platform`. */
+  readonly platform:
+    | { readonly os: string; readonly architecture: string; readonly variant?: string }
+    | undefined;
+  /** Undefined: a name is made up (`vm-` and 8 hex digits). */
+  readonly name: string | undefined;
+  /** The words after the options; empty when none were given. */
+  readonly command: readonly string[];
+  /** Replaces the image's ENTRYPOINT; an empty string removes it. */
+  readonly entrypoint: string | undefined;
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  /** `NAME=value`, in the order given; later wins. */
+  readonly env: readonly string[];
+  readonly workdir: string | undefined;
+  readonly user: string | undefined;
+  readonly rlimits: readonly ResourceLimit[];
+  readonly timeoutMs: number | undefined;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  readonly storageGib: number;
+  readonly overlayGib: number;
+  readonly engine: "krun" | "qemu" | undefined;
+  /** Print the spans of the start on stderr. */
+  readonly timings: "text" | "json" | undefined;
+}
+
+/** One line of `machine ls`; the keys are those of its `--json`. */
+export interface MachineSummary {
+  readonly name: string;
+  readonly state: "starting" | "running";
+  readonly cpus: number;
+  readonly memory_mib: number;
+  readonly pid: number;
+  readonly created_at: number;
+  readonly storage_gb: number;
+  readonly overlay_gb: number;
+  readonly image: string | null;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly ephemeral: boolean;
+  readonly engine: string;
+}
+
+/** Everything that `machine exec` was asked for. */
+export interface ExecCommand {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly env: readonly string[];
+  readonly workdir: string | undefined;
+  readonly user: string | undefined;
+  readonly timeoutMs: number | undefined;
+}

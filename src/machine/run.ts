@@ -1,0 +1,93 @@
+import { resolvePaths } from "../config/paths.ts";
+import { chooseEngine } from "../engine/index.ts";
+import { OwnedMachine } from "./client.ts";
+import { libkrunSource, resolveFiles, resolveImage } from "./files.ts";
+import { runInForeground } from "./foreground.ts";
+import { Interrupted, Interrupts } from "./interrupt.ts";
+import { checkMachineName, makeMachineName } from "./name.ts";
+import type { MachinePlan } from "./plan.ts";
+import type { RunRequest } from "./request.ts";
+import { Timings } from "./timings.ts";
+import { planWorkload, requireCommand } from "./workload.ts";
+
+/**
+ * `machine run`: boots a machine, runs one command in it in the foreground, and leaves nothing behind.
+ *
+ * @returns the exit code for this process
+ * @throws SmolError for anything that keeps the command from running, and when it runs too long
+ */
+export async function runEphemeral(request: RunRequest): Promise<number> {
+  requireCommand(request);
+  const name = request.name === undefined ? makeMachineName() : checkMachineName(request.name);
+  const timings = new Timings();
+  const interrupts = new Interrupts();
+  // Before anything is known about image and engine: its start-up runs beside that.
+  const machine = new OwnedMachine();
+  timings.end("startup");
+  try {
+    return await Promise.race([runIn(machine, name, request, interrupts, timings), interrupts.expired]);
+  } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode;
+    throw error;
+  } finally {
+    await machine.end();
+    timings.end("teardown");
+    if (request.timings) console.error(request.timings === "json" ? JSON.stringify(timings) : `${timings}`);
+  }
+}
+
+async function runIn(
+  machine: OwnedMachine,
+  name: string,
+  request: RunRequest,
+  interrupts: Interrupts,
+  timings: Timings,
+): Promise<number> {
+  const paths = resolvePaths();
+  const { engine } = await chooseEngine({
+    requested: request.engine,
+    cacheDir: paths.cache,
+    libkrun: libkrunSource(paths),
+  });
+  timings.end("probe");
+  const image = await resolveImage(request, paths, interrupts.signal);
+  const workload = planWorkload(request, image, name);
+  const files = await resolveFiles(engine, image, paths);
+  timings.end("image");
+  const plan: MachinePlan = {
+    paths,
+    name,
+    ephemeral: true,
+    engine: engine.name,
+    cpus: request.cpus,
+    memoryMib: request.memoryMib,
+    storageGib: request.storageGib,
+    overlayGib: request.overlayGib,
+    image: request.image ?? null,
+    entrypoint: image.entrypoint,
+    cmd: image.cmd,
+    env: workload.env,
+    workdir: workload.cwd,
+    user: workload.user,
+    files,
+  };
+  const started = machine.start(plan).then((report) => {
+    timings.end("spawn", report.launchedAt);
+    timings.end("kernel", report.initAt);
+    timings.end("agent", report.readyAt);
+  });
+  // The command is on its way to the machine before the machine runs: no round trip between start and command.
+  const finished = runInForeground(workload, (exec) => machine.exec(exec), {
+    interactive: request.interactive,
+    tty: request.tty,
+    timeoutMs: request.timeoutMs,
+    interrupts,
+    onFirstOutput: () => timings.end("first output"),
+  });
+  finished.catch(() => {});
+  // A failed start explains more than the command that it took down.
+  await started;
+  const exitCode = await finished;
+  timings.end("run");
+  return exitCode;
+}

@@ -1,0 +1,19 @@
+/** How this program starts itself again in another role. */
+
+/** The roles, by their hidden first argument; src/main.ts picks. */
+export type Role = "__machine" | "__vmm" | "__agent" | "__probe-kvm";
+
+/**
+ * Variables with which Bun would run something else than this program, or with other options: nobody who sets the
+ * environment of a command line may decide what a machine's processes do.
+ */
+const BUN_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "BUN_INSPECT_PRELOAD"];
+
+/** The command and environment of this program in another role. */
+export function selfCommand(role: Role): { command: [string, ...string[]]; env: Record<string, string> } {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !BUN_VARIABLES.includes(name)) env[name] = value;
+  }
+  return { command: [process.execPath, role], env };
+}

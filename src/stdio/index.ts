@@ -1,0 +1,4 @@
+/** This process's own standard streams and terminal, and how a workload is connected to them. */
+export { type AttachOptions, attach } from "./attach.ts";
+export { OutputClosed, writeFully } from "./output.ts";
+export { type LocalTerminal, openTerminal } from "./terminal.ts";
