@@ -16,7 +16,10 @@ function open() {
     flock: { args: [i32, i32], returns: i32 },
     prctl: { args: [i32, u64, u64, u64, u64], returns: i32 },
     fcntl: { args: [i32, i32, i32], returns: i32 },
+    lseek: { args: [i32, FFIType.i64, i32], returns: FFIType.i64_fast },
     linkat: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
+    pipe: { args: [ptr], returns: i32 },
+    setrlimit: { args: [i32, ptr], returns: i32 },
     __errno_location: { args: [], returns: ptr },
   }).symbols;
 }
@@ -100,5 +103,52 @@ export function linkDescriptor(fd: number, path: string): void {
   check(
     libc().linkat(AT_FDCWD, cstring(`/proc/self/fd/${fd}`), AT_FDCWD, cstring(path), AT_SYMLINK_FOLLOW),
     "linkat",
+  );
+}
+
+const SEEK = process.platform === "darwin" ? { data: 4, hole: 3 } : { data: 3, hole: 4 };
+
+/** The next byte at or after `offset` that is data, or a hole (lseek(2)); undefined when there is none. */
+export function seekSparse(fd: number, offset: number, kind: "data" | "hole"): number | undefined {
+  try {
+    return check(Number(libc().lseek(fd, offset, SEEK[kind])), "lseek");
+  } catch (error) {
+    if ((error as { errno?: number }).errno === 6) return undefined; // ENXIO: nothing up to the end of the file
+    throw error;
+  }
+}
+
+/**
+ * Makes a pipe (pipe(2)); what Bun calls a pipe is a socket pair, which cannot be opened by its /proc path.
+ * Both ends close on exec; handing one to Bun.spawn as stdin, stdout or stderr clears that in the child.
+ */
+export function makePipe(): { readEnd: number; writeEnd: number } {
+  const [readEnd = -1, writeEnd = -1] = makeDescriptorPair();
+  setCloseOnExec(readEnd, true);
+  setCloseOnExec(writeEnd, true);
+  return { readEnd, writeEnd };
+}
+
+function makeDescriptorPair(): Int32Array {
+  const pair = new Int32Array(2);
+  check(libc().pipe(pair), "pipe");
+  return pair;
+}
+
+const PR_SET_NO_NEW_PRIVS = 38;
+
+/** From here on no exec gains privileges: setuid bits and file capabilities are ignored (Linux only, prctl(2)). */
+export function refuseNewPrivileges(): void {
+  check(libc().prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "prctl");
+}
+
+/** RLIMIT_*: this one has the same number on Linux and macOS. */
+const RESOURCE = { core: 4 };
+
+/** Sets the soft and the hard limit of a resource of this process and its children (setrlimit(2)). */
+export function setResourceLimit(resource: keyof typeof RESOURCE, limit: number): void {
+  check(
+    libc().setrlimit(RESOURCE[resource], new BigUint64Array([BigInt(limit), BigInt(limit)])),
+    "setrlimit",
   );
 }

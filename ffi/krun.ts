@@ -1,0 +1,44 @@
+/**
+ * libkrun by bun:ffi (include/libkrun.h, version 1.19). Only what a VM of ours is made of; loaded in the VMM process
+ * alone, because `krun_start_enter` takes the process over.
+ */
+import { dlopen, FFIType } from "bun:ffi";
+
+const { bool, i32, ptr, u8, u32, u64 } = FFIType;
+
+const symbols = {
+  krun_init_log: { args: [i32, u32, u32, u32], returns: i32 },
+  krun_create_ctx: { args: [], returns: i32 },
+  krun_set_vm_config: { args: [u32, u8, u32], returns: i32 },
+  krun_set_kernel: { args: [u32, ptr, u32, ptr, ptr], returns: i32 },
+  krun_add_disk3: { args: [u32, ptr, ptr, u32, bool, bool, u32], returns: i32 },
+  krun_add_virtiofs3: { args: [u32, ptr, ptr, u64, bool], returns: i32 },
+  krun_disable_implicit_vsock: { args: [u32], returns: i32 },
+  krun_add_vsock: { args: [u32, u32], returns: i32 },
+  krun_add_vsock_port2: { args: [u32, u32, ptr, bool], returns: i32 },
+  krun_set_console_output: { args: [u32, ptr], returns: i32 },
+  krun_start_enter: { args: [u32], returns: i32 },
+} as const;
+
+/** Arguments of the calls above, where the header names them. */
+export const Krun = {
+  logLevel: { off: 0, error: 1, warn: 2 },
+  logStyleNever: 2,
+  logIgnoreEnvironment: 1,
+  kernelFormat: { raw: 0, elf: 1 },
+  diskFormatRaw: 0,
+  /** What a guest's flush does: nothing, or fsync. */
+  sync: { none: 0, full: 2 },
+  /** No transparent socket impersonation: it would give the guest the host's network. */
+  noTsi: 0,
+} as const;
+
+/**
+ * Loads the library.
+ *
+ * @param path absolute path of libkrun.so.1
+ * @throws the error of dlopen(3)
+ */
+export function openKrun(path: string) {
+  return dlopen(path, symbols).symbols;
+}

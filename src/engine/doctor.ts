@@ -1,0 +1,56 @@
+import type { Paths } from "../config/paths.ts";
+import { engineNames } from "./choose.ts";
+import { type DirectoryReport, describeDirectory, describeHost, type HostReport } from "./doctor/host.ts";
+import { tryEngine } from "./probe/index.ts";
+import type { EngineName, Verdict } from "./types.ts";
+
+export interface DoctorOptions {
+  readonly paths: Paths;
+  /** Whether this build carries libkrun. */
+  readonly hasLibkrun: boolean;
+  /** Default: this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** What `smolvm doctor` knows; printed as it is by --json, so names and types stay. */
+export interface DoctorReport {
+  readonly host: HostReport;
+  readonly directories: Readonly<Record<keyof Paths, DirectoryReport>>;
+  /** In the order of preference. */
+  readonly engines: readonly EngineReport[];
+  /** The engine that a command would use; null when none works. */
+  readonly chosen: EngineName | null;
+  /** Whether everything that a machine needs is there. */
+  readonly ok: boolean;
+}
+
+export interface EngineReport {
+  readonly name: EngineName;
+  readonly works: boolean;
+  readonly reason: string;
+  /** What to do about it: a command or a sentence; null when nothing need or can be done. */
+  readonly fix: string | null;
+  readonly details: Verdict["details"];
+}
+
+/** Looks at this host anew, kept verdicts or not, and changes nothing. */
+export async function collectDoctorReport(options: DoctorOptions): Promise<DoctorReport> {
+  const { paths, hasLibkrun, env = process.env } = options;
+  const engines = await Promise.all(
+    engineNames.map(async (engine): Promise<EngineReport> => {
+      const verdict = await tryEngine(engine, { env, hasLibkrun, cacheDir: paths.cache });
+      const { works, reason, fix = null, details } = verdict;
+      return { name: engine, works, reason, fix, details };
+    }),
+  );
+  const directories = {
+    data: describeDirectory(paths.data),
+    cache: describeDirectory(paths.cache),
+    config: describeDirectory(paths.config),
+    runtime: describeDirectory(paths.runtime),
+  };
+  const chosen = engines.find(({ works }) => works)?.name ?? null;
+  // Nothing is ever written to the configuration's directory.
+  const usable = [directories.data, directories.cache, directories.runtime].every(({ writable }) => writable);
+  return { host: describeHost(), directories, engines, chosen, ok: chosen !== null && usable };
+}

@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { SmolError } from "../errors.ts";
+import { formatFailure, splitFailure } from "./failure.ts";
+
+test("an error crosses the process boundary", () => {
+  const line = formatFailure(new SmolError("engine.krun_failed", "it failed", { hint: "try again" }));
+  const { error, rest } = splitFailure(`before\n${line}after`);
+  expect(error).toBeInstanceOf(SmolError);
+  expect(error).toMatchObject({ code: "engine.krun_failed", message: "it failed", hint: "try again" });
+  expect(rest).toBe("before\nafter");
+});
+
+test("any other error becomes one of ours", () => {
+  const { error } = splitFailure(formatFailure(new Error("ENOENT: no such file")));
+  expect(error).toMatchObject({
+    code: "engine.vmm_failed",
+    message: "cannot start the VM: ENOENT: no such file",
+    hint: undefined,
+  });
+});
+
+test("messages without a failure stay as they are", () => {
+  expect(splitFailure("one\ntwo")).toEqual({ error: null, rest: "one\ntwo" });
+});
+
+test("a damaged line is still a failure", () => {
+  const line = formatFailure(new Error("x")).slice(0, -4);
+  expect(splitFailure(line).error).toMatchObject({ code: "engine.vmm_failed" });
+});

@@ -1,0 +1,21 @@
+/** Engines: what runs a VM, which of them works on this host, and why the others do not. */
+import type { DoctorOptions, DoctorReport } from "./doctor.ts";
+
+export { type ChooseOptions, chooseEngine, engineByName, engineNames } from "./choose.ts";
+export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
+export type {
+  Engine,
+  EngineName,
+  LaunchOptions,
+  RunningVm,
+  Verdict,
+  VmExit,
+  VmShare,
+  VmSpec,
+} from "./types.ts";
+export { prepareVmm, type VmmHandle } from "./vmm-handle.ts";
+
+/** What `smolvm doctor` says about this host; see doctor.ts. Loaded when somebody asks. */
+export async function collectDoctorReport(options: DoctorOptions): Promise<DoctorReport> {
+  return (await import("./doctor.ts")).collectDoctorReport(options);
+}

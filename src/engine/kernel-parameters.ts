@@ -1,0 +1,21 @@
+/** Kernel parameters that make a guest start fast and end cleanly (Documentation/admin-guide/kernel-parameters.txt). */
+
+/**
+ * Parameters that every engine gives.
+ *
+ * - `panic=-1`: a panic is a reboot, and a reboot ends the VM.
+ * - `rcupdate.rcu_expedited=1`: boot waits for no lazy grace periods.
+ * - `cryptomgr.notests`, `initcall_blacklist=jent_mod_init`: no self-tests of algorithms that nothing uses; the
+ *   kernel's random numbers do not come from the jitter generator (drivers/char/random.c), the CPU seeds them.
+ */
+export const COMMON_PARAMETERS: readonly string[] = [
+  "console=hvc0",
+  "quiet",
+  "panic=-1",
+  "rcupdate.rcu_expedited=1",
+  "cryptomgr.notests",
+  "initcall_blacklist=jent_mod_init",
+];
+
+/** x86: the time stamp counter is the clock and is not checked against slower ones; no test of the old timer. */
+export const X86_CLOCK_PARAMETERS: readonly string[] = ["tsc=reliable", "no_timer_check"];

@@ -1,0 +1,83 @@
+import { expect, test } from "bun:test";
+import { qemuArguments, qemuMachine } from "./arguments.ts";
+
+const x86 = qemuMachine("x64");
+const arm = qemuMachine("arm64");
+
+test("the whole command on x86", () => {
+  const spec = {
+    cpus: 2,
+    memoryMib: 8192,
+    kernel: "/cache/kernel",
+    commandLine: [],
+    disks: [
+      { path: "/cache/system.erofs", readOnly: true },
+      { path: "/data/a,b/overlay.ext4", readOnly: false },
+    ],
+    shares: [],
+    agentSocket: "/run/a,b/agent.sock",
+    agentPort: 6000,
+    ephemeral: false,
+  };
+  expect(
+    qemuArguments(spec, x86?.machineArguments ?? [], "quiet root=/dev/vda").join("\n"),
+  ).toMatchInlineSnapshot(`
+    "-M
+    microvm,rtc=on,acpi=off,auto-kernel-cmdline=on,isa-serial=off,x-option-roms=off
+    -accel
+    tcg,thread=multi
+    -cpu
+    max,-svm,-la57
+    -global
+    virtio-mmio.force-legacy=false
+    -nodefaults
+    -no-user-config
+    -display
+    none
+    -no-reboot
+    -device
+    virtio-serial-device,max_ports=2
+    -device
+    virtio-balloon-device,free-page-reporting=on
+    -sandbox
+    on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny
+    -m
+    8192M
+    -smp
+    2
+    -kernel
+    /cache/kernel
+    -append
+    quiet root=/dev/vda
+    -blockdev
+    {"driver":"raw","node-name":"disk0","read-only":true,"cache":{"no-flush":false},"file":{"driver":"file","filename":"/cache/system.erofs","locking":"off","cache":{"no-flush":false}}}
+    -device
+    virtio-blk-device,drive=disk0
+    -blockdev
+    {"driver":"raw","node-name":"disk1","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"no-flush":false},"file":{"driver":"file","filename":"/data/a,b/overlay.ext4","locking":"auto","cache":{"no-flush":false}}}
+    -device
+    virtio-blk-device,drive=disk1
+    -chardev
+    stdio,id=console,signal=off
+    -device
+    virtconsole,chardev=console
+    -chardev
+    socket,id=agent,path=/run/a,,b/agent.sock
+    -device
+    virtserialport,chardev=agent,name=smolvm.agent"
+  `);
+  const cache = (ephemeral: boolean) =>
+    qemuArguments({ ...spec, ephemeral }, [], "").filter((word) => word.includes('"no-flush":true')).length;
+  expect(cache(true)).toBe(2);
+  expect(cache(false)).toBe(0);
+});
+
+test("what the machines allow", () => {
+  expect(x86?.limits).toEqual({ commandLineBytes: 2047, devices: 6 });
+  expect(arm?.limits).toEqual({ commandLineBytes: 2047, devices: 30 });
+  expect(qemuMachine("s390x")).toBeUndefined();
+});
+
+test("secondary CPUs are left to init on every machine: QEMU before 8.1 is not safe otherwise", () => {
+  for (const machine of [x86, arm]) expect(machine?.parameters).toContain("maxcpus=1");
+});

@@ -1,0 +1,120 @@
+import { COMMON_PARAMETERS } from "../kernel-parameters.ts";
+import type { VmSpec } from "../types.ts";
+
+/** How QEMU emulates one architecture. */
+interface Machine {
+  readonly type: string;
+  readonly cpu: string;
+  /** virtio-mmio transports of the board. */
+  readonly transports: number;
+  readonly commandLineBytes: number;
+  readonly parameters: readonly string[];
+}
+
+const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
+  x64: {
+    // No firmware tables, serial port or option ROMs; PIT and PIC stay: the kernel calibrates its timers with them.
+    type: "microvm,rtc=on,acpi=off,auto-kernel-cmdline=on,isa-serial=off,x-option-roms=off",
+    // Nested virtualization and five-level page tables cost time at boot and at each page walk, and nobody needs them.
+    cpu: "max,-svm,-la57",
+    transports: 8,
+    commandLineBytes: 2047,
+    parameters: [
+      "reboot=t",
+      // One CPU until init starts the others, beside everything else. It is faster, and QEMU before 8.1 has a race in
+      // translating code that another CPU patches: with more CPUs one boot in thirty dies of it (`int3` oops).
+      "maxcpus=1",
+    ],
+  },
+  arm64: {
+    type: "virt,gic-version=3",
+    cpu: "max,pauth-impdef=on",
+    transports: 32,
+    commandLineBytes: 2047,
+    parameters: ["maxcpus=1"],
+  },
+};
+
+/** Transports that the engine's own devices take: virtio-serial and the balloon. */
+const OWN_DEVICES = 2;
+
+/** What this architecture's machine allows; undefined where there is none. */
+export function qemuMachine(arch: NodeJS.Architecture = process.arch) {
+  const machine = machines[arch];
+  return (
+    machine && {
+      limits: {
+        commandLineBytes: machine.commandLineBytes,
+        devices: machine.transports - OWN_DEVICES,
+      },
+      machineArguments: machineArguments(machine),
+      parameters: [...machine.parameters, ...COMMON_PARAMETERS],
+    }
+  );
+}
+
+/** Board, accelerator and the devices that every VM has but for its console and agent. */
+function machineArguments(machine: Machine): string[] {
+  return [
+    ...["-M", machine.type],
+    ...["-accel", "tcg,thread=multi"],
+    ...["-cpu", machine.cpu],
+    ...["-global", "virtio-mmio.force-legacy=false"],
+    // Nothing that was not asked for: no default devices, no configuration files, no window, no reboot.
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    // Two ports, not the default 31: each costs two queues to set up.
+    ...["-device", "virtio-serial-device,max_ports=2"],
+    // What the guest frees goes back to the host.
+    ...["-device", "virtio-balloon-device,free-page-reporting=on"],
+    // QEMU may start no other program and gain no privilege.
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+  ];
+}
+
+/**
+ * The arguments of `qemu-system-*` for this VM, without the program itself. Console: stdout. Agent: a virtio-serial
+ * port that QEMU connects to the caller's socket.
+ *
+ * @param commandLine kernel parameters, complete
+ */
+export function qemuArguments(
+  spec: VmSpec,
+  machineArguments: readonly string[],
+  commandLine: string,
+): string[] {
+  return [
+    ...machineArguments,
+    ...["-m", `${spec.memoryMib}M`, "-smp", String(spec.cpus)],
+    ...["-kernel", spec.kernel, "-append", commandLine],
+    ...spec.disks.flatMap((disk, index) => diskArguments(disk, `disk${index}`, spec.ephemeral)),
+    ...["-chardev", "stdio,id=console,signal=off", "-device", "virtconsole,chardev=console"],
+    ...["-chardev", `socket,id=agent,path=${escapeCommas(spec.agentSocket)}`],
+    ...["-device", "virtserialport,chardev=agent,name=smolvm.agent"],
+  ];
+}
+
+function diskArguments(disk: VmSpec["disks"][number], id: string, ephemeral: boolean): string[] {
+  const node = {
+    driver: "raw",
+    "node-name": id,
+    "read-only": disk.readOnly,
+    // A file that the guest's trim makes sparse again.
+    ...(disk.readOnly ? {} : { discard: "unmap", "detect-zeroes": "unmap" }),
+    // Data is in the host's page cache when a write ends, whoever is killed then; what differs is whether a flush
+    // of the guest's also waits for the host's disk.
+    cache: { "no-flush": ephemeral },
+    file: {
+      driver: "file",
+      filename: disk.path,
+      // Images are shared by many VMs; a writable disk is locked, so that two VMs never have the same one.
+      locking: disk.readOnly ? "off" : "auto",
+      cache: { "no-flush": ephemeral },
+    },
+  };
+  return ["-blockdev", JSON.stringify(node), "-device", `virtio-blk-device,drive=${id}`];
+}
+
+/** In QEMU's option lists a comma ends a value unless it is doubled. */
+function escapeCommas(value: string): string {
+  return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,94 @@
+import type { SmolError } from "../errors.ts";
+import type { VmmHandle } from "./vmm-handle.ts";
+
+export type EngineName = "krun" | "qemu";
+
+/** A VM in plain words. Paths are absolute paths on the host. */
+export interface VmSpec {
+  /** Virtual CPUs. */
+  readonly cpus: number;
+  /** Memory the guest sees; the host gives it page by page as the guest touches it, and gets free pages back. */
+  readonly memoryMib: number;
+  /** Kernel: an ELF vmlinux with a PVH note on x86-64, a raw Image on arm64. */
+  readonly kernel: string;
+  /** Kernel parameters of the caller's, one each; console, reboot and timing parameters are the engine's. */
+  readonly commandLine: readonly string[];
+  /** Raw disk images: /dev/vda, /dev/vdb, … in this order. */
+  readonly disks: readonly { readonly path: string; readonly readOnly: boolean }[];
+  /** Directories given by virtio-fs (krun); read-only is enforced on the host's side. */
+  readonly shares: readonly VmShare[];
+  /** Unix socket on which the caller already listens; the guest's agent channel becomes one connection to it. */
+  readonly agentSocket: string;
+  /** vsock port of the host to which the agent connects, where the engine's transport is vsock. */
+  readonly agentPort: number;
+  /** The writable disks are thrown away afterwards: a flush of the guest's need not reach the host's disk. */
+  readonly ephemeral: boolean;
+}
+
+export interface VmShare {
+  /** What the guest mounts. */
+  readonly tag: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Size of the window through which the guest maps the host's page cache; without one there is no DAX. */
+  readonly daxWindowMib?: number;
+}
+
+/** How a VM ended. */
+export interface VmExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The last lines of the guest's console, then of the VMM's own messages; safe to print. */
+  readonly console: string;
+  /** Set when the VMM failed before the guest ran: what to show instead of code and signal. */
+  readonly error: SmolError | null;
+}
+
+export interface RunningVm {
+  /** Process id of the VMM. */
+  readonly pid: number;
+  /** Resolves when the VMM process is gone; never rejects. */
+  readonly exited: Promise<VmExit>;
+  /** Ends the VM at once, like pulling the plug; more than once does no harm. */
+  kill(): void;
+}
+
+export interface LaunchOptions {
+  /** A VMM process from `prepareVmm`, started earlier; without one it is started now. */
+  readonly vmm?: VmmHandle;
+  /** Path of libkrun.so.1; the krun engine needs it. */
+  readonly libkrun?: string | undefined;
+  /** Gets the console's bytes as they come: hostile, unsanitised. Slow consumers lose nothing, but must not block. */
+  readonly consoleLog?: (chunk: Uint8Array) => void;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** How the agent's executable reaches the guest. */
+  readonly runtime: "share" | "disk";
+  /** What the agent's channel is in the guest; as virtio-serial, the port's name is `smolvm.agent`. */
+  readonly agentTransport: "vsock" | "virtio-serial";
+  /**
+   * Starts a VM.
+   *
+   * @throws SmolError `engine.bad_spec` or `engine.file_unusable`, before anything is started
+   */
+  launch(spec: VmSpec, options?: LaunchOptions): RunningVm;
+}
+
+/** What a VMM process is told to do, as one line of JSON on its standard input. */
+export type VmmOrder =
+  | { readonly engine: "krun"; readonly libkrun: string; readonly commandLine: string; readonly spec: VmSpec }
+  | { readonly engine: "qemu"; readonly command: readonly [string, ...string[]] };
+
+/** Whether an engine works on this host. */
+export interface Verdict {
+  readonly engine: EngineName;
+  readonly works: boolean;
+  /** One line: what was found, or why not. */
+  readonly reason: string;
+  /** What to do about it: a sentence or a command; absent when there is nothing to do, or nothing that helps. */
+  readonly fix?: string;
+  /** For `smolvm doctor`: `path`, `version` and the like. */
+  readonly details: Readonly<Record<string, string>>;
+}
