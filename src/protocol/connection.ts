@@ -5,6 +5,9 @@ import {
   type Frame,
   FrameDecoder,
   FrameType,
+  HEADER_BYTES,
+  MAX_DATA_BYTES,
+  MAX_OPEN_BYTES,
   ProtocolError,
 } from "./frame.ts";
 import { checkFailure, checkHello, type Hello, PROTOCOL_VERSION } from "./messages.ts";
@@ -13,6 +16,9 @@ import type { SocketTransport } from "./transport.ts";
 
 /** Streams that the other side may have open at once; each costs memory on this side. */
 const MAX_STREAMS = 1024;
+
+/** Frames are put together here; the transport copies what it cannot send at once. */
+const scratch = new Uint8Array(HEADER_BYTES + MAX_DATA_BYTES);
 
 export interface ConnectionOptions {
   readonly hello: Omit<Hello, "protocol">;
@@ -40,7 +46,10 @@ export class Connection implements FrameSender {
   #closed = Promise.withResolvers<Error | undefined>();
   #isClosed = false;
   #full = false;
+  /** Frames that wait for room in the pipe, in turn. */
   #waiting: (() => void)[] = [];
+  /** The highest stream that the other side has opened: each number is used once. */
+  #lastAccepted = 0;
 
   constructor(transport: SocketTransport, options: ConnectionOptions) {
     this.#transport = transport;
@@ -58,12 +67,17 @@ export class Connection implements FrameSender {
   /** Asks the other side to do something; the stream tells how it went. */
   open(method: string, params?: unknown): Stream {
     const stream = new Stream(this, this.#nextId++, method, undefined);
+    const request = encodeJson({ method, params });
     if (this.#isClosed) {
       stream.close(new Error("connection closed"));
-      return stream;
+    } else if (request.length > MAX_OPEN_BYTES) {
+      // Sent, it would cost the whole connection.
+      const message = `the request has ${request.length} bytes, at most ${MAX_OPEN_BYTES} are possible`;
+      stream.close(new StreamFailure({ code: "protocol.too_large", message }));
+    } else {
+      this.#streams.set(stream.id, stream);
+      this.send(FrameType.open, stream.id, request);
     }
-    this.#streams.set(stream.id, stream);
-    this.send(FrameType.open, stream.id, encodeJson({ method, params }));
     return stream;
   }
 
@@ -74,24 +88,29 @@ export class Connection implements FrameSender {
 
   send(type: FrameType, stream: number, payload: Uint8Array, channel = 0): void {
     if (this.#isClosed) return;
-    if (!this.#transport.write(encodeFrame(type, stream, payload, channel))) this.#full = true;
+    if (!this.#transport.write(encodeFrame(type, stream, payload, channel, scratch))) this.#full = true;
     // A side that serves forgets a stream with the last frame it sends for it.
     if ((type === FrameType.result || type === FrameType.fail) && this.#options.onStream)
       this.#streams.delete(stream);
   }
 
-  async writable(): Promise<void> {
-    while (this.#full && !this.#isClosed) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
+  get isWritable(): boolean {
+    return !this.#full;
   }
 
-  /** Wakes one waiting stream after the other: whoever waited longest sends first. */
+  whenWritable(task: () => void): void {
+    if (this.#full && !this.#isClosed) this.#waiting.push(task);
+    else task();
+  }
+
+  /** Whoever waited longest sends first, one frame each, for as long as there is room. */
   #drained(): void {
     this.#full = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    while (!this.#full || this.#isClosed) {
+      const task = this.#waiting.shift();
+      if (task === undefined) return;
+      task();
+    }
   }
 
   #receive(bytes: Uint8Array): void {
@@ -100,8 +119,9 @@ export class Connection implements FrameSender {
         if (!this.#isClosed) this.#handle(frame);
       });
     } catch (error) {
-      this.#transport.close();
+      // In this order: closing the transport reports an orderly end.
       this.#end(error instanceof Error ? error : new ProtocolError(String(error)));
+      this.#transport.close();
     }
   }
 
@@ -114,7 +134,7 @@ export class Connection implements FrameSender {
       const stream = this.#streams.get(frame.stream);
       if (stream !== undefined) this.#dispatch(stream, frame);
       // The opener may still send for a stream that this side has just finished: those frames crossed on the way.
-      else if (this.#options.onStream === undefined)
+      else if (this.#options.onStream === undefined || frame.stream > this.#lastAccepted)
         throw new ProtocolError(`stream ${frame.stream} is not open`);
     }
   }
@@ -136,8 +156,9 @@ export class Connection implements FrameSender {
     const request = decodeJson(frame.payload) as { method?: unknown; params?: unknown } | undefined;
     if (onStream === undefined || typeof request?.method !== "string")
       throw new ProtocolError("unexpected open");
-    if (this.#streams.has(frame.stream)) throw new ProtocolError(`stream ${frame.stream} is already open`);
+    if (frame.stream <= this.#lastAccepted) throw new ProtocolError(`stream ${frame.stream} was open before`);
     if (this.#streams.size >= MAX_STREAMS) throw new ProtocolError("too many streams");
+    this.#lastAccepted = frame.stream;
     const stream = new Stream(this, frame.stream, request.method, request.params);
     this.#streams.set(frame.stream, stream);
     onStream(stream);
@@ -159,7 +180,7 @@ export class Connection implements FrameSender {
 
   #dispatchRequest(stream: Stream, frame: Frame): void {
     if (frame.type === FrameType.control) stream.onControl(decodeJson(frame.payload));
-    else if (frame.type === FrameType.cancel) stream.onCancel();
+    else if (frame.type === FrameType.cancel) stream.receiveCancel();
     else throw new ProtocolError(`unexpected frame type ${frame.type}`);
   }
 
@@ -183,8 +204,8 @@ export class Connection implements FrameSender {
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const stream of streams) {
-      stream.onCancel();
       stream.close(reason);
+      stream.onCancel();
     }
     this.#drained();
     this.#hello.reject(reason);

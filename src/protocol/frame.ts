@@ -47,17 +47,25 @@ export class ProtocolError extends Error {
   override name = "ProtocolError";
 }
 
-/** Encodes one frame as header and payload in a new buffer. */
+/**
+ * Encodes one frame as header and payload: in a new buffer, or at the start of `target` when it fits in there.
+ *
+ * @returns the frame's bytes.
+ */
 export function encodeFrame(
   type: FrameType,
   stream: number,
   payload: Uint8Array,
   channel = 0,
+  target?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
-  const frame = new Uint8Array(HEADER_BYTES + payload.length);
-  const view = new DataView(frame.buffer);
+  const length = HEADER_BYTES + payload.length;
+  const frame =
+    target !== undefined && length <= target.length ? target.subarray(0, length) : new Uint8Array(length);
+  const view = new DataView(frame.buffer, frame.byteOffset, HEADER_BYTES);
   view.setUint8(0, type);
   view.setUint8(1, channel);
+  view.setUint16(2, 0);
   view.setUint32(4, stream);
   view.setUint32(8, payload.length);
   frame.set(payload, HEADER_BYTES);
@@ -92,46 +100,43 @@ function maximumPayload(type: number): number {
 export class FrameDecoder {
   #header = new Uint8Array(HEADER_BYTES);
   #headerLength = 0;
-  #payload: Uint8Array = new Uint8Array(0);
-  #payloadLength = 0;
-  /** Set once the header is complete. */
-  #pending: { type: FrameType; channel: number; stream: number } | undefined;
+  /** The frame whose header is complete. */
+  #pending: { type: FrameType; channel: number; stream: number; length: number } | undefined;
+  /** The part of its payload that arrived with earlier bytes; only frames that are cut need it. */
+  #partial: Uint8Array | undefined;
+  #partialLength = 0;
 
   /**
    * Feeds bytes as they arrived and calls `onFrame` for each frame that they complete.
    *
    * @throws ProtocolError for a malformed frame; the decoder must not be used after that.
    */
-  push(bytes: Uint8Array, onFrame: (frame: Frame) => void): void {
+  push(received: Uint8Array, onFrame: (frame: Frame) => void): void {
+    // Sockets deliver Buffers, whose slice() does not copy: nobody behind this line shall have to know.
+    const bytes = new Uint8Array(received.buffer, received.byteOffset, received.byteLength);
     let offset = 0;
-    while (offset < bytes.length || this.#isComplete()) {
+    for (;;) {
       if (this.#pending === undefined) {
         offset += this.#fillHeader(bytes, offset);
         if (this.#headerLength < HEADER_BYTES) return;
-        this.#startPayload();
+        this.#pending = parseHeader(this.#header);
       }
-      const needed = this.#payload.length - this.#payloadLength;
+      const { type, channel, stream, length } = this.#pending;
+      const missing = length - this.#partialLength;
+      const part = bytes.subarray(offset, offset + missing);
+      offset += part.length;
+      if (part.length < missing) {
+        this.#keep(part, length);
+        return;
+      }
       // The common case, a whole payload within one read, is handed on without a copy.
-      if (this.#payloadLength === 0 && bytes.length - offset >= needed) {
-        this.#payload = bytes.subarray(offset, offset + needed);
-        this.#payloadLength = needed;
-        offset += needed;
-      } else {
-        const part = bytes.subarray(offset, offset + needed);
-        this.#payload.set(part, this.#payloadLength);
-        this.#payloadLength += part.length;
-        offset += part.length;
-      }
-      if (!this.#isComplete() || this.#pending === undefined) return;
-      const frame: Frame = { ...this.#pending, payload: this.#payload };
+      const payload = this.#partial === undefined ? part : this.#keep(part, length);
       this.#pending = undefined;
       this.#headerLength = 0;
-      onFrame(frame);
+      this.#partial = undefined;
+      this.#partialLength = 0;
+      onFrame({ type, channel, stream, payload });
     }
-  }
-
-  #isComplete(): boolean {
-    return this.#pending !== undefined && this.#payloadLength === this.#payload.length;
   }
 
   #fillHeader(bytes: Uint8Array, offset: number): number {
@@ -141,20 +146,24 @@ export class FrameDecoder {
     return part.length;
   }
 
-  #startPayload(): void {
-    const view = new DataView(this.#header.buffer);
-    const type = view.getUint8(0);
-    const length = view.getUint32(8);
-    const limit = maximumPayload(type);
-    if (length > limit)
-      throw new ProtocolError(`frame type ${type} with ${length} bytes, at most ${limit} allowed`);
-    if (type === FrameType.credit && length !== 4)
-      throw new ProtocolError(`credit frame with ${length} bytes`);
-    if (view.getUint16(2) !== 0) throw new ProtocolError("reserved header bytes are not zero");
-    this.#pending = { type: type as FrameType, channel: view.getUint8(1), stream: view.getUint32(4) };
-    this.#payload = new Uint8Array(length);
-    this.#payloadLength = 0;
+  #keep(part: Uint8Array, length: number): Uint8Array {
+    this.#partial ??= new Uint8Array(length);
+    this.#partial.set(part, this.#partialLength);
+    this.#partialLength += part.length;
+    return this.#partial;
   }
+}
+
+function parseHeader(header: Uint8Array) {
+  const view = new DataView(header.buffer, header.byteOffset);
+  const type = view.getUint8(0);
+  const length = view.getUint32(8);
+  const limit = maximumPayload(type);
+  if (length > limit)
+    throw new ProtocolError(`frame type ${type} with ${length} bytes, at most ${limit} allowed`);
+  if (type === FrameType.credit && length !== 4) throw new ProtocolError(`credit frame with ${length} bytes`);
+  if (view.getUint16(2) !== 0) throw new ProtocolError("reserved header bytes are not zero");
+  return { type: type as FrameType, channel: view.getUint8(1), stream: view.getUint32(4), length };
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -1,6 +1,7 @@
 /** What host and guest, and the command line and a machine's process, say to each other. See docs/protocol.md. */
 export { Connection, type ConnectionOptions } from "./connection.ts";
-export { ProtocolError } from "./frame.ts";
+export { encodeFrame, type Frame, FrameDecoder, FrameType, ProtocolError } from "./frame.ts";
 export * from "./messages.ts";
 export { failureOf, Stream, StreamFailure } from "./stream.ts";
 export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";
+export { ReceiveWindow, SendWindow } from "./window.ts";

@@ -5,8 +5,10 @@ import { ReceiveWindow, SendWindow } from "./window.ts";
 /** What a stream needs of its connection. */
 export interface FrameSender {
   send(type: FrameType, stream: number, payload: Uint8Array, channel?: number): void;
-  /** Resolves when the pipe can take more data; waiting streams take turns. */
-  writable(): Promise<void>;
+  /** Whether `whenWritable` would call at once. */
+  readonly isWritable: boolean;
+  /** Calls `task`, which sends at most one frame: now, or once the pipe has room; waiting tasks take turns. */
+  whenWritable(task: () => void): void;
 }
 
 /** The other side refused or gave up the work of a stream. */
@@ -31,6 +33,13 @@ export function failureOf(error: unknown): Failure {
     message: error instanceof Error ? error.message : String(error),
     ...(typeof hint === "string" ? { hint } : {}),
   };
+}
+
+/** Channels are numbered from 0; more than any method uses would only cost memory. */
+const MAX_CHANNEL = 3;
+
+function checkChannel(channel: number): void {
+  if (channel > MAX_CHANNEL) throw new ProtocolError(`channel ${channel} does not exist`);
 }
 
 const empty = new Uint8Array(0);
@@ -82,15 +91,31 @@ export class Stream {
     const window = this.#sendWindow(channel);
     for (let offset = 0; offset < bytes.length; ) {
       await window.ready();
-      await this.#sender.writable();
       if (this.#closed || window.closed) return;
-      // Another writer may have used the window while this one waited for the pipe.
-      const size = Math.min(bytes.length - offset, window.available, MAX_DATA_BYTES);
-      if (size === 0) continue;
-      window.take(size);
-      this.#sender.send(FrameType.data, this.id, bytes.subarray(offset, offset + size), channel);
-      offset += size;
+      offset += await new Promise<number>((resolve) => {
+        this.#sender.whenWritable(() => resolve(this.#sendPart(channel, window, bytes, offset)));
+      });
     }
+  }
+
+  /**
+   * Sends bytes at once, without a copy of them, when there is room for all.
+   *
+   * @returns false when nothing was sent: use `write`. Not for a channel on which a `write` is under way.
+   */
+  tryWrite(channel: number, bytes: Uint8Array): boolean {
+    const window = this.#sendWindow(channel);
+    if (bytes.length > Math.min(window.available, MAX_DATA_BYTES) || !this.#sender.isWritable) return false;
+    return this.#sendPart(channel, window, bytes, 0) === bytes.length;
+  }
+
+  /** Sends what a frame and the window hold, which is nothing when another writer was faster; returns its size. */
+  #sendPart(channel: number, window: SendWindow, bytes: Uint8Array, offset: number): number {
+    const size = Math.min(bytes.length - offset, window.available, MAX_DATA_BYTES);
+    if (size === 0 || this.#closed || window.closed) return 0;
+    window.take(size);
+    this.#sender.send(FrameType.data, this.id, bytes.subarray(offset, offset + size), channel);
+    return size;
   }
 
   /** Tells the other side that nothing more follows on this channel. */
@@ -150,6 +175,12 @@ export class Stream {
     this.#sendWindow(channel).grant(bytes);
   }
 
+  /** For the connection: the opener gave up; it will not read what is still to be sent. */
+  receiveCancel(): void {
+    for (let channel = 0; channel <= MAX_CHANNEL; channel++) this.#sendWindow(channel).close();
+    this.onCancel();
+  }
+
   receiveAccept(info: unknown): void {
     this.#accept.resolve(info);
   }
@@ -172,6 +203,7 @@ export class Stream {
   #sendWindow(channel: number): SendWindow {
     let window = this.#sending.get(channel);
     if (window === undefined) {
+      checkChannel(channel);
       window = new SendWindow();
       this.#sending.set(channel, window);
       if (this.#closed) window.close();
@@ -182,7 +214,7 @@ export class Stream {
   #receiveWindow(channel: number): ReceiveWindow {
     let window = this.#receiving.get(channel);
     if (window === undefined) {
-      if (channel > MAX_CHANNEL) throw new ProtocolError(`channel ${channel} does not exist`);
+      checkChannel(channel);
       window = new ReceiveWindow((bytes) => this.#grant(channel, bytes));
       this.#receiving.set(channel, window);
       if (this.#closed) window.end();
@@ -200,6 +232,3 @@ export class Stream {
 
 /** Longest failure message: a few lines of a guest's console fit. */
 const MAX_MESSAGE_LENGTH = 4000;
-
-/** Channels are numbered from 0; more than any method uses would only cost memory. */
-const MAX_CHANNEL = 3;

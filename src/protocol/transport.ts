@@ -1,7 +1,7 @@
 /** A duplex byte pipe, as a connection needs it. */
 export interface Transport {
   /**
-   * Sends bytes or queues them; the buffer must not be changed afterwards.
+   * Sends bytes, or queues a copy of what the pipe does not take at once.
    * @returns false when the pipe is full: wait for `onDrain` before sending more than a few small frames.
    */
   write(bytes: Uint8Array<ArrayBuffer>): boolean;
@@ -21,6 +21,10 @@ interface Socket {
 
 /** Above this many queued bytes `write` asks its caller to wait. */
 const HIGH_WATER_BYTES = 256 * 1024;
+
+/** More than this is queued only by small frames to a side that never reads: then the connection is given up. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const MAX_QUEUED_FRAMES = 64 * 1024;
 
 /** Puts a queue in front of a Bun socket, whose `write` takes only what the kernel takes at once. */
 export class SocketTransport implements Transport {
@@ -51,9 +55,9 @@ export class SocketTransport implements Transport {
     if (this.#queue.length === 0) {
       const written = this.#socket.write(bytes);
       if (written === bytes.length) return true;
-      this.#enqueue(written > 0 ? bytes.subarray(written) : bytes);
+      this.#enqueue(bytes.slice(Math.max(0, written)));
     } else {
-      this.#enqueue(bytes);
+      this.#enqueue(bytes.slice());
     }
     return this.#queued < HIGH_WATER_BYTES;
   }
@@ -69,7 +73,7 @@ export class SocketTransport implements Transport {
   handleData(bytes: Uint8Array): void {
     if (this.#closed) return;
     if (this.#started) this.onData(bytes);
-    else this.#early.push(bytes.slice());
+    else this.#early.push(new Uint8Array(bytes));
   }
 
   handleDrain(): void {
@@ -95,6 +99,9 @@ export class SocketTransport implements Transport {
   #enqueue(bytes: Uint8Array<ArrayBuffer>): void {
     this.#queue.push(bytes);
     this.#queued += bytes.length;
+    if (this.#queued <= MAX_QUEUED_BYTES && this.#queue.length <= MAX_QUEUED_FRAMES) return;
+    this.#socket.terminate();
+    this.handleClose(new Error("the other side does not read"));
   }
 }
 

@@ -48,12 +48,22 @@ export class SendWindow {
   }
 }
 
+/** Chunks below this size are gathered into blocks: a window of single bytes must not cost a hundred times its size. */
+const SMALL_BYTES = 4 * 1024;
+const BLOCK_BYTES = 16 * 1024;
+
+/** Bytes in the order they arrived; the buffer may have room for more. */
+interface Block {
+  readonly buffer: Uint8Array;
+  length: number;
+}
+
 /**
  * The receiver's half: holds what arrived and was not read yet, never more than the window, and tells through
  * `onConsumed` how much may be sent again. One reader at a time.
  */
 export class ReceiveWindow {
-  #chunks: Uint8Array[] = [];
+  #blocks: Block[] = [];
   #unread = 0;
   #ungranted = 0;
   #ended = false;
@@ -64,13 +74,14 @@ export class ReceiveWindow {
     this.#onConsumed = onConsumed;
   }
 
-  /** @throws ProtocolError when the sender ignores the window or sends after its end. */
+  /** Keeps a copy. @throws ProtocolError when the sender ignores the window, sends after its end, or sends nothing. */
   push(bytes: Uint8Array): void {
+    if (bytes.length === 0) throw new ProtocolError("data frame without data");
     if (this.#ended) throw new ProtocolError("data after the end of its channel");
     // What was read but not granted again still counts against the sender.
     if (this.#unread + this.#ungranted + bytes.length > WINDOW_BYTES)
       throw new ProtocolError("window exceeded");
-    this.#chunks.push(bytes.slice());
+    this.#store(bytes);
     this.#unread += bytes.length;
     this.#notify();
   }
@@ -83,10 +94,10 @@ export class ReceiveWindow {
   /** Yields chunks as they arrive until the end of the channel. */
   async *read(): AsyncGenerator<Uint8Array, void, void> {
     for (;;) {
-      const chunk = this.#chunks.shift();
-      if (chunk !== undefined) {
-        yield chunk;
-        this.#consumed(chunk.length);
+      const block = this.#blocks.shift();
+      if (block !== undefined) {
+        yield block.buffer.subarray(0, block.length);
+        this.#consumed(block.length);
       } else if (this.#ended) {
         return;
       } else {
@@ -94,6 +105,20 @@ export class ReceiveWindow {
           this.#wake = resolve;
         });
       }
+    }
+  }
+
+  #store(bytes: Uint8Array): void {
+    const last = this.#blocks.at(-1);
+    if (last !== undefined && bytes.length <= last.buffer.length - last.length) {
+      last.buffer.set(bytes, last.length);
+      last.length += bytes.length;
+    } else if (last === undefined || bytes.length >= SMALL_BYTES) {
+      this.#blocks.push({ buffer: bytes.slice(), length: bytes.length });
+    } else {
+      const buffer = new Uint8Array(BLOCK_BYTES);
+      buffer.set(bytes);
+      this.#blocks.push({ buffer, length: bytes.length });
     }
   }
 
