@@ -1,0 +1,2 @@
+/** Images out of what lies on this machine: archives, layouts, directories, standard input. */
+export { type MadeImage, makeLocalImage } from "./make.ts";

@@ -1,0 +1,240 @@
+import type { BigIntStats } from "node:fs";
+import { errnoOf, SmolError } from "../../errors.ts";
+import type { DataRun, ErofsWriter } from "../erofs/index.ts";
+import { storable } from "../layer/index.ts";
+import { limits } from "../limits.ts";
+import { type Attributes, FileType, type FileTypeBits, Inode, printable, type Tree } from "../tree/index.ts";
+import type { ImageProgress } from "../types.ts";
+import { FileSource } from "./file-source.ts";
+import { OpenDirectory } from "./open-directory.ts";
+import { unreadable } from "./unreadable.ts";
+import { readXattrs } from "./xattr.ts";
+
+export interface WalkOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((event: ImageProgress) => void) | undefined;
+}
+
+/** Up to this size, reading at once is faster than asking a thread to do it. */
+const SMALL = 256 * 1024;
+
+interface Walk extends WalkOptions {
+  readonly writer: ErofsWriter;
+  readonly tree: Tree;
+  /** Device of the root: other filesystems mounted below it are left out. */
+  readonly device: bigint;
+  /** Files with several names, by device and number. */
+  readonly linked: Map<string, { readonly inode: Inode; readonly path: string }>;
+  /** Digest of all that went into the image. */
+  readonly digest: Bun.CryptoHasher;
+  files: number;
+  bytes: number;
+}
+
+/**
+ * Takes a directory of the host as the root of an image: owners, modes, times and attributes as they are on disk.
+ * Symbolic links are copied, never followed; what is mounted inside is left out, its mount point stays as an empty
+ * directory.
+ *
+ * @returns the digest of everything that the image was made from.
+ * @throws SmolError when a file cannot be read, or changes while it is read.
+ */
+export async function readRootDirectory(
+  path: string,
+  target: { tree: Tree; writer: ErofsWriter },
+  options: WalkOptions,
+): Promise<string> {
+  const directory = openRoot(path);
+  const root = directory.stat(".");
+  const walk: Walk = {
+    ...options,
+    ...target,
+    device: root.dev,
+    linked: new Map(),
+    digest: new Bun.CryptoHasher("sha256"),
+    files: 0,
+    bytes: 0,
+  };
+  target.tree.root.attributes = attributesOf(root, directory, ".");
+  record(walk, "", target.tree.root, 0n);
+  await copyDirectory(walk, directory, target.tree.root, "", 0);
+  return `sha256:${walk.digest.digest("hex")}`;
+}
+
+function openRoot(path: string): OpenDirectory {
+  try {
+    return OpenDirectory.open(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Copies what is in a directory, and closes it. */
+async function copyDirectory(
+  walk: Walk,
+  directory: OpenDirectory,
+  parent: Inode,
+  path: string,
+  depth: number,
+): Promise<void> {
+  try {
+    if (depth > limits.depth) {
+      throw new SmolError(
+        "image.limit",
+        `directories are nested deeper than ${limits.depth}: ${printable(path)}`,
+      );
+    }
+    for (const name of attempt(path, () => directory.names())) {
+      walk.signal?.throwIfAborted();
+      const childPath = `${path}/${name}`;
+      const stat = attempt(childPath, () => directory.stat(name));
+      await copyEntry(walk, directory, parent, name, childPath, stat, depth);
+      if (++walk.files > limits.entries) {
+        throw new SmolError("image.limit", `the directory holds more than ${limits.entries} files`);
+      }
+    }
+    walk.onProgress?.({ kind: "directory", files: walk.files, bytes: walk.bytes });
+  } finally {
+    directory.close();
+  }
+}
+
+async function copyEntry(
+  walk: Walk,
+  directory: OpenDirectory,
+  parent: Inode,
+  name: string,
+  path: string,
+  stat: BigIntStats,
+  depth: number,
+): Promise<void> {
+  const place = { directory: parent, name };
+  const type = (Number(stat.mode) & 0o170000) as FileTypeBits;
+  const identity = stat.nlink > 1n && type !== FileType.directory ? `${stat.dev}:${stat.ino}` : undefined;
+  const known = identity === undefined ? undefined : walk.linked.get(identity);
+  if (known !== undefined) {
+    walk.tree.link(place, known.inode);
+    walk.digest.update(Buffer.from(`${path}\0link\0${known.path}\0`, "latin1"));
+    return;
+  }
+  const inode = new Inode(
+    type,
+    attempt(path, () => attributesOf(stat, directory, name)),
+  );
+  if (type === FileType.symlink) inode.target = attempt(path, () => directory.readLink(name));
+  if (type === FileType.character || type === FileType.block) Object.assign(inode, decodeDevice(stat.rdev));
+  record(walk, path, inode, stat.size);
+  if (type === FileType.regular) await copyFile(walk, directory, inode, name, path, stat);
+  walk.tree.put(place, inode);
+  if (identity !== undefined) walk.linked.set(identity, { inode, path });
+  if (type === FileType.directory && stat.dev === walk.device) {
+    await copyDirectory(
+      walk,
+      attempt(path, () => directory.openDirectory(name)),
+      inode,
+      path,
+      depth + 1,
+    );
+  }
+}
+
+async function copyFile(
+  walk: Walk,
+  directory: OpenDirectory,
+  inode: Inode,
+  name: string,
+  path: string,
+  stat: BigIntStats,
+): Promise<void> {
+  const { writer } = walk;
+  const file = new FileSource(
+    path,
+    attempt(path, () => directory.openFile(name)),
+  );
+  try {
+    const size = Number(stat.size);
+    // The name may lead to another file by now.
+    if (file.size !== size) throw changed(path);
+    const runs = stat.blocks * 512n < stat.size ? await dataRuns(file) : undefined;
+    if (runs === undefined) writer.beginFile(inode, size);
+    else writer.beginSparseFile(inode, size, runs);
+    for (const run of runs ?? [{ offset: 0, length: size }]) {
+      walk.digest.update(`${run.offset} ${run.length}\0`);
+      const chunks =
+        run.length <= SMALL ? [file.readNow(run.offset, run.length)] : file.read(run.offset, run.length);
+      for await (const chunk of chunks) {
+        walk.digest.update(chunk);
+        walk.bytes += chunk.length;
+        writer.write(chunk);
+        await writer.drain();
+      }
+    }
+    writer.endFile();
+    if (walk.bytes > limits.totalBytes) {
+      throw new SmolError("image.limit", `the directory's files have more than ${limits.totalBytes} bytes`);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/** The parts of a sparse file that hold data; undefined when there are too many to be worth it. */
+async function dataRuns(file: FileSource): Promise<DataRun[] | undefined> {
+  const { seekSparse } = await import("../../../ffi/libc.ts");
+  const runs: DataRun[] = [];
+  for (let at = 0; at < file.size; ) {
+    const start = seekSparse(file.fd, at, "data");
+    if (start === undefined || start >= file.size) break;
+    const end = Math.min(seekSparse(file.fd, start, "hole") ?? file.size, file.size);
+    runs.push({ offset: start, length: end - start });
+    if (runs.length > 100_000) return undefined;
+    at = end;
+  }
+  return runs;
+}
+
+function attributesOf(stat: BigIntStats, directory: OpenDirectory, name: string): Attributes {
+  const seconds = floorDiv(stat.mtimeNs, 1_000_000_000n);
+  return storable({
+    permissions: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    seconds: Number(seconds),
+    nanoseconds: Number(stat.mtimeNs - seconds * 1_000_000_000n),
+    xattrs: readXattrs(directory.pathOf(name)),
+  });
+}
+
+const floorDiv = (value: bigint, by: bigint) => (value >= 0n ? value / by : -((-value + by - 1n) / by));
+
+/** gnu_dev_major and gnu_dev_minor of the C library. */
+function decodeDevice(device: bigint): { major: number; minor: number } {
+  return {
+    major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)),
+    minor: Number((device & 0xffn) | ((device >> 12n) & ~0xffn)),
+  };
+}
+
+/** Adds what is known of a file to the digest. */
+function record(walk: Walk, path: string, inode: Inode, size: bigint): void {
+  const { permissions, uid, gid, seconds, nanoseconds, xattrs } = inode.attributes;
+  const fields = [inode.type, permissions, uid, gid, seconds, nanoseconds, size, inode.major, inode.minor];
+  walk.digest.update(Buffer.from(`${path}\0${fields.join(" ")}\0${inode.target}\0`, "latin1"));
+  for (const { name, value } of xattrs) {
+    walk.digest.update(Buffer.from(`${name}\0${value.length}\0`, "latin1"));
+    walk.digest.update(value);
+  }
+}
+
+function attempt<Result>(path: string, action: () => Result): Result {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof SmolError) throw error;
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ELOOP") throw changed(path);
+    throw unreadable(printable(path), error);
+  }
+}
+
+const changed = (path: string) =>
+  new SmolError("image.unreadable", `${printable(path)} changed while the directory was read`);

@@ -1,0 +1,96 @@
+import { SmolError } from "../../errors.ts";
+import { printable } from "../tree/index.ts";
+import type { ImageConfig } from "../types.ts";
+import { configSchema, parseDocument } from "./schema.ts";
+
+/** execve(2) refuses more than 2 MiB of arguments and environment, and a quarter of the stack; half is room enough. */
+const MAX_ARGUMENT_BYTES = 1024 * 1024;
+/** MAX_ARG_STRLEN: the longest single argument. */
+const MAX_STRING = 128 * 1024;
+const MAX_LABEL_BYTES = 4 * 1024 * 1024;
+
+export interface ParsedConfig {
+  readonly config: ImageConfig;
+  readonly diffIds: readonly string[];
+  readonly platform: {
+    os?: string | undefined;
+    architecture?: string | undefined;
+    variant?: string | undefined;
+  };
+}
+
+/**
+ * Reads the configuration of an image. Every value is the word of a stranger: strings that could not be passed to
+ * the kernel are refused, paths are made absolute and free of `..`, and nothing in it is ever run on the host.
+ *
+ * @throws SmolError `image.bad_manifest`
+ */
+export function parseConfig(text: string): ParsedConfig {
+  const parsed = parseDocument(text, configSchema, "the image's configuration");
+  const config = parsed.config ?? {};
+  const result: ImageConfig = {
+    entrypoint: words(config.Entrypoint),
+    cmd: words(config.Cmd),
+    // An entry without a value sets nothing.
+    env: (config.Env ?? []).filter((entry) => entry.indexOf("=") > 0),
+    workdir: absolute(config.WorkingDir ?? ""),
+    user: config.User ?? "",
+    labels: config.Labels ?? {},
+    ...(config.StopSignal ? { stopSignal: config.StopSignal } : {}),
+  };
+  checkStrings(result);
+  return {
+    config: result,
+    diffIds: parsed.rootfs.diff_ids,
+    platform: { os: parsed.os, architecture: parsed.architecture, variant: parsed.variant ?? undefined },
+  };
+}
+
+/** The configuration of an image that comes without one. */
+export const emptyConfig: ImageConfig = {
+  entrypoint: [],
+  cmd: ["/bin/sh"],
+  env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+  workdir: "/",
+  user: "",
+  labels: {},
+};
+
+/** Very old images have a single string, which is one word. */
+function words(value: string | string[] | null | undefined): string[] {
+  if (value === null || value === undefined) return [];
+  return typeof value === "string" ? [value] : value;
+}
+
+/** A directory inside the image, as chdir(2) after chroot(2) would take it: from the root, `..` stops there. */
+function absolute(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+function checkStrings(config: ImageConfig): void {
+  const passed = [...config.entrypoint, ...config.cmd, ...config.env];
+  const single = [config.workdir, config.user, config.stopSignal ?? ""];
+  for (const text of [...passed, ...single]) {
+    if (text.includes("\0")) throw refused(`a NUL byte in ${quoted(text)}`);
+    if (Buffer.byteLength(text) >= MAX_STRING) throw refused(`a string of more than ${MAX_STRING} bytes`);
+  }
+  if (config.workdir.length >= 4096) throw refused("a working directory of more than 4095 bytes");
+  if (config.user.length > 256 || /\s/.test(config.user)) throw refused(`the user ${quoted(config.user)}`);
+  if (!/^(SIG)?[A-Z0-9+-]{0,16}$/i.test(config.stopSignal ?? "")) {
+    throw refused(`the stop signal ${quoted(config.stopSignal ?? "")}`);
+  }
+  const bytes = passed.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
+  if (bytes > MAX_ARGUMENT_BYTES)
+    throw refused(`more than ${MAX_ARGUMENT_BYTES} bytes of arguments and environment`);
+  if (Buffer.byteLength(JSON.stringify(config.labels)) > MAX_LABEL_BYTES) throw refused("too many labels");
+}
+
+const quoted = (text: string) => `"${printable(Buffer.from(text).toString("latin1"))}"`;
+
+const refused = (what: string) =>
+  new SmolError("image.bad_manifest", `the image's configuration cannot be used: it has ${what}`);

@@ -1,0 +1,42 @@
+import { SmolError } from "../../errors.ts";
+import type { Compression } from "../layer/index.ts";
+import { printable } from "../tree/index.ts";
+import { isConfigType, isManifestType, layerCompression } from "./media-types.ts";
+import { manifestSchema, parseDocument } from "./schema.ts";
+import type { Descriptor } from "./select.ts";
+
+export interface ManifestLayer {
+  readonly digest: string;
+  readonly size: number;
+  readonly compression: Compression;
+}
+
+/**
+ * Reads the manifest of one image (manifest.md; Docker image manifest v2 schema 2).
+ *
+ * @param mediaType what led here says it is.
+ * @throws SmolError for artifacts that are no images, unknown layers, and documents that are also an index.
+ */
+export function parseManifest(
+  text: string,
+  mediaType: string,
+): { config: Descriptor; layers: ManifestLayer[] } {
+  const manifest = parseDocument(text, manifestSchema, "the image's manifest");
+  if (manifest.manifests !== undefined) {
+    throw new SmolError("image.bad_manifest", "the image's manifest is also an index, which is not allowed");
+  }
+  if (manifest.mediaType !== undefined && (manifest.mediaType !== mediaType || !isManifestType(mediaType))) {
+    throw new SmolError(
+      "image.bad_manifest",
+      `a manifest of type ${printable(mediaType)} says it is another type`,
+    );
+  }
+  if (!isConfigType(manifest.config.mediaType)) {
+    const kind = printable(manifest.artifactType ?? manifest.config.mediaType);
+    throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
+  }
+  const layers = manifest.layers.map(({ digest, size, mediaType: type }) => {
+    return { digest, size, compression: layerCompression(type) };
+  });
+  return { config: manifest.config, layers };
+}

@@ -1,0 +1,55 @@
+import { SmolError } from "../errors.ts";
+import type { Platform } from "./types.ts";
+
+const architectures: Record<string, string> = { x64: "amd64", arm64: "arm64" };
+
+/** Linux on the architecture of this host. */
+export function hostPlatform(): Platform {
+  return { os: "linux", architecture: architectures[process.arch] ?? process.arch };
+}
+
+interface Declared {
+  readonly os?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly variant?: string | null | undefined;
+}
+
+/**
+ * How well an image for one platform runs on another: 0 not at all, more is better.
+ * Without a wish, the plain variant is preferred, because every machine of the architecture runs it.
+ */
+export function platformScore(declared: Declared, wanted: Platform): number {
+  if (declared.os !== wanted.os || declared.architecture !== wanted.architecture) return 0;
+  const variant = declared.variant ?? "";
+  if (variant === (wanted.variant ?? baseline(wanted.architecture))) return 4;
+  if (variant === "") return 3;
+  if (variant === baseline(wanted.architecture)) return 2;
+  return wanted.variant === undefined ? 1 : 0;
+}
+
+/** The variant that an architecture means when none is named. */
+const baseline = (architecture: string) =>
+  architecture === "arm64" ? "v8" : architecture === "amd64" ? "v1" : "";
+
+export const platformName = (platform: Declared) =>
+  [platform.os ?? "?", platform.architecture ?? "?", ...(platform.variant ? [platform.variant] : [])].join(
+    "/",
+  );
+
+/** @throws SmolError `image.wrong_platform` when a configuration says that it is for another kind of machine. */
+export function checkPlatform(declared: Declared, wanted: Platform): void {
+  if (!declared.os && !declared.architecture) return;
+  const complete = {
+    ...declared,
+    os: declared.os || wanted.os,
+    architecture: declared.architecture || wanted.architecture,
+  };
+  if (platformScore({ ...complete, variant: undefined }, wanted) > 0) return;
+  throw new SmolError(
+    "image.wrong_platform",
+    `the image is for ${platformName(complete)}, and ${platformName(wanted)} is needed`,
+    {
+      hint: "export the image for this platform, e.g. with skopeo copy --override-arch, or docker pull --platform",
+    },
+  );
+}

@@ -1,0 +1,44 @@
+import { closeSync, constants, fstatSync, openSync, statSync, unlinkSync } from "node:fs";
+import { flock } from "../../../ffi/libc.ts";
+import { errnoOf } from "../../errors.ts";
+
+/** First and longest pause between two looks at a lock that another process holds. */
+const PAUSE_MS = { first: 5, longest: 100 };
+
+export interface HeldLock {
+  release(): void;
+}
+
+/**
+ * Takes a lock file, so that of several processes which need the same image only one makes it. The kernel releases
+ * the lock when its process ends, however it ends. The wait is a series of looks, because flock(2) has no event and
+ * would block the whole program.
+ */
+export async function takeLock(path: string, signal?: AbortSignal): Promise<HeldLock> {
+  for (let pause = PAUSE_MS.first; ; pause = Math.min(pause * 2, PAUSE_MS.longest)) {
+    signal?.throwIfAborted();
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    if (flock(fd, "exclusive", false) && isSameFile(fd, path)) {
+      return {
+        release() {
+          // Removed while it is held: whoever waits finds that its file is gone, and makes a new one.
+          unlinkSync(path);
+          closeSync(fd);
+        },
+      };
+    }
+    closeSync(fd);
+    await Bun.sleep(pause);
+  }
+}
+
+/** Whether a path still leads to the file that is locked: its last holder may have removed it. */
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    const [here, there] = [fstatSync(fd), statSync(path)];
+    return here.ino === there.ino && here.dev === there.dev;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
