@@ -1,0 +1,59 @@
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { libkrun } from "./ffi/libkrun/build.ts";
+import { assemble } from "./rootfs/assemble.ts";
+import { baseImage } from "./rootfs/base.ts";
+import { diskTemplate } from "./rootfs/disks.ts";
+import { canRunKrun, ensureQemu } from "./rootfs/engines.ts";
+import { root } from "./rootfs/host.ts";
+import { kernel } from "./rootfs/kernel.ts";
+import { printSizes } from "./rootfs/sizes.ts";
+import { systemImage } from "./rootfs/system.ts";
+import type { AssetName } from "./src/assets/types.ts";
+
+/**
+ * Makes `dist/smolvm`, the one file that is shipped, for the platform that this runs on.
+ *
+ *     bun build.ts full     everything, for both engines, packed small
+ *     bun build.ts quick    what this machine can use, packed fast: the first try of a fresh checkout
+ *
+ * Leaves in `dist/`: `smolvm`, `manifest.json`, `assets/` (the packed parts, for runs from source), and `built`
+ * (`full` or `quick`), whose time is when the build began: `./dev` compares it with the sources.
+ */
+const dist = `${root}/dist`;
+
+type Scope = "full" | "quick";
+
+async function main(scope: Scope): Promise<void> {
+  const began = new Date();
+  const krunRuns = canRunKrun();
+  const withKrun = scope === "full" || krunRuns;
+  if (!krunRuns) await ensureQemu();
+
+  // One after the other: compilers and package managers use the whole machine by themselves.
+  const parts: Partial<Record<AssetName, string>> = {
+    kernel: await kernel(),
+    system: await systemImage(),
+    overlay: await diskTemplate("overlay"),
+    storage: await diskTemplate("storage"),
+    base: await baseImage(),
+    ...(withKrun && { libkrun: await libkrun() }),
+  };
+  const absent = withKrun ? {} : { libkrun: "it was built where krun cannot run" };
+  mkdirSync(dist, { recursive: true });
+  const packed = await assemble(dist, parts, absent, scope === "full" ? "small" : "fast");
+  writeFileSync(`${dist}/built`, `${scope}\n`);
+  utimesSync(`${dist}/built`, began, began);
+  if (scope === "full") await printSizes(`${dist}/smolvm`, packed);
+}
+
+const scope = process.argv[2] ?? "full";
+if (scope !== "full" && scope !== "quick") {
+  process.stderr.write("usage: bun build.ts [full|quick]\n");
+  process.exit(2);
+}
+try {
+  await main(scope);
+} catch (error) {
+  process.stderr.write(`build: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

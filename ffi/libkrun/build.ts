@@ -1,0 +1,102 @@
+import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { ensureInstalled } from "../../rootfs/apt.ts";
+import { type Component, type LicenceText, writeComponents } from "../../rootfs/components.ts";
+import { cacheRoot, run, say, sha256File } from "../../rootfs/host.ts";
+import { part } from "../../rootfs/parts.ts";
+import { type Cargo, findCargo } from "./cargo.ts";
+
+/** Builds `libkrun.so.1` out of the crate in this folder; every crate is pinned by Cargo.lock. */
+
+const folder = import.meta.dir;
+
+/** Makes `libkrun.so.1` and returns its directory. */
+export async function libkrun(): Promise<string> {
+  const files = ["Cargo.toml", "Cargo.lock", "src/lib.rs"];
+  const pins = {
+    platform: `${process.platform}-${process.arch}`,
+    files: await Promise.all(files.map(hashOf)),
+  };
+  return await part("libkrun", { recipe: import.meta.path, pins }, async (out) => {
+    await ensureInstalled(["gcc", "libc6-dev"], "links libkrun");
+    const cargo = await findCargo();
+    say("libkrun: compiling from the Rust package registry (some minutes, once)");
+    const target = `${cacheRoot()}/cargo-target`;
+    // Keeps the paths of this machine out of the result.
+    const flags = `--remap-path-prefix=${process.env.HOME ?? folder}=/build`;
+    const env = { ...cargo.env, CARGO_TARGET_DIR: target, CARGO_ENCODED_RUSTFLAGS: flags };
+    await run([cargo.command, "build", "--release", "--locked"], { cwd: folder, env });
+    copyFileSync(`${target}/release/libsmolvm_krun.so`, `${out}/libkrun.so.1`);
+    const { components, licences } = await crateComponents(cargo);
+    writeComponents(out, components, licences);
+  });
+}
+
+function hashOf(file: string): Promise<string> {
+  return sha256File(`${folder}/${file}`);
+}
+
+/** The fields of `cargo metadata --format-version 1` that are used here. */
+interface Metadata {
+  readonly packages: {
+    id: string;
+    name: string;
+    version: string;
+    license: string | null;
+    manifest_path: string;
+  }[];
+  readonly resolve: {
+    root: string;
+    nodes: { id: string; deps: { pkg: string; dep_kinds: { kind: string | null }[] }[] }[];
+  };
+}
+
+/** The crates that end up in the library: what the wrapper depends on at run time, for this platform. */
+async function crateComponents(cargo: Cargo): Promise<{ components: Component[]; licences: LicenceText[] }> {
+  const triple = (await run([cargo.command, "-vV"])).match(/^host: (.*)$/m)?.[1] ?? "";
+  const command = [
+    cargo.command,
+    "metadata",
+    "--format-version",
+    "1",
+    "--locked",
+    "--filter-platform",
+    triple,
+  ];
+  const { packages, resolve } = JSON.parse(await run(command, { cwd: folder })) as Metadata;
+  const linked = new Set<string>();
+  const visit = (id: string) => {
+    if (linked.has(id)) return;
+    linked.add(id);
+    const node = resolve.nodes.find((candidate) => candidate.id === id);
+    for (const { pkg, dep_kinds } of node?.deps ?? []) {
+      if (dep_kinds.some(({ kind }) => kind === null)) visit(pkg);
+    }
+  };
+  visit(resolve.root);
+  const lock = readFileSync(`${folder}/Cargo.lock`, "utf8");
+  const crates = packages.filter(({ id }) => linked.has(id) && id !== resolve.root);
+  const components = crates.map(({ name, version, license }) => {
+    const entry = `name = "${name}"\nversion = "${version}"\n`;
+    const checksum = lock.slice(lock.indexOf(entry)).match(/checksum = "([0-9a-f]{64})"/)?.[1];
+    const licence = license?.replaceAll("/", " OR ") ?? "see the crate";
+    return { name, version, source: "Rust package registry", licence, ...(checksum && { sha256: checksum }) };
+  });
+  return {
+    components: components.map((component) => ({ ...component, part: "libkrun" })),
+    licences: crates.flatMap(({ name, version, manifest_path }) =>
+      licenceFiles(dirname(manifest_path)).map((path) => ({
+        title: `${name} ${version}`,
+        text: readFileSync(path, "utf8"),
+      })),
+    ),
+  };
+}
+
+function licenceFiles(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  const names = readdirSync(directory).filter((name) =>
+    /^(LICEN[CS]E|COPYING|NOTICE|UNLICENSE)[^/]*$/i.test(name),
+  );
+  return names.sort().map((name) => `${directory}/${name}`);
+}

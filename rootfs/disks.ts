@@ -1,0 +1,57 @@
+import { closeSync, openSync, truncateSync, writeFileSync } from "node:fs";
+import { ensureInstalled } from "./apt.ts";
+import { writeComponents } from "./components.ts";
+import { EPOCH_SECONDS, run } from "./host.ts";
+import { part } from "./parts.ts";
+
+/**
+ * Formatted disks that every machine's own start out as copies of: sparse files with a few hundred kilobytes of data.
+ * Identical from run to run and from one version of mke2fs to the next: identifiers, times and features are fixed.
+ */
+const GIB = 1024 ** 3;
+
+const templates = {
+  overlay: { size: 2 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000002", journalMib: 32 },
+  storage: { size: 20 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000020", journalMib: 64 },
+} as const;
+
+export type Template = keyof typeof templates;
+
+const HASH_SEED = "736d6f6c-766d-4f76-8000-0000000000aa";
+
+/** The features that the guest's kernel and every resize2fs since 1.46 know, instead of this machine's defaults. */
+const features = [
+  "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super",
+  "large_file,huge_file,dir_nlink,extra_isize,metadata_csum",
+].join(",");
+
+/** All of /etc/mke2fs.conf that is in force; what is not said here is said on the command line. */
+const configuration = "[defaults]\n\tbase_features = none\n[fs_types]\n\text4 = {\n\t}\n";
+
+/** Makes `NAME.ext4` and returns its directory. */
+export async function diskTemplate(name: Template): Promise<string> {
+  const template = templates[name];
+  return await part(name, { recipe: import.meta.path, pins: template }, async (out) => {
+    await ensureInstalled(["e2fsprogs"], "formats the disk templates");
+    const path = `${out}/${name}.ext4`;
+    closeSync(openSync(path, "wx"));
+    truncateSync(path, template.size);
+    const config = `${out}/mke2fs.conf`;
+    writeFileSync(config, configuration);
+    const env = {
+      MKE2FS_CONFIG: config,
+      E2FSPROGS_FAKE_TIME: String(EPOCH_SECONDS),
+      SOURCE_DATE_EPOCH: String(EPOCH_SECONDS),
+      PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+    };
+    await run(["mke2fs", ...formatOptions(template), path], { env });
+    writeComponents(out, []);
+  });
+}
+
+function formatOptions({ uuid, journalMib }: { uuid: string; journalMib: number }): string[] {
+  // Tables are written now (and are holes in the file): a guest that had to would fill the disk with zeros.
+  const extended = `hash_seed=${HASH_SEED},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard`;
+  const geometry = ["-b", "4096", "-I", "256", "-i", "16384", "-m", "0", "-J", `size=${journalMib}`];
+  return ["-q", "-F", "-t", "ext4", ...geometry, "-U", uuid, "-E", extended, "-O", features];
+}

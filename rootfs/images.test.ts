@@ -1,0 +1,65 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { unpack } from "../src/assets/unpack.ts";
+import { cacheRoot, root, run } from "./host.ts";
+import { pack } from "./pack.ts";
+import { part } from "./parts.ts";
+
+/** Recipes are run for real, twice, in empty caches that share only the downloaded packages. */
+
+const work = mkdtempSync(`${tmpdir()}/smolvm-images-`);
+afterAll(() => rmSync(work, { recursive: true }));
+
+/** Runs `expression`, which gives the directory of a part, in an empty build cache. */
+async function makePart(name: string, expression: string): Promise<string> {
+  const cache = `${work}/${name}`;
+  const debs = `${cacheRoot()}/debs`;
+  mkdirSync(cache);
+  mkdirSync(debs, { recursive: true });
+  symlinkSync(debs, `${cache}/debs`);
+  const code = `console.log(await ${expression});`;
+  return (await run([process.execPath, "-e", code], { env: { SMOLVM_BUILD_CACHE: cache } })).trim();
+}
+
+describe("made twice, the same bytes", () => {
+  const recipes: Record<string, [expression: string, file: string]> = {
+    system: [`(await import("${root}/rootfs/system.ts")).systemImage()`, "system.erofs"],
+    kernel: [`(await import("${root}/rootfs/kernel.ts")).kernel()`, "kernel"],
+    overlay: [`(await import("${root}/rootfs/disks.ts")).diskTemplate("overlay")`, "overlay.ext4"],
+  };
+  for (const [name, [expression, file]] of Object.entries(recipes)) {
+    test(name, async () => {
+      const first = await makePart(`${name}-1`, expression);
+      await Bun.sleep(1100); // so that a time that got in would differ
+      const second = await makePart(`${name}-2`, expression);
+      const hash = async (made: string) => (await pack(`test-${name}`, `${made}/${file}`, "fast")).sha256;
+      expect(await hash(second)).toBe(await hash(first));
+    }, 120_000);
+  }
+});
+
+test("the disk templates are clean to e2fsck, the largest too, and come back whole from their packing", async () => {
+  const directory = await makePart(
+    "storage",
+    `(await import("${root}/rootfs/disks.ts")).diskTemplate("storage")`,
+  );
+  const made = `${directory}/storage.ext4`;
+  const { path: file, ...asset } = await pack("test-storage", made, "fast");
+  expect(asset.packedSize).toBeLessThan(100_000);
+  const runtime = `${work}/runtime/0123456789abcdef0123456789abcdef`;
+  await unpack({ file, ...asset }, runtime, `${runtime}/storage.ext4`);
+  expect(statSync(`${runtime}/storage.ext4`).blocks * 512).toBeLessThan(8e6);
+  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const report = await run(["e2fsck", "-f", "-n", `${runtime}/storage.ext4`], { env });
+  expect(report).toContain("11/1310720 files (0.0% non-contiguous)");
+}, 60_000);
+
+test("a file without holes is packed whole", async () => {
+  const directory = await part("test-plain", { recipe: import.meta.path, pins: work }, async (out) => {
+    await Bun.write(`${out}/plain`, "x".repeat(10_000));
+  });
+  const { path, ...asset } = await pack("test-plain-packed", `${directory}/plain`, "fast");
+  expect(asset.extents).toBeUndefined();
+  expect(Buffer.from(Bun.zstdDecompressSync(readFileSync(path))).toString()).toBe("x".repeat(10_000));
+});

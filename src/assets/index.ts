@@ -1,0 +1,101 @@
+import { SmolError } from "../errors.ts";
+import { embedded } from "./embedded.ts";
+import { matchingStamp } from "./stamp.ts";
+import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
+
+/**
+ * What the executable carries, as files. Each is unpacked at first need into `<cache>/runtime/<content hash>/`,
+ * and found again in microseconds: see stamp.ts for when its content is checked, prune.ts for when it goes away.
+ */
+
+export type { AssetName, BaseImageConfig, Component, Manifest } from "./types.ts";
+
+const fileNames: Record<AssetName, string> = {
+  kernel: "kernel",
+  libkrun: "libkrun.so.1",
+  system: "system.erofs",
+  base: "base.erofs",
+  overlay: "overlay.ext4",
+  storage: "storage.ext4",
+};
+
+/** Whether this build carries the asset. */
+export function hasAsset(name: AssetName): boolean {
+  return embedded().assets[name] !== undefined;
+}
+
+/**
+ * Absolute path of the asset's file, unpacked if it is not there yet or damaged. Safe with any number of processes
+ * at once. The file is read-only; disk templates are sparse.
+ *
+ * @param cacheDir absolute path of smolvm's cache directory, which need not exist.
+ * @throws SmolError `assets.missing` when this build does not carry it; `assets.no_space`,
+ * `assets.cache_unwritable`, `assets.damaged_program`, `assets.unpack_failed`: then nothing is left behind.
+ */
+export async function assetPath(name: AssetName, cacheDir: string): Promise<string> {
+  const asset = embedded().assets[name];
+  if (!asset) throw missing(name);
+  const directory = runtimeDirectory(cacheDir, asset.sha256);
+  const path = `${directory}/${fileNames[name]}`;
+  if (matchingStamp(path)?.sha256 === asset.sha256) return path;
+  const { unpack } = await import("./unpack.ts");
+  await unpack(asset, directory, path);
+  return path;
+}
+
+function missing(name: AssetName): SmolError {
+  const why = embedded().absent[name];
+  return new SmolError("assets.missing", `this build of smolvm has no ${name}${why ? `: ${why}` : ""}`, {
+    hint: "./dev build makes one with everything",
+  });
+}
+
+/**
+ * An EROFS image that holds this program as `/smolvm`, for engines that give the guest its runtime as a disk.
+ *
+ * @throws SmolError as `assetPath`, and `assets.not_compiled` when run from source.
+ */
+export async function runtimeImagePath(cacheDir: string): Promise<string> {
+  const directory = runtimeDirectory(cacheDir, embedded().buildId);
+  const path = `${directory}/runtime.erofs`;
+  if (matchingStamp(path)) return path;
+  return await (await import("./runtime.ts")).makeProgramImage(directory);
+}
+
+/**
+ * A directory that holds this program as `smolvm` and nothing else, for engines that share a directory. It stays
+ * for as long as this process lives.
+ *
+ * @throws SmolError as `assetPath`, and `assets.not_compiled` when run from source.
+ */
+export async function runtimeSharePath(cacheDir: string): Promise<string> {
+  return await (await import("./runtime.ts")).shareProgram(runtimeDirectory(cacheDir, embedded().buildId));
+}
+
+function runtimeDirectory(cacheDir: string, hash: string): string {
+  return `${cacheDir}/runtime/${hash.slice(0, 32)}`;
+}
+
+/** How the base image wants to be run when the command line says nothing else. */
+export function baseImageConfig(): BaseImageConfig {
+  return {
+    cmd: ["/bin/bash"],
+    env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    workdir: "/",
+  };
+}
+
+/** Content hash (hex) of an asset without unpacking it, or undefined when this build lacks it: its cache identity. */
+export function assetHash(name: AssetName): string | undefined {
+  return embedded().assets[name]?.sha256;
+}
+
+/** What this build is and what it consists of. */
+export async function componentManifest(): Promise<Manifest> {
+  return (await Bun.file(embedded().manifest).json()) as Manifest;
+}
+
+/** The licence texts of everything that is shipped. */
+export async function licenceTexts(): Promise<string> {
+  return Buffer.from(await Bun.zstdDecompress(await Bun.file(embedded().licences).bytes())).toString("utf8");
+}
