@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import type { Engine, RunningVm, VmmHandle, VmSpec } from "../engine/index.ts";
+import type { Engine, LaunchOptions, RunningVm, VmmHandle, VmSpec } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
 import { Connection, listenTransport, type SocketTransport } from "../protocol/index.ts";
 import { version } from "../version.ts";
@@ -42,10 +42,13 @@ export async function bootMachine(
   const { promise: connected, resolve: onAgent } = Promise.withResolvers<SocketTransport>();
   const listener = listenTransport(agentSocket, onAgent);
   const spec = describeVm(plan, directory, engine, agentSocket);
-  const vm = engine.launch(spec, { vmm, libkrun: plan.files.libkrun });
+  const vm = engine.launch(spec, { vmm, libkrun: plan.files.libkrun, ...consoleForDebugging() });
   const launchedAt = now();
   const failed = vm.exited.then((exit) => {
-    throw bootFailure(`the VM ended before its agent was ready (${describeExit(exit)})`, exit.console);
+    throw (
+      exit.error ??
+      bootFailure(`the VM ended before its agent was ready (${describeExit(exit)})`, exit.console)
+    );
   });
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -78,6 +81,12 @@ function bootFailure(message: string, console?: string): SmolError {
       hint: "`smolvm doctor` checks this host; SMOLVM_DEBUG=1 shows the guest's console",
     },
   );
+}
+
+/** The guest's console on this process's stderr, which is nowhere unless the user asked for it. */
+function consoleForDebugging(): LaunchOptions {
+  if (!process.env.SMOLVM_DEBUG) return {};
+  return { consoleLog: (chunk) => console.error(new TextDecoder().decode(chunk).trimEnd()) };
 }
 
 function describeExit(exit: { code: number | null; signal: string | null }): string {

@@ -104,7 +104,7 @@ export function toSmolError(error: unknown): SmolError {
   if (error instanceof SmolError) return error;
   if (!(error instanceof StreamFailure)) {
     return new SmolError("machine.lost", "the machine ended unexpectedly", {
-      hint: "its process was killed, or the guest ran out of memory or shut itself down",
+      exitCode: ExitCode.failure,
       cause: error,
     });
   }
@@ -119,4 +119,5 @@ export function toSmolError(error: unknown): SmolError {
 const exitCodes: Record<string, number> = {
   "exec.not_found": ExitCode.notFound,
   "exec.not_executable": ExitCode.notExecutable,
+  "machine.lost": ExitCode.failure,
 };

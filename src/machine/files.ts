@@ -18,7 +18,9 @@ export async function resolveImage(
   signal: AbortSignal,
 ): Promise<ResolvedImage> {
   const { image: source } = request;
-  if (source === undefined) return { path: await assetPath("base", paths.cache), ...baseImageConfig() };
+  if (source === undefined) {
+    return { path: await assetPath("base", paths.cache), entrypoint: [], user: "", ...baseImageConfig() };
+  }
   const { isLocalImage, openLocalImage } = await import("../image/index.ts");
   if (!isLocalImage(source)) {
     throw new SmolError("image.not_local", `no such file or directory: ${source}`, {

@@ -4,8 +4,11 @@ import {
   checkExecAccepted,
   checkExecResult,
   type ExecResult,
+  type Failure,
   failureOf,
+  ProtocolError,
   type Stream,
+  StreamFailure,
 } from "../protocol/index.ts";
 
 /**
@@ -28,9 +31,15 @@ export async function relayExec(client: Stream, agent: Connection): Promise<Exec
     return result;
   } catch (error) {
     await output;
-    client.fail(failureOf(error));
+    client.fail(error instanceof StreamFailure ? failureOf(error) : lost(error));
     return undefined;
   }
+}
+
+/** The connection ended under the work: the VM is gone, or the guest sent what it must not send. */
+function lost(error: unknown): Failure {
+  const why = error instanceof ProtocolError ? `: the guest broke the protocol (${error.message})` : "";
+  return { code: "machine.lost", message: `the machine ended unexpectedly${why}` };
 }
 
 async function pump(from: Stream, to: Stream, channel: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { resolvePaths } from "../config/paths.ts";
 import { chooseEngine } from "../engine/index.ts";
+import { writeFully } from "../stdio/index.ts";
 import { OwnedMachine } from "./client.ts";
 import { libkrunSource, resolveFiles, resolveImage } from "./files.ts";
 import { runInForeground } from "./foreground.ts";
@@ -32,8 +33,15 @@ export async function runEphemeral(request: RunRequest): Promise<number> {
   } finally {
     await machine.end();
     timings.end("teardown");
-    if (request.timings) console.error(request.timings === "json" ? JSON.stringify(timings) : `${timings}`);
+    await reportTimings(request, timings);
   }
+}
+
+/** On stderr, after the command's own output; nothing when there was no start to be measured. */
+async function reportTimings(request: RunRequest, timings: Timings): Promise<void> {
+  if (request.timings === undefined || !timings.has("agent")) return;
+  const report = request.timings === "json" ? JSON.stringify(timings) : `${timings}`;
+  await writeFully(2, Buffer.from(`${report}\n`)).catch(() => {});
 }
 
 async function runIn(

@@ -31,6 +31,11 @@ export class Timings {
     if (!this.#ends.has(span)) this.#ends.set(span, at);
   }
 
+  /** Whether the span has ended. */
+  has(span: SpanName): boolean {
+    return this.#ends.has(span);
+  }
+
   /** Milliseconds per span, for those that happened, and `total`. */
   toJSON(): Record<string, number> {
     const result: Record<string, number> = {};

@@ -1,0 +1,299 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../version.ts";
+import { COMMANDS } from "./table/index.ts";
+
+const MAIN = join(import.meta.dir, "../main.ts");
+
+interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program with nothing but PATH and HOME in its environment. */
+function smolvm(argv: readonly string[], env: Record<string, string> = {}): Outcome {
+  const home = mkdtempSync(join(tmpdir(), "smolvm-home-"));
+  try {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, ...argv], {
+      env: { PATH: process.env.PATH ?? "", HOME: home, ...env },
+      stdin: "ignore",
+    });
+    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+}
+
+/** What `printf | sh` would say, for the ways in which stdout can fail. */
+function shell(script: string): Outcome {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(["bash", "-c", script], {
+    env: { PATH: process.env.PATH ?? "", HOME: "/", BUN: process.execPath, MAIN },
+  });
+  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+function stdoutOf(...argv: string[]): string {
+  const { exitCode, stdout, stderr } = smolvm(argv);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  return stdout;
+}
+
+describe("version", () => {
+  test.each([["--version"], ["-V"]])("%s", (option) => {
+    expect(stdoutOf(option)).toBe(`smolvm ${version}\n`);
+  });
+
+  test("is X.Y.Z", () => {
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});
+
+describe("help", () => {
+  const topics = [[], ["machine"], ...COMMANDS.map(({ path }) => [...path])];
+  const pages = topics.flatMap((topic) => ["-h", "--help"].map((option) => [...topic, option]));
+
+  test.each(pages.map((argv) => [argv] as const))(
+    "%j fits 100 columns and has no spaces at the end of a line",
+    (argv) => {
+      const page = stdoutOf(...argv);
+      expect(page.split("\n").filter((line) => line.length > 100 || / $/.test(line))).toEqual([]);
+      expect(page).not.toMatch(/\n\n\n|[^\x20-\x7e\n…]/);
+      expect(page).toEndWith("\n");
+    },
+  );
+
+  test("help TOPIC is TOPIC --help", () => {
+    for (const topic of topics) expect(stdoutOf("help", ...topic)).toBe(stdoutOf(...topic, "--help"));
+  });
+
+  test("the manual has every command and every option", () => {
+    const manual = stdoutOf("--help");
+    for (const { path, options } of COMMANDS) {
+      expect(manual).toContain(`  ${path.join(" ")} `);
+      for (const { long, description } of Object.values(options)) {
+        expect(manual).toMatch(
+          new RegExp(`--${long}[ =[].* ${description.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`),
+        );
+      }
+    }
+  });
+
+  test("smolvm -h", () => {
+    expect(stdoutOf("-h").replace(version, "X.Y.Z")).toMatchInlineSnapshot(`
+      "smolvm X.Y.Z: boots any container image as a microVM from one file, without a daemon.
+
+      Usage:
+        smolvm COMMAND [OPTIONS]
+
+      Commands:
+        machine run   Run a command in a new machine and remove the machine
+        machine exec  Run one more command in a running machine
+        machine ls    List the machines
+        doctor        Say which engines work on this host, and what to do about the others
+        completion    Print a shell's completion script
+        help          Print the manual, or a command's help
+
+      Options:
+        -h, --help       Print help: -h in short, --help in full
+        -V, --version    Print the version
+
+      The manual, also for coding agents: smolvm --help
+      A command's help: smolvm COMMAND -h
+      "
+    `);
+  });
+
+  test("smolvm machine -h", () => {
+    expect(stdoutOf("machine", "-h")).toMatchInlineSnapshot(`
+      "Run commands in machines and list them (machine, vm).
+
+      Usage:
+        smolvm machine COMMAND [OPTIONS]
+
+      Commands:
+        machine run   Run a command in a new machine and remove the machine
+        machine exec  Run one more command in a running machine
+        machine ls    List the machines
+
+      A command's help: smolvm machine COMMAND -h
+      "
+    `);
+  });
+
+  test("smolvm machine run -h", () => {
+    expect(stdoutOf("machine", "run", "-h")).toMatchInlineSnapshot(`
+      "Run a command in a new machine and remove the machine.
+
+      Usage:
+        smolvm machine run [OPTIONS] [--] [COMMAND...]
+
+      Options:
+        -I, --image <IMAGE>              Image archive, OCI layout, root directory, or - for stdin
+            --oci-platform <OS/ARCH>     Which one of a multi-platform image to take
+            --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
+        -i, --interactive                Pass stdin on to the command
+        -t, --tty                        Give the command a terminal; -it for a shell
+        -e, --env <NAME[=VALUE]>         Set a variable; without a value, pass the host's on
+            --env-file <FILE>            Read variables from a file, one NAME=VALUE a line
+        -w, --workdir <DIR>              Working directory in the guest
+        -u, --user <USER[:GROUP]>        Run as this user, by name or number
+            --timeout <DURATION>         Stop the command after this time (30s, 5m, 1h30m): exit code 124
+            --ulimit <NAME=SOFT[:HARD]>  Limit a resource of the command, e.g. nofile=1024:4096
+            --cpus <N>                   Virtual CPUs (default: 4)
+            --mem <MIB>                  Memory, also as 512M or 2G; taken as it is used (default: 8192)
+            --storage <GIB>              Size of the disk at /workspace, taken as it fills (default: 20)
+            --overlay <GIB>              Room for changes to the image's files (default: 2)
+        -n, --name <NAME>                Name of the machine while it runs (default: vm- and 8 digits)
+            --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)
+            --timings[=FORMAT]           Print on stderr how long each part took, as text or json
+            --rm                         No effect: what runs here is always removed afterwards
+
+      More, with examples: smolvm machine run --help
+      "
+    `);
+  });
+
+  test("smolvm machine exec -h", () => {
+    expect(stdoutOf("machine", "exec", "-h")).toMatchInlineSnapshot(`
+      "Run one more command in a running machine.
+
+      Usage:
+        smolvm machine exec [OPTIONS] [--] COMMAND...
+
+      Options:
+        -n, --name <NAME>          The machine to run the command in (default: default)
+        -i, --interactive          Pass stdin on to the command
+        -t, --tty                  Give the command a terminal; -it for a shell
+        -e, --env <NAME[=VALUE]>   Set a variable; without a value, pass the host's on
+            --env-file <FILE>      Read variables from a file, one NAME=VALUE a line
+        -w, --workdir <DIR>        Working directory in the guest
+        -u, --user <USER[:GROUP]>  Run as this user, by name or number
+            --timeout <DURATION>   Stop the command after this time (30s, 5m, 1h30m): exit code 124
+            --stream               No effect: output always arrives as it is written
+
+      More, with examples: smolvm machine exec --help
+      "
+    `);
+  });
+
+  test("smolvm machine ls --help", () => {
+    expect(stdoutOf("machine", "ls", "--help")).toMatchInlineSnapshot(`
+      "List the machines. Also called machine list.
+
+      Usage:
+        smolvm machine ls [OPTIONS]
+
+      Lists the machines that run now, by name. (eph) marks one that is removed when its command ends.
+      Looking changes nothing and starts nothing.
+
+      --json prints an array of objects with the keys name, state, cpus, memory_mib, pid, created_at
+      (seconds since 1970), storage_gb, overlay_gb, image (null for the built-in one), entrypoint, cmd,
+      ephemeral and engine.
+
+      Options:
+            --json     Print a JSON array
+        -v, --verbose  Show process, image and command of each machine
+
+      Examples:
+        smolvm machine ls
+        smolvm machine ls --json | jq -r '.[].name'
+      "
+    `);
+  });
+});
+
+describe("machine ls where no machine ever ran", () => {
+  const nowhere = join(tmpdir(), `smolvm-nowhere-${process.pid}`);
+
+  test.each([
+    [["machine", "ls"], "No machines found\n"],
+    [["vm", "list", "-v"], "No machines found\n"],
+    [["machine", "ls", "--json"], "[]\n"],
+  ])("%j prints %j and creates nothing", (argv, stdout) => {
+    expect(smolvm(argv, { SMOLVM_DATA_DIR: nowhere })).toEqual({ exitCode: 0, stdout, stderr: "" });
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test("says what it needs when it cannot know where to look", () => {
+    const { exitCode, stderr } = smolvm(["machine", "ls"], { HOME: "" });
+    expect({ exitCode, stderr }).toMatchInlineSnapshot(`
+      {
+        "exitCode": 1,
+        "stderr": 
+      "error: HOME is not set
+      hint: set HOME, or SMOLVM_DATA_DIR to a directory that smolvm may use
+      "
+      ,
+      }
+    `);
+  });
+});
+
+describe("errors", () => {
+  test("a word that does not exist: one line of error, one of hint, exit code 2", () => {
+    expect(smolvm(["machine", "rnu"])).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: "error: unknown command `machine rnu`\nhint: did you mean `smolvm machine run`?\n",
+    });
+  });
+
+  test("no command at all", () => {
+    expect(smolvm([])).toMatchInlineSnapshot(`
+      {
+        "exitCode": 2,
+        "stderr": 
+      "error: expected a command after \`smolvm\`: machine, doctor, completion, help
+      hint: see \`smolvm -h\`
+      "
+      ,
+        "stdout": "",
+      }
+    `);
+  });
+
+  test("--json makes the error JSON, also when the arguments are wrong", () => {
+    const { exitCode, stdout, stderr } = smolvm(["machine", "ls", "--json", "--nope"]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: "cli.unknown_option",
+        message: "unknown option --nope",
+        hint: "see `smolvm machine ls -h`",
+      },
+    });
+  });
+
+  test("what a user typed cannot write to the terminal", () => {
+    expect(smolvm(["a\u001b[2J\nb\u009bc"]).stderr).toStartWith("error: unknown command `a [2J b c`\n");
+  });
+
+  test("SMOLVM_DEBUG=1 shows where it came from", () => {
+    expect(smolvm(["nope"], { SMOLVM_DEBUG: "1" }).stderr).toContain("cli/interpret.ts");
+  });
+});
+
+describe("stdout", () => {
+  test("a reader that goes away is no error", () => {
+    const script = '"$BUN" "$MAIN" --help | head -1 >/dev/null; echo $PIPESTATUS';
+    expect(shell(script)).toEqual({ exitCode: 0, stdout: "0\n", stderr: "" });
+  });
+
+  test("a reader that is gone from the start is no error", () => {
+    const script = 'exec 3> >(true); sleep 0.2; "$BUN" "$MAIN" --version >&3; echo $?';
+    expect(shell(script)).toEqual({ exitCode: 0, stdout: "0\n", stderr: "" });
+  });
+
+  test("a full disk is one", () => {
+    const { exitCode, stderr } = shell('"$BUN" "$MAIN" completion bash > /dev/full');
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: "error: cannot write to stdout: ENOSPC\n" });
+  });
+
+  test("a slow reader gets all of it", () => {
+    const script = '"$BUN" "$MAIN" completion bash | (sleep 0.3; tail -1)';
+    expect(shell(script).stdout).toBe("complete -F _smolvm smolvm\n");
+  });
+});

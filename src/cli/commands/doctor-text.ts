@@ -1,0 +1,50 @@
+import type { DoctorReport, EngineReport } from "../../engine/index.ts";
+import { version } from "../../version.ts";
+import { oneLine } from "../output.ts";
+
+/** Name and value of one line. */
+type Fact = readonly [name: string, value: string];
+
+/** The report for people, with its final newline: the host, each engine, each directory, and what follows. */
+export function formatReport(report: DoctorReport): string {
+  const sections = [hostFacts(report), ...report.engines.map(engineFacts), directoryFacts(report)];
+  const blocks = sections.map((facts) => facts.map(factLine).join("\n"));
+  return `${[...blocks, conclusion(report)].join("\n\n")}\n`;
+}
+
+function hostFacts({ host }: DoctorReport): Fact[] {
+  const virtualization = host.virtualization ?? "no hardware virtualization";
+  const libc = host.glibc === null ? [] : [`glibc ${host.glibc}`];
+  return [
+    ["smolvm", version],
+    ["host", [host.system, `${host.os} ${host.arch}`, `kernel ${host.kernel}`, ...libc].join(", ")],
+    ["cpu", `${host.cpu}, ${host.cores} usable, ${virtualization}`],
+    ["memory", `${host.memoryMib} MiB`],
+  ];
+}
+
+function engineFacts({ name, works, reason, fix, details }: EngineReport): Fact[] {
+  return [
+    [name, `${works ? "works" : "does not work"}: ${reason}`],
+    ...(fix === null ? [] : [["  to do", fix] as const]),
+    ...Object.entries(details).map(([key, value]): Fact => [`  ${key}`, value]),
+  ];
+}
+
+function directoryFacts({ directories }: DoctorReport): Fact[] {
+  return (["data", "cache", "runtime"] as const).map((name) => {
+    const { path, problem, freeMib } = directories[name];
+    const free = freeMib === null ? "" : ` (${freeMib} MiB free)`;
+    return [name, `${path}${problem === null ? free : `: cannot be written: ${problem}`}`];
+  });
+}
+
+function conclusion({ ok, chosen }: DoctorReport): string {
+  if (ok) return `Machines run here, on ${chosen}.`;
+  if (chosen === null) return "Machines cannot run here: no engine works.";
+  return "Machines cannot run here: a directory cannot be written.";
+}
+
+function factLine([name, value]: Fact): string {
+  return `${name.padEnd(16)}${oneLine(value)}`;
+}

@@ -1,0 +1,73 @@
+import type { RunRequest } from "../../machine/request.ts";
+import type { runOptions } from "../table/run.ts";
+import type { Invocation } from "../table/types.ts";
+import { usageError } from "../usage.ts";
+import { engineFromEnvironment } from "./engine.ts";
+import { environmentOf } from "./environment.ts";
+
+export type RunInvocation = Invocation<typeof runOptions>;
+
+/**
+ * What the arguments ask for, checked as far as that is possible without looking at the image.
+ *
+ * @throws SmolError with exit code 2
+ */
+export async function requestOf(invocation: RunInvocation): Promise<RunRequest> {
+  const { values, words } = invocation;
+  if (values.image === "-" && (values.interactive || values.tty)) {
+    throw usageError(
+      "run.stdin_taken",
+      "--image - reads the image from stdin, so the command cannot have it (-i, -t)",
+      "save the image to a file first, and give --image FILE",
+    );
+  }
+  rejectImageAsCommand(invocation);
+  return {
+    image: values.image,
+    platform: values.platform,
+    name: values.name,
+    command: words,
+    entrypoint: values.entrypoint,
+    interactive: values.interactive,
+    tty: values.tty,
+    env: await environmentOf(values),
+    workdir: values.workdir,
+    user: values.user,
+    rlimits: values.ulimits,
+    timeoutMs: values.timeout,
+    cpus: values.cpus,
+    memoryMib: values.memory,
+    storageGib: values.storage,
+    overlayGib: values.overlay,
+    engine: values.engine ?? engineFromEnvironment(),
+    timings: values.timings,
+  };
+}
+
+/** docker puts the image first, `run alpine:3.20 echo hi`; no program of the base image is called like that. */
+function rejectImageAsCommand({ values, words, explicit }: RunInvocation): void {
+  const [first] = words;
+  if (first === undefined || explicit || values.image !== undefined) return;
+  const isPath = /^\.{0,2}\//.test(first);
+  if (isPath || !/[:/]/.test(first)) return;
+  throw usageError(
+    "run.image_as_command",
+    `${first} looks like an image, and here a command is expected`,
+    `write --image ${first} -- COMMAND; if it really is a command, put -- before it`,
+  );
+}
+
+/** What the user should know before the machine starts, one sentence each. */
+export async function notesOn(invocation: RunInvocation): Promise<readonly string[]> {
+  const { values, words, given } = invocation;
+  const notes: string[] = [];
+  if (words.some((word) => word.startsWith("--"))) {
+    const { findMisplaced } = await import("../explain/misplaced.ts");
+    notes.push(...findMisplaced(invocation));
+  }
+  const processors = navigator.hardwareConcurrency;
+  if (given.has("cpus") && values.cpus > processors) {
+    notes.push(`${values.cpus} virtual CPUs share the ${processors} of this host`);
+  }
+  return notes;
+}

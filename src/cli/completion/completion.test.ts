@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import { COMMANDS } from "../table/index.ts";
+import { SHELLS } from "../table/system.ts";
+import { complete, type Shell } from "./testing.ts";
+import { namesOf, optionsOf, takesWord } from "./words.ts";
+
+/** What is typed before Tab, and the words that every shell offers for it. */
+const LINES: readonly [string, readonly string[]][] = [
+  ["smolvm ", ["completion", "doctor", "help", "machine"]],
+  ["smolvm m", ["machine"]],
+  ["smolvm -", ["--help", "--version", "-V", "-h"]],
+  ["smolvm machine ", ["exec", "ls", "run"]],
+  ["smolvm vm r", ["run"]],
+  ["smolvm help machine ", ["exec", "ls", "run"]],
+  ["smolvm machine run --eng", ["--engine"]],
+  ["smolvm vm run --im", ["--image"]],
+  ["smolvm machine list --j", ["--json"]],
+  ["smolvm machine run --engine ", ["krun", "qemu"]],
+  ["smolvm machine run -it --engine q", ["qemu"]],
+  ["smolvm machine run -e SMOLVM_TEST", ["SMOLVM_TEST_VARIABLE"]],
+  // A value, whatever it looks like, is no command.
+  ["smolvm machine run -u a:b --cpu", ["--cpus"]],
+  ["smolvm machine run --user=a:b --cpu", ["--cpus"]],
+  ["smolvm machine run --name machine --cpu", ["--cpus"]],
+  // What runs in the guest is none of our business.
+  ["smolvm machine run -- --", []],
+  ["smolvm machine run echo --", []],
+  ["smolvm machine run -it sh r", []],
+  ["smolvm completion ", ["bash", "fish", "zsh"]],
+];
+
+/** Where shells differ in what they call the word to insert. */
+const AFTER_EQUALS: Record<Shell, (option: string, word: string) => string> = {
+  bash: (_, word) => word,
+  zsh: (_, word) => word,
+  fish: (option, word) => `${option}=${word}`,
+};
+
+describe.each(SHELLS.map((shell) => [shell]))("%s", (shell) => {
+  test("offers what may come next", async () => {
+    const offered = await complete(
+      shell,
+      LINES.map(([line]) => line),
+    );
+    expect(Object.fromEntries(LINES.map(([line], index) => [line, offered[index]]))).toEqual(
+      Object.fromEntries(LINES.map(([line, words]) => [line, [...words]])),
+    );
+  });
+
+  test("offers every option of every command", async () => {
+    const commands = COMMANDS.filter(({ path }) => path[0] !== "help");
+    const offered = await complete(
+      shell,
+      commands.map(({ path }) => `smolvm ${path.join(" ")} --`),
+    );
+    const long = (name: string) => name.startsWith("--");
+    for (const [index, command] of commands.entries()) {
+      // Some shells list --timings, some --timings=, and fish both.
+      const words = offered[index]?.map((word) => word.replace(/=$/, "")).filter(long);
+      expect([...new Set(words)].sort()).toEqual(optionsOf(command).flatMap(namesOf).filter(long).sort());
+    }
+  });
+
+  test("offers values behind =", async () => {
+    const offered = await complete(shell, ["smolvm machine run --engine=q", "smolvm vm run --timings="]);
+    const spelt = AFTER_EQUALS[shell];
+    expect(offered).toEqual([
+      [spelt("--engine", "qemu")],
+      [spelt("--timings", "json"), spelt("--timings", "text")],
+    ]);
+  });
+
+  test("offers files for images", async () => {
+    const [words] = await complete(shell, ["smolvm machine run --image an"]);
+    expect(words?.map((word) => word.replaceAll("\\", ""))).toEqual(["an image.tar"]);
+  });
+});
+
+test("an option takes a value in all commands or in none: completion need not know the command", () => {
+  const kinds = new Map<string, boolean>();
+  for (const option of COMMANDS.flatMap((command) => optionsOf(command))) {
+    for (const name of namesOf(option)) {
+      expect(kinds.get(name) ?? takesWord(option)).toBe(takesWord(option));
+      kinds.set(name, takesWord(option));
+    }
+  }
+});

@@ -1,0 +1,129 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SHELLS } from "../table/system.ts";
+import { completionScript } from "./index.ts";
+
+export type Shell = (typeof SHELLS)[number];
+
+/**
+ * What a real shell offers for each of the lines, as if Tab were pressed at its end: the words that would be
+ * inserted, sorted. bash and zsh run interactively on a terminal, because only then do they split the line
+ * themselves; fish can be asked.
+ */
+export async function complete(shell: Shell, lines: readonly string[]): Promise<string[][]> {
+  if (Bun.which(shell) === null) throw new Error(`this test needs ${shell}: apt-get install ${shell}`);
+  const directory = mkdtempSync(join(tmpdir(), "smolvm-completion-"));
+  try {
+    const script = join(directory, "_smolvm");
+    writeFileSync(script, completionScript(shell));
+    writeFileSync(join(directory, "an image.tar"), "");
+    const answers =
+      shell === "fish" ? askFish(directory, script, lines) : await typeInto(shell, directory, script, lines);
+    return answers.map((words) => [...new Set(words)].sort());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function askFish(directory: string, script: string, lines: readonly string[]): string[][] {
+  return lines.map((line) => {
+    const { stdout, stderr } = Bun.spawnSync(
+      ["fish", "--no-config", "-c", `source ${script}; complete -C "$LINE"`],
+      {
+        cwd: directory,
+        env: { ...environment(directory), LINE: line },
+      },
+    );
+    if (stderr.length > 0) throw new Error(`fish: ${stderr}`);
+    return textLines(stdout.toString()).map((text) => text.split("\t", 1)[0] as string);
+  });
+}
+
+/** Types each line and a Tab; the shell's own completion hooks write down what they were offered. */
+async function typeInto(
+  shell: "bash" | "zsh",
+  directory: string,
+  script: string,
+  lines: readonly string[],
+): Promise<string[][]> {
+  const offers = join(directory, "offers");
+  const setup = join(directory, "setup");
+  writeFileSync(setup, shell === "bash" ? bashSetup(script, offers) : zshSetup(script, offers));
+  let screen = "";
+  const child = Bun.spawn(shell === "bash" ? ["bash", "--norc", "--noprofile"] : ["zsh", "-f"], {
+    cwd: directory,
+    env: environment(directory),
+    terminal: {
+      cols: 200,
+      rows: 50,
+      data(_, bytes) {
+        screen += new TextDecoder().decode(bytes);
+      },
+    },
+  });
+  const { terminal } = child;
+  if (terminal === undefined) throw new Error("no terminal");
+  const until = async (condition: () => boolean) => {
+    const deadline = Date.now() + 20_000;
+    while (!condition()) {
+      if (Date.now() > deadline) throw new Error(`${shell} does not answer; its screen: ${screen}`);
+      await Bun.sleep(5);
+    }
+  };
+  const answers: string[][] = [];
+  try {
+    terminal.write(`. ./setup\r`);
+    await until(() => screen.includes("<ready>"));
+    for (const line of lines) {
+      writeFileSync(offers, "");
+      // Ctrl-U clears what the last Tab inserted.
+      terminal.write(`\x15${line}\t`);
+      await until(() => readFileSync(offers, "utf8").endsWith("<end>\n"));
+      answers.push(textLines(readFileSync(offers, "utf8")).slice(0, -1));
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+    terminal.close();
+  }
+  return answers;
+}
+
+function bashSetup(script: string, offers: string): string {
+  return `. ${script}
+bind 'set bell-style none'
+probe() { _smolvm "$@"; { printf '%s\\n' "\${COMPREPLY[@]}"; echo '<end>'; } > ${offers}; }
+complete -F probe smolvm
+PS1='<'ready'>'
+`;
+}
+
+function zshSetup(script: string, offers: string): string {
+  return `autoload -Uz compinit && compinit -u -D
+. ${script}
+unsetopt beep
+compadd() {
+  local -a kept
+  # With -O, -A or -D it only selects; otherwise it offers.
+  if [[ \${argv[(I)-[OAD]*]} -eq 0 ]]; then
+    builtin compadd -O kept "$@"
+    print -rl -- $kept >> ${offers}
+  fi
+  builtin compadd "$@"
+}
+probe() { zle complete-word; print -r '<end>' >> ${offers}; }
+zle -N probe
+bindkey '^I' probe
+PS1='<''ready>'
+`;
+}
+
+function environment(directory: string): Record<string, string> {
+  const { PATH = "/usr/bin:/bin" } = process.env;
+  return { PATH, HOME: directory, TERM: "xterm", LC_ALL: "C.UTF-8", SMOLVM_TEST_VARIABLE: "1" };
+}
+
+function textLines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}

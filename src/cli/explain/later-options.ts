@@ -1,0 +1,100 @@
+/** An option that upstream or docker has and this release does not: refused with what to do instead. */
+export interface UnavailableOption {
+  /** Every name, with dashes. */
+  readonly names: readonly string[];
+  /** Completes "… is not available in this release: ". */
+  readonly reason: string;
+  readonly hint?: string;
+}
+
+const NETWORK = "a machine has no network";
+const NETWORK_HINT = "put what the command needs into the image, or pass it on stdin with -i";
+const VOLUME = "a machine sees no folder of the host";
+const VOLUME_HINT =
+  "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
+const PERSISTENT = "a machine lives as long as its command";
+const SECRET = "secrets are not resolved by smolvm";
+const SECRET_HINT = "pass the host's variable on with -e NAME";
+const GPU = "a machine has no GPU";
+
+const unavailable = (reason: string, hint: string | undefined, ...names: string[]): UnavailableOption => ({
+  names,
+  reason,
+  ...(hint === undefined ? {} : { hint }),
+});
+
+export const LATER_OPTIONS: readonly UnavailableOption[] = [
+  unavailable(NETWORK, NETWORK_HINT, "--net", "--network", "--net-backend", "--dns"),
+  unavailable(NETWORK, NETWORK_HINT, "--allow-host", "--allow-cidr", "--outbound-localhost-only"),
+  unavailable(NETWORK, NETWORK_HINT, "--proxy", "--no-proxy", "--add-host", "--ip", "--expose"),
+  unavailable(
+    `${NETWORK}, so no port can be forwarded`,
+    undefined,
+    "-p",
+    "--port",
+    "--publish",
+    "-P",
+    "--publish-all",
+  ),
+  unavailable(VOLUME, VOLUME_HINT, "-v", "--volume", "--mount", "--tmpfs", "--volumes-from"),
+  unavailable(PERSISTENT, undefined, "-d", "--detach", "--restart", "--label", "-l"),
+  unavailable("health checks need a machine that stays", undefined, "--health-cmd", "--health-interval"),
+  unavailable("Smolfiles are not read", "give the same settings as options", "-s", "--smolfile"),
+  unavailable(
+    "packed machines cannot be run",
+    "use --image with an archive of the image",
+    "--from",
+    "--no-init-cache",
+    "--rebuild-init-cache",
+  ),
+  unavailable("keys stay on the host", undefined, "--ssh-agent"),
+  unavailable(SECRET, SECRET_HINT, "--secret", "--secret-env", "--secret-file"),
+  unavailable(GPU, undefined, "--gpu", "--gpu-vram", "--gpus", "--cuda", "--auto-graph", "--device"),
+  unavailable("other architectures are not translated", undefined, "--rosetta"),
+  unavailable(
+    "no socket of the host is shared",
+    undefined,
+    "--docker-socket",
+    "--expose-socket",
+    "--mount-socket",
+  ),
+  unavailable(
+    "images are not pulled from registries",
+    "save the image to a file and give that: docker save NAME -o image.tar",
+    "--docker-config",
+    "--oci-cache",
+    "--max-image-size",
+    "--pull",
+  ),
+  unavailable("init commands are not run", 'start them yourself: -- sh -c "SETUP && COMMAND"', "--init"),
+  unavailable(
+    "the machine is the boundary, and its root user may do anything inside",
+    "give --user to run the command as somebody else",
+    "--unprivileged",
+    "--privileged",
+    "--cap-add",
+    "--cap-drop",
+    "--security-opt",
+    "--read-only",
+    "--shm-size",
+    "--pids-limit",
+  ),
+  unavailable("a machine is named after --name", "give --name instead", "--hostname"),
+];
+
+/** Names that other tools use for an option of ours. */
+export const OTHER_NAMES: Readonly<Record<string, string>> = {
+  "--memory": "--mem",
+  "-m": "--mem",
+  "--ram": "--mem",
+  "--cpu": "--cpus",
+  "-c": "--cpus",
+  "--vcpus": "--cpus",
+  "--environment": "--env",
+  "--working-dir": "--workdir",
+  "--cwd": "--workdir",
+  "--disk": "--storage",
+  "--vmm": "--engine",
+  "--backend": "--engine",
+  "--accel": "--engine",
+};

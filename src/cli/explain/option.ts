@@ -1,0 +1,39 @@
+import type { SmolError } from "../../errors.ts";
+import type { NotInTable } from "../parse/index.ts";
+import { COMMANDS, GLOBAL_OPTIONS } from "../table/index.ts";
+import type { CommandSpec, OptionSpec } from "../table/types.ts";
+import { seeHelp, usageError } from "../usage.ts";
+import { LATER_OPTIONS, OTHER_NAMES } from "./later-options.ts";
+import { nearest } from "./nearest.ts";
+
+/** An option that the command does not have: exists elsewhere, comes later, is called otherwise, or is misspelt. */
+export function explainOption({ word, where }: NotInTable): SmolError {
+  const command = "options" in where ? where : undefined;
+  const runs = command === undefined || command.arguments.kind === "command";
+  const later = LATER_OPTIONS.find(({ names }) => names.includes(word));
+  if (later && runs) {
+    const message = `${word} is not available in this release: ${later.reason}`;
+    return usageError("cli.unavailable_option", message, later.hint);
+  }
+  const own = namesOf(command ? [command] : COMMANDS);
+  const other = OTHER_NAMES[word];
+  const suggestion = other && own.includes(other) ? other : nearest(word, own);
+  const hint = suggestion ? `did you mean ${suggestion}?` : (elsewhere(word) ?? seeHelp(where.path));
+  return usageError("cli.unknown_option", `unknown option ${word}`, hint);
+}
+
+function namesOf(commands: readonly CommandSpec[]): string[] {
+  const own = commands.flatMap((command) => Object.values(command.options)).flatMap(optionNames);
+  return [...own, ...GLOBAL_OPTIONS.flatMap(({ short, long }) => [`-${short}`, `--${long}`])];
+}
+
+function optionNames({ long, short, aliases = [] }: OptionSpec): string[] {
+  return [long, ...aliases].map((name) => `--${name}`).concat(short === undefined ? [] : `-${short}`);
+}
+
+function elsewhere(word: string): string | undefined {
+  const owner = COMMANDS.find((command) =>
+    Object.values(command.options).flatMap(optionNames).includes(word),
+  );
+  return owner && `${word} is an option of \`smolvm ${owner.path.join(" ")}\``;
+}

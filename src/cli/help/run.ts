@@ -1,0 +1,30 @@
+import type { Details } from "../table/types.ts";
+
+export const details: Details = {
+  text: `Boots a machine, runs COMMAND in it, passes stdout, stderr and the exit code through, and removes
+the machine. Nothing that the command changes outlives it.
+
+Options end at the first word that is not one, or at --; everything after that is COMMAND and
+reaches the guest unchanged. -- is never wrong: smolvm machine run [OPTIONS] -- COMMAND.
+
+IMAGE is a file made by docker save or podman save (also gzip or zstd), an OCI image layout
+(directory or archive), a directory that holds a root filesystem, or - for such an archive on
+stdin. Without --image the machine runs a small Debian with apt. ENTRYPOINT, CMD, ENV, WORKDIR and
+USER of the image apply as in docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT
+and drops CMD.
+
+Without -i the command's stdin is empty. -i and -t together make a terminal session.
+
+Exit codes: the command's own; 128+N when signal N ended it; 124 after --timeout; 125 when smolvm
+failed before the command ran; 126 when it cannot be executed; 127 when it does not exist; 2 for
+wrong options.`,
+  examples: [
+    { command: 'smolvm machine run -- echo "hello from a microVM"' },
+    { command: "smolvm machine run -it", comment: "a shell" },
+    { command: "smolvm machine run --image ./app.tar -- ./app --its-own-option" },
+    { command: "docker save app | smolvm machine run --image - -- ./app" },
+    { command: "smolvm machine run --image ./rootfs/ -e TOKEN -w /srv -- make test" },
+    { command: "tar c src | smolvm machine run -i -w /workspace -- sh -c 'tar x && ls src'" },
+    { command: "smolvm machine run --cpus 2 --mem 1G --timeout 5m -- ./untrusted" },
+  ],
+};

@@ -1,0 +1,17 @@
+import { version } from "../version.ts";
+import { print } from "./output.ts";
+
+/**
+ * The command line: does what the arguments after the program's name ask for.
+ *
+ * @returns the exit code
+ */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  // The most frequent call of scripts and tools needs none of the modules below.
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    await print(`smolvm ${version}\n`);
+    return 0;
+  }
+  const { interpret } = await import("./interpret.ts");
+  return interpret(argv);
+}

@@ -1,0 +1,59 @@
+import { ExitCode } from "../errors.ts";
+import { version } from "../version.ts";
+import { print } from "./output.ts";
+import { NotInTable, type Parsed, parse } from "./parse/index.ts";
+import { report } from "./report.ts";
+import type { Invocation } from "./table/types.ts";
+
+/** Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code. */
+export async function interpret(argv: readonly string[]): Promise<number> {
+  let invocation: Invocation | undefined;
+  try {
+    const parsed = await parseOrExplain(argv);
+    if (parsed.kind === "command") {
+      invocation = parsed.invocation;
+      const { run } = await invocation.command.load();
+      return await run(invocation);
+    }
+    return await answer(parsed);
+  } catch (error) {
+    return report(error, {
+      json: invocation ? invocation.values.json === true : asksForJson(argv),
+      failureCode: invocation?.command.failureCode ?? ExitCode.failure,
+    });
+  }
+}
+
+/** @throws SmolError with exit code 2 when the arguments are wrong */
+export async function parseOrExplain(argv: readonly string[]): Promise<Parsed> {
+  try {
+    return parse(argv);
+  } catch (error) {
+    if (!(error instanceof NotInTable)) throw error;
+    const { explain } = await import("./explain/index.ts");
+    throw explain(error);
+  }
+}
+
+async function answer(parsed: Exclude<Parsed, { kind: "command" }>): Promise<number> {
+  switch (parsed.kind) {
+    case "version":
+      await print(`smolvm ${version}\n`);
+      return 0;
+    case "help": {
+      const { printHelp } = await import("./help/index.ts");
+      await printHelp(parsed.topic, parsed.long);
+      return 0;
+    }
+    case "incomplete": {
+      const { explainIncomplete } = await import("./explain/index.ts");
+      throw explainIncomplete(parsed.topic);
+    }
+  }
+}
+
+/** For arguments that could not be parsed: a tool that asked for JSON wants its error as JSON too. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end < 0 ? argv : argv.slice(0, end)).includes("--json");
+}

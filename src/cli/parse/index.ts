@@ -1,0 +1,2 @@
+export { NotInTable } from "./errors.ts";
+export { type Parsed, parse } from "./parse.ts";

@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import { SmolError } from "../../errors.ts";
+import { parseOrExplain } from "../interpret.ts";
+import type { Invocation } from "../table/types.ts";
+
+async function invocationOf(...argv: string[]): Promise<Invocation> {
+  const parsed = await parseOrExplain(argv);
+  if (parsed.kind !== "command") throw new Error(`not a command: ${parsed.kind}`);
+  return parsed.invocation;
+}
+
+/** `message | hint` of the refusal. */
+async function refusalOf(...argv: string[]): Promise<string> {
+  try {
+    await parseOrExplain(argv);
+  } catch (error) {
+    if (!(error instanceof SmolError)) throw error;
+    expect(error.exitCode).toBe(2);
+    return error.hint === undefined ? error.message : `${error.message} | ${error.hint}`;
+  }
+  throw new Error(`was not refused: ${argv.join(" ")}`);
+}
+
+describe("finding the command", () => {
+  test.each([
+    [["machine", "ls"], "machine ls"],
+    [["vm", "list"], "machine ls"],
+    [["machine", "run"], "machine run"],
+    [["doctor"], "doctor"],
+    [["--json", "machine", "ls"], "machine ls"],
+    [["machine", "--json", "ls"], "machine ls"],
+  ])("%j", async (argv, path) => {
+    expect((await invocationOf(...argv)).command.path.join(" ")).toBe(path);
+  });
+
+  test.each([
+    [["--help"], { kind: "help", topic: [], long: true }],
+    [["-h"], { kind: "help", topic: [], long: false }],
+    [["-V"], { kind: "version" }],
+    [["--version", "machine", "ls"], { kind: "version" }],
+    [["machine", "-h"], { kind: "help", topic: ["machine"], long: false }],
+    [["-h", "vm", "run"], { kind: "help", topic: ["machine", "run"], long: false }],
+    [["vm", "run", "-ith"], { kind: "help", topic: ["machine", "run"], long: false }],
+    [
+      ["vm", "run", "--image", "x", "--help", "--nonsense"],
+      { kind: "help", topic: ["machine", "run"], long: true },
+    ],
+    [[], { kind: "incomplete", topic: [] }],
+    [["vm"], { kind: "incomplete", topic: ["machine"] }],
+  ])("%j", async (argv, expected) => {
+    expect(await parseOrExplain(argv)).toEqual(expected as never);
+  });
+
+  test("options before the command belong to it, with their values", async () => {
+    const { values, words } = await invocationOf(
+      "--engine",
+      "qemu",
+      "-it",
+      "-e",
+      "A=1",
+      "vm",
+      "-n=x",
+      "run",
+      "ls",
+    );
+    expect(values).toMatchObject({ engine: "qemu", interactive: true, tty: true, name: "x" });
+    expect(words).toEqual(["ls"]);
+  });
+});
+
+describe("where the options end", () => {
+  test.each([
+    [["echo", "-n", "--image", "--", "x"], ["echo", "-n", "--image", "--", "x"], false],
+    [["--", "--image", "x"], ["--image", "x"], true],
+    [["--", "--", "x"], ["--", "x"], true],
+    [["-i", "--", ""], [""], true],
+    [["", "-x"], ["", "-x"], false],
+    [["-", "-x"], ["-", "-x"], false],
+    [["--", "*", "$HOME", "ü", "a b", "--help"], ["*", "$HOME", "ü", "a b", "--help"], true],
+    [["--"], [], true],
+    [[], [], false],
+  ])("machine run %j", async (argv, words, explicit) => {
+    const invocation = await invocationOf("machine", "run", ...argv);
+    expect(invocation.words).toEqual(words);
+    expect(invocation.explicit).toBe(explicit);
+  });
+});
+
+test.each([
+  [["--engine=qemu"], { engine: "qemu" }],
+  [["--image", "-"], { image: "-" }],
+  [["-I-"], { image: "-" }],
+  [["-I=a=b"], { image: "a=b" }],
+  [["-itw/x"], { interactive: true, tty: true, workdir: "/x" }],
+  [["-itw", "/x"], { interactive: true, tty: true, workdir: "/x" }],
+  [["--name=-x"], { name: "-x" }],
+  [["-u", "007"], { user: "007" }],
+  [["-u", "1e3"], { user: "1e3" }],
+  [["--entrypoint="], { entrypoint: "" }],
+  [["--timings"], { timings: "text" }],
+  [["--timings=json"], { timings: "json" }],
+  [["--platform", "linux/x86_64"], { platform: { os: "linux", architecture: "amd64" } }],
+])("machine run %j", async (argv, values) => {
+  expect((await invocationOf("machine", "run", ...argv, "--", "true")).values).toMatchObject(values);
+});
+
+/** Argument lists and what is said about them; the words after `machine run` where `run` is true. */
+const REFUSED: readonly [string, string][] = [
+  ["frobnicate", "unknown command `frobnicate` | see `smolvm -h`"],
+  ["machine frobnicate", "unknown command `machine frobnicate` | see `smolvm machine -h`"],
+  ["machine rnu", "unknown command `machine rnu` | did you mean `smolvm machine run`?"],
+  ["machnie run", "unknown command `machnie` | did you mean `smolvm machine`?"],
+  ["run alpine", "unknown command `run` | did you mean `smolvm machine run`?"],
+  ["ls", "unknown command `ls` | did you mean `smolvm machine ls`?"],
+  ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
+  [
+    "sandbox run alpine:latest",
+    "unknown command `sandbox` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
+  ],
+  ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
+  [
+    "machine create --name x",
+    "`smolvm machine create` is not available in this release: a machine lives as long as the command of its " +
+      "`smolvm machine run` | see `smolvm machine -h`",
+  ],
+  [
+    "machine run --net --image alpine",
+    "--net is not available in this release: a machine has no network | put what the command needs into the image, " +
+      "or pass it on stdin with -i",
+  ],
+  [
+    "--net machine run",
+    "--net is not available in this release: a machine has no network | put what the command needs into the image, " +
+      "or pass it on stdin with -i",
+  ],
+  ["machine run -itd x", "-d is not available in this release: a machine lives as long as its command"],
+  ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
+  ["machine run -m 512", "unknown option -m | did you mean --mem?"],
+  ["machine run --imgae x", "unknown option --imgae | did you mean --image?"],
+  ["machine run --zzzzzz", "unknown option --zzzzzz | see `smolvm machine run -h`"],
+  ["machine ls --image x", "unknown option --image | --image is an option of `smolvm machine run`"],
+  ["--engine qemu machine ls", "unknown option --engine | --engine is an option of `smolvm machine run`"],
+  ["--bogus machine ls", "unknown option --bogus | see `smolvm -h`"],
+  ["machine ls x", "unexpected argument: x | see `smolvm machine ls -h`"],
+  ["machine ls -- x", "unexpected argument: x | see `smolvm machine ls -h`"],
+  ["machine exec -it", "machine exec needs a command | see `smolvm machine exec -h`"],
+  ["machine exec --mem 512 -- true", "unknown option --mem | --mem is an option of `smolvm machine run`"],
+  ["completion", "completion needs SHELL | see `smolvm completion -h`"],
+  ["--json", "expected a command after --json | see `smolvm -h`"],
+  ["-- echo hi", "expected a command before -- | see `smolvm -h`"],
+  ["machine run --image", "--image needs a value: --image IMAGE"],
+  [
+    "machine run --image --net alpine",
+    "--image needs a value: --image IMAGE | if --net is really meant as the value, write --image=--net",
+  ],
+  ["machine run -e -- env", "-e needs a value: -e NAME[=VALUE]"],
+  ["machine run --timings= -- x", "--timings needs a value: --timings FORMAT"],
+  ["machine run --tty=yes", "--tty takes no value"],
+  ["machine run -i=yes", "-i takes no value"],
+  ["machine run --cpus 1 --cpus 2", "--cpus was given twice"],
+  ["machine run --cpus 0", "--cpus: must be at least 1, not 0"],
+  ["machine run --cpus two", '--cpus: not a whole number: "two"'],
+  ["machine run --mem 32", "--mem: must be at least 64 MiB, not 32"],
+  ["machine run --mem 1.0001G", "--mem: must be a whole number of MiB, not 1.0001G"],
+  ["machine run --storage 0", "--storage: must be at least 1 GiB, not 0"],
+  ["machine run --timeout 0", "--timeout: must be longer than 0"],
+  [
+    "machine run --timeout soon",
+    '--timeout: not a time span: "soon" | write for example 30s, 5m or 1h30m; a bare number is in seconds',
+  ],
+  ["machine run --timeout 25d", "--timeout: must be at most 24 days, not 25d"],
+  ["machine run -e =x", '--env: the variable has no name: "=x" | write NAME=value'],
+  ["machine run -w srv", '--workdir: must be an absolute path in the guest, not "srv"'],
+  ["machine run --engine xen", '--engine: must be krun or qemu, not "xen"'],
+  ["machine run --oci-platform windows/amd64", "--oci-platform: a machine runs linux, not windows"],
+];
+
+test.each(REFUSED)("%s: %s", async (line, refusal) => {
+  expect(await refusalOf(...line.split(" "))).toBe(refusal);
+});

@@ -1,0 +1,133 @@
+import { SmolError } from "../../errors.ts";
+import { COMMANDS, GROUPS } from "../table/index.ts";
+import type { CommandSpec, Invocation, OptionSpec, OptionTable, Values } from "../table/types.ts";
+import { seeHelp, usageError } from "../usage.ts";
+import { NotInTable } from "./errors.ts";
+import { type Sorted, sortWords } from "./options.ts";
+
+/** What the arguments ask for. */
+export type Parsed =
+  | { readonly kind: "version" }
+  /** `topic` is the path of a command, of a group, or empty. */
+  | { readonly kind: "help"; readonly topic: readonly string[]; readonly long: boolean }
+  /** No command at all, or only a group's name. */
+  | { readonly kind: "incomplete"; readonly topic: readonly string[] }
+  | { readonly kind: "command"; readonly invocation: Invocation };
+
+/**
+ * Parses the arguments after the program's name.
+ *
+ * This is not done by cac, which the help pages come from: its parser (mri) turns values into numbers (`007`
+ * becomes 7, an empty one 0), takes the next word for the value of `--name=`, does not stop at the first word
+ * of the guest's command, and knows commands of one word only. A guest's arguments must arrive untouched.
+ *
+ * @throws SmolError with exit code 2
+ * @throws NotInTable for a command or an option that the table does not have
+ */
+export function parse(argv: readonly string[]): Parsed {
+  const path: string[] = [];
+  /** Options before the command's last word belong to the command: `smolvm --engine qemu machine run`. */
+  const early: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] as string;
+    if (word === "--") throw usageError("cli.no_command", "expected a command before --", seeHelp([]));
+    if (word.startsWith("-") && word !== "-") {
+      if (path.length === 0 && (word === "--version" || word === "-V")) return { kind: "version" };
+      early.push(word);
+      const next = argv[at + 1];
+      if (takesNextWord(path, word) && next !== undefined) {
+        early.push(next);
+        at++;
+      }
+      continue;
+    }
+    const step = descend(path, word);
+    if (step === undefined) throw new NotInTable("command", word, { path }, argv.slice(at + 1));
+    if (typeof step !== "string") return parseCommand(step, [...early, ...argv.slice(at + 1)]);
+    path.push(step);
+  }
+  const help = early.find((word) => word === "-h" || word === "--help");
+  if (help) return { kind: "help", topic: path, long: help === "--help" };
+  if (early.length > 0) {
+    throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(path));
+  }
+  return { kind: "incomplete", topic: path };
+}
+
+/** The command that `word` completes, or the proper name of a group; undefined when there is neither. */
+function descend(path: readonly string[], word: string): CommandSpec | string | undefined {
+  const command = COMMANDS.find(
+    (spec) =>
+      spec.path.length === path.length + 1 &&
+      path.every((name, index) => spec.path[index] === name) &&
+      (spec.path[path.length] === word || spec.aliases.includes(word)),
+  );
+  if (command || path.length > 0) return command;
+  return GROUPS.find((group) => group.name === word || group.aliases.includes(word))?.name;
+}
+
+/** Whether an option that stands before its command has its value in the next word. */
+function takesNextWord(path: readonly string[], word: string): boolean {
+  const lookUp = (name: string, matches: (spec: OptionSpec) => boolean): boolean => {
+    if (name === "-h" || name === "--help") return false;
+    const option = COMMANDS.flatMap((command) => Object.values(command.options)).find(matches);
+    if (option === undefined) throw new NotInTable("option", name, { path });
+    return option.placeholder !== undefined && !option.optional;
+  };
+  if (word.startsWith("--")) {
+    const name = word.split("=", 1)[0] as string;
+    return (
+      lookUp(name, (spec) => [spec.long, ...(spec.aliases ?? [])].includes(name.slice(2))) && name === word
+    );
+  }
+  for (let at = 1; at < word.length; at++) {
+    const letter = word[at];
+    if (lookUp(`-${letter}`, (spec) => spec.short === letter)) return at === word.length - 1;
+  }
+  return false;
+}
+
+function parseCommand(command: CommandSpec, words: readonly string[]): Parsed {
+  const sorted = sortWords(command, words);
+  if (sorted.help) return { kind: "help", topic: command.path, long: sorted.help === "long" };
+  checkWords(command, sorted);
+  const invocation = {
+    command,
+    values: readValues(command.options, sorted.texts),
+    given: new Set(sorted.texts.keys()),
+    words: sorted.words,
+    explicit: sorted.explicit,
+  };
+  return { kind: "command", invocation };
+}
+
+function checkWords(command: CommandSpec, { words }: Sorted): void {
+  const expected = command.arguments;
+  if (expected.kind === "command") {
+    if (words.length > 0 || !expected.required) return;
+    throw usageError("cli.missing_word", `${command.path.join(" ")} needs a command`, seeHelp(command.path));
+  }
+  const [min, max] = expected.kind === "none" ? [0, 0] : [expected.min, expected.max];
+  if (words.length > max) {
+    throw usageError("cli.unexpected_word", `unexpected argument: ${words[max]}`, seeHelp(command.path));
+  }
+  if (words.length < min && expected.kind === "words") {
+    throw usageError(
+      "cli.missing_word",
+      `${command.path.join(" ")} needs ${expected.placeholder}`,
+      seeHelp(command.path),
+    );
+  }
+}
+
+function readValues<O extends OptionTable>(options: O, texts: Sorted["texts"]): Values<O> {
+  const read = ([key, option]: [string, OptionSpec]) => {
+    try {
+      return [key, option.read(texts.get(key) ?? [])];
+    } catch (error) {
+      if (!(error instanceof SmolError)) throw error;
+      throw usageError(error.code, `--${option.long}: ${error.message}`, error.hint);
+    }
+  };
+  return Object.fromEntries(Object.entries(options).map(read)) as Values<O>;
+}

@@ -1,0 +1,108 @@
+import { ExitCode } from "../../errors.ts";
+import { parseLimit } from "../values/limit.ts";
+import { parsePlatform } from "../values/platform.ts";
+import { countUpTo, sizeIn } from "../values/size.ts";
+import { oneOf, parseAnyText, parseText } from "../values/text.ts";
+import { processOptions } from "./process-options.ts";
+import { type CommandSpec, flag, list, optionalValue, value, valueOr } from "./types.ts";
+
+/** Names of the engines, as `--engine` and SMOLVM_ENGINE take them. */
+export const ENGINES = ["krun", "qemu"] as const;
+const TIMINGS = ["text", "json"] as const;
+
+const GIB = { unit: "GiB", min: 1, max: 16_384 } as const;
+const MIB = { unit: "MiB", min: 64, max: 16_777_216 } as const;
+
+export const runOptions = {
+  image: value({
+    long: "image",
+    short: "I",
+    placeholder: "IMAGE",
+    description: "Image archive, OCI layout, root directory, or - for stdin",
+    hint: { kind: "file" },
+    parse: parseText,
+  }),
+  platform: value({
+    long: "oci-platform",
+    aliases: ["platform"],
+    placeholder: "OS/ARCH",
+    description: "Which one of a multi-platform image to take",
+    hint: { kind: "choice", values: ["linux/amd64", "linux/arm64"] },
+    parse: parsePlatform,
+  }),
+  entrypoint: value({
+    long: "entrypoint",
+    placeholder: "PROGRAM",
+    description: "Replace the image's ENTRYPOINT; '' removes it",
+    parse: parseAnyText,
+  }),
+  ...processOptions,
+  ulimits: list({
+    long: "ulimit",
+    placeholder: "NAME=SOFT[:HARD]",
+    description: "Limit a resource of the command, e.g. nofile=1024:4096",
+    parse: parseLimit,
+  }),
+  cpus: valueOr({
+    long: "cpus",
+    placeholder: "N",
+    description: "Virtual CPUs",
+    fallback: 4,
+    parse: countUpTo(255),
+  }),
+  memory: valueOr({
+    long: "mem",
+    placeholder: "MIB",
+    description: "Memory, also as 512M or 2G; taken as it is used",
+    fallback: 8192,
+    parse: sizeIn(MIB),
+  }),
+  storage: valueOr({
+    long: "storage",
+    placeholder: "GIB",
+    description: "Size of the disk at /workspace, taken as it fills",
+    fallback: 20,
+    parse: sizeIn(GIB),
+  }),
+  overlay: valueOr({
+    long: "overlay",
+    placeholder: "GIB",
+    description: "Room for changes to the image's files",
+    fallback: 2,
+    parse: sizeIn(GIB),
+  }),
+  name: value({
+    long: "name",
+    short: "n",
+    placeholder: "NAME",
+    description: "Name of the machine while it runs (default: vm- and 8 digits)",
+    parse: parseText,
+  }),
+  engine: value({
+    long: "engine",
+    placeholder: "ENGINE",
+    description: "krun or qemu (default: $SMOLVM_ENGINE, else what works here)",
+    hint: { kind: "choice", values: ENGINES },
+    parse: oneOf(ENGINES),
+  }),
+  timings: optionalValue({
+    long: "timings",
+    placeholder: "FORMAT",
+    description: "Print on stderr how long each part took, as text or json",
+    hint: { kind: "choice", values: TIMINGS },
+    parse: oneOf(TIMINGS),
+    bare: "text" as const,
+  }),
+  remove: flag({ long: "rm", description: "No effect: what runs here is always removed afterwards" }),
+};
+
+export const run: CommandSpec<typeof runOptions> = {
+  path: ["machine", "run"],
+  aliases: [],
+  summary: "Run a command in a new machine and remove the machine",
+  options: runOptions,
+  arguments: { kind: "command", required: false },
+  failureCode: ExitCode.beforeCommand,
+  details: async () => (await import("../help/run.ts")).details,
+  load: () => import("../commands/run.ts"),
+};

@@ -1,0 +1,186 @@
+/**
+ * The shape of the command table. Parsing, help and completions are all made from it, so an option that is
+ * written down here exists everywhere, and one that is not exists nowhere.
+ */
+
+/** What a shell can offer for a value. */
+export type ValueHint =
+  | { readonly kind: "choice"; readonly values: readonly string[] }
+  | { readonly kind: "file" }
+  | { readonly kind: "environment" };
+
+interface OptionFacts {
+  /** Without the dashes. */
+  readonly long: string;
+  readonly short?: string;
+  /** Other long names that mean the same; accepted and completed, not listed in the help. */
+  readonly aliases?: readonly string[];
+  /** One sentence of at most 66 characters: that is the room in a 100-column help page. */
+  readonly description: string;
+}
+
+/** An option as the parser sees it; `T` is the type of its parsed value. */
+export interface OptionSpec<T = unknown> extends OptionFacts {
+  /** Name of the value in help texts; undefined for an option that takes none. */
+  readonly placeholder: string | undefined;
+  /** The value may be left out (`--timings`); one that is given must then follow a `=`. */
+  readonly optional: boolean;
+  readonly repeatable: boolean;
+  /** As the help shows it. */
+  readonly defaultText: string | undefined;
+  readonly hint: ValueHint | undefined;
+  /**
+   * Makes the value from every text that was given for the option, in order. An absent option has none; one
+   * that was given without a value has an empty text.
+   *
+   * @throws SmolError `cli.bad_value`
+   */
+  readonly read: (texts: readonly string[]) => T;
+}
+
+interface ValueFacts extends OptionFacts {
+  readonly placeholder: string;
+  readonly hint?: ValueHint;
+}
+
+/** An option without a value. */
+export function flag(facts: OptionFacts): OptionSpec<boolean> {
+  return {
+    ...facts,
+    placeholder: undefined,
+    optional: false,
+    repeatable: false,
+    defaultText: undefined,
+    hint: undefined,
+    read: (texts) => texts.length > 0,
+  };
+}
+
+/** An option with one value, undefined when absent. */
+export function value<T>(facts: ValueFacts & { parse: (text: string) => T }): OptionSpec<T | undefined> {
+  const { parse, ...rest } = facts;
+  return {
+    hint: undefined,
+    ...rest,
+    optional: false,
+    repeatable: false,
+    defaultText: undefined,
+    read: ([text]) => (text === undefined ? undefined : parse(text)),
+  };
+}
+
+/** An option with one value and a default. */
+export function valueOr<T>(
+  facts: ValueFacts & { parse: (text: string) => T; fallback: T; unit?: string },
+): OptionSpec<T> {
+  const { parse, fallback, unit, ...rest } = facts;
+  return {
+    hint: undefined,
+    ...rest,
+    optional: false,
+    repeatable: false,
+    defaultText: unit === undefined ? String(fallback) : `${fallback} ${unit}`,
+    read: ([text]) => (text === undefined ? fallback : parse(text)),
+  };
+}
+
+/** An option whose value may be left out, in which case it is `bare`. */
+export function optionalValue<T>(
+  facts: ValueFacts & { parse: (text: string) => T; bare: T },
+): OptionSpec<T | undefined> {
+  const { parse, bare, ...rest } = facts;
+  return {
+    hint: undefined,
+    ...rest,
+    optional: true,
+    repeatable: false,
+    defaultText: undefined,
+    read: ([text]) => (text === undefined ? undefined : text === "" ? bare : parse(text)),
+  };
+}
+
+/** An option that may be given several times. */
+export function list<T>(facts: ValueFacts & { parse: (text: string) => T }): OptionSpec<readonly T[]> {
+  const { parse, ...rest } = facts;
+  return {
+    hint: undefined,
+    ...rest,
+    optional: false,
+    repeatable: true,
+    defaultText: undefined,
+    read: (texts) => texts.map(parse),
+  };
+}
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** The parsed values of a table of options, under the table's own keys. */
+export type Values<O extends OptionTable> = {
+  readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never;
+};
+
+/** What may follow the options. */
+export type Arguments =
+  | { readonly kind: "none" }
+  /** The first word that is not an option, and everything after it, is a command for the guest. */
+  | { readonly kind: "command"; readonly required: boolean }
+  /** At most `max` words, mixed with options. */
+  | {
+      readonly kind: "words";
+      readonly placeholder: string;
+      readonly min: number;
+      readonly max: number;
+      readonly hint?: ValueHint;
+    };
+
+/** What `--help` says beyond the summary and the options. Loaded only to be printed. */
+export interface Details {
+  /** Paragraphs, at most 100 columns wide. */
+  readonly text: string;
+  readonly examples: readonly Example[];
+}
+
+export interface Example {
+  readonly command: string;
+  readonly comment?: string;
+}
+
+/** A command's values and words, checked. */
+export interface Invocation<O extends OptionTable = OptionTable> {
+  readonly command: CommandSpec;
+  readonly values: Values<O>;
+  /** Keys of the options that were given, rather than left at their defaults. */
+  readonly given: ReadonlySet<string>;
+  /** The arguments: the guest's command, or plain words. */
+  readonly words: readonly string[];
+  /** The words were announced by `--`. */
+  readonly explicit: boolean;
+}
+
+/** What a module in `commands/` exports. */
+export interface CommandModule<O extends OptionTable> {
+  /** Carries out the command; resolves to the exit code. */
+  run(invocation: Invocation<O>): Promise<number>;
+}
+
+export interface CommandSpec<O extends OptionTable = OptionTable> {
+  /** One or two words: `["machine", "run"]`. */
+  readonly path: readonly string[];
+  /** Other names of the last word. */
+  readonly aliases: readonly string[];
+  /** One sentence of at most 70 characters, without a full stop. */
+  readonly summary: string;
+  readonly options: O;
+  readonly arguments: Arguments;
+  /** Exit code of failures that have no code of their own. */
+  readonly failureCode: number;
+  readonly details: () => Promise<Details>;
+  readonly load: () => Promise<CommandModule<O>>;
+}
+
+/** A first word that only leads to other words: `machine`. */
+export interface GroupSpec {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly summary: string;
+}

@@ -1,0 +1,16 @@
+import { ExitCode, SmolError } from "../errors.ts";
+
+/** An error in the arguments: exit code 2 whatever the command. */
+export function usageError(code: string, message: string, hint?: string): SmolError {
+  return new SmolError(code, message, { exitCode: ExitCode.usage, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** A value that its option cannot take; the parser puts the option's name in front of the message. */
+export function badValue(message: string, hint?: string): SmolError {
+  return usageError("cli.bad_value", message, hint);
+}
+
+/** The command that shows how it is meant. */
+export function seeHelp(path: readonly string[]): string {
+  return `see \`${["smolvm", ...path, "-h"].join(" ")}\``;
+}

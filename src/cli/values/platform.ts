@@ -1,0 +1,27 @@
+import { badValue } from "../usage.ts";
+import { quote } from "./size.ts";
+
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+/** What people write for the names that image indexes use (GOARCH). */
+const ARCHITECTURE_NAMES: Readonly<Record<string, string>> = {
+  x86_64: "amd64",
+  "x86-64": "amd64",
+  aarch64: "arm64",
+};
+
+/** `os/architecture[/variant]`, e.g. `linux/arm64/v8`: which image of a multi-platform one to take. */
+export function parsePlatform(text: string): Platform {
+  const [os, given, variant, ...rest] = text.toLowerCase().split("/");
+  const words = [os, given, ...(variant === undefined ? [] : [variant])];
+  if (!os || !given || rest.length > 0 || !words.every((word) => word && /^[a-z0-9._-]{1,32}$/.test(word))) {
+    throw badValue(`not a platform: ${quote(text)}`, "write for example linux/amd64 or linux/arm64/v8");
+  }
+  if (os !== "linux") throw badValue(`a machine runs linux, not ${os}`);
+  const architecture = ARCHITECTURE_NAMES[given] ?? given;
+  return variant === undefined ? { os, architecture } : { os, architecture, variant };
+}

@@ -1,0 +1,46 @@
+import { badValue } from "../usage.ts";
+
+const POWERS: Readonly<Record<string, number>> = { K: 1, M: 2, G: 3, T: 4 };
+
+interface SizeRange {
+  readonly unit: "MiB" | "GiB";
+  readonly min: number;
+  readonly max: number;
+}
+
+/**
+ * Makes the parser of an option that is a size in MiB or GiB. A bare number is in that unit; `512M`, `2G`,
+ * `1.5GiB` name their own. Units are binary whatever their spelling, as in docker.
+ *
+ * @returns a parser whose result is a whole number of `unit`s within the range
+ */
+export function sizeIn({ unit, min, max }: SizeRange): (text: string) => number {
+  const own = unit === "MiB" ? 2 : 3;
+  return (text) => {
+    const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*(?:([KMGT])(?:i?B)?)?$/i.exec(text);
+    if (!match?.[1])
+      throw badValue(`not a size: ${quote(text)}`, `give a number of ${unit}, or for example 2G`);
+    const power = match[2] === undefined ? own : (POWERS[match[2].toUpperCase()] ?? own);
+    const size = Number(match[1]) * 1024 ** (power - own);
+    if (size < min) throw badValue(`must be at least ${min} ${unit}, not ${text}`);
+    if (size > max) throw badValue(`must be at most ${max} ${unit}, not ${text}`);
+    if (!Number.isInteger(size)) throw badValue(`must be a whole number of ${unit}, not ${text}`);
+    return size;
+  };
+}
+
+/** A whole number of at least one, at most `max`. */
+export function countUpTo(max: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,15}$/.test(text)) throw badValue(`not a whole number: ${quote(text)}`);
+    const count = Number(text);
+    if (count < 1) throw badValue("must be at least 1, not 0");
+    if (count > max) throw badValue(`must be at most ${max}, not ${count}`);
+    return count;
+  };
+}
+
+/** The text as it may appear in a message. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+}
