@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import type { Home } from "../../test/support/home.ts";
+import { until } from "../../test/support/process.ts";
+import { program } from "../../test/support/program.ts";
+import { printTable } from "./table.ts";
+
+/** What an 8 GiB machine costs its host beyond what its guest uses, idle and after a large allocation. */
+
+const ALLOCATE = "1G";
+/** How long the guest has to give freed pages back. */
+const SETTLE_MS = 15_000;
+
+export async function reportMemory(home: Home, title: string): Promise<void> {
+  const child = home.start(["machine", "run", "--mem", "8192", "--name", "memory", "--", "sleep", "100000"]);
+  try {
+    const exec = (...command: string[]) =>
+      home.smolvm(["machine", "exec", "--name", "memory", "--", ...command]);
+    await until("the machine", async () => (await exec("true")).exitCode === 0);
+    const rows: string[][] = [];
+    const sample = async (name: string) => {
+      const guest = guestUse((await exec("cat", "/proc/meminfo")).output);
+      const host = hostUse(home);
+      const own = host.vmm + host.others - guest.used;
+      rows.push([
+        name,
+        ...[guest.used, guest.cache, host.vmm, host.others, own].map((mib) => mib.toFixed(0)),
+      ]);
+    };
+    await Bun.sleep(SETTLE_MS / 3);
+    await sample("idle");
+    // tail keeps all of it in memory of its own.
+    const allocation = exec("sh", "-c", `head -c ${ALLOCATE} /dev/zero | tail -c ${ALLOCATE} | wc -c`);
+    let peak = 0;
+    let done = false;
+    void allocation.finally(() => {
+      done = true;
+    });
+    while (!done) {
+      peak = Math.max(peak, hostUse(home).vmm);
+      await Bun.sleep(100);
+    }
+    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", peak.toFixed(0), "", ""]);
+    await Bun.sleep(SETTLE_MS);
+    await sample(`${SETTLE_MS / 1000} s after it was freed`);
+    const columns = ["", "guest uses", "of it page cache", "VMM, host", "other processes, host", "overhead"];
+    printTable(`${title} (MiB)`, columns, rows);
+  } finally {
+    child.kill("SIGTERM");
+    await child.exited;
+  }
+}
+
+/** Everything that is not free, in MiB; page cache is part of it. */
+function guestUse(meminfo: string): { used: number; cache: number } {
+  const field = (name: string) => Number(meminfo.match(new RegExp(`^${name}: +(\\d+) kB`, "m"))?.[1]) / 1024;
+  return { used: field("MemTotal") - field("MemFree"), cache: field("Cached") + field("Buffers") };
+}
+
+/** Proportional set sizes (/proc/PID/smaps_rollup), in MiB: memory that processes share is counted once. */
+function hostUse(home: Home): { vmm: number; others: number } {
+  const result = { vmm: 0, others: 0 };
+  for (const { pid, command } of home.processes()) {
+    // The command itself, when it is asked for while another one runs, is not what a machine costs.
+    const kind = /qemu-system|__vmm/.test(command) ? "vmm" : "others";
+    if (command.startsWith(`${program} machine exec`)) continue;
+    try {
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      result[kind] += Number(rollup.match(/^Pss: +(\d+) kB/m)?.[1] ?? 0) / 1024;
+    } catch {
+      // It has ended.
+    }
+  }
+  return result;
+}

@@ -1,0 +1,46 @@
+/** Measures of one command, from just before it is started. */
+
+export interface CommandOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  /** The command is killed, and the measure failed, after so many seconds. */
+  readonly seconds?: number;
+}
+
+export interface Measured {
+  /** Milliseconds to the first byte on stdout; NaN when there was none. */
+  readonly firstOutput: number;
+  /** Milliseconds to its end. */
+  readonly total: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command. @throws Error with the end of its stderr when it fails. */
+export async function measureCommand(
+  command: readonly string[],
+  options: CommandOptions = {},
+): Promise<Measured> {
+  const start = performance.now();
+  const child = Bun.spawn([...command], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), (options.seconds ?? 120) * 1000);
+  const errors = new Response(child.stderr).text();
+  let firstOutput = Number.NaN;
+  let stdout = "";
+  for await (const chunk of child.stdout) {
+    if (stdout === "") firstOutput = performance.now() - start;
+    stdout += Buffer.from(chunk).toString();
+  }
+  const code = await child.exited;
+  const total = performance.now() - start;
+  clearTimeout(timer);
+  const stderr = await errors;
+  if (code !== 0) throw new Error(`${command.slice(0, 4).join(" ")}: exit ${code}: ${stderr.slice(-300)}`);
+  return { firstOutput, total, stdout, stderr };
+}

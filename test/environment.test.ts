@@ -1,0 +1,104 @@
+import { describe, expect } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { program, sharedCache } from "./support/program.ts";
+import { onQemu, useHome } from "./support/register.ts";
+
+/** Whatever surrounds the program when it is started. */
+
+const home = useHome();
+
+describe("the environment", () => {
+  onQemu("may consist of PATH and HOME", async () => {
+    const { PATH, HOME } = home.env;
+    const child = Bun.spawnSync([program, "machine", "ls"], {
+      env: { PATH: `${PATH}`, HOME: `${HOME}` },
+      cwd: home.path,
+    });
+    expect({ output: child.stdout.toString(), code: child.exitCode }).toEqual({
+      output: "No machines found\n",
+      code: 0,
+    });
+  });
+
+  onQemu("without HOME is an error that says so", async () => {
+    const bare = { PATH: `${home.env.PATH}` };
+    const child = Bun.spawnSync([program, "machine", "run", "--", "true"], { env: bare, cwd: home.path });
+    expect(child.exitCode).toBe(125);
+    expect(child.stderr.toString()).toContain("HOME is not set");
+    expect(child.stderr.toString()).toContain("SMOLVM_DATA_DIR");
+  });
+
+  onQemu("without HOME works with SMOLVM_DATA_DIR", async () => {
+    const env = {
+      PATH: `${home.env.PATH}`,
+      SMOLVM_DATA_DIR: `${home.path}/tmp/all`,
+      XDG_RUNTIME_DIR: `${home.path}/run`,
+    };
+    mkdirSync(`${home.path}/tmp/all/cache`, { recursive: true });
+    // Unpacked already; hard links, because a changed file would be unpacked again.
+    Bun.spawnSync(["cp", "-al", `${sharedCache()}/smolvm/.`, `${home.path}/tmp/all/cache/`]);
+    const words = ["machine", "run", "--engine", "qemu", "--mem", "512", "--", "echo", "hi"];
+    const child = Bun.spawnSync([program, ...words], { env, cwd: home.path, timeout: 60_000 });
+    Bun.spawnSync(["rm", "-rf", `${home.path}/tmp/all`, `${home.path}/run`]);
+    mkdirSync(`${home.path}/run`, { mode: 0o700 });
+    expect({ output: child.stdout.toString(), stderr: child.stderr.toString() }).toEqual({
+      output: "hi\n",
+      stderr: "",
+    });
+  });
+
+  onQemu("with Bun's own variables changes nothing for the machine's processes", async () => {
+    const seen = `${home.path}/seen`;
+    const child = home.startRun(["sh", "-c", "echo ready; sleep 1000"], {
+      env: { BUN_OPTIONS: "--smol", BUN_INSPECT: "", NODE_OPTIONS: "--require=./evil.js" },
+    });
+    await child.stdout.getReader().read();
+    const machine = home.roles("__machine");
+    expect(machine).toHaveLength(1);
+    expect(readFileSync(`/proc/${machine[0]}/environ`, "utf8")).not.toMatch(/BUN_/);
+    expect(existsSync(seen)).toBe(false);
+    child.kill("SIGTERM");
+    await child.exited;
+  });
+});
+
+describe("the current directory", () => {
+  /** Every file by which Bun can be made to run or load something. */
+  const traps: Record<string, string> = {
+    "bunfig.toml":
+      'preload = ["./evil.ts"]\n[run]\npreload = ["./evil.ts"]\n[test]\npreload = ["./evil.ts"]\n',
+    "evil.ts": 'require("node:fs").writeFileSync(require("node:path").join(__dirname, "caught"), "");\n',
+    ".env": "SMOLVM_ENGINE=from-dot-env\nSMOLVM_DATA_DIR=/proc/from-dot-env\nFROM_DOT_ENV=1\n",
+    ".env.local": "SMOLVM_ENGINE=from-dot-env\n",
+    ".env.production": "SMOLVM_ENGINE=from-dot-env\n",
+    "package.json": '{"name":"x","imports":{"#x":"./evil.ts"},"type":"module"}',
+    "tsconfig.json": '{"compilerOptions":{"paths":{"*":["./evil.ts"]}}}',
+  };
+
+  onQemu("decides nothing, whatever lies in it", async () => {
+    const directory = `${home.path}/hostile`;
+    mkdirSync(directory);
+    for (const [name, text] of Object.entries(traps)) writeFileSync(`${directory}/${name}`, text);
+    const result = await home.run(["sh", "-c", "echo clean$FROM_DOT_ENV"], {
+      cwd: directory,
+      options: ["-e", "FROM_DOT_ENV"],
+    });
+    expect(result).toMatchObject({ output: "clean\n", stderr: "", exitCode: 0 });
+    expect(existsSync(`${directory}/caught`)).toBe(false);
+    Bun.spawnSync(["rm", "-r", directory]);
+  });
+
+  onQemu("may have been removed", async () => {
+    const result = await home.shell("mkdir gone; cd gone; rmdir ../gone; $RUN -- echo fine");
+    expect(result).toMatchObject({ output: "fine\n", exitCode: 0 });
+  });
+});
+
+describe("open descriptors", () => {
+  onQemu("of the caller do not reach the machine's processes", async () => {
+    const script = `exec 7<${home.path}/user 8>${home.path}/tmp/held; $RUN -- sh -c "echo ready; sleep 1000" & sleep 2.5; for pid in $(pgrep -P $!) $(pgrep -f ${home.path}/data); do ls -l /proc/$pid/fd 2>/dev/null; done; kill $!; wait $!; rm ${home.path}/tmp/held`;
+    const result = await home.shell(script);
+    expect(result.output).toContain("ready");
+    expect(result.output).not.toContain("tmp/held");
+  });
+});

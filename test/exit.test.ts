@@ -1,0 +1,126 @@
+import { describe, expect } from "bun:test";
+import { until } from "./support/process.ts";
+import { slowness } from "./support/program.ts";
+import { onBoth, onQemu, useHome } from "./support/register.ts";
+
+/** How a run ends, and with which exit code. */
+
+const home = useHome();
+
+describe("the exit code", () => {
+  onBoth("is the workload's", async () => {
+    expect(await home.run(["sh", "-c", "exit 42"])).toMatchObject({ output: "", stderr: "", exitCode: 42 });
+  });
+
+  onBoth("is 128 and the number of the signal that ended the workload", async () => {
+    expect(await home.run(["sh", "-c", "kill -KILL $$; sleep 5"])).toMatchObject({ exitCode: 137 });
+  });
+
+  for (const [signal, exitCode] of [
+    ["TERM", 143],
+    ["SEGV", 139],
+  ] as const) {
+    onQemu(`is ${exitCode} after SIG${signal}`, async () => {
+      expect(await home.run(["sh", "-c", `kill -${signal} $$; sleep 5`])).toMatchObject({ exitCode });
+    });
+  }
+
+  onQemu("is 255 for a workload's 255", async () => {
+    expect(await home.run(["sh", "-c", "exit 255"])).toMatchObject({ exitCode: 255 });
+  });
+
+  onBoth("is 124 after --timeout", async () => {
+    const result = await home.run(["sleep", "1000"], { options: ["--timeout", "2s"] });
+    expect(result).toMatchObject({ output: "", exitCode: 124 });
+    expect(result.stderr).toContain("longer than 2 s");
+  });
+});
+
+/** A workload that says when it is there. */
+async function startListening(script: string) {
+  const child = home.startRun(["sh", "-c", `echo ready; ${script}`]);
+  const reader = child.stdout.getReader();
+  const first = await reader.read();
+  expect(Buffer.from(first.value ?? []).toString()).toBe("ready\n");
+  const rest = async () => {
+    let text = "";
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      text += Buffer.from(part.value).toString();
+    return text;
+  };
+  return { child, rest };
+}
+
+describe("a signal to the command line", () => {
+  for (const [signal, exitCode] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
+    onBoth(`${signal} ends a workload that does nothing about it`, async () => {
+      const { child } = await startListening("sleep 1000");
+      const start = performance.now();
+      child.kill(signal);
+      expect(await child.exited).toBe(exitCode);
+      expect(performance.now() - start).toBeLessThan(8000 * slowness);
+    });
+  }
+
+  onQemu("reaches the workload, which may end in its own way", async () => {
+    const { child, rest } = await startListening(
+      "trap 'echo caught; exit 3' TERM; while :; do sleep 0.1; done",
+    );
+    child.kill("SIGTERM");
+    expect(await rest()).toBe("caught\n");
+    expect(await child.exited).toBe(3);
+  });
+
+  onQemu("that the workload ignores ends it all the same", async () => {
+    const { child } = await startListening("trap '' INT TERM HUP; while :; do sleep 0.1; done");
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(143);
+  });
+
+  onQemu("given twice does not wait", async () => {
+    const { child } = await startListening("trap '' INT; while :; do sleep 0.1; done");
+    const start = performance.now();
+    child.kill("SIGINT");
+    await Bun.sleep(100);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    expect(performance.now() - start).toBeLessThan(1900);
+  });
+
+  onQemu("while the machine starts ends it", async () => {
+    for (const delay of [5, 50, 150, 400, 900]) {
+      const child = home.startRun(["sleep", "1000"]);
+      await Bun.sleep(delay);
+      child.kill("SIGINT");
+      await child.exited;
+      // Before the program has set up anything, the signal itself ends it.
+      expect([child.exitCode, child.signalCode]).toEqual(
+        child.exitCode === null ? [null, "SIGINT"] : [130, null],
+      );
+      await home.expectNothingLeft();
+    }
+  });
+});
+
+describe("a machine that ends by itself", () => {
+  onQemu("is reported when its VM is killed", async () => {
+    const { child } = await startListening("sleep 1000");
+    const [vmm] = await until("the VMM", () => vmmProcesses());
+    process.kill(vmm as number, "SIGKILL");
+    const stderr = await new Response(child.stderr).text();
+    expect({ code: await child.exited, stderr }).toEqual({
+      code: 125,
+      stderr: expect.stringContaining("machine"),
+    });
+  });
+});
+
+/** QEMU, or the process that became it. */
+function vmmProcesses(): number[] | undefined {
+  const found = home.processes().filter(({ command }) => /qemu-system|__vmm/.test(command));
+  return found.length > 0 ? found.map(({ pid }) => pid) : undefined;
+}

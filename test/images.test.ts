@@ -1,0 +1,143 @@
+import { describe, expect } from "bun:test";
+import { testImages } from "./support/images.ts";
+import { onBoth, onQemu, useHome } from "./support/register.ts";
+
+/** What an image says about how to run it, and how the command line changes that. */
+
+const home = useHome();
+const images = await testImages();
+const run = (command: string[], ...options: string[]) =>
+  home.run(command, { options: ["--image", images.archive, ...options] });
+
+describe("an image's own command", () => {
+  onBoth("is its ENTRYPOINT with its CMD", async () => {
+    const result = await run([], "-i");
+    expect(result).toMatchObject({ output: "[fixed]\n[default]\n[two words]\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("has CMD replaced by the words on the command line", async () => {
+    const result = await run(["one", "--two", ""]);
+    expect(result).toMatchObject({ output: "[fixed]\n[one]\n[--two]\n[]\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("has ENTRYPOINT replaced, and CMD dropped, by --entrypoint", async () => {
+    const result = await run([], "-i", "--entrypoint", "/bin/entry");
+    expect(result).toMatchObject({ output: "", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("has ENTRYPOINT removed by an empty --entrypoint", async () => {
+    const result = await run(["echo", "bare"], "--entrypoint", "");
+    expect(result).toMatchObject({ output: "bare\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("is not run without -i, -t or a command", async () => {
+    const result = await run([]);
+    expect(result).toMatchObject({ output: "", exitCode: 2 });
+    expect(result.stderr).toContain("no command specified");
+  });
+});
+
+const shell = (script: string, ...options: string[]) =>
+  run(["-c", script], "--entrypoint", "/bin/sh", ...options);
+
+describe("the environment", () => {
+  onQemu("is the image's, then what -e says", async () => {
+    const result = await shell('echo "$COLOUR,$EMPTY,$NEW,$PATH"', "-e", "COLOUR=blue", "-e", "NEW=a=b");
+    expect(result).toMatchObject({ output: "blue,,a=b,/opt/bin:/bin\n", exitCode: 0 });
+  });
+
+  onQemu("takes a variable without a value from the host, and nothing else", async () => {
+    const result = await home.run(["-c", 'echo "$FROM_HOST,$NOT_ASKED_FOR"'], {
+      options: ["--image", images.archive, "--entrypoint", "/bin/sh", "-e", "FROM_HOST"],
+      env: { FROM_HOST: "yes", NOT_ASKED_FOR: "secret" },
+    });
+    expect(result).toMatchObject({ output: "yes,\n", exitCode: 0 });
+  });
+});
+
+describe("the working directory", () => {
+  onQemu("is the image's", async () => {
+    expect(await shell("pwd; cat here")).toMatchObject({
+      output: "/srv/work\nthe image's file\n",
+      exitCode: 0,
+    });
+  });
+
+  onQemu("is what -w says, and is made when it does not exist", async () => {
+    expect(await shell("pwd", "-w", "/brand/new", "-u", "0")).toMatchObject({
+      output: "/brand/new\n",
+      exitCode: 0,
+    });
+  });
+});
+
+describe("the user", () => {
+  const ids = 'echo "$(id -u) $(id -g) $(id -G) $HOME"';
+
+  onBoth("is the image's, with its groups and home", async () => {
+    expect(await shell(ids)).toMatchObject({ output: "1234 2345 2345 3456 /home/app\n", exitCode: 0 });
+  });
+
+  const cases = [
+    ["root", "0 0 0 /root"],
+    ["1234", "1234 2345 2345 3456 /home/app"],
+    ["77", "77 0 0 /"],
+    ["77:88", "77 88 88 /"],
+    ["app:wheel", "1234 10 10 /home/app"],
+  ] as const;
+  for (const [user, expected] of cases) {
+    onQemu(`${user} is ${expected}`, async () => {
+      expect(await shell(ids, "-u", user)).toMatchObject({ output: `${expected}\n`, exitCode: 0 });
+    });
+  }
+
+  onQemu("that the image does not know is refused", async () => {
+    const result = await shell(ids, "-u", "nobody-here");
+    expect(result).toMatchObject({ output: "", exitCode: 125 });
+    expect(result.stderr).toContain("nobody-here");
+  });
+});
+
+describe("a command", () => {
+  onQemu("is looked up in the image's PATH", async () => {
+    const result = await run(["hello"], "--entrypoint", "");
+    expect(result).toMatchObject({ output: "hello from PATH\n", exitCode: 0 });
+  });
+
+  const failures = [
+    ["that does not exist", "no-such-command", 127],
+    ["whose path does not exist", "/bin/no/such", 127],
+    ["that is not executable", "not-executable", 126],
+    ["that is not executable, by its path", "/opt/bin/not-executable", 126],
+    ["that is a directory", "/srv", 126],
+    ["whose interpreter does not exist", "/bin/own-words", 127],
+  ] as const;
+  for (const [what, command, exitCode] of failures) {
+    onQemu(`${what} ends with ${exitCode}`, async () => {
+      const result = await run([command], "--entrypoint", "");
+      expect(result).toMatchObject({ output: "", exitCode });
+      expect(result.stderr).toContain(command);
+      expect(result.stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(2);
+    });
+  }
+});
+
+describe("an image", () => {
+  onQemu("may be a directory", async () => {
+    const result = await home.run(["/opt/bin/hello"], { options: ["--image", images.rootfs] });
+    expect(result).toMatchObject({ output: "hello from PATH\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("may come from standard input", async () => {
+    const options = { options: ["--image", "-", "--entrypoint", ""], stdin: Bun.file(images.archive) };
+    const result = await home.run(["hello"], options);
+    expect(result).toMatchObject({ output: "hello from PATH\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("is not touched by what runs in it", async () => {
+    await home.run(["rm", "-rf", "/srv", "/bin/entry"], {
+      options: ["--image", images.archive, "--entrypoint", "", "-u", "0"],
+    });
+    expect(await shell("cat here")).toMatchObject({ output: "the image's file\n", exitCode: 0 });
+  });
+});

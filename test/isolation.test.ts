@@ -1,0 +1,111 @@
+import { describe, expect } from "bun:test";
+import { readdirSync } from "node:fs";
+import { sharedCache } from "./support/program.ts";
+import { onBoth, onQemu, useHome } from "./support/register.ts";
+
+/** What a workload can see and reach. */
+
+const home = useHome();
+const shell = (script: string) => home.run(["sh", "-c", script]);
+
+describe("a workload", () => {
+  onBoth("sees its own processes and no others", async () => {
+    const { output } = await shell(
+      "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done 2>/dev/null",
+    );
+    expect(output).not.toContain("agent");
+    expect(output).not.toContain("smolvm");
+    expect(output.trim().split("\n").filter(Boolean).length).toBeLessThanOrEqual(3);
+  });
+
+  onBoth("sees nothing of the system image", async () => {
+    const { output } = await shell("ls -A /; cat /proc/self/mountinfo; ls /proc/1/root/");
+    expect(output).not.toMatch(/^init$/m);
+    expect(output).not.toMatch(/newroot|runtime|lowerdir=(?!\S*lower)/);
+    expect(output).not.toContain("erofs");
+  });
+
+  onQemu("has no disks in /dev, and standard devices that work", async () => {
+    const { output, exitCode } = await shell(
+      "ls /dev | grep -E '^(vd|hvc|vport|mem|kmsg|port)' ; [ -c /dev/null ] && [ -c /dev/urandom ] && [ -d /dev/pts ] && [ -d /dev/shm ] && echo x > /dev/null && echo fine",
+    );
+    expect({ output, exitCode }).toEqual({ output: "fine\n", exitCode: 0 });
+  });
+
+  onBoth("has no network but its own loopback", async () => {
+    expect(await shell("ls /sys/class/net; cat /proc/net/route | wc -l")).toMatchObject({
+      output: "lo\n1\n",
+      exitCode: 0,
+    });
+  });
+
+  onQemu("can use its loopback", async () => {
+    const { output } = await shell("cat /sys/class/net/lo/flags");
+    expect(Number.parseInt(output, 16) & 1).toBe(1); // IFF_UP
+  });
+
+  onQemu("does not see the host's environment, name or files", async () => {
+    const { output } = await home.run(["sh", "-c", "env; hostname; cat /proc/cmdline"], {
+      env: { SECRET_OF_THE_HOST: "hunter2" },
+      options: ["--name", "inside"],
+    });
+    expect(output).not.toContain("hunter2");
+    expect(output).not.toContain(home.path);
+    expect(output).toContain("\ninside\n");
+  });
+
+  onBoth("cannot write the files that machines share, whatever it does", async () => {
+    const before = await hashes();
+    // As root of the guest, with device nodes of its own: every disk that the VM has.
+    const { output } = await shell(
+      `for disk in /sys/block/vd*; do
+         dev=$(cat $disk/dev)
+         rm -f /tmp/node
+         mknod /tmp/node b $(echo $dev | tr : " ")
+         dd if=/dev/zero of=/tmp/node bs=4096 count=64 conv=fsync
+       done 2>/dev/null
+       echo tried`,
+    );
+    expect(output).toContain("tried");
+    expect(await hashes()).toEqual(before);
+    expect(await shell("echo still fine")).toMatchObject({ output: "still fine\n", exitCode: 0 });
+  });
+});
+
+/** Content of everything in the cache that VMs are given. */
+async function hashes(): Promise<Record<string, string>> {
+  const directory = `${sharedCache()}/smolvm`;
+  const found: Record<string, string> = {};
+  for (const name of readdirSync(directory, { recursive: true }) as string[]) {
+    if (!/\.(erofs|ext4)$|kernel$|share\/smolvm$/.test(name)) continue;
+    const hash = new Bun.CryptoHasher("sha256");
+    for await (const chunk of Bun.file(`${directory}/${name}`).stream()) hash.update(chunk);
+    found[name] = hash.digest("hex");
+  }
+  return found;
+}
+
+describe("the guest", () => {
+  onBoth("has the host's time", async () => {
+    const { output } = await shell("date +%s.%N");
+    expect(Math.abs(Number(output) - Date.now() / 1000)).toBeLessThan(20);
+  });
+
+  onQemu("has the processors, memory and disks that were asked for", async () => {
+    const { output } = await home.smolvm(
+      ["machine", "run", "--cpus", "3", "--mem", "700", "--storage", "5", "--overlay", "3", "--"].concat([
+        "sh",
+        "-c",
+        "nproc; grep MemTotal /proc/meminfo; df -k --output=size,target / /workspace",
+      ]),
+    );
+    const [processors, memory, , overlay, storage] = output.split("\n");
+    expect(processors).toBe("3");
+    const kib = Number(memory?.match(/\d+/)?.[0]);
+    expect(kib).toBeGreaterThan(600 * 1024);
+    expect(kib).toBeLessThanOrEqual(700 * 1024);
+    const gib = (line = "") => Number(line.trim().split(/\s+/)[0]) / 1024 ** 2;
+    expect(gib(overlay)).toBeWithin(2.6, 3.01);
+    expect(gib(storage)).toBeWithin(4.5, 5.01);
+  });
+});

@@ -1,0 +1,106 @@
+import { expect, test } from "bun:test";
+import { cpSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type LabResult, runLab } from "./lab/machine.ts";
+import { testImages } from "./support/images.ts";
+import { buildDirectory, program } from "./support/program.ts";
+
+/**
+ * The whole-program tests on krun: all files of this directory once more, with those of their tests that are
+ * registered by `onBoth`, inside a machine whose emulated processor has hardware virtualization. One boot for all.
+ */
+
+const FILES = ["exit", "streams", "terminal", "isolation", "inspect", "images", "concurrency", "leftovers"];
+
+/** As many tests as these files have for krun, at the least. */
+const LEAST = 20;
+
+const LIMIT_SECONDS = 900;
+
+/** Runs the tests inside; their results as JUnit XML come from stdout. */
+async function runInside(): Promise<LabResult & { report: string; log: string }> {
+  mkdirSync(buildDirectory, { recursive: true });
+  const stage = mkdtempSync(`${buildDirectory}/lab-`);
+  try {
+    copyFile(program, `${stage}/smolvm`);
+    copyFile(process.execPath, `${stage}/bun`);
+    for (const name of readdirSync(import.meta.dir)) {
+      if (name === "support" || name.endsWith(".test.ts"))
+        cpSync(`${import.meta.dir}/${name}`, `${stage}/test/${name}`, { recursive: true });
+    }
+    const { archive } = await testImages();
+    const images = archive.slice(0, archive.lastIndexOf("/"));
+    cpSync(images, `${stage}/build/${images.slice(images.lastIndexOf("/"))}`, {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
+    const output = { report: "", log: "" };
+    const result = await runLab({
+      directory: stage,
+      command: ["bash", "-c", script],
+      memoryMib: 4096,
+      limitSeconds: LIMIT_SECONDS,
+      onStdout: (bytes) => {
+        output.report += Buffer.from(bytes).toString();
+      },
+      onStderr: (bytes) => {
+        output.log += Buffer.from(bytes).toString();
+        process.stderr.write(bytes);
+      },
+    });
+    return { ...result, ...output };
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+const script = `
+export SMOLVM_TEST_ENGINE=krun SMOLVM_TEST_PROGRAM=/project/smolvm SMOLVM_TEST_BUILD=/project/build
+./bun test --max-concurrency 1 --reporter=junit --reporter-outfile=/tmp/report.xml ${FILES.map((name) => `./test/${name}.test.ts`).join(" ")} >&2
+code=$?
+cat /tmp/report.xml
+exit $code`;
+
+/** A link where that is possible: both are 100 MB and more. */
+function copyFile(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    cpSync(from, to);
+  }
+}
+
+interface Case {
+  readonly name: string;
+  readonly failed: boolean;
+}
+
+/** The test cases of a JUnit report. */
+function casesOf(report: string): Case[] {
+  return [...report.matchAll(/<testcase ([^>]*?)(\/>|>.*?<\/testcase>)/gs)].map(
+    ([, attributes = "", rest = ""]) => ({
+      name: `${attribute(attributes, "file").replace(/.*\//, "")}: ${attribute(attributes, "classname")}: ${attribute(attributes, "name")}`,
+      failed: rest.includes("<failure") || rest.includes("<error"),
+    }),
+  );
+}
+
+const entities: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
+
+function attribute(text: string, name: string): string {
+  const value = text.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1] ?? "";
+  return value.replace(/&(amp|lt|gt|quot|apos);/g, (_, entity: string) => entities[entity] ?? "");
+}
+
+const inside = await runInside();
+const cases = casesOf(inside.report);
+
+for (const { name, failed } of cases) {
+  test(`krun: ${name}`, () => {
+    if (failed) throw new Error("failed inside the lab; what it said is above");
+  });
+}
+
+test("krun: the lab ran all of them", () => {
+  expect(cases.length).toBeGreaterThanOrEqual(LEAST);
+  expect(inside.exitCode === 0).toBe(cases.every(({ failed }) => !failed));
+});

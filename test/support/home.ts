@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { collect, limitOf, type Result, type RunOptions } from "./process.ts";
+import { engine, program, sharedCache, slowness } from "./program.ts";
+
+/** How long things may take to disappear after a process was killed. */
+const CLEANUP_MS = 5000 * slowness;
+
+/** Small machines: these tests are about everything but the size of machines. */
+const SMALL = ["--cpus", "1", "--mem", "512"];
+
+/** A user's home of its own, with everything that smolvm keeps for that user, the cache excepted. */
+export class Home {
+  readonly path: string;
+  readonly env: Record<string, string>;
+
+  constructor() {
+    this.path = mkdtempSync(`${tmpdir()}/smolvm-test-`);
+    for (const name of ["user", "run", "tmp"]) mkdirSync(`${this.path}/${name}`, { mode: 0o700 });
+    this.env = {
+      PATH: process.env.PATH ?? "/usr/bin:/bin",
+      HOME: `${this.path}/user`,
+      XDG_DATA_HOME: `${this.path}/data`,
+      XDG_RUNTIME_DIR: `${this.path}/run`,
+      XDG_CACHE_HOME: sharedCache(),
+      TMPDIR: `${this.path}/tmp`,
+      SMOLVM_ENGINE: engine,
+    };
+  }
+
+  /** Starts smolvm. */
+  start(args: readonly string[], options: RunOptions = {}) {
+    return Bun.spawn([program, ...args], {
+      cwd: options.cwd ?? this.path,
+      env: { ...this.env, ...options.env },
+      stdin: options.stdin ?? "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  /** Runs smolvm to its end; an Error with everything it said when that takes too long. */
+  async smolvm(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return collect(this.start(args, options), args.join(" "), limitOf(options));
+  }
+
+  /** `machine run` of a command in a small machine. */
+  async run(
+    command: readonly string[],
+    options: RunOptions & { options?: readonly string[] } = {},
+  ): Promise<Result> {
+    return this.smolvm(runWords(command, options.options), options);
+  }
+
+  /** Starts `machine run`. */
+  startRun(command: readonly string[], options: RunOptions & { options?: readonly string[] } = {}) {
+    return this.start(runWords(command, options.options), options);
+  }
+
+  /** Runs a shell command line in which $SMOLVM is the program and $RUN a `machine run` of a small machine. */
+  async shell(script: string, options: RunOptions = {}): Promise<Result> {
+    const env = {
+      ...this.env,
+      SMOLVM: program,
+      RUN: [program, "machine", "run", ...SMALL].join(" "),
+      ...options.env,
+    };
+    const child = Bun.spawn(["bash", "-c", script], {
+      cwd: options.cwd ?? this.path,
+      env,
+      stdin: options.stdin ?? "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    return collect(child, script, limitOf(options));
+  }
+
+  /** The processes that were started with this home, by /proc: `pid command line`. */
+  processes(): { pid: number; command: string }[] {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((pid) => {
+        try {
+          const belongs = [`/proc/${pid}/environ`, `/proc/${pid}/cmdline`].some((file) =>
+            readFileSync(file).includes(this.path),
+          );
+          const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+          return belongs ? [{ pid: Number(pid), command }] : [];
+        } catch {
+          return []; // it ended, or is not ours
+        }
+      });
+  }
+
+  /** The process of this home in one of the program's hidden roles. */
+  roles(role: "__machine" | "__vmm"): number[] {
+    return this.processes()
+      .filter(({ command }) => command.split(" ")[1] === role)
+      .map(({ pid }) => pid);
+  }
+
+  /** Everything that a machine has or leaves while it is there: processes, files, sockets, mounts. */
+  remains(): string[] {
+    const below = (folder: string) => {
+      const path = `${this.path}/${folder}`;
+      return existsSync(path)
+        ? readdirSync(path, { recursive: true }).map((name) => `file ${folder}/${name}`)
+        : [];
+    };
+    const isContainer = (name: string) =>
+      ["file run/smolvm", "file data/smolvm", "file data/smolvm/ephemeral"].includes(name);
+    const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+    return [
+      ...this.processes().map(({ pid, command }) => `process ${pid} ${command}`),
+      ...["run", "data", "tmp", "user"].flatMap(below).filter((name) => !isContainer(name)),
+      ...mounts.filter((line) => line.includes(this.path)).map((line) => `mount ${line}`),
+    ];
+  }
+
+  /** Waits a moment for the last things to disappear, and fails when they do not. */
+  async expectNothingLeft(): Promise<void> {
+    const deadline = Date.now() + CLEANUP_MS;
+    while (this.remains().length > 0 && Date.now() < deadline) await Bun.sleep(20);
+    const remains = this.remains();
+    if (remains.length > 0) throw new Error(`left behind:\n${remains.join("\n")}`);
+  }
+
+  remove(): void {
+    for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+function runWords(command: readonly string[], options: readonly string[] = []): string[] {
+  return ["machine", "run", ...SMALL, ...options, ...(command.length > 0 ? ["--", ...command] : [])];
+}
