@@ -164,6 +164,7 @@ _Noreturn void run_child(const struct request *request, int workload_pidfd, cons
         give_up("exec.no_root");
     }
     setsid();
+    setpriority(PRIO_PROCESS, 0, 0);
     if (request->tty) ioctl(0, TIOCSCTTY, 1);
     reset_signals();
     umask(022);

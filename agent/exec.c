@@ -13,8 +13,8 @@
 
 #include "init.h"
 
-/* Size of the fixed part of an exec request; then `limits` x 17 bytes, then the texts, each ended by a NUL. */
-#define FIXED 18
+/* Size of the fixed part of an exec request, after its kind; then `limits` x 17 bytes, then the texts. */
+#define FIXED 17
 
 /* Fills `list` with the next `count` texts and moves `next` behind them. */
 static bool take_texts(char **next, char *end, char **list, size_t count)
@@ -29,18 +29,19 @@ static bool take_texts(char **next, char *end, char **list, size_t count)
 }
 
 /*
- * Layout, big endian (agent/request.ts writes it): 'E', flags (1: stdin, 2: terminal), u16 columns, u16 rows,
+ * Layout, big endian (agent/request.ts writes it), after the 'E' that is its kind: u8 flags (1: stdin, 2: terminal),
+ * u16 columns, u16 rows,
  * u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; texts: cwd, user, argv, env.
  */
 static bool parse_request(uint8_t *payload, size_t size, struct request *request)
 {
     if (size < FIXED) return false;
-    size_t argc = get32(payload + 6), envc = get32(payload + 10), limits = get32(payload + 14);
+    size_t argc = get32(payload + 5), envc = get32(payload + 9), limits = get32(payload + 13);
     if (argc == 0 || argc > size || envc > size || limits > 16 || FIXED + limits * 17 > size) return false;
-    request->stdin_open = payload[1] & 1;
-    request->tty = payload[1] & 2;
-    request->columns = (uint16_t)(payload[2] << 8 | payload[3]);
-    request->rows = (uint16_t)(payload[4] << 8 | payload[5]);
+    request->stdin_open = payload[0] & 1;
+    request->tty = payload[0] & 2;
+    request->columns = (uint16_t)(payload[1] << 8 | payload[2]);
+    request->rows = (uint16_t)(payload[3] << 8 | payload[4]);
     request->limit_count = limits;
     uint8_t *limit = payload + FIXED;
     for (size_t i = 0; i < limits; i++, limit += 17)

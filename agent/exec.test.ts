@@ -12,6 +12,16 @@ afterAll(() => guest.stop());
 const sh = (script: string, options: Parameters<typeof run>[2] = {}) =>
   run(guest.host, ["sh", "-c", script], options);
 
+/** Whether no process of the workload has these words in its command line, within two seconds. */
+async function isGone(words: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const { stdout } = await run(guest.host, ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]);
+    if (!stdout.includes(words)) return true;
+    await Bun.sleep(20);
+  }
+  return false;
+}
+
 test("output, error output and exit code are separate and exact", async () => {
   expect(await sh("echo out; echo err >&2; exit 7")).toEqual({
     stdout: "out\n",
@@ -89,6 +99,15 @@ test("malformed requests fail and harm nothing else", async () => {
   expect((await endOf(guest.host.open("zork"))).end).toBe("agent.unknown_method");
   expect((await endOf(guest.host.open("clock", { unixNanoseconds: "-1" }))).end).toBe("clock.bad_request");
   expect((await sh("echo on")).stdout).toBe("on\n");
+});
+
+test("a malformed control message costs its own stream only", async () => {
+  const stream = openExec(guest.host, ["sleep", "3001"]);
+  await stream.accepted;
+  stream.control({ type: "signal", signal: "KILL" });
+  expect((await endOf(stream)).end).toBe("exec.bad_request");
+  expect((await sh("echo on")).stdout).toBe("on\n");
+  expect(await isGone("sleep 3001")).toBe(true);
 });
 
 test("large arguments and environments pass, too large ones are refused", async () => {
@@ -170,7 +189,7 @@ test("cancel ends the program with everything it started", async () => {
   for await (const chunk of stream.read(Channel.stdout)) if (chunk.length > 0) break;
   stream.cancel();
   expect(await endOf(stream)).toEqual({ end: "signal 9" });
-  expect((await sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")).stdout).not.toContain("sleep 200");
+  expect(await isGone("sleep 200")).toBe(true);
 });
 
 test("the output of a program that has ended is complete, however late it is read", async () => {

@@ -1,3 +1,4 @@
+import { messageOf } from "../src/errors.ts";
 import {
   Channel,
   checkExecControl,
@@ -33,7 +34,8 @@ class Exec {
   #link: HelperLink | undefined;
   /** What the host said before the helper was connected. */
   #early: [FrameType, Uint8Array][] = [];
-  #last: Frame | undefined;
+  /** The helper's result or failure; undefined when its process died without one. */
+  readonly #last = Promise.withResolvers<Frame | undefined>();
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -42,21 +44,29 @@ class Exec {
     this.#outputs = [Channel.stdout, Channel.stderr].map(
       (channel) => new Output(stream, channel, sendCredit),
     );
-    stream.onControl = (message) => this.#tell(FrameType.control, encodeControl(checkExecControl(message)));
+    stream.onControl = (message) => this.#control(message);
     stream.onCancel = () => this.#tell(FrameType.cancel, empty);
   }
 
   async run(request: Uint8Array): Promise<void> {
-    const ended = Promise.withResolvers<void>();
     const link = await openHelper(request, {
       onFrame: (frame) => this.#receive(frame),
-      onClose: () => ended.resolve(),
+      onClose: () => this.#last.resolve(undefined),
     });
     this.#link = link;
     for (const [type, payload] of this.#early) link.send(type, 0, payload);
     void this.#copyInput(link);
-    await ended.promise;
-    await this.#finish();
+    await this.#finish(await this.#last.promise);
+  }
+
+  #control(message: unknown): void {
+    try {
+      this.#tell(FrameType.control, encodeControl(checkExecControl(message)));
+    } catch (error) {
+      // Thrown further it would cost the whole connection.
+      this.#stream.fail({ code: "exec.bad_request", message: messageOf(error) });
+      this.#tell(FrameType.cancel, empty);
+    }
   }
 
   #tell(type: FrameType, payload: Uint8Array): void {
@@ -70,7 +80,7 @@ class Exec {
     else if (frame.type === FrameType.credit) this.#stdin.grant(decodeNumber(frame));
     else if (frame.type === FrameType.accept)
       this.#stream.accept({ pid: decodeNumber(frame) } satisfies ExecAccepted);
-    else this.#last = { ...frame, payload: frame.payload.slice() };
+    else this.#last.resolve({ ...frame, payload: frame.payload.slice() });
   }
 
   /** Host to program. The helper grants more as the program reads. */
@@ -88,13 +98,13 @@ class Exec {
     if (!this.#stdin.closed) link.send(FrameType.end, Channel.stdin, empty);
   }
 
-  /** The helper's process is gone: everything that it read of the program's output has arrived here. */
-  async #finish(): Promise<void> {
+  /** All that the helper read of the program's output has arrived here before its last frame. */
+  async #finish(last: Frame | undefined): Promise<void> {
     this.#stdin.close();
     for (const output of this.#outputs) output.end();
     await Promise.all(this.#outputs.map((output) => output.done));
-    if (this.#last?.type === FrameType.result) this.#stream.finish(decodeResult(this.#last.payload));
-    else throw this.#last === undefined ? helperEnded() : decodeFailure(this.#last.payload);
+    if (last?.type === FrameType.result) this.#stream.finish(decodeResult(last.payload));
+    else throw last === undefined ? helperEnded() : decodeFailure(last.payload);
   }
 }
 

@@ -38,11 +38,16 @@ static bool read_exactly(int fd, uint8_t *bytes, size_t length)
     return true;
 }
 
-static void serve_clock(int connection, const uint8_t *payload, size_t size)
+/*
+ * Clock and shutdown are served by the server itself: what is asked for next finds them done, and a workload that has
+ * used up all processes cannot stop them.
+ */
+static void serve_clock(int connection, const uint8_t *time, size_t size)
 {
-    uint64_t nanoseconds = size == 9 ? get64(payload + 1) : 0;
+    uint64_t nanoseconds = get64(time);
     struct timespec now = {.tv_sec = (time_t)(nanoseconds / 1000000000), .tv_nsec = (long)(nanoseconds % 1000000000)};
-    if (size != 9 || clock_settime(CLOCK_REALTIME, &now) < 0) {
+    errno = EINVAL;
+    if (size != 8 || clock_settime(CLOCK_REALTIME, &now) < 0) {
         fail("set the clock");
         send_failure(connection, "clock.failed", failure);
     } else {
@@ -65,20 +70,41 @@ static void serve_shutdown(int connection, const struct workload *workload)
     send_frame(connection, RESULT, 0, NULL, 0);
 }
 
-static _Noreturn void serve_request(int connection, struct workload *workload, uint64_t number)
+static _Noreturn void serve_process(int connection, struct workload *workload, uint64_t number, size_t size)
 {
-    uint8_t header[HEADER];
-    if (!read_exactly(connection, header, sizeof header)) exit(0);
-    size_t size = get32(header + 8);
-    uint8_t *payload = size > 0 && size <= MAX_OPEN ? malloc(size) : NULL;
-    if (header[0] != OPEN || payload == NULL || !read_exactly(connection, payload, size)) exit(1);
+    uint8_t *payload = malloc(size);
+    if (payload == NULL || !read_exactly(connection, payload, size)) exit(1);
     /* Here the zombie of the process that this one starts must wait to be read. */
     signal(SIGCHLD, SIG_DFL);
-    if (payload[0] == 'E') serve_exec(connection, workload, number, payload, size);
-    else if (payload[0] == 'C') serve_clock(connection, payload, size);
-    else if (payload[0] == 'Q') serve_shutdown(connection, workload);
-    else send_failure(connection, "agent.bad_request", "unknown request to the helper");
-    exit(0);
+    serve_exec(connection, workload, number, payload, size);
+}
+
+/* Takes one request. The agent sends it at once, so reading its start here keeps nobody else waiting. */
+static void take_request(int connection, int listener, struct workload *workload, uint64_t number)
+{
+    uint8_t start[HEADER + 1], time[8] = {0};
+    if (!read_exactly(connection, start, sizeof start)) return;
+    size_t size = get32(start + 8) - 1;
+    if (start[0] != OPEN || size >= MAX_OPEN) return;
+    if (start[HEADER] == 'C') {
+        if (size == sizeof time && !read_exactly(connection, time, sizeof time)) return;
+        serve_clock(connection, time, size);
+        return;
+    }
+    if (start[HEADER] == 'Q') {
+        serve_shutdown(connection, workload);
+        return;
+    }
+    if (start[HEADER] != 'E') {
+        send_failure(connection, "agent.bad_request", "unknown request to the helper");
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(listener);
+        serve_process(connection, workload, number, size);
+    }
+    if (pid < 0) send_failure(connection, "exec.failed", "the guest cannot start another process");
 }
 
 _Noreturn void serve(int listener, const struct settings *settings, const char *directory)
@@ -86,7 +112,8 @@ _Noreturn void serve(int listener, const struct settings *settings, const char *
     struct workload workload;
     prctl(PR_SET_NAME, "smolvm-helper");
     mkdir(CGROUP_DIR, 0755);
-    if (mount("cgroup2", CGROUP_DIR, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) say("mount cgroup2: %s", strerror(errno));
+    if (mount("cgroup2", CGROUP_DIR, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        say("mount cgroup2: %s", strerror(errno));
     /* Until the workload is ready requests wait in the listener's queue: no readiness is polled for, or signalled. */
     start_workload(&workload, settings, directory);
     if (workload.failure[0] != '\0') say("%s", workload.failure);
@@ -94,12 +121,7 @@ _Noreturn void serve(int listener, const struct settings *settings, const char *
     for (uint64_t number = 0;; number++) {
         int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (connection < 0) continue;
-        pid_t pid = fork();
-        if (pid == 0) {
-            close(listener);
-            serve_request(connection, &workload, number);
-        }
-        if (pid < 0) send_failure(connection, "exec.failed", "the guest cannot start another process");
+        take_request(connection, listener, &workload, number);
         close(connection);
     }
 }

@@ -27,36 +27,8 @@ import { serveStream } from "./serve.ts";
 
 export const PATH = "PATH=/bin";
 
-const applets = [
-  "cat",
-  "echo",
-  "env",
-  "false",
-  "head",
-  "id",
-  "kill",
-  "ls",
-  "mkdir",
-  "pwd",
-  "readlink",
-  "rm",
-  "seq",
-];
-const moreApplets = [
-  "setsid",
-  "sh",
-  "sleep",
-  "stty",
-  "tail",
-  "true",
-  "tty",
-  "cut",
-  "wc",
-  "yes",
-  "tr",
-  "dd",
-  "grep",
-];
+const applets =
+  "cat cut dd echo env false grep head id kill ls mkdir pwd readlink rm seq setsid sh sleep stty tail tr true tty wc yes";
 
 const files: Record<string, string> = {
   "etc/passwd":
@@ -85,12 +57,26 @@ function checked(command: string[], cwd?: string): void {
 export function makeRoot(path: string, extra: Record<string, string> = {}): void {
   mkdirSync(`${path}/bin`, { recursive: true });
   copyFileSync(which("busybox", "busybox-static"), `${path}/bin/busybox`);
-  for (const applet of [...applets, ...moreApplets]) symlinkSync("busybox", `${path}/bin/${applet}`);
+  for (const applet of applets.split(" ")) symlinkSync("busybox", `${path}/bin/${applet}`);
   for (const [name, text] of Object.entries({ ...files, ...extra })) {
     mkdirSync(dirname(`${path}/${name}`), { recursive: true });
     writeFileSync(`${path}/${name}`, text);
   }
   for (const name of ["busybox", "junk", "orphan"]) chmodSync(`${path}/bin/${name}`, 0o755);
+}
+
+let compiled: string | undefined;
+
+/** The helper's program, compiled once for all tests of this process. */
+function compileInit(): string {
+  if (compiled !== undefined) return compiled;
+  const directory = mkdtempSync(`${tmpdir()}/smolvm-init-`);
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const sources = readdirSync(import.meta.dir).filter((name) => name.endsWith(".c"));
+  const flags = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+  checked([which("cc", "gcc"), ...flags, "-o", `${directory}/init`, ...sources], import.meta.dir);
+  compiled = `${directory}/init`;
+  return compiled;
 }
 
 export interface TestGuest {
@@ -107,10 +93,6 @@ export async function startGuest(prepare: (root: string) => void = makeRoot): Pr
   const root = `${directory}/root`;
   mkdirSync(root);
   prepare(root);
-  const sources = readdirSync(import.meta.dir).filter((name) => name.endsWith(".c"));
-  const flags = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror"];
-  checked([which("cc", "gcc"), ...flags, "-o", `${directory}/init`, ...sources], import.meta.dir);
-
   const helperSocket = `${directory}/helper`;
   // Its own /run and cgroup tree to mount on; what it leaves of the latter is removed when it has ended.
   const script =
@@ -125,7 +107,7 @@ export async function startGuest(prepare: (root: string) => void = makeRoot): Pr
       "-c",
       script,
       "sh",
-      `${directory}/init`,
+      compileInit(),
       helperSocket,
       root,
     ],

@@ -6,14 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -100,14 +98,35 @@ static void read_report(int report)
     if (strcmp(failure, READY) == 0) failure[0] = '\0';
 }
 
+/*
+ * Leaves some of the kernel's processes to the system's side: else a fork bomb would keep the helper from starting
+ * anything. Numbers: pid_max is 4096 in a kernel built small, at most 32768 there; threads-max goes by memory.
+ */
+static void limit_processes(int cgroup)
+{
+    char text[32] = "";
+    const long highest = 32768;
+    if (!write_file("/proc/sys/kernel/pid_max", "32768")) say("raise pid_max: %s", strerror(errno));
+    int fd = open("/proc/sys/kernel/threads-max", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    long most = length > 0 ? strtol(text, NULL, 10) : highest;
+    int size = snprintf(text, sizeof text, "%ld", (most < highest ? most : highest) * 7 / 8);
+    int limit = openat(cgroup, "pids.max", O_WRONLY | O_CLOEXEC);
+    if (limit < 0 || write(limit, text, (size_t)size) != size) say("limit the workload's processes: %s", strerror(errno));
+    if (limit >= 0) close(limit);
+}
+
 static int start(struct workload *workload, const struct settings *settings, const char *directory)
 {
     int report[2];
     char cgroup[64];
+    if (directory == NULL && !write_file(CGROUP_DIR "/cgroup.subtree_control", "+pids")) say("count processes: %s", strerror(errno));
     snprintf(cgroup, sizeof cgroup, CGROUP_DIR "/workload-%d", getpid());
     if (mkdir(cgroup, 0755) < 0) return fail("mkdir %s", cgroup);
     workload->cgroup = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (workload->cgroup < 0) return fail("open %s", cgroup);
+    if (directory == NULL) limit_processes(workload->cgroup);
     if (pipe2(report, O_CLOEXEC) < 0) return fail("pipe");
     uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
     workload->pid = clone_into(flags, workload->cgroup, &workload->pidfd);

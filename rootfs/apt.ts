@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { asRoot, cacheRoot, run, say, sha256, sha256File } from "./host.ts";
+import { remembered } from "./remember.ts";
 
 /** Debian (or Ubuntu) packages of the release that this machine runs: installed here, or taken apart. */
 
@@ -37,9 +38,13 @@ export function distribution(): Distribution {
 export async function ensureInstalled(names: readonly string[], why: string): Promise<void> {
   const missing: string[] = [];
   for (const name of names) if (!(await isInstalled(name))) missing.push(name);
-  if (missing.length === 0) return;
-  say(`installing ${missing.join(" ")} with apt (${why})`);
-  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...lockOptions, ...missing];
+  if (missing.length > 0) await installNewest(missing, why);
+}
+
+/** Installs these packages, or brings them up to date. */
+export async function installNewest(names: readonly string[], why: string): Promise<void> {
+  say(`installing ${names.join(" ")} with apt (${why})`);
+  const install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...lockOptions, ...names];
   await withLists(() => run(asRoot(["env", "DEBIAN_FRONTEND=noninteractive", ...install])));
 }
 
@@ -63,10 +68,25 @@ function update(): Promise<string> {
 }
 
 /** Runs `work`; a failure may come from package lists that are absent or out of date, so once more with new ones. */
-async function withLists<T>(work: () => Promise<T>): Promise<T> {
+export async function withLists<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch {
+    say("fetching the package lists (apt-get update)");
+    await update();
+    return await work();
+  }
+}
+
+/** A package that the lists name is no longer on the mirror. */
+class StaleLists extends Error {}
+
+/** Runs `work`, which extracts packages; once more with new package lists if the present ones are out of date. */
+export async function withFreshLists<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof StaleLists)) throw error;
     say("fetching the package lists (apt-get update)");
     await update();
     return await work();
@@ -77,23 +97,28 @@ async function withLists<T>(work: () => Promise<T>): Promise<T> {
  * The machine's own sources of its distribution, as one-line entries for sources.list(5): no third party's, no
  * backports, no proposed updates.
  */
-export async function distributionSources(): Promise<string[]> {
-  return await withLists(async () => {
-    const { origin, codename, keyring } = distribution();
-    const format = "$(ORIGIN)|$(CODENAME)|$(SITE)|$(RELEASE)|$(COMPONENT)";
-    const targets = await run(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
-    const components = new Map<string, Set<string>>();
-    for (const line of targets.split("\n")) {
-      const [from, release, site, suite, component] = line.split("|");
-      if (from !== origin || !site || !suite || !component) continue;
-      if (release !== codename && !release?.startsWith(`${codename}-`)) continue;
-      if (/backports|proposed/.test(suite) || !/^https?:/.test(site)) continue;
-      const key = `${site} ${suite}`;
-      components.set(key, (components.get(key) ?? new Set()).add(component));
-    }
-    if (components.size === 0) throw new Error(`apt has no source of ${origin} ${codename} over http`);
-    return [...components].map(([key, names]) => `deb [signed-by=${keyring}] ${key} ${[...names].join(" ")}`);
-  });
+export function distributionSources(): Promise<string[]> {
+  return remembered(["sources", thisFile()], () => withLists(readSources));
+}
+
+/** Answers are remembered for as long as the code is the same that asked. */
+const thisFile = () => readFileSync(import.meta.path, "utf8");
+
+async function readSources(): Promise<string[]> {
+  const { origin, codename, keyring } = distribution();
+  const format = "$(ORIGIN)|$(CODENAME)|$(SITE)|$(RELEASE)|$(COMPONENT)";
+  const targets = await run(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
+  const components = new Map<string, Set<string>>();
+  for (const line of targets.split("\n")) {
+    const [from, release, site, suite, component] = line.split("|");
+    if (from !== origin || !site || !suite || !component) continue;
+    if (release !== codename && !release?.startsWith(`${codename}-`)) continue;
+    if (/backports|proposed/.test(suite) || !/^https?:/.test(site)) continue;
+    const key = `${site} ${suite}`;
+    components.set(key, (components.get(key) ?? new Set()).add(component));
+  }
+  if (components.size === 0) throw new Error(`apt has no source of ${origin} ${codename} over http`);
+  return [...components].map(([key, names]) => `deb [signed-by=${keyring}] ${key} ${[...names].join(" ")}`);
 }
 
 /** Options that make apt look at these sources only, and at nothing installed here. */
@@ -116,7 +141,14 @@ function isolatedOptions(sources: readonly string[]): string[] {
 }
 
 /** The packages that would be installed on an empty system for these names, dependencies included. */
-export async function resolvePackages(
+export function resolvePackages(
+  names: readonly string[],
+  sources: readonly string[],
+): Promise<DebianPackage[]> {
+  return remembered(["resolve", names, sources, thisFile()], () => askForPackages(names, sources));
+}
+
+async function askForPackages(
   names: readonly string[],
   sources: readonly string[],
 ): Promise<DebianPackage[]> {
@@ -135,7 +167,11 @@ export async function resolvePackages(
 }
 
 /** Whether the sources offer a package of this name. */
-export async function isAvailable(name: string, sources: readonly string[]): Promise<boolean> {
+export function isAvailable(name: string, sources: readonly string[]): Promise<boolean> {
+  return remembered(["available", name, sources, thisFile()], () => askForPackage(name, sources));
+}
+
+async function askForPackage(name: string, sources: readonly string[]): Promise<boolean> {
   try {
     await run(["apt-cache", ...isolatedOptions(sources), "show", "--no-all-versions", name]);
     return true;
@@ -144,7 +180,7 @@ export async function isAvailable(name: string, sources: readonly string[]): Pro
   }
 }
 
-/** Downloads packages, checks them, and unpacks their files into one directory, with no regard for owners. */
+/** Downloads packages, checks them, and unpacks their files into one directory. To be called in `withFreshLists`. */
 export async function extractPackages(
   packages: readonly DebianPackage[],
   sources: readonly string[],
@@ -156,7 +192,10 @@ export async function extractPackages(
   if (wanted.length > 0) {
     say(`downloading ${wanted.map(({ name }) => name).join(" ")}`);
     const names = wanted.map(({ name, version }) => `${name}=${version}`);
-    await run(["apt-get", ...isolatedOptions(sources), "-qq", "download", ...names], { cwd: store });
+    const command = ["apt-get", ...isolatedOptions(sources), "-qq", "download", ...names];
+    await run(command, { cwd: store }).catch((cause) => {
+      throw new StaleLists(`downloading packages failed: ${cause.message}`);
+    });
   }
   for (const { file, sha256: expected } of packages) {
     const path = `${store}/${file}`;

@@ -19,7 +19,7 @@ export function inventory(parts: readonly string[], bun: { version: string; sha2
     licences: [
       {
         title: "smolvm, and the Apache License 2.0",
-        text: readFileSync("/usr/share/common-licenses/Apache-2.0", "utf8"),
+        text: readFileSync(`${root}/LICENSE`, "utf8"),
       },
       ...npmComponents().flatMap(({ name, version }) => npmLicences(name, version)),
       {

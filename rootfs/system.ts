@@ -7,6 +7,7 @@ import {
   ensureInstalled,
   extractPackages,
   resolvePackages,
+  withFreshLists,
 } from "./apt.ts";
 import { writeComponents } from "./components.ts";
 import { debianComponent, debianLicences } from "./debian-licences.ts";
@@ -68,7 +69,11 @@ const texts: Record<string, string> = {
 };
 
 /** Makes `system.erofs` and returns its directory. */
-export async function systemImage(): Promise<string> {
+export function systemImage(): Promise<string> {
+  return withFreshLists(makeSystemImage);
+}
+
+async function makeSystemImage(): Promise<string> {
   await ensureInstalled(["gcc", "libc6-dev"], "compiles the guest's init");
   const sources = await distributionSources();
   const resolved = await resolvePackages(packages, sources);

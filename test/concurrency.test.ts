@@ -78,7 +78,7 @@ describe("machine exec", () => {
       await child.exited;
       await until(
         "the command's end",
-        async () => (await exec("sh", "-c", "cat /proc/[0-9]*/cmdline | grep -c 4321")).output === "0\n",
+        async () => (await exec("sh", "-c", "cat /proc/[0-9]*/cmdline | grep -a -c 432[1]")).output === "0\n",
       );
     }
     main.kill("SIGTERM");

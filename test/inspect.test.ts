@@ -72,9 +72,9 @@ describe("doctor", () => {
     const { output, exitCode } = await home.smolvm(["doctor", "--json"]);
     expect(exitCode).toBe(0);
     const report = JSON.parse(output);
-    const verdicts: { engine: string; works: boolean; reason: string; fix?: string }[] = report.engines;
-    expect(verdicts.map((verdict) => verdict.engine).sort()).toEqual(["krun", "qemu"]);
-    expect(verdicts.find((verdict) => verdict.engine === engine)).toMatchObject({ works: true });
+    const verdicts: { name: string; works: boolean; reason: string; fix?: string }[] = report.engines;
+    expect(verdicts.map((verdict) => verdict.name).sort()).toEqual(["krun", "qemu"]);
+    expect(verdicts.find((verdict) => verdict.name === engine)).toMatchObject({ works: true });
     for (const { reason } of verdicts) expect(reason.length).toBeGreaterThan(5);
   });
 

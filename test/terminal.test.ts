@@ -25,9 +25,11 @@ function onTerminal(command: readonly string[], { env }: Home) {
   const terminal = child.terminal;
   if (terminal === undefined) throw new Error("no terminal");
   const shows = (text: string | RegExp) =>
-    until(`${text} on the terminal`, () =>
-      typeof text === "string" ? shown.includes(text) : text.test(shown),
-    ).catch((error) => {
+    until(`${text} on the terminal`, () => {
+      if (typeof text === "string" ? shown.includes(text) : text.test(shown)) return true;
+      if (child.exitCode !== null) throw new Error(`${text} never came to the terminal`);
+      return false;
+    }).catch((error) => {
       throw new Error(`${error.message}; it shows: ${JSON.stringify(shown)}`);
     });
   return { child, terminal, shows, shown: () => shown };

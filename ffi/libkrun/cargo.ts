@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { ensureInstalled } from "../../rootfs/apt.ts";
+import { installNewest, withLists } from "../../rootfs/apt.ts";
 import { run } from "../../rootfs/host.ts";
 
 /** Finds a cargo that is new enough for the crate, or installs one from the distribution. */
@@ -26,9 +26,13 @@ export async function findCargo(): Promise<Cargo> {
   const least = wanted();
   const present = Bun.which("cargo");
   if (present && isAtLeast(await installedVersion(present), least)) return { command: present, env: {} };
+  return await withLists(() => installCargo(least));
+}
+
+async function installCargo(least: string): Promise<Cargo> {
   for (const name of ["cargo", "cargo-web", ...(await versionedPackages())]) {
     if (!isAtLeast(await candidateVersion(name), least)) continue;
-    await ensureInstalled([name], "compiles libkrun");
+    await installNewest([name], "compiles libkrun"); // an older one may be installed
     const version = name.match(/-1.*$/)?.[0] ?? "";
     const command = `/usr/bin/cargo${version}`;
     const env: Record<string, string> = version ? { RUSTC: `/usr/bin/rustc${version}` } : {};

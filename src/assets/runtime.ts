@@ -58,7 +58,7 @@ interface Made {
 /** Makes the file under the directory's lock, unless its stamp vouches for it or it is found unchanged. */
 async function make(directory: string, file: Made, create: () => Promise<void>): Promise<void> {
   if (matchingStamp(file.path, file.stamp)) return;
-  const quiet = sayIfSlow(`preparing smolvm's guest runtime in ${directory}`);
+  const quiet = sayIfSlow("preparing smolvm's own files (only this once)");
   try {
     await whileLocked(directory, async () => {
       if (matchingStamp(file.path, file.stamp)) return;

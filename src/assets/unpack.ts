@@ -17,7 +17,7 @@ import type { PackedAsset } from "./types.ts";
  * @throws SmolError `assets.no_space`, `assets.cache_unwritable`, `assets.damaged_program`, `assets.unpack_failed`.
  */
 export async function unpack(asset: PackedAsset, directory: string, path: string): Promise<void> {
-  const quiet = sayIfSlow(`unpacking smolvm's own files into ${directory}`);
+  const quiet = sayIfSlow("unpacking smolvm's own files (only this once)");
   try {
     await whileLocked(directory, async () => {
       if (matchingStamp(path)) return; // another process was faster

@@ -19,7 +19,7 @@ export function launchVm(order: VmmOrder, options: LaunchOptions): RunningVm {
   vmm.send(order);
   const exited = vmm.exited.then(async ({ code, signal }): Promise<VmExit> => {
     // Nobody else has the write ends; a moment is enough, and the end must not depend on it.
-    await Promise.race([drained, Bun.sleep(200)]);
+    await Promise.race([drained, Bun.sleep(2000)]);
     const { error, rest } = splitFailure(messages.text(20, 8000));
     const tail = [console.text(), rest].filter((part) => part !== "").join("\n");
     return { code, signal, console: tail, error };

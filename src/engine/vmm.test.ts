@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setCloseOnExec } from "../../ffi/libc.ts";
 import { launchVm } from "./launch.ts";
 import type { RunningVm } from "./types.ts";
 import { prepareVmm } from "./vmm-handle.ts";
@@ -57,8 +58,11 @@ test("a program that cannot be started is an error with its reason", async () =>
 });
 
 test("the VM's process has no privileges to gain, no core, nobody else's files and environment", async () => {
+  const careless = openSync("/dev/null", "r");
+  setCloseOnExec(careless, false);
   const vm = launch("/bin/sleep", "1000");
   await becomes(vm.pid, "sleep");
+  closeSync(careless);
   const status = readFileSync(`/proc/${vm.pid}/status`, "utf8");
   expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
   expect(status).toMatch(/^Umask:\s+0077$/m);

@@ -8,7 +8,7 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
 /**
  * A file that appears in full or not at all. While it is written it has no name (O_TMPFILE), so that a killed process
- * leaves nothing; only on filesystems that cannot do that it has a temporary one, which `sweepTemporaries` removes.
+ * leaves nothing; only on filesystems that cannot do that it has a temporary one, which `sweepLeftovers` removes.
  */
 export class NewFile {
   readonly fd: number;
@@ -80,10 +80,10 @@ export function openUnnamed(directory: string): number | undefined {
   }
 }
 
-/** Removes temporary files that nobody writes to any more. */
-export function sweepTemporaries(directory: string): void {
+/** Removes what killed processes left: temporary files that nobody writes to, locks that nobody holds. */
+export function sweepLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
-    if (!/^\..*\.\d+\.tmp$/.test(name)) continue;
+    if (!/^\..*\.\d+\.tmp$|\.lock$/.test(name)) continue;
     const path = `${directory}/${name}`;
     try {
       const fd = openSync(path, "r");

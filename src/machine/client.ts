@@ -84,12 +84,9 @@ export async function connectMachine(
     return { record, connection: new Connection(transport, { hello: { version } }) };
   } catch (error) {
     const code = errnoOf(error);
-    if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
-    const starting = record.state === "starting";
-    if (!starting) throw notFound(name);
-    throw new SmolError("machine.not_ready", `machine ${name} is still starting`, {
-      hint: "try again in a moment",
-    });
+    // It ended between the look and the call.
+    if (code === "ENOENT" || code === "ECONNREFUSED") throw notFound(name);
+    throw error;
   }
 }
 

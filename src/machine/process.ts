@@ -9,7 +9,7 @@
  */
 import { closeSync, lstatSync, mkdirSync } from "node:fs";
 import { engineByName, prepareVmm } from "../engine/index.ts";
-import { SmolError } from "../errors.ts";
+import { messageOf, SmolError } from "../errors.ts";
 import { Connection, connectTransport, failureOf, listenTransport, type Stream } from "../protocol/index.ts";
 import { version } from "../version.ts";
 import { type BootedMachine, bootMachine } from "./boot.ts";
@@ -77,13 +77,17 @@ class MachineProcess {
       prepareRuntimeDirectory(plan.paths.runtime);
       const directory = createMachineDirectory(plan.paths, plan.name);
       this.#directory = directory;
+      // Before the record: whoever finds the machine can connect, and waits for the agent like the owner does.
+      this.#control = listenTransport(socketPaths(plan.paths, plan.name).control, (transport) => {
+        new Connection(transport, { hello: { version }, onStream: (stream) => this.#serveClient(stream) });
+      });
       await writeRecord(directory, recordOf(plan, "starting"));
       const booted = await bootMachine(plan, directory, engineByName(plan.engine), this.#vmm);
       this.#booted.resolve(booted);
       stream.finish(booted.report);
       void booted.vm.exited.then(() => booted.agent.close());
       booted.agent.open("clock", { unixNanoseconds: BigInt(Math.round(now() * 1e6)).toString() });
-      await this.#becomeReachable(plan, directory);
+      void this.#tidyUp(plan, directory);
     } catch (error) {
       this.#booted.reject(error);
       stream.fail(failureOf(error));
@@ -91,14 +95,14 @@ class MachineProcess {
     }
   }
 
-  /** What nobody waits for: other commands can find the machine, and what a power cut left is removed. */
-  async #becomeReachable(plan: MachinePlan, directory: MachineDirectory): Promise<void> {
-    if (this.#ending) return;
-    this.#control = listenTransport(socketPaths(plan.paths, plan.name).control, (transport) => {
-      new Connection(transport, { hello: { version }, onStream: (stream) => this.#serveClient(stream) });
-    });
-    await writeRecord(directory, recordOf(plan, "running"));
-    sweepMachineDirectories(plan.paths);
+  /** What nobody waits for, and what must not cost a running machine when it fails. */
+  async #tidyUp(plan: MachinePlan, directory: MachineDirectory): Promise<void> {
+    try {
+      await writeRecord(directory, recordOf(plan, "running"));
+      sweepMachineDirectories(plan.paths);
+    } catch (error) {
+      console.error(`machine ${plan.name}: tidying up: ${messageOf(error)}`);
+    }
   }
 
   #serveClient(stream: Stream): void {

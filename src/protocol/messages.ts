@@ -126,11 +126,13 @@ function checkTerminalSize(value: unknown): TerminalSize {
   return { columns: value.columns, rows: value.rows };
 }
 
+const isLimit = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= -1;
+
 function checkResourceLimit(value: unknown): ResourceLimit {
   if (!isObject(value) || !isText(value.name, 20)) reject("resource limit");
   const { name, soft, hard } = value;
-  if (!Number.isInteger(soft) || !Number.isInteger(hard)) reject("resource limit");
-  return { name, soft: soft as number, hard: hard as number };
+  if (!isLimit(soft) || !isLimit(hard)) reject("resource limit");
+  return { name, soft, hard };
 }
 
 /** The agent's check of what the host (or, through a bug there, anyone) asks for. */
@@ -162,7 +164,9 @@ export function checkExecControl(value: unknown): ExecControl {
 }
 
 export function checkClockRequest(value: unknown): ClockRequest {
-  if (!isObject(value) || !isText(value.unixNanoseconds, 20) || !/^\d+$/.test(value.unixNanoseconds))
+  // At most the 63 bits that the kernel counts, in the year 2262.
+  if (!isObject(value) || !isText(value.unixNanoseconds, 19) || !/^\d+$/.test(value.unixNanoseconds))
     reject("clock");
+  if (BigInt(value.unixNanoseconds) >= 2n ** 63n) reject("clock");
   return { unixNanoseconds: value.unixNanoseconds };
 }

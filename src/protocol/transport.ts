@@ -100,8 +100,9 @@ export class SocketTransport implements Transport {
     this.#queue.push(bytes);
     this.#queued += bytes.length;
     if (this.#queued <= MAX_QUEUED_BYTES && this.#queue.length <= MAX_QUEUED_FRAMES) return;
-    this.#socket.terminate();
+    // In this order: the socket reports its end, without a reason, at once.
     this.handleClose(new Error("the other side does not read"));
+    this.#socket.terminate();
   }
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { run } from "../../rootfs/host.ts";
+import { emulatedClockParameters } from "../../src/engine/qemu/clock.ts";
 import { labParts, makeExt4 } from "./parts.ts";
 
 export interface LabOptions {
@@ -109,6 +110,15 @@ async function receive(fd: unknown, onData: ((bytes: Uint8Array) => void) | unde
   }
 }
 
+/**
+ * The clock parameters are not for speed alone: a kernel that measures its time stamp counter on a busy host gets it wrong,
+ * its timer then interrupts so often that KVM's guests in the lab never get to their next instruction.
+ */
+function kernelParameters(): string[] {
+  const clock = emulatedClockParameters();
+  return ["reboot=t", "panic=-1", "root=/dev/vda", "rw", "init=/lab-init", "console=hvc0", "quiet", ...clock];
+}
+
 function qemuArguments(parts: { kernel: string; root: string }, work: string, options: LabOptions): string[] {
   const disk = (id: string, file: string, more: string) => [
     ...["-drive", `id=${id},file=${file},format=raw,if=none,cache=unsafe,${more}`],
@@ -124,7 +134,7 @@ function qemuArguments(parts: { kernel: string; root: string }, work: string, op
     ...["-m", String(options.memoryMib ?? 3072), "-smp", String(options.cpus ?? 2)],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-kernel", parts.kernel],
-    ...["-append", "reboot=t panic=-1 root=/dev/vda rw init=/lab-init console=hvc0 quiet tsc=reliable"],
+    ...["-append", kernelParameters().join(" ")],
     // A microvm's first device is the last on its bus, so the disks come in the order in which they are named.
     ...disk("root", parts.root, "snapshot=on"),
     ...disk("project", `${work}/project.ext4`, "readonly=off"),

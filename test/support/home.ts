@@ -16,7 +16,7 @@ export class Home {
 
   constructor() {
     this.path = mkdtempSync(`${tmpdir()}/smolvm-test-`);
-    for (const name of ["user", "run", "tmp"]) mkdirSync(`${this.path}/${name}`, { mode: 0o700 });
+    this.clear();
     this.env = {
       PATH: process.env.PATH ?? "/usr/bin:/bin",
       HOME: `${this.path}/user`,
@@ -123,6 +123,13 @@ export class Home {
     while (this.remains().length > 0 && Date.now() < deadline) await Bun.sleep(20);
     const remains = this.remains();
     if (remains.length > 0) throw new Error(`left behind:\n${remains.join("\n")}`);
+  }
+
+  /** Ends everything and makes the home as it was in the beginning. */
+  clear(): void {
+    this.remove();
+    mkdirSync(this.path, { mode: 0o700 });
+    for (const name of ["user", "run", "tmp"]) mkdirSync(`${this.path}/${name}`, { mode: 0o700 });
   }
 
   remove(): void {

@@ -18,7 +18,16 @@ export function onQemu(name: string, body: () => Promise<void>, seconds = 60): v
 /** A home for the tests of a file: each of them must leave it empty. */
 export function useHome(): Home {
   const home = new Home();
-  afterEach(() => home.expectNothingLeft(), { timeout: 60_000 });
+  afterEach(
+    async () => {
+      try {
+        await home.expectNothingLeft();
+      } finally {
+        home.clear(); // so that the next test does not fail for this one's reasons
+      }
+    },
+    { timeout: 60_000 },
+  );
   afterAll(() => home.remove());
   return home;
 }

@@ -63,7 +63,7 @@ and no network of the host. The machine is made for the command and removed when
     },
     {
       title: "Files",
-      body: `  ~/.local/share/smolvm/machines/   running machines                ($XDG_DATA_HOME)
+      body: `  ~/.local/share/smolvm/ephemeral/  running machines                ($XDG_DATA_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
                                     be deleted when nothing runs
   $XDG_RUNTIME_DIR/smolvm/          sockets; without that variable, /tmp/smolvm-UID`,

@@ -3,4 +3,10 @@ export type { Totals } from "./apply.ts";
 export { storable } from "./apply.ts";
 export { type Compression, decompress, detectCompression } from "./decompress.ts";
 export { Digester, isDigest } from "./digest.ts";
-export { type LayerExpectations, type LayerResult, type LayerTarget, readLayer } from "./reader.ts";
+export {
+  type LayerExpectations,
+  type LayerResult,
+  type LayerTarget,
+  readLayer,
+  wrongSize,
+} from "./reader.ts";

@@ -29,7 +29,7 @@ export class ZstdFrames {
       at += skipped;
       if (this.#skip > 0 || at === chunk.length) break;
       this.#bytes[this.#have++] = chunk[at++] ?? 0;
-      if (this.#have === this.#need) this.#take();
+      if (this.#have === this.#need) this.#takers[this.#part](this.#bytes);
     }
   }
 
@@ -38,25 +38,18 @@ export class ZstdFrames {
     if (this.#part !== "magic" || this.#have > 0 || this.#skip > 0) throw refused("it ends early");
   }
 
-  #take(): void {
-    const bytes = this.#bytes;
-    switch (this.#part) {
-      case "magic":
-        return this.#takeMagic(bytes.readUInt32LE(0));
-      case "skippable size":
-        this.#skip = bytes.readUInt32LE(0);
-        return this.#expect("magic", 4);
-      case "descriptor":
-        this.#descriptor = bytes[0] ?? 0;
-        return this.#takeDescriptor();
-      case "frame header":
-        return this.#takeFrameHeader();
-      case "block header":
-        return this.#takeBlock(bytes.readUIntLE(0, 3));
-      case "checksum":
-        return this.#expect("magic", 4);
-    }
-  }
+  /** What happens when a part is complete. */
+  readonly #takers: Readonly<Record<Part, (bytes: Buffer) => void>> = {
+    magic: (bytes) => this.#takeMagic(bytes.readUInt32LE(0)),
+    "skippable size": (bytes) => {
+      this.#skip = bytes.readUInt32LE(0);
+      this.#expect("magic", 4);
+    },
+    descriptor: (bytes) => this.#takeDescriptor(bytes[0] ?? 0),
+    "frame header": () => this.#takeFrameHeader(),
+    "block header": (bytes) => this.#takeBlock(bytes.readUIntLE(0, 3)),
+    checksum: () => this.#expect("magic", 4),
+  };
 
   #takeMagic(magic: number): void {
     if (magic === 0xfd2fb528) this.#expect("descriptor", 1);
@@ -64,7 +57,8 @@ export class ZstdFrames {
     else throw refused("there is something else between its frames");
   }
 
-  #takeDescriptor(): void {
+  #takeDescriptor(descriptor: number): void {
+    this.#descriptor = descriptor;
     if (this.#descriptor & 0x08) throw refused("a frame uses a reserved bit");
     const size = this.#windowBytes() + this.#dictionaryBytes() + this.#contentSizeBytes();
     if (size === 0) this.#expect("block header", 3);

@@ -113,7 +113,7 @@ export async function readDocument(
     const digester = new Digester(expected?.digest ?? "sha256:");
     for await (const chunk of file.read()) {
       digester.update(chunk);
-      parts.push(Uint8Array.from(chunk));
+      parts.push(Buffer.from(chunk));
     }
     if (expected !== undefined) digester.check(path);
     return { text: Buffer.concat(parts).toString("utf8"), digest: digester.digest() };

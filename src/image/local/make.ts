@@ -1,4 +1,10 @@
-import { detectCompression, type LayerExpectations, readLayer, type Totals } from "../layer/index.ts";
+import {
+  detectCompression,
+  type LayerExpectations,
+  readLayer,
+  type Totals,
+  wrongSize,
+} from "../layer/index.ts";
 import type { ImageTarget } from "../make.ts";
 import { emptyConfig } from "../oci/index.ts";
 import { hostPlatform } from "../platform.ts";
@@ -125,6 +131,7 @@ async function applyLayers(job: Job, target: ImageTarget, layers: readonly Layer
     const position = { kind: "layer", layer: index + 1, layers: layers.length, total: file.size } as const;
     const report = onProgress && ((bytes: number) => onProgress({ ...position, bytes }));
     try {
+      if (expected.size !== undefined && expected.size !== file.size) throw wrongSize(expected.size);
       const { diffId } = await readLayer(file.read(), expected, {
         ...target,
         totals,

@@ -20,6 +20,7 @@ const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 export class OpenDirectory {
   readonly fd: number;
   readonly #path: Buffer;
+  #open = true;
 
   private constructor(path: Buffer, follow: boolean) {
     this.fd = openSync(path, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW));
@@ -70,6 +71,8 @@ export class OpenDirectory {
   }
 
   close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     closeSync(this.fd);
   }
 }

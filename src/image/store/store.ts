@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { attempt, type ImageTarget, makeImage } from "../make.ts";
-import { NewFile, sweepTemporaries } from "../newfile.ts";
+import { NewFile, sweepLeftovers } from "../newfile.ts";
 import type { ImageConfig } from "../types.ts";
 import { checksumOf, currentBoot, FORMAT_VERSION, findImage, imagePaths, type StoredImage } from "./entry.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
@@ -41,7 +41,7 @@ export class ImageStore {
    * @param fill puts the files into the tree and the image, and says what came out.
    */
   async build(fill: (target: ImageTarget) => Promise<{ id: string; config: ImageConfig }>): Promise<Built> {
-    attempt(() => sweepTemporaries(this.directory));
+    attempt(() => sweepLeftovers(this.directory));
     const identified = async (target: ImageTarget) => {
       const filled = await fill(target);
       return { ...filled, identity: filled.id };

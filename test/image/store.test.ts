@@ -1,0 +1,325 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { SmolError } from "../../src/errors.ts";
+import { openLocalImage } from "../../src/image/index.ts";
+import { tarOf } from "../../src/image/testing.ts";
+import { readErofs } from "./erofs-reader.ts";
+import { writeLayout } from "./layout.ts";
+import { run, Scratch } from "./tools.ts";
+
+setDefaultTimeout(180_000);
+
+const random = (size: number) => {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  return bytes;
+};
+
+let scratch: Scratch;
+/** An archive of 40 MB with an image inside. */
+let archive: string;
+
+beforeAll(async () => {
+  scratch = new Scratch();
+  const layout = scratch.directory("layout");
+  const files = Array.from({ length: 40 }, (_, index) => ({ path: `f${index}`, data: random(1_000_000) }));
+  writeLayout(layout, [tarOf(...files), tarOf({ path: ".wh.f3" }, { path: "f4", data: "new" })], {
+    compression: "gzip",
+  });
+  archive = join(scratch.path, "image.tar");
+  run(["tar", "--create", `--file=${archive}`, `--directory=${layout}`, "."]);
+  // Sources that changed only just now are read again: see source-index.ts.
+  await Bun.sleep(60);
+});
+
+afterAll(() => scratch[Symbol.dispose]());
+
+/** All that is in a cache, except for what is there before the first image. */
+const left = (cacheDir: string) =>
+  readdirSync(cacheDir, { recursive: true })
+    .map(String)
+    .filter((name) => name !== "images" && name !== "images/sources");
+
+const program = join(import.meta.dir, "open-image.ts");
+
+describe("a second time", () => {
+  test("nothing is read again, also for a copy, and the file stays as it is", async () => {
+    const cacheDir = scratch.directory("again");
+    const first = await openLocalImage(archive, { cacheDir });
+    await first.durable;
+    const state = () => {
+      const { ino, size, mtimeNs, ctimeNs } = statSync(first.path, { bigint: true });
+      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+    };
+    const before = state();
+    // Read, but not made again.
+    const copy = join(scratch.path, "copy.tar");
+    run(["cp", archive, copy]);
+    const second = await openLocalImage(copy, { cacheDir });
+    const start = performance.now();
+    const third = await openLocalImage(archive, { cacheDir });
+    expect(performance.now() - start).toBeLessThan(50);
+    for (const image of [second, third]) {
+      expect({ ...image, durable: 0 }).toEqual({ ...first, cached: true, durable: 0 });
+    }
+    expect(state()).toBe(before);
+  });
+
+  test("an archive that changed is read again, even with the old time and size", async () => {
+    const cacheDir = scratch.directory("changed");
+    const path = join(scratch.path, "changing.tar");
+    const write = (name: string) =>
+      writeFileSync(path, tarOf({ path: "etc/", type: "5" }, { path: `etc/${name}` }));
+    write("one");
+    const { atime, mtime } = statSync(path);
+    await Bun.sleep(60);
+    const first = await openLocalImage(path, { cacheDir });
+    expect((await openLocalImage(path, { cacheDir })).cached).toBe(true);
+    write("two");
+    utimesSync(path, atime, mtime);
+    const second = await openLocalImage(path, { cacheDir });
+    expect(second.id).not.toBe(first.id);
+    expect(readErofs(second.path).has("/etc/two")).toBe(true);
+  });
+
+  test("a directory that changed is read again", async () => {
+    const cacheDir = scratch.directory("directory-cache");
+    const root = scratch.directory("directory");
+    run(["sh", "-ec", "mkdir etc; echo a > etc/a; ln -s a etc/l"], { cwd: root });
+    await Bun.sleep(60);
+    const first = await openLocalImage(root, { cacheDir });
+    const ids = new Set([first.id]);
+    expect((await openLocalImage(root, { cacheDir })).cached).toBe(true);
+    for (const change of [
+      "echo b > etc/a",
+      "chmod 700 etc/a",
+      "ln etc/a etc/b",
+      "rm etc/l",
+      "setfattr -n user.x -v y etc/a",
+    ]) {
+      run(["sh", "-ec", change], { cwd: root });
+      const image = await openLocalImage(root, { cacheDir });
+      expect([change, ids.has(image.id)]).toEqual([change, false]);
+      ids.add(image.id);
+      await Bun.sleep(60);
+    }
+  });
+});
+
+describe("a damaged cache", () => {
+  const damages: Record<string, (path: string) => void> = {
+    "image shorter": (path) => truncateSync(path, statSync(path).size - 4096),
+    "image longer": (path) => truncateSync(path, statSync(path).size + 4096),
+    "image empty": (path) => truncateSync(path, 0),
+    "superblock changed": (path) => {
+      const bytes = readFileSync(path);
+      bytes[1100] = (bytes[1100] ?? 0) ^ 1;
+      writeFileSync(path, bytes);
+    },
+    "image missing": (path) => rmSync(path),
+    "description empty": (path) => truncateSync(path.replace(".erofs", ".json"), 0),
+    "description of another": (path) => {
+      const description = path.replace(".erofs", ".json");
+      writeFileSync(
+        description,
+        readFileSync(description, "utf8").replace(/"id":"sha256:./, '"id":"sha256:g'),
+      );
+    },
+    "description of another version": (path) => {
+      const description = path.replace(".erofs", ".json");
+      writeFileSync(description, readFileSync(description, "utf8").replace(/"format":\d+/, '"format":0'));
+    },
+    "written before a power cut": (path) => {
+      const description = path.replace(".erofs", ".json");
+      writeFileSync(
+        description,
+        readFileSync(description, "utf8").replace(/"writtenInBoot":"[^"]*"/, '"writtenInBoot":"x"'),
+      );
+    },
+  };
+  for (const [name, damage] of Object.entries(damages)) {
+    test(`${name}: noticed and made again`, async () => {
+      using own = new Scratch();
+      const good = await openLocalImage(archive, { cacheDir: own.path });
+      await good.durable;
+      const bytes = readFileSync(good.path);
+      damage(good.path);
+      const again = await openLocalImage(archive, { cacheDir: own.path });
+      expect([again.id, again.cached]).toEqual([good.id, false]);
+      expect(readFileSync(again.path).equals(bytes)).toBe(true);
+      expect((await openLocalImage(archive, { cacheDir: own.path })).cached).toBe(true);
+    });
+  }
+});
+
+describe("many processes", () => {
+  test("20 at once make one image, and all get it", async () => {
+    const cacheDir = scratch.directory("many");
+    const processes = Array.from({ length: 20 }, () =>
+      Bun.spawn([process.execPath, program, archive, cacheDir], { stdout: "pipe", stderr: "inherit" }),
+    );
+    const results = await Promise.all(processes.map((one) => new Response(one.stdout).text()));
+    const opened = results.map((text) => JSON.parse(text) as { id: string; path: string; cached: boolean });
+    expect(new Set(opened.map(({ id }) => id)).size).toBe(1);
+    expect(opened.filter(({ cached }) => !cached)).toHaveLength(1);
+    const image = await openLocalImage(archive, { cacheDir });
+    expect([image.cached, readErofs(image.path).size]).toEqual([true, 40]);
+    expect(left(cacheDir)).toHaveLength(3);
+  });
+
+  test("kill -9 at any moment leaves nothing that matters, and the next one succeeds", async () => {
+    const cacheDir = scratch.directory("killed");
+    for (let round = 0; round < 25; round++) {
+      const child = Bun.spawn([process.execPath, program, archive, cacheDir], {
+        stdout: "ignore",
+        stderr: "ignore",
+      });
+      await Bun.sleep(20 + round * 12);
+      child.kill(9);
+      await child.exited;
+      // Either nothing, or a complete image; a lock that nobody holds, until the next one sweeps it.
+      for (const name of existsSync(cacheDir) ? left(cacheDir) : [])
+        expect(name).toMatch(/\.(erofs|json|lock)$|sources/);
+      const image = await openLocalImage(archive, { cacheDir });
+      expect(readErofs(image.path).size).toBe(40);
+      rmSync(cacheDir, { recursive: true });
+    }
+  });
+});
+
+describe("when it cannot be done", () => {
+  const failure = async (source: string, cacheDir: string, signal?: AbortSignal) => {
+    try {
+      await openLocalImage(source, { cacheDir, ...(signal && { signal }) });
+      return "done";
+    } catch (error) {
+      return error instanceof SmolError ? `${error.code}: ${error.message}` : String(error);
+    }
+  };
+
+  test("a full disk", async () => {
+    using own = new Scratch();
+    // A filesystem of its own, in a mount namespace of its own: the host sees neither.
+    const script = `mount -t tmpfs -o size=8m none "$1" && "$2" "$3" "$4" "$1/cache"; echo; find "$1/cache" -type f`;
+    const output = run([
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      script,
+      "sh",
+      own.path,
+      process.execPath,
+      program,
+      archive,
+    ]);
+    expect(output).toContain('"code":"image.no_space"');
+    expect(output.trim().split("\n")).toHaveLength(1);
+  });
+
+  test("a limit on the size of files", async () => {
+    using own = new Scratch();
+    const output = run([
+      "sh",
+      "-c",
+      'ulimit -f 8000; "$@"',
+      "sh",
+      process.execPath,
+      program,
+      archive,
+      own.path,
+    ]);
+    expect(output).toContain('"code":"image.too_large"');
+    expect(left(own.path)).toEqual([]);
+  });
+
+  test("sources that cannot be read, or are no images", async () => {
+    using own = new Scratch();
+    const file = (name: string, bytes: string | Uint8Array) => {
+      const path = join(own.path, name);
+      writeFileSync(path, bytes);
+      return path;
+    };
+    const sources = {
+      missing: join(own.path, "missing"),
+      empty: file("empty", ""),
+      text: file("text", "hello ".repeat(500)),
+      elf: "/proc/self/exe",
+      short: file("short", "hello"),
+      dockerfile: file("Dockerfile", "FROM debian\n"),
+      recipe: file("recipe", "# syntax=docker/dockerfile:1\nFROM debian\nRUN x\n".repeat(30)),
+      xz: file("xz", Buffer.concat([Buffer.from("fd377a585a00", "hex"), Buffer.alloc(1000)])),
+      otherTar: file("other.tar", tarOf({ path: "src/main.c", data: "int main;" })),
+      cut: file("cut", readFileSync(archive).subarray(0, 3_000_000)),
+      gzipOfText: file("text.gz", Bun.gzipSync(Buffer.from("hello ".repeat(500)))),
+      fifo: run(["sh", "-c", 'mkfifo "$1/fifo"; printf %s "$1/fifo"', "sh", own.path]),
+    };
+    const found: Record<string, string> = {};
+    for (const [name, source] of Object.entries(sources)) {
+      const result = await failure(source, join(own.path, "cache"));
+      found[name] = result.replaceAll(own.path, "DIR");
+    }
+    expect(found).toMatchInlineSnapshot(`
+      {
+        "cut": "image.bad_archive: damaged or unsupported tar archive: it ends in the middle of a member",
+        "dockerfile": "image.not_an_image: DIR/Dockerfile is a recipe for an image, not an image",
+        "elf": "image.unknown_format: not a container image: /proc/self/exe: it is a program",
+        "empty": "image.unknown_format: not a container image: DIR/empty: it is empty",
+        "fifo": "image.unknown_format: neither a file nor a directory: DIR/fifo",
+        "gzipOfText": "image.unknown_format: not a container image: DIR/text.gz: it is not an archive",
+        "missing": "image.unreadable: cannot read DIR/missing: no such file",
+        "otherTar": "image.unknown_format: not a container image: DIR/other.tar: the archive holds neither a saved image nor a root filesystem",
+        "recipe": "image.not_an_image: DIR/recipe is a recipe for an image, not an image",
+        "short": "image.unknown_format: not a container image: DIR/short: it is too short for an archive",
+        "text": "image.unknown_format: not a container image: DIR/text: it is not an archive",
+        "xz": "image.unknown_format: not a container image: DIR/xz: it is compressed with xz",
+      }
+    `);
+    expect(left(join(own.path, "cache"))).toEqual([]);
+  });
+
+  test("a cache that is a file, or cannot be written", async () => {
+    using own = new Scratch();
+    const path = join(own.path, "file");
+    writeFileSync(path, "");
+    expect(await failure(archive, path)).toContain("image.write_failed");
+  });
+
+  test("an interruption ends it, and nothing is left", async () => {
+    for (const delay of [0, 2, 5, 10]) {
+      using own = new Scratch();
+      const reason = new Error("interrupted");
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(reason), delay);
+      expect(await failure(archive, own.path, controller.signal)).toBe("Error: interrupted");
+      expect(left(own.path)).toEqual([]);
+    }
+  });
+});
+
+test("what killed processes left is swept", async () => {
+  const { NewFile, sweepLeftovers } = await import("../../src/image/newfile.ts");
+  using own = new Scratch();
+  const target = join(own.path, "file");
+  writeFileSync(target, "old");
+  const file = new NewFile(own.path);
+  writeFileSync(file.fd, "new");
+  file.commit(target);
+  expect([readFileSync(target, "utf8"), readdirSync(own.path)]).toEqual(["new", ["file"]]);
+  renameSync(target, join(own.path, ".file.123.tmp"));
+  writeFileSync(target, "kept");
+  writeFileSync(join(own.path, "abc.lock"), "");
+  sweepLeftovers(own.path);
+  expect(readdirSync(own.path)).toEqual(["file"]);
+});
