@@ -144,7 +144,7 @@ static _Noreturn void relay(const char *name, int agent)
     stop_relay(agent);
 }
 
-/* Bun reads a virtio port 4 KiB at a time on its thread pool; two blocking processes in between are many times faster. */
+/* Bun reads a virtio port 4 KiB at a time on its thread pool; two processes in between are many times faster. */
 static int start_relay(const char *name)
 {
     int pair[2];

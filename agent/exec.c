@@ -30,8 +30,7 @@ static bool take_texts(char **next, char *end, char **list, size_t count)
 
 /*
  * Layout, big endian (agent/request.ts writes it), after the 'E' that is its kind: u8 flags (1: stdin, 2: terminal),
- * u16 columns, u16 rows,
- * u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; texts: cwd, user, argv, env.
+ * u16 columns, u16 rows, u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; texts: cwd, user, argv, env.
  */
 static bool parse_request(uint8_t *payload, size_t size, struct request *request)
 {
@@ -77,7 +76,8 @@ static int open_terminal(const struct workload *workload, const struct request *
         return fail("the workload's /dev/ptmx is no terminal multiplexer");
     int unlock = 0;
     struct winsize size = {.ws_col = request->columns, .ws_row = request->rows};
-    if (ioctl(master, TIOCSPTLCK, &unlock) < 0 || ioctl(master, TIOCSWINSZ, &size) < 0) return fail("set up a terminal");
+    if (ioctl(master, TIOCSPTLCK, &unlock) < 0 || ioctl(master, TIOCSWINSZ, &size) < 0)
+        return fail("set up a terminal");
     *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     return *slave < 0 ? fail("open a terminal") : master;
 }
@@ -90,7 +90,8 @@ static int make_pipe(int ends[2], int ours)
 }
 
 /* Real pipes, never sockets: programs open /dev/stdout and /dev/stdin again, which fails on a socket. */
-static int open_stdio(const struct workload *workload, const struct request *request, struct process *process, int stdio[3])
+static int open_stdio(const struct workload *workload, const struct request *request, struct process *process,
+                      int stdio[3])
 {
     process->input = process->output[0] = process->output[1] = process->terminal = -1;
     process->tty = request->tty;

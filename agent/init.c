@@ -82,7 +82,8 @@ static pid_t start_agent(int channel, long started)
     char init[48], kernel[48];
     snprintf(init, sizeof init, "SMOLVM_INIT_MS=%ld", started);
     /* When the kernel started, by the guest's wall clock: the one clock that Bun shows as it is. */
-    snprintf(kernel, sizeof kernel, "SMOLVM_KERNEL_MS=%ld", milliseconds(CLOCK_REALTIME) - milliseconds(CLOCK_BOOTTIME));
+    long booted = milliseconds(CLOCK_REALTIME) - milliseconds(CLOCK_BOOTTIME);
+    snprintf(kernel, sizeof kernel, "SMOLVM_KERNEL_MS=%ld", booted);
     char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/tmp", init, kernel, NULL};
     if (dup2(channel, CHANNEL) < 0) die("hand over the channel");
     fcntl(CHANNEL, F_SETFD, 0);

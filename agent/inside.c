@@ -49,7 +49,9 @@ int take_trees(const struct settings *settings, struct trees *trees)
     if (settings->storage[0] == '\0') return 0;
     mkdir(STORAGE_DIR, 0755);
     if (mount_disk(settings->storage, STORAGE_DIR, settings->format_storage) < 0) return -1;
-    return (trees->storage = take_tree(STORAGE_DIR)) < 0 ? -1 : 0;
+    /* A directory of it, so that lost+found is not in the user's way. */
+    if (mkdir(STORAGE_DIR "/workspace", 0755) < 0 && errno != EEXIST) return fail("mkdir %s/workspace", STORAGE_DIR);
+    return (trees->storage = take_tree(STORAGE_DIR "/workspace")) < 0 ? -1 : 0;
 }
 
 static int attach(int tree, const char *path)
@@ -59,7 +61,10 @@ static int attach(int tree, const char *path)
     return close(tree);
 }
 
-/* Missing files are made as mount points, as docker does. What an image makes impossible (say, /etc is a file) it goes without. */
+/*
+ * Missing files are made as mount points, as docker does. What an image makes impossible, say because its /etc is a
+ * file, it goes without.
+ */
 static void attach_file(int tree, const char *path)
 {
     mkdir("/etc", 0755);

@@ -113,7 +113,8 @@ static void handle_frame(struct pump *pump, const uint8_t *frame, size_t length)
     int channel = frame[1];
     if (frame[0] == DATA) take_input(pump, payload, length);
     else if (frame[0] == END) pump->input_ended = true;
-    else if (frame[0] == CREDIT && length == 4 && (channel == 1 || channel == 2)) pump->credit[channel - 1] += get32(payload);
+    else if (frame[0] == CREDIT && length == 4 && (channel == 1 || channel == 2))
+        pump->credit[channel - 1] += get32(payload);
     else if (frame[0] == CONTROL) control(pump, payload, length);
     else if (frame[0] == CANCEL) cancel(pump);
 }

@@ -43,7 +43,8 @@ int fail(const char *format, ...)
     va_start(arguments, format);
     size_t length = (size_t)vsnprintf(failure, sizeof failure, format, arguments);
     va_end(arguments);
-    if (error != 0 && length < sizeof failure) snprintf(failure + length, sizeof failure - length, ": %s", strerror(error));
+    if (error != 0 && length < sizeof failure)
+        snprintf(failure + length, sizeof failure - length, ": %s", strerror(error));
     errno = error;
     return -1;
 }
@@ -89,7 +90,7 @@ int run(const char *const argv[])
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* fork() with flags; the child starts in `cgroup` (a directory) unless it is -1: moving it later would cost milliseconds. */
+/* fork() with flags. The child starts in `cgroup`, a directory, unless it is -1: moving it later costs milliseconds. */
 pid_t clone_into(uint64_t flags, int cgroup, int *pidfd)
 {
     struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};

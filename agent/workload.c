@@ -26,7 +26,7 @@
 /* What the first process reports when all is well; anything else is the reason why not. */
 #define READY "+"
 
-/* Makes ROOT_DIR the root of this mount namespace and lets go of the old one (pivot_root(2), "pivot_root(".", ".")"). */
+/* Makes ROOT_DIR the root of this mount namespace and lets go of the old one, as pivot_root(2) describes under NOTES. */
 static int enter_root(void)
 {
     if (chdir(ROOT_DIR) < 0) return fail("enter the workload's root");
@@ -113,7 +113,8 @@ static void limit_processes(int cgroup)
     long most = length > 0 ? strtol(text, NULL, 10) : highest;
     int size = snprintf(text, sizeof text, "%ld", (most < highest ? most : highest) * 7 / 8);
     int limit = openat(cgroup, "pids.max", O_WRONLY | O_CLOEXEC);
-    if (limit < 0 || write(limit, text, (size_t)size) != size) say("limit the workload's processes: %s", strerror(errno));
+    if (limit < 0 || write(limit, text, (size_t)size) != size)
+        say("limit the workload's processes: %s", strerror(errno));
     if (limit >= 0) close(limit);
 }
 
@@ -121,7 +122,8 @@ static int start(struct workload *workload, const struct settings *settings, con
 {
     int report[2];
     char cgroup[64];
-    if (directory == NULL && !write_file(CGROUP_DIR "/cgroup.subtree_control", "+pids")) say("count processes: %s", strerror(errno));
+    if (directory == NULL && !write_file(CGROUP_DIR "/cgroup.subtree_control", "+pids"))
+        say("count processes: %s", strerror(errno));
     snprintf(cgroup, sizeof cgroup, CGROUP_DIR "/workload-%d", getpid());
     if (mkdir(cgroup, 0755) < 0) return fail("mkdir %s", cgroup);
     workload->cgroup = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

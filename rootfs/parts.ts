@@ -62,8 +62,13 @@ async function makeOnce(
   directory: string,
   make: (directory: string) => Promise<void>,
 ): Promise<void> {
-  const unfinished = `${dirname(directory)}/${name}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
+  const parts = dirname(directory);
+  for (const entry of readdirSync(parts)) {
+    if (entry.startsWith(`${name}.unfinished-`))
+      rmSync(`${parts}/${entry}`, { recursive: true, force: true });
+  }
+  // A name of its own: a tool that outlived its killed build may still write under the old one.
+  const unfinished = `${parts}/${name}.unfinished-${process.pid}`;
   mkdirSync(unfinished);
   const start = performance.now();
   await make(unfinished);
