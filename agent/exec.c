@@ -30,7 +30,8 @@ static bool take_texts(char **next, char *end, char **list, size_t count)
 
 /*
  * Layout, big endian (agent/request.ts writes it), after the 'E' that is its kind: u8 flags (1: stdin, 2: terminal),
- * u16 columns, u16 rows, u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; texts: cwd, user, argv, env.
+ * u16 columns, u16 rows, u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; then the texts:
+ * cwd, user, argv, env.
  */
 static bool parse_request(uint8_t *payload, size_t size, struct request *request)
 {

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -65,18 +66,20 @@ export function makeRoot(path: string, extra: Record<string, string> = {}): void
   for (const name of ["busybox", "junk", "orphan"]) chmodSync(`${path}/bin/${name}`, 0o755);
 }
 
-let compiled: string | undefined;
+let compiled: Buffer | undefined;
 
-/** The helper's program, compiled once for all tests of this process. */
-function compileInit(): string {
-  if (compiled !== undefined) return compiled;
-  const directory = mkdtempSync(`${tmpdir()}/smolvm-init-`);
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-  const sources = readdirSync(import.meta.dir).filter((name) => name.endsWith(".c"));
-  const flags = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror"];
-  checked([which("cc", "gcc"), ...flags, "-o", `${directory}/init`, ...sources], import.meta.dir);
-  compiled = `${directory}/init`;
-  return compiled;
+/** Puts the helper's program, compiled once for all tests of this process, into a directory. */
+function placeInit(directory: string): string {
+  const program = `${directory}/init`;
+  if (compiled === undefined) {
+    const sources = readdirSync(import.meta.dir).filter((name) => name.endsWith(".c"));
+    const flags = ["-std=gnu11", "-O2", "-static", "-Wall", "-Wextra", "-Werror"];
+    checked([which("cc", "gcc"), ...flags, "-o", program, ...sources], import.meta.dir);
+    compiled = readFileSync(program);
+  } else {
+    writeFileSync(program, compiled, { mode: 0o755 });
+  }
+  return program;
 }
 
 export interface TestGuest {
@@ -107,7 +110,7 @@ export async function startGuest(prepare: (root: string) => void = makeRoot): Pr
       "-c",
       script,
       "sh",
-      compileInit(),
+      placeInit(directory),
       helperSocket,
       root,
     ],

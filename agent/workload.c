@@ -26,7 +26,7 @@
 /* What the first process reports when all is well; anything else is the reason why not. */
 #define READY "+"
 
-/* Makes ROOT_DIR the root of this mount namespace and lets go of the old one, as pivot_root(2) describes under NOTES. */
+/* Makes ROOT_DIR the root of this mount namespace and lets go of the old one, see pivot_root(2), NOTES. */
 static int enter_root(void)
 {
     if (chdir(ROOT_DIR) < 0) return fail("enter the workload's root");

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { unpack } from "../src/assets/unpack.ts";
@@ -9,12 +9,23 @@ import { part } from "./parts.ts";
 /** Recipes are run for real, twice, in empty caches that share only the downloaded packages. */
 
 const work = mkdtempSync(`${tmpdir()}/smolvm-images-`);
-afterAll(() => rmSync(work, { recursive: true }));
+const realCache = cacheRoot();
+const before = process.env.SMOLVM_BUILD_CACHE;
+
+beforeAll(() => {
+  process.env.SMOLVM_BUILD_CACHE = `${work}/own`;
+});
+
+afterAll(() => {
+  if (before === undefined) delete process.env.SMOLVM_BUILD_CACHE;
+  else process.env.SMOLVM_BUILD_CACHE = before;
+  rmSync(work, { recursive: true });
+});
 
 /** Runs `expression`, which gives the directory of a part, in an empty build cache. */
 async function makePart(name: string, expression: string): Promise<string> {
   const cache = `${work}/${name}`;
-  const debs = `${cacheRoot()}/debs`;
+  const debs = `${realCache}/debs`;
   mkdirSync(cache);
   mkdirSync(debs, { recursive: true });
   symlinkSync(debs, `${cache}/debs`);

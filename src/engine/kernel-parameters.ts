@@ -7,6 +7,7 @@
  * - `rcupdate.rcu_expedited=1`: boot waits for no lazy grace periods.
  * - `cryptomgr.notests`, `initcall_blacklist=jent_mod_init`: no self-tests of algorithms that nothing uses; the
  *   kernel's random numbers do not come from the jitter generator (drivers/char/random.c), the CPU seeds them.
+ * - `dummy.numdummies=0`: no network interface that nobody asked for.
  */
 export const COMMON_PARAMETERS: readonly string[] = [
   "console=hvc0",
@@ -15,6 +16,7 @@ export const COMMON_PARAMETERS: readonly string[] = [
   "rcupdate.rcu_expedited=1",
   "cryptomgr.notests",
   "initcall_blacklist=jent_mod_init",
+  "dummy.numdummies=0",
 ];
 
 /** x86: the time stamp counter is the clock and is not checked against slower ones; no test of the old timer. */

@@ -81,6 +81,14 @@ test("a VMM process that was prepared and never used ends on kill", async () => 
   expect(await vmm.exited).toEqual({ code: null, signal: "SIGKILL" });
 });
 
+test("an order to a VMM process that has ended is the end of a VM, not of this process", async () => {
+  const vmm = prepareVmm();
+  vmm.kill();
+  await vmm.exited;
+  const vm = launchVm({ engine: "qemu", command: ["/bin/true"] }, { vmm });
+  expect(await vm.exited).toEqual({ code: null, signal: "SIGKILL", console: "", error: null });
+});
+
 test("a VMM process runs one VM", () => {
   const vmm = prepareVmm();
   started.push(vmm, launchVm({ engine: "qemu", command: ["/bin/true"] }, { vmm }));

@@ -52,11 +52,11 @@ test("the whole command on x86", () => {
     -blockdev
     {"driver":"raw","node-name":"disk0","read-only":true,"cache":{"no-flush":false},"file":{"driver":"file","filename":"/cache/system.erofs","locking":"off","cache":{"no-flush":false}}}
     -device
-    virtio-blk-device,drive=disk0
+    virtio-blk-device,drive=disk0,werror=report,rerror=report
     -blockdev
     {"driver":"raw","node-name":"disk1","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"no-flush":false},"file":{"driver":"file","filename":"/data/a,b/overlay.ext4","locking":"auto","cache":{"no-flush":false}}}
     -device
-    virtio-blk-device,drive=disk1
+    virtio-blk-device,drive=disk1,werror=report,rerror=report
     -chardev
     stdio,id=console,signal=off
     -device

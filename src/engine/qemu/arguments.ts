@@ -53,6 +53,8 @@ export function qemuMachine(arch: NodeJS.Architecture = process.arch) {
   );
 }
 
+const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
 /** Board, accelerator and the devices that every VM has but for its console and agent. */
 function machineArguments(machine: Machine): string[] {
   return [
@@ -66,8 +68,8 @@ function machineArguments(machine: Machine): string[] {
     ...["-device", "virtio-serial-device,max_ports=2"],
     // What the guest frees goes back to the host.
     ...["-device", "virtio-balloon-device,free-page-reporting=on"],
-    // QEMU may start no other program and gain no privilege.
-    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    // QEMU may start no other program and gain no privilege (seccomp).
+    ...(process.platform === "linux" ? ["-sandbox", SANDBOX] : []),
   ];
 }
 
@@ -111,7 +113,9 @@ function diskArguments(disk: VmSpec["disks"][number], id: string, ephemeral: boo
       cache: { "no-flush": ephemeral },
     },
   };
-  return ["-blockdev", JSON.stringify(node), "-device", `virtio-blk-device,drive=${id}`];
+  // A full disk of the host is an error for the guest; by default QEMU would stop the VM until somebody makes room.
+  const device = `virtio-blk-device,drive=${id},werror=report,rerror=report`;
+  return ["-blockdev", JSON.stringify(node), "-device", device];
 }
 
 /** In QEMU's option lists a comma ends a value unless it is doubled. */
