@@ -38,7 +38,7 @@ export async function bootMachine(
   engine: Engine,
   vmm: VmmHandle,
 ): Promise<BootedMachine> {
-  const agentSocket = socketPaths(plan.paths, plan.name).agent;
+  const agentSocket = socketPaths(plan.paths, plan.machine.name).agent;
   const { promise: connected, resolve: onAgent } = Promise.withResolvers<SocketTransport>();
   const listener = listenTransport(agentSocket, onAgent);
   const spec = describeVm(plan, directory, engine, agentSocket);
@@ -100,7 +100,7 @@ function describeVm(
   engine: Engine,
   agentSocket: string,
 ): VmSpec {
-  const { files } = plan;
+  const { files, machine } = plan;
   const disks: { path: string; readOnly: boolean }[] = [];
   const add = (path: string, readOnly: boolean) => {
     disks.push({ path, readOnly });
@@ -114,12 +114,12 @@ function describeVm(
   };
   const root = add(files.system, true);
   const image = add(files.image, true);
-  const overlay = writable("overlay", plan.overlayGib, files.overlayTemplate);
-  const storage = writable("storage", plan.storageGib, files.storageTemplate);
+  const overlay = writable("overlay", machine.overlayGib, files.overlayTemplate);
+  const storage = writable("storage", machine.storageGib, files.storageTemplate);
   const runtime = "disk" in files.runtime ? add(files.runtime.disk, true) : "virtiofs:runtime";
   return {
-    cpus: plan.cpus,
-    memoryMib: plan.memoryMib,
+    cpus: machine.cpus,
+    memoryMib: machine.memoryMib,
     kernel: files.kernel,
     commandLine: [
       `root=${root}`,
@@ -131,7 +131,7 @@ function describeVm(
       `smolvm.storage=${storage}`,
       `smolvm.runtime=${runtime}`,
       `smolvm.agent=${engine.agentTransport === "vsock" ? `vsock:${AGENT_PORT}` : `virtio:${AGENT_SERIAL}`}`,
-      `smolvm.hostname=${plan.name}`,
+      `smolvm.hostname=${machine.name}`,
       ...(blank.length > 0 ? [`smolvm.format=${blank.join(",")}`] : []),
     ],
     disks,
@@ -141,6 +141,6 @@ function describeVm(
         : [],
     agentSocket,
     agentPort: AGENT_PORT,
-    ephemeral: plan.ephemeral,
+    ephemeral: machine.ephemeral,
   };
 }

@@ -57,7 +57,7 @@ export class OwnedMachine {
     connection?.close();
     await this.#child.exited;
     // Normally there is nothing left to do; the machine process may have been killed, though.
-    if (this.#plan) removeIfUnused(this.#plan.paths, this.#plan.name);
+    if (this.#plan) removeIfUnused(this.#plan.paths, this.#plan.machine.name);
   }
 
   async #result(stream: Stream): Promise<unknown> {

@@ -1,23 +1,10 @@
 import type { Paths } from "../config/paths.ts";
-import type { EngineName } from "../engine/index.ts";
+import type { MachineDescription } from "./record.ts";
 
 /** Everything a machine process needs to boot its machine: decided by the command line, carried out as it stands. */
 export interface MachinePlan {
+  readonly machine: MachineDescription;
   readonly paths: Paths;
-  readonly name: string;
-  readonly ephemeral: boolean;
-  readonly engine: EngineName;
-  readonly cpus: number;
-  readonly memoryMib: number;
-  readonly storageGib: number;
-  readonly overlayGib: number;
-  readonly image: string | null;
-  readonly entrypoint: readonly string[];
-  readonly cmd: readonly string[];
-  /** What `machine exec` starts with. */
-  readonly env: readonly string[];
-  readonly workdir: string;
-  readonly user: string;
   readonly files: MachineFiles;
 }
 

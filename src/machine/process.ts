@@ -27,6 +27,9 @@ import type { MachineRecord } from "./record.ts";
 import { relayExec } from "./relay.ts";
 import { now } from "./timings.ts";
 
+/** When this process, and with it its machine, started: seconds since the epoch. */
+const STARTED_AT = Math.floor(Date.now() / 1000);
+
 /** Entry of the `__machine` role; ends the process when the machine has ended. */
 export async function runMachineProcess(): Promise<never> {
   process.umask(0o077);
@@ -75,14 +78,14 @@ class MachineProcess {
       const plan = stream.params as MachinePlan;
       this.#plan = plan;
       prepareRuntimeDirectory(plan.paths.runtime);
-      const directory = createMachineDirectory(plan.paths, plan.name);
+      const directory = createMachineDirectory(plan.paths, plan.machine.name);
       this.#directory = directory;
       // Before the record: whoever finds the machine can connect, and waits for the agent like the owner does.
-      this.#control = listenTransport(socketPaths(plan.paths, plan.name).control, (transport) => {
+      this.#control = listenTransport(socketPaths(plan.paths, plan.machine.name).control, (transport) => {
         new Connection(transport, { hello: { version }, onStream: (stream) => this.#serveClient(stream) });
       });
       await writeRecord(directory, recordOf(plan, "starting"));
-      const booted = await bootMachine(plan, directory, engineByName(plan.engine), this.#vmm);
+      const booted = await bootMachine(plan, directory, engineByName(plan.machine.engine), this.#vmm);
       this.#booted.resolve(booted);
       stream.finish(booted.report);
       void booted.vm.exited.then(() => booted.agent.close());
@@ -101,7 +104,7 @@ class MachineProcess {
       await writeRecord(directory, recordOf(plan, "running"));
       sweepMachineDirectories(plan.paths);
     } catch (error) {
-      console.error(`machine ${plan.name}: tidying up: ${messageOf(error)}`);
+      console.error(`machine ${plan.machine.name}: tidying up: ${messageOf(error)}`);
     }
   }
 
@@ -117,7 +120,7 @@ class MachineProcess {
     } catch (error) {
       stream.fail(failureOf(error));
     }
-    if (main && this.#plan?.ephemeral) await this.end();
+    if (main && this.#plan?.machine.ephemeral) await this.end();
   }
 
   async #tearDown(): Promise<void> {
@@ -125,33 +128,15 @@ class MachineProcess {
     this.#vmm.kill();
     await this.#vmm.exited;
     if (this.#plan && this.#directory) {
-      removeMachineDirectory(this.#plan.paths, this.#plan.name);
+      removeMachineDirectory(this.#plan.paths, this.#plan.machine.name);
       closeSync(this.#directory.lock);
     }
     process.exit(0);
   }
 }
 
-function recordOf(plan: MachinePlan, state: MachineRecord["state"]): MachineRecord {
-  return {
-    version: 1,
-    name: plan.name,
-    pid: process.pid,
-    createdAt: Math.floor(Date.now() / 1000),
-    ephemeral: plan.ephemeral,
-    engine: plan.engine,
-    cpus: plan.cpus,
-    memoryMib: plan.memoryMib,
-    storageGib: plan.storageGib,
-    overlayGib: plan.overlayGib,
-    image: plan.image,
-    entrypoint: plan.entrypoint,
-    cmd: plan.cmd,
-    env: plan.env,
-    workdir: plan.workdir,
-    user: plan.user,
-    state,
-  };
+function recordOf({ machine }: MachinePlan, state: MachineRecord["state"]): MachineRecord {
+  return { version: 1, ...machine, pid: process.pid, createdAt: STARTED_AT, state };
 }
 
 /** Sockets are as private as their directory: in /tmp anybody could have made it first. */

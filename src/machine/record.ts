@@ -1,15 +1,11 @@
+import type { EngineName } from "../engine/index.ts";
 import type { MachineSummary } from "./request.ts";
 
-/** `machine.json`: what a machine is, written when it is made and when it changes. */
-export interface MachineRecord {
-  readonly version: 1;
+/** What a machine is. */
+export interface MachineDescription {
   readonly name: string;
-  /** Process id of the machine process. */
-  readonly pid: number;
-  /** Seconds since the epoch. */
-  readonly createdAt: number;
   readonly ephemeral: boolean;
-  readonly engine: string;
+  readonly engine: EngineName;
   readonly cpus: number;
   readonly memoryMib: number;
   readonly storageGib: number;
@@ -22,6 +18,15 @@ export interface MachineRecord {
   readonly env: readonly string[];
   readonly workdir: string;
   readonly user: string;
+}
+
+/** `machine.json`: a machine and its process, written when it starts and when its state changes. */
+export interface MachineRecord extends MachineDescription {
+  readonly version: 1;
+  /** Process id of the machine process. */
+  readonly pid: number;
+  /** Seconds since the epoch. */
+  readonly createdAt: number;
   readonly state: "starting" | "running";
 }
 

@@ -6,7 +6,7 @@ import { libkrunSource, resolveFiles, resolveImage } from "./files.ts";
 import { runInForeground } from "./foreground.ts";
 import { Interrupted, Interrupts } from "./interrupt.ts";
 import { checkMachineName, makeMachineName } from "./name.ts";
-import type { MachinePlan } from "./plan.ts";
+import type { MachineDescription } from "./record.ts";
 import type { RunRequest } from "./request.ts";
 import { Timings } from "./timings.ts";
 import { planWorkload, requireCommand } from "./workload.ts";
@@ -45,7 +45,7 @@ async function reportTimings(request: RunRequest, timings: Timings): Promise<voi
 }
 
 async function runIn(
-  machine: OwnedMachine,
+  owned: OwnedMachine,
   name: string,
   request: RunRequest,
   interrupts: Interrupts,
@@ -62,8 +62,7 @@ async function runIn(
   const workload = planWorkload(request, image, name);
   const files = await resolveFiles(engine, image, paths);
   timings.end("image");
-  const plan: MachinePlan = {
-    paths,
+  const machine: MachineDescription = {
     name,
     ephemeral: true,
     engine: engine.name,
@@ -77,15 +76,14 @@ async function runIn(
     env: workload.env,
     workdir: workload.cwd,
     user: workload.user,
-    files,
   };
-  const started = machine.start(plan).then((report) => {
+  const started = owned.start({ machine, paths, files }).then((report) => {
     timings.end("spawn", report.launchedAt);
     timings.end("kernel", report.initAt);
     timings.end("agent", report.readyAt);
   });
   // The command is on its way to the machine before the machine runs: no round trip between start and command.
-  const finished = runInForeground(workload, (exec) => machine.exec(exec), {
+  const finished = runInForeground(workload, (exec) => owned.exec(exec), {
     interactive: request.interactive,
     tty: request.tty,
     timeoutMs: request.timeoutMs,
