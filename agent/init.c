@@ -99,6 +99,29 @@ static void start_loopback(void)
     if (fd >= 0) close(fd);
 }
 
+/*
+ * Under emulation the kernel boots on one processor only (maxcpus=1): that is faster, and the others start here, beside
+ * everything else. Returns a descriptor that is at its end once all of them run.
+ */
+static int start_processors(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int number = 1;; number++) {
+            char path[64];
+            snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/online", number);
+            if (access(path, F_OK) < 0) _exit(0);
+            write_file(path, "1");
+        }
+    }
+    close(ends[1]);
+    if (pid > 0) return ends[0];
+    close(ends[0]);
+    return -1;
+}
+
 /* Starting Bun takes most of the boot: only what it needs comes before it, the rest happens beside it. */
 static _Noreturn void boot(void)
 {
@@ -126,7 +149,7 @@ static _Noreturn void boot(void)
     if (helper < 0) die_as_init("fork");
     if (helper == 0) {
         start_loopback();
-        serve(listener, &settings, NULL);
+        serve(listener, &settings, NULL, start_processors());
     }
     close(listener);
     for (;;) {
@@ -149,5 +172,5 @@ int main(int argc, char **argv)
         return 2;
     }
     struct settings settings = {.hostname = "smolvm"};
-    serve(listen_helper(argv[2]), &settings, argv[3]);
+    serve(listen_helper(argv[2]), &settings, argv[3], -1);
 }

@@ -74,7 +74,8 @@ void start_workload(struct workload *workload, const struct settings *settings, 
 
 /* server.c */
 int listen_helper(const char *path);
-_Noreturn void serve(int listener, const struct settings *settings, const char *directory);
+/* `processors`: from start_processors, or -1. */
+_Noreturn void serve(int listener, const struct settings *settings, const char *directory, int processors);
 
 /* exec.c */
 struct limit {

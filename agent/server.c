@@ -107,7 +107,7 @@ static void take_request(int connection, int listener, struct workload *workload
     if (pid < 0) send_failure(connection, "exec.failed", "the guest cannot start another process");
 }
 
-_Noreturn void serve(int listener, const struct settings *settings, const char *directory)
+_Noreturn void serve(int listener, const struct settings *settings, const char *directory, int processors)
 {
     struct workload workload;
     prctl(PR_SET_NAME, "smolvm-helper");
@@ -117,6 +117,12 @@ _Noreturn void serve(int listener, const struct settings *settings, const char *
     /* Until the workload is ready requests wait in the listener's queue: no readiness is polled for, or signalled. */
     start_workload(&workload, settings, directory);
     if (workload.failure[0] != '\0') say("%s", workload.failure);
+    /* A program may look only once how many processors there are. */
+    if (processors >= 0) {
+        char none;
+        while (read(processors, &none, 1) < 0 && errno == EINTR) {}
+        close(processors);
+    }
     signal(SIGCHLD, SIG_IGN);
     for (uint64_t number = 0;; number++) {
         int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -142,7 +142,7 @@ describe("help", () => {
         -u, --user <USER[:GROUP]>        Run as this user, by name or number
             --timeout <DURATION>         Stop the command after this time (30s, 5m, 1h30m): exit code 124
             --ulimit <NAME=SOFT[:HARD]>  Limit a resource of the command, e.g. nofile=1024:4096
-            --cpus <N>                   Virtual CPUs (default: 4)
+            --cpus <N>                   Virtual CPUs (default: 4, or the host's if fewer)
             --mem <MIB>                  Memory, also as 512M or 2G; taken as it is used (default: 8192)
             --storage <GIB>              Size of the disk at /workspace, taken as it fills (default: 20)
             --overlay <GIB>              Room for changes to the image's files (default: 2)

@@ -41,7 +41,7 @@ describe("requestOf", () => {
       user: undefined,
       rlimits: [],
       timeoutMs: undefined,
-      cpus: 4,
+      cpus: Math.min(4, navigator.hardwareConcurrency),
       memoryMib: 8192,
       storageGib: 20,
       overlayGib: 2,

@@ -47,7 +47,9 @@ export const runOptions = {
     long: "cpus",
     placeholder: "N",
     description: "Virtual CPUs",
-    fallback: 4,
+    // More than the host has only cost time, most of all under emulation.
+    fallback: Math.min(4, navigator.hardwareConcurrency),
+    defaultText: "4, or the host's if fewer",
     parse: countUpTo(255),
   }),
   memory: valueOr({

@@ -71,15 +71,15 @@ export function value<T>(facts: ValueFacts & { parse: (text: string) => T }): Op
 
 /** An option with one value and a default. */
 export function valueOr<T>(
-  facts: ValueFacts & { parse: (text: string) => T; fallback: T; unit?: string },
+  facts: ValueFacts & { parse: (text: string) => T; fallback: T; unit?: string; defaultText?: string },
 ): OptionSpec<T> {
-  const { parse, fallback, unit, ...rest } = facts;
+  const { parse, fallback, unit, defaultText, ...rest } = facts;
   return {
     hint: undefined,
     ...rest,
     optional: false,
     repeatable: false,
-    defaultText: unit === undefined ? String(fallback) : `${fallback} ${unit}`,
+    defaultText: defaultText ?? (unit === undefined ? String(fallback) : `${fallback} ${unit}`),
     read: ([text]) => (text === undefined ? fallback : parse(text)),
   };
 }
