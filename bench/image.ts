@@ -107,9 +107,7 @@ function report(layer: string, results: ReadonlyMap<string, Measured[]>): void {
       value.toFixed(0).padStart(7),
     );
     const ratio = (middle / base).toFixed(2).padStart(7);
-    const peak = Math.max(...all.map(({ peakMiB }) => peakMiB))
-      .toFixed(0)
-      .padStart(9);
+    const peak = name === "smolvm" ? Math.max(...all.map(({ peakMiB }) => peakMiB)).toFixed(0) : "";
     console.log(
       `${layer.padEnd(8)} ${name.padEnd(14)} ${cells.join(" ")}  ${ratio} ${peak.padStart(9)}`.trimEnd(),
     );

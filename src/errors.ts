@@ -12,7 +12,7 @@ export const ExitCode = {
   usage: 2,
   /** The workload ran longer than `--timeout`. */
   timeout: 124,
-  /** smolvm failed before the workload ran (`machine run`, `exec`). */
+  /** smolvm itself failed (`machine run`, `exec`): before the workload ran, or it lost the machine. */
   beforeCommand: 125,
   /** The command exists in the guest and cannot be executed. */
   notExecutable: 126,

@@ -1,5 +1,5 @@
 import { describe, expect } from "bun:test";
-import { inputOf, until } from "./support/process.ts";
+import { Talking, until } from "./support/process.ts";
 import { inLab } from "./support/program.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
 
@@ -35,15 +35,12 @@ describe("machines at once", () => {
 
 describe("machine exec", () => {
   onBoth("runs beside the machine's own command, in the same root", async () => {
-    const main = home.startRun(["sh", "-c", "echo shared > /tmp/file; echo ready; read line; echo $line"], {
+    const main = await home.startScript("echo shared > /tmp/file; read line; echo $line", {
       options: ["-i", "--name", "host", "-e", "FROM_RUN=1", "-w", "/usr"],
       stdin: "pipe",
     });
-    const reader = main.stdout.getReader();
-    await reader.read();
     const exec = (...command: string[]) =>
       home.smolvm(["machine", "exec", "--name", "host", "--", ...command]);
-    await until("the control socket", async () => (await exec("true")).exitCode === 0);
     expect(await exec("sh", "-c", "cat /tmp/file; echo $FROM_RUN; pwd; exit 7")).toMatchObject({
       output: "shared\n1\n/usr\n",
       stderr: "",
@@ -51,38 +48,28 @@ describe("machine exec", () => {
     });
     const several = await Promise.all([1, 2, 3].map((word) => exec("echo", `${word}`)));
     expect(several.map(({ output }) => output)).toEqual(["1\n", "2\n", "3\n"]);
-    inputOf(main).write("over\n");
-    await inputOf(main).flush();
-    expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe("over\n");
-    expect(await main.exited).toBe(0);
+    main.say("over\n");
+    expect(await main.line()).toBe("over");
+    expect(await main.child.exited).toBe(0);
   });
 
   onQemu("killed or interrupted ends its command, and the machine goes on", async () => {
-    const main = home.startRun(["sleep", "1000"], { options: ["--name", "host"] });
+    const main = await home.startScript("sleep 1000", { options: ["--name", "host"] });
     const exec = (...command: string[]) =>
       home.smolvm(["machine", "exec", "--name", "host", "--", ...command]);
-    await until("the machine", async () => (await exec("true")).exitCode === 0);
     for (const signal of ["SIGKILL", "SIGINT"] as const) {
-      const child = home.start([
-        "machine",
-        "exec",
-        "--name",
-        "host",
-        "--",
-        "sh",
-        "-c",
-        "echo on; exec sleep 4321",
-      ]);
-      await child.stdout.getReader().read();
-      child.kill(signal);
-      await child.exited;
+      const words = ["machine", "exec", "--name", "host", "--", "sh", "-c", "echo on; exec sleep 4321"];
+      const command = new Talking(home.start(words));
+      await command.line();
+      command.child.kill(signal);
+      await command.child.exited;
       await until(
         "the command's end",
         async () => (await exec("sh", "-c", "cat /proc/[0-9]*/cmdline | grep -a -c 432[1]")).output === "0\n",
       );
     }
-    main.kill("SIGTERM");
-    await main.exited;
+    main.child.kill("SIGTERM");
+    await main.child.exited;
   });
 
   onQemu("fails clearly when no such machine runs", async () => {

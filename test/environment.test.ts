@@ -49,10 +49,9 @@ describe("the environment", () => {
 
   onQemu("with Bun's own variables changes nothing for the machine's processes", async () => {
     const seen = `${home.path}/seen`;
-    const child = home.startRun(["sh", "-c", "echo ready; sleep 1000"], {
+    const { child } = await home.startScript("sleep 1000", {
       env: { BUN_OPTIONS: "--smol", BUN_INSPECT: "", NODE_OPTIONS: "--require=./evil.js" },
     });
-    await child.stdout.getReader().read();
     const machine = home.roles("__machine");
     expect(machine).toHaveLength(1);
     expect(readFileSync(`/proc/${machine[0]}/environ`, "utf8")).not.toMatch(/BUN_/);

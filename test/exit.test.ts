@@ -36,21 +36,6 @@ describe("the exit code", () => {
   });
 });
 
-/** A workload that says when it is there. */
-async function startListening(script: string) {
-  const child = home.startRun(["sh", "-c", `echo ready; ${script}`]);
-  const reader = child.stdout.getReader();
-  const first = await reader.read();
-  expect(Buffer.from(first.value ?? []).toString()).toBe("ready\n");
-  const rest = async () => {
-    let text = "";
-    for (let part = await reader.read(); !part.done; part = await reader.read())
-      text += Buffer.from(part.value).toString();
-    return text;
-  };
-  return { child, rest };
-}
-
 describe("a signal to the command line", () => {
   for (const [signal, exitCode] of [
     ["SIGINT", 130],
@@ -58,7 +43,7 @@ describe("a signal to the command line", () => {
     ["SIGHUP", 129],
   ] as const) {
     onBoth(`${signal} ends a workload that does nothing about it`, async () => {
-      const { child } = await startListening("sleep 1000");
+      const { child } = await home.startScript("sleep 1000");
       const start = performance.now();
       child.kill(signal);
       expect(await child.exited).toBe(exitCode);
@@ -67,22 +52,29 @@ describe("a signal to the command line", () => {
   }
 
   onQemu("reaches the workload, which may end in its own way", async () => {
-    const { child, rest } = await startListening(
-      "trap 'echo caught; exit 3' TERM; while :; do sleep 0.1; done",
+    const workload = await home.startScript(
+      "trap 'echo caught; exit 3' TERM; echo trapped; while :; do sleep 0.1; done",
     );
-    child.kill("SIGTERM");
-    expect(await rest()).toBe("caught\n");
-    expect(await child.exited).toBe(3);
+    expect(await workload.line()).toBe("trapped");
+    workload.child.kill("SIGTERM");
+    expect(await workload.rest()).toBe("caught\n");
+    expect(await workload.child.exited).toBe(3);
   });
 
   onQemu("that the workload ignores ends it all the same", async () => {
-    const { child } = await startListening("trap '' INT TERM HUP; while :; do sleep 0.1; done");
+    const workload = await home.startScript(
+      "trap '' INT TERM HUP; echo trapped; while :; do sleep 0.1; done",
+    );
+    const { child } = workload;
+    await workload.line();
     child.kill("SIGTERM");
     expect(await child.exited).toBe(143);
   });
 
   onQemu("given twice does not wait", async () => {
-    const { child } = await startListening("trap '' INT; while :; do sleep 0.1; done");
+    const workload = await home.startScript("trap '' INT; echo trapped; while :; do sleep 0.1; done");
+    const { child } = workload;
+    await workload.line();
     const start = performance.now();
     child.kill("SIGINT");
     await Bun.sleep(100);
@@ -108,13 +100,13 @@ describe("a signal to the command line", () => {
 
 describe("a machine that ends by itself", () => {
   onQemu("is reported when its VM is killed", async () => {
-    const { child } = await startListening("sleep 1000");
+    const { child } = await home.startScript("sleep 1000");
     const [vmm] = await until("the VMM", () => vmmProcesses());
     process.kill(vmm as number, "SIGKILL");
     const stderr = await new Response(child.stderr).text();
     expect({ code: await child.exited, stderr }).toEqual({
-      code: 125,
-      stderr: expect.stringContaining("machine"),
+      code: 1,
+      stderr: expect.stringContaining("the machine ended unexpectedly"),
     });
   });
 });

@@ -11,10 +11,9 @@ const list = async () => JSON.parse((await home.smolvm(["machine", "ls", "--json
 describe("machine ls", () => {
   onBoth("shows what runs, while it runs", async () => {
     expect(await list()).toEqual([]);
-    const child = home.startRun(["sh", "-c", "echo ready; sleep 1000"], {
+    const { child } = await home.startScript("sleep 1000", {
       options: ["--name", "shown", "--storage", "3"],
     });
-    await child.stdout.getReader().read();
     const [machine] = await until("the machine's record", async () => {
       const machines = await list();
       return machines[0]?.state === "running" && machines;

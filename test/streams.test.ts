@@ -1,8 +1,8 @@
 import { describe, expect } from "bun:test";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { inputOf, until } from "./support/process.ts";
-import { inLab } from "./support/program.ts";
+import { inLab, program } from "./support/program.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
 
 /** stdin, stdout and stderr of a workload. */
@@ -31,18 +31,16 @@ describe("stdout and stderr", () => {
   });
 
   onQemu("arrive as they are written", async () => {
-    const child = home.startRun(["sh", "-c", "echo first; read answer; echo got $answer"], {
+    const workload = await home.startScript("read answer; echo got $answer; cat", {
       options: ["-i"],
       stdin: "pipe",
     });
-    const reader = child.stdout.getReader();
-    const read = async () => Buffer.from((await reader.read()).value ?? []).toString();
-    expect(await read()).toBe("first\n");
-    inputOf(child).write("yes\n");
-    await inputOf(child).flush();
-    expect(await read()).toBe("got yes\n");
-    inputOf(child).end();
-    expect(await child.exited).toBe(0);
+    workload.say("yes\n");
+    expect(await workload.line()).toBe("got yes");
+    workload.say("more\n");
+    expect(await workload.line()).toBe("more");
+    inputOf(workload.child).end();
+    expect(await workload.child.exited).toBe(0);
   });
 
   onBoth(
@@ -108,25 +106,25 @@ const MEMORY_LIMIT_MIB = 120;
 
 describe("a flood of output with a reader that does not read", () => {
   onQemu("waits in the guest, and other commands run meanwhile", async () => {
-    const child = home.startRun(["sh", "-c", "yes & yes >&2"], { options: ["--name", "flood"] });
-    const machine = await until("the machine", () => home.roles("__machine")[0]);
-    await until(
-      "the guest",
-      async () => (await home.smolvm(["machine", "exec", "--name", "flood", "--", "true"])).exitCode === 0,
-    );
+    const script = "yes & sleep 2; echo not held up >&2; wait";
+    const shell = home.startShell(`$RUN --name flood -- sh -c '${script}' 2>tmp/stderr | sleep 1000`);
+    const exec = (command: string) =>
+      home.smolvm(["machine", "exec", "--name", "flood", "--", "sh", "-c", command], { seconds: 10 });
+    const stderr = () => readFileSync(`${home.path}/tmp/stderr`, "utf8");
+    await until("the other stream", () => existsSync(`${home.path}/tmp/stderr`) && stderr());
+    expect(stderr()).toBe("not held up\n");
     await Bun.sleep(4000);
-    expect(ownMemory(child.pid)).toBeLessThan(MEMORY_LIMIT_MIB);
-    expect(ownMemory(machine)).toBeLessThan(MEMORY_LIMIT_MIB);
-    const other = await home.smolvm(
-      ["machine", "exec", "--name", "flood", "--", "sh", "-c", "echo quick; grep MemAvailable /proc/meminfo"],
-      {
-        seconds: 10,
-      },
-    );
+    const involved = home.processes().filter(({ command }) => command.startsWith(program));
+    expect(involved).toHaveLength(2); // the command line and the machine process
+    for (const { pid } of involved) expect(ownMemory(pid)).toBeLessThan(MEMORY_LIMIT_MIB);
+    const other = await exec("echo quick; grep MemAvailable /proc/meminfo");
     expect(other).toMatchObject({ stderr: "", exitCode: 0 });
     expect(other.output).toStartWith("quick\n");
-    child.kill("SIGTERM");
-    await child.exited;
+    expect(Number(other.output.match(/\d+/)?.[0])).toBeGreaterThan(100 * 1024);
+    for (const { command, pid } of home.processes())
+      if (/machine run|^sleep/.test(command)) process.kill(pid, "SIGKILL");
+    await shell.exited;
+    rmSync(`${home.path}/tmp/stderr`);
   });
 });
 

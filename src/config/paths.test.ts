@@ -2,11 +2,12 @@ import { expect, test } from "bun:test";
 import { resolvePaths } from "./paths.ts";
 
 test("XDG defaults below HOME", () => {
-  expect(resolvePaths({ HOME: "/home/u" }, 7)).toEqual({
+  const paths = resolvePaths({ HOME: "/home/u" }, 7);
+  expect(paths).toEqual({
     data: "/home/u/.local/share/smolvm",
     cache: "/home/u/.cache/smolvm",
     config: "/home/u/.config/smolvm",
-    runtime: "/tmp/smolvm-7",
+    runtime: expect.stringMatching(/^\/tmp\/smolvm-7-[0-9a-f]{8}$/),
   });
 });
 
@@ -22,7 +23,7 @@ test("XDG variables win, relative ones are ignored", () => {
     data: "/d/smolvm",
     cache: "/h/.cache/smolvm",
     config: "/e/smolvm",
-    runtime: "/run/user/7/smolvm",
+    runtime: expect.stringMatching(/^\/run\/user\/7\/smolvm-[0-9a-f]{8}$/),
   });
 });
 
@@ -31,6 +32,7 @@ test("SMOLVM_DATA_DIR moves everything, and needs no HOME", () => {
   expect(paths).toMatchObject({ data: "/x", cache: "/x/cache", config: "/x/config" });
   expect(paths.runtime).toMatch(/^\/tmp\/smolvm-7-[0-9a-f]+$/);
   expect(resolvePaths({ SMOLVM_DATA_DIR: "/y" }, 7).runtime).not.toBe(paths.runtime);
+  expect(resolvePaths({ HOME: "/x" }, 7).runtime).not.toBe(resolvePaths({ HOME: "/y" }, 7).runtime);
 });
 
 test("no HOME, or a useless one, is a clear error", () => {
@@ -40,7 +42,7 @@ test("no HOME, or a useless one, is a clear error", () => {
 });
 
 test("a runtime directory too long for socket addresses is not used", () => {
-  expect(resolvePaths({ HOME: "/h", XDG_RUNTIME_DIR: `/${"r".repeat(80)}` }, 7).runtime).toBe(
-    "/tmp/smolvm-7",
+  expect(resolvePaths({ HOME: "/h", XDG_RUNTIME_DIR: `/${"r".repeat(80)}` }, 7).runtime).toMatch(
+    /^\/tmp\/smolvm-7-/,
   );
 });

@@ -37,11 +37,12 @@ export function resolvePaths(env: Environment = process.env, uid = process.getui
     if (value?.startsWith("/")) return `${value}/smolvm`;
     return `${homeDirectory(env)}/${below}/smolvm`;
   };
+  const data = home("XDG_DATA_HOME", ".local/share");
   return {
-    data: home("XDG_DATA_HOME", ".local/share"),
+    data,
     cache: home("XDG_CACHE_HOME", ".cache"),
     config: home("XDG_CONFIG_HOME", ".config"),
-    runtime: runtimeDirectory(env, uid),
+    runtime: runtimeDirectory(env, uid, data),
   };
 }
 
@@ -54,19 +55,19 @@ function homeDirectory(env: Environment): string {
 }
 
 /**
- * Sockets go to XDG_RUNTIME_DIR, which is private to the user and short; without one, to a directory of the
- * user's own in /tmp, which is checked for owner and mode when it is made. A data directory of its own gets
- * socket directories of its own, so that two of them never meet.
+ * Sockets go to XDG_RUNTIME_DIR, which is private to the user and short; without one, to /tmp, where the directory is
+ * checked for owner and mode when it is made. Each data directory has a socket directory of its own, so that machines
+ * of the same name in two of them never meet.
  */
-function runtimeDirectory(env: Environment, uid: number, root?: string): string {
-  const suffix = root === undefined ? "" : `-${Bun.hash(root).toString(16).slice(0, 8)}`;
+function runtimeDirectory(env: Environment, uid: number, data: string): string {
+  const suffix = Bun.hash(data).toString(16).padStart(16, "0").slice(0, 8);
   const base = env.XDG_RUNTIME_DIR;
   const usable = base?.startsWith("/") && base.length <= MAX_RUNTIME_BASE;
-  return usable ? `${base}/smolvm${suffix}` : `/tmp/smolvm-${uid}${suffix}`;
+  return usable ? `${base}/smolvm-${suffix}` : `/tmp/smolvm-${uid}-${suffix}`;
 }
 
 /**
- * With `/smolvm-` and 8 digits, a machine name of 64 characters and `.agent`, a path of this length still fits into a
+ * With `/smolvm-`, 8 digits, a machine name of 64 characters and `.agent`, a path of this length still fits into a
  * sockaddr_un of 107 bytes. `/run/user/` and any uid fit.
  */
 const MAX_RUNTIME_BASE = 20;

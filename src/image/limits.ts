@@ -22,13 +22,15 @@ export const limits = {
   depth: 512,
   /** Symbolic links followed while one path is resolved: the kernel's own number (MAXSYMLINKS). */
   symlinks: 40,
+  /** Names looked up while one path is resolved, those in link targets included: two paths of single letters. */
+  pathSteps: 4096,
   /** Extended attributes of one entry, names and values together: what the VFS lists at most (XATTR_LIST_MAX). */
   xattrBytes: 64 * KiB,
   /** Attributes of one entry. */
   xattrs: 256,
   /** One PAX header, or one GNU long name. GNU tar's own maps of very sparse files need the room. */
   paxBytes: 8 * MiB,
-  /** Data runs of one sparse file, and of all sparse files of an image together (16 bytes of memory each). */
+  /** Data runs of one sparse file, and of all sparse files of a layer together. */
   sparseRuns: 1_000_000,
   sparseRunsTotal: 4_000_000,
   /**
@@ -46,6 +48,4 @@ export const limits = {
   configBytes: 8 * MiB,
   indexEntries: 256,
   indexDepth: 4,
-  /** Members of an archive that holds an image: blobs, manifests, directories. */
-  archiveMembers: 100_000,
 } as const;

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
+import { errnoOf } from "../errors.ts";
 import { describeSource, type LocalSource } from "./local/source.ts";
 import { hostPlatform } from "./platform.ts";
 import {
@@ -45,10 +46,14 @@ export async function openLocalImage(source: string, options: OpenImageOptions):
   return bootable(directory, made.stored, made.cached, made.durable);
 }
 
-/** Whether `--image X` names something on this machine, rather than an image of a registry. */
+/** Whether `--image X` names something on this machine (also when it may not be read), rather than in a registry. */
 export function isLocalImage(source: string): boolean {
   if (source === "-") return true;
-  return statSync(source, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return statSync(source, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    return errnoOf(error) === "EACCES";
+  }
 }
 
 function describe(source: string, options: OpenImageOptions): Promise<LocalSource> {

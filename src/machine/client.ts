@@ -101,7 +101,6 @@ export function toSmolError(error: unknown): SmolError {
   if (error instanceof SmolError) return error;
   if (!(error instanceof StreamFailure)) {
     return new SmolError("machine.lost", "the machine ended unexpectedly", {
-      exitCode: ExitCode.failure,
       cause: error,
     });
   }
@@ -116,5 +115,4 @@ export function toSmolError(error: unknown): SmolError {
 const exitCodes: Record<string, number> = {
   "exec.not_found": ExitCode.notFound,
   "exec.not_executable": ExitCode.notExecutable,
-  "machine.lost": ExitCode.failure,
 };

@@ -27,13 +27,32 @@ export async function resolveImage(
       hint: "this release takes a `docker save` archive, an OCI layout, a root filesystem directory, or - for standard input",
     });
   }
-  const image = await openLocalImage(source, {
-    cacheDir: paths.cache,
-    signal,
-    ...(request.platform === undefined ? {} : { platform: request.platform }),
-    ...(source === "-" ? { stdin: Bun.stdin.stream() } : {}),
-  });
+  const image = await naming(
+    source,
+    openLocalImage(source, {
+      cacheDir: paths.cache,
+      signal,
+      ...(request.platform === undefined ? {} : { platform: request.platform }),
+      ...(source === "-" ? { stdin: Bun.stdin.stream() } : {}),
+    }),
+  );
   return { path: image.path, ...image.config };
+}
+
+/** Says in an error which image it is about. */
+async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!(error instanceof SmolError) || error.message.includes(source)) throw error;
+    const { code, hint, exitCode } = error;
+    const where = source === "-" ? "standard input" : source;
+    throw new SmolError(code, `${where}: ${error.message}`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+    });
+  }
 }
 
 /** Finds every file that a machine is made of, unpacking at the first use what this program carries. */

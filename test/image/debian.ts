@@ -7,7 +7,7 @@ import { run, testCache } from "./tools.ts";
  * stage runs, which downloads and unpacks packages: it mounts nothing and runs nothing of the new system.
  */
 export function debianArchive(): string {
-  const kept = join(testCache(), "debian-bookworm-minbase.tar");
+  const kept = join(testCache(), "debian-bookworm-minbase-2.tar");
   if (existsSync(kept)) return kept;
   const work = mkdtempSync(join(testCache(), "making-"));
   try {
@@ -46,6 +46,8 @@ function mirror(): string[] {
 /** What a plain installation lacks: capabilities, hard links, sparse files, devices, odd names. */
 function addOddities(root: string): void {
   const script = `
+    # Inside containers, debootstrap makes links to the host's directories.
+    for name in dev proc sys; do [ ! -L $name ] || { rm $name; mkdir $name; }; done
     mkdir -p odd/many
     setcap cap_net_raw+ep usr/bin/perl 2>/dev/null || setfattr -n security.capability -v 0x0100000200200000000000000000000000000000 usr/bin/perl
     setfattr -n user.comment -v "two words" etc/debian_version

@@ -16,7 +16,7 @@ import { openLocalImage } from "../../src/image/index.ts";
 import { tarOf } from "../../src/image/testing.ts";
 import { readErofs } from "./erofs-reader.ts";
 import { writeLayout } from "./layout.ts";
-import { run, Scratch } from "./tools.ts";
+import { requireRoot, run, Scratch } from "./tools.ts";
 
 setDefaultTimeout(180_000);
 
@@ -286,6 +286,22 @@ describe("when it cannot be done", () => {
         "xz": "image.unknown_format: not a container image: DIR/xz: it is compressed with xz",
       }
     `);
+    expect(left(join(own.path, "cache"))).toEqual([]);
+  });
+
+  test("a file in a directory that the user may not read", async () => {
+    requireRoot();
+    using own = new Scratch();
+    const built = await Bun.build({ entrypoints: [program], target: "bun", outdir: own.path });
+    const script = `
+      mkdir -p "$1/root/etc" "$1/cache"; echo secret > "$1/root/etc/shadow"
+      chmod 755 "$1" "$1/root" "$1/root/etc"; chmod 600 "$1/root/etc/shadow"; chmod 777 "$1/cache"
+      setpriv --reuid 65534 --regid 65534 --clear-groups "$2" "$3" "$1/root" "$1/cache"`;
+    const output = run(["sh", "-ec", script, "sh", own.path, process.execPath, built.outputs[0]?.path ?? ""]);
+    expect(JSON.parse(output)).toEqual({
+      code: "image.unreadable",
+      message: `cannot read ${own.path}/root/etc/shadow: permission denied`,
+    });
     expect(left(join(own.path, "cache"))).toEqual([]);
   });
 

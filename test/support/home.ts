@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { collect, limitOf, type Result, type RunOptions } from "./process.ts";
+import { collect, limitOf, type Result, type RunOptions, Talking } from "./process.ts";
 import { engine, program, sharedCache, slowness } from "./program.ts";
 
 /** How long things may take to disappear after a process was killed. */
@@ -15,7 +14,8 @@ export class Home {
   readonly env: Record<string, string>;
 
   constructor() {
-    this.path = mkdtempSync(`${tmpdir()}/smolvm-test-`);
+    // Short: smolvm takes XDG_RUNTIME_DIR only when the names of its sockets fit into a socket address.
+    this.path = mkdtempSync("/tmp/sv-");
     this.clear();
     this.env = {
       PATH: process.env.PATH ?? "/usr/bin:/bin",
@@ -57,22 +57,32 @@ export class Home {
     return this.start(runWords(command, options.options), options);
   }
 
-  /** Runs a shell command line in which $SMOLVM is the program and $RUN a `machine run` of a small machine. */
-  async shell(script: string, options: RunOptions = {}): Promise<Result> {
-    const env = {
-      ...this.env,
-      SMOLVM: program,
-      RUN: [program, "machine", "run", ...SMALL].join(" "),
-      ...options.env,
-    };
-    const child = Bun.spawn(["bash", "-c", script], {
+  /** Starts `machine run` of a shell script in a small machine, and waits until the script runs. */
+  async startScript(
+    script: string,
+    options: RunOptions & { options?: readonly string[] } = {},
+  ): Promise<Talking> {
+    const talking = new Talking(this.startRun(["sh", "-c", `echo ready; ${script}`], options));
+    const first = await talking.line();
+    if (first !== "ready") throw new Error(`the script's first line is ${JSON.stringify(first)}`);
+    return talking;
+  }
+
+  /** Starts a shell script in which $SMOLVM is the program and $RUN a `machine run` of a small machine. */
+  startShell(script: string, options: RunOptions = {}) {
+    const words = { SMOLVM: program, RUN: [program, "machine", "run", ...SMALL].join(" ") };
+    return Bun.spawn(["bash", "-c", script], {
       cwd: options.cwd ?? this.path,
-      env,
+      env: { ...this.env, ...words, ...options.env },
       stdin: options.stdin ?? "ignore",
       stdout: "pipe",
       stderr: "pipe",
     });
-    return collect(child, script, limitOf(options));
+  }
+
+  /** Runs a shell script to its end, see `startShell`. */
+  async shell(script: string, options: RunOptions = {}): Promise<Result> {
+    return collect(this.startShell(script, options), script, limitOf(options));
   }
 
   /** The processes that were started with this home, by /proc: `pid command line`. */
@@ -108,7 +118,7 @@ export class Home {
         : [];
     };
     const isContainer = (name: string) =>
-      ["file run/smolvm", "file data/smolvm", "file data/smolvm/ephemeral"].includes(name);
+      /^file (run\/smolvm-[0-9a-f]{8}|data\/smolvm(\/ephemeral)?)$/.test(name);
     const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     return [
       ...this.processes().map(({ pid, command }) => `process ${pid} ${command}`),

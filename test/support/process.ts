@@ -35,6 +35,51 @@ export function inputOf({ stdin }: Bun.Subprocess): Bun.FileSink {
   return stdin;
 }
 
+/** A running program whose output is read as it comes. */
+export class Talking {
+  readonly #output: AsyncIterator<Uint8Array>;
+  #unread = "";
+
+  constructor(readonly child: Piped) {
+    this.#output = child.stdout[Symbol.asyncIterator]();
+  }
+
+  /** The next line of its output, without its end. @throws Error with its stderr when there is none. */
+  async line(): Promise<string> {
+    for (;;) {
+      const end = this.#unread.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#unread.slice(0, end);
+        this.#unread = this.#unread.slice(end + 1);
+        return line;
+      }
+      if (!(await this.#readMore())) {
+        throw new Error(
+          `it ended without another line; stderr: ${await new Response(this.child.stderr).text()}`,
+        );
+      }
+    }
+  }
+
+  /** Everything else that it writes. */
+  async rest(): Promise<string> {
+    while (await this.#readMore());
+    return this.#unread;
+  }
+
+  say(text: string): void {
+    const input = inputOf(this.child);
+    input.write(text);
+    void input.flush();
+  }
+
+  async #readMore(): Promise<boolean> {
+    const part = await this.#output.next();
+    if (!part.done) this.#unread += Buffer.from(part.value).toString();
+    return !part.done;
+  }
+}
+
 /** Waits for a process and everything it writes. */
 export async function collect(child: Piped, what: string, limitMs: number): Promise<Result> {
   const start = performance.now();

@@ -66,7 +66,7 @@ and no network of the host. The machine is made for the command and removed when
       body: `  ~/.local/share/smolvm/ephemeral/  running machines                ($XDG_DATA_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
                                     be deleted when nothing runs
-  $XDG_RUNTIME_DIR/smolvm/          sockets; without that variable, /tmp/smolvm-UID`,
+  $XDG_RUNTIME_DIR/smolvm-HASH/     sockets; without that variable, /tmp/smolvm-UID-HASH`,
     },
   ],
 };

@@ -60,17 +60,6 @@ export function writeSuperblock(block: Buffer, superblock: Superblock): void {
   block.writeUInt32LE(crc32c(block.subarray(at, BLOCK)), at + 4);
 }
 
-/** What a superblock says about the image, or undefined when it is not one that this writer made undamaged. */
-export function readSuperblock(block: Buffer): { blocks: number } | undefined {
-  const at = SUPERBLOCK_OFFSET;
-  if (block.length < BLOCK || block.readUInt32LE(at) !== MAGIC || block[at + 12] !== BLOCK_BITS)
-    return undefined;
-  const copy = Buffer.from(block.subarray(at, BLOCK));
-  copy.writeUInt32LE(0, 4);
-  if (crc32c(copy) !== block.readUInt32LE(at + 4)) return undefined;
-  return { blocks: block.readUInt32LE(at + 36) };
-}
-
 export interface InodeFields {
   readonly layout: number;
   /** Type bits and permissions. */

@@ -7,7 +7,7 @@ import type { Listing } from "../../../test/image/listing.ts";
 import { chunksOf, type Member, tarOf, withDirectory } from "../testing.ts";
 import { FileType, Inode, impliedDirectory, Tree, type Xattr } from "../tree/index.ts";
 import { writeErofsFromTar } from "../write.ts";
-import { type DataRun, ErofsWriter, readSuperblock } from "./index.ts";
+import { type DataRun, ErofsWriter } from "./index.ts";
 
 const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
 
@@ -244,7 +244,26 @@ describe("space of replaced files", () => {
   });
 });
 
-test("the same input gives the same bytes; the superblock is checked", async () => {
+test("batches of inodes are written between files, while another is half read", async () => {
+  // Tails of 40 MB in all; chunks that end anywhere inside a file; every tenth file with full blocks as well.
+  const files = Array.from({ length: 20_000 }, (_, index) => ({
+    path: `d${index % 50}/f${index}`,
+    data: content(index % 10 === 0 ? 8192 + (index % 2000) : 500 + ((index * 7) % 3300), index),
+  }));
+  const archive = tarOf(...files);
+  await withDirectory(async (directory) => {
+    const path = join(directory, "image");
+    const step = 1_000_000;
+    const count = Math.ceil(archive.length / step);
+    const chunks = Array.from({ length: count }, (_, at) => archive.subarray(at * step, (at + 1) * step));
+    await writeErofsFromTar([chunksOf(...chunks)], path);
+    const image = readErofs(path);
+    const wrong = files.filter(({ path: name, data }) => image.get(`/${name}`)?.sha256 !== sha256(data));
+    expect(wrong.map(({ path: name }) => name)).toEqual([]);
+  });
+});
+
+test("the same input gives the same bytes", async () => {
   const members: Member[] = Array.from({ length: 300 }, (_, index) => ({
     path: `d${index % 7}/f${index}`,
     data: content(index * 37, index),
@@ -264,11 +283,5 @@ test("the same input gives the same bytes; the superblock is checked", async () 
     const [first] = images;
     if (first === undefined) throw new Error("no image");
     for (const image of images) expect(image.equals(first)).toBe(true);
-    expect(readSuperblock(first)).toEqual({ blocks: first.length / 4096 });
-    for (const at of [1024, 1040, 1152, 3000]) {
-      const damaged = Buffer.from(first.subarray(0, 4096));
-      damaged[at] = (damaged[at] ?? 0) ^ 1;
-      expect(readSuperblock(damaged)).toBeUndefined();
-    }
   });
 });

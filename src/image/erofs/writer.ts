@@ -45,6 +45,7 @@ export class ErofsWriter {
 
   /** Begins the data of a regular file of exactly `size` bytes. */
   beginFile(inode: Inode, size: number): void {
+    this.#writeFullBatch();
     const tailSize = inlineTailSize(size, inode.attributes.xattrs);
     const inBlocks = size - tailSize;
     inode.blocks = Math.ceil(inBlocks / BLOCK);
@@ -70,6 +71,7 @@ export class ErofsWriter {
    * @param runs ascending, without overlap, inside the file.
    */
   beginSparseFile(inode: Inode, size: number, runs: readonly DataRun[]): void {
+    this.#writeFullBatch();
     const chunkBits = chunkBitsFor(size);
     const chunks = chunksOf(runs, chunkBits);
     const chunkBlocks = 2 ** (chunkBits - BLOCK_BITS);
@@ -130,10 +132,6 @@ export class ErofsWriter {
 
   /** Waits while too much is queued for the disk, and throws what went wrong there. */
   async drain(): Promise<void> {
-    if (this.#batch.isFull) {
-      this.#data.flush();
-      this.#batch.flush();
-    }
     await this.#output.drain();
   }
 
@@ -154,6 +152,14 @@ export class ErofsWriter {
   /** Waits until nothing writes to the descriptor any more, so that it can be closed. */
   async abort(): Promise<void> {
     await this.#output.settle();
+  }
+
+  /** Only between two files: the memory for the tail of an open one must not be given out again. */
+  #writeFullBatch(): void {
+    if (this.#current !== undefined) throw new Error("a file was not ended");
+    if (!this.#batch.isFull) return;
+    this.#data.flush();
+    this.#batch.flush();
   }
 
   #writeRuns(file: OpenFile, bytes: Uint8Array, runs: readonly LocatedRun[]): void {

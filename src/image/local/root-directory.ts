@@ -19,6 +19,8 @@ export interface WalkOptions {
 const SMALL = 256 * 1024;
 
 interface Walk extends WalkOptions {
+  /** The directory as the user named it, for errors. */
+  readonly base: string;
   readonly writer: ErofsWriter;
   readonly tree: Tree;
   /** Device of the root: other filesystems mounted below it are left out. */
@@ -48,6 +50,7 @@ export async function readRootDirectory(
   const root = directory.stat(".");
   const walk: Walk = {
     ...options,
+    base: path,
     ...target,
     device: root.dev,
     linked: new Map(),
@@ -84,10 +87,10 @@ async function copyDirectory(
         `directories are nested deeper than ${limits.depth}: ${printable(path)}`,
       );
     }
-    for (const name of attempt(path, () => directory.names())) {
+    for (const name of attempt(walk, path, () => directory.names())) {
       walk.signal?.throwIfAborted();
       const childPath = `${path}/${name}`;
-      const stat = attempt(childPath, () => directory.stat(name));
+      const stat = attempt(walk, childPath, () => directory.stat(name));
       await copyEntry(walk, directory, parent, name, childPath, stat, depth);
       if (++walk.files > limits.entries) {
         throw new SmolError("image.limit", `the directory holds more than ${limits.entries} files`);
@@ -119,9 +122,9 @@ async function copyEntry(
   }
   const inode = new Inode(
     type,
-    attempt(path, () => attributesOf(stat, directory, name)),
+    attempt(walk, path, () => attributesOf(stat, directory, name)),
   );
-  if (type === FileType.symlink) inode.target = attempt(path, () => directory.readLink(name));
+  if (type === FileType.symlink) inode.target = attempt(walk, path, () => directory.readLink(name));
   if (type === FileType.character || type === FileType.block) Object.assign(inode, decodeDevice(stat.rdev));
   record(walk, path, inode, stat.size);
   if (type === FileType.regular) await copyFile(walk, directory, inode, name, path, stat);
@@ -130,7 +133,7 @@ async function copyEntry(
   if (type === FileType.directory && stat.dev === walk.device) {
     await copyDirectory(
       walk,
-      attempt(path, () => directory.openDirectory(name)),
+      attempt(walk, path, () => directory.openDirectory(name)),
       inode,
       path,
       depth + 1,
@@ -149,12 +152,12 @@ async function copyFile(
   const { writer } = walk;
   const file = new FileSource(
     path,
-    attempt(path, () => directory.openFile(name)),
+    attempt(walk, path, () => directory.openFile(name)),
   );
   try {
     const size = Number(stat.size);
     // The name may lead to another file by now.
-    if (file.size !== size) throw changed(path);
+    if (file.size !== size) throw changed(walk, path);
     const runs = stat.blocks * 512n < stat.size ? await dataRuns(file) : undefined;
     if (runs === undefined) writer.beginFile(inode, size);
     else writer.beginSparseFile(inode, size, runs);
@@ -226,15 +229,15 @@ function record(walk: Walk, path: string, inode: Inode, size: bigint): void {
   }
 }
 
-function attempt<Result>(path: string, action: () => Result): Result {
+function attempt<Result>(walk: Walk, path: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
     if (error instanceof SmolError) throw error;
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ELOOP") throw changed(path);
-    throw unreadable(printable(path), error);
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ELOOP") throw changed(walk, path);
+    throw unreadable(`${walk.base}${printable(path)}`, error);
   }
 }
 
-const changed = (path: string) =>
-  new SmolError("image.unreadable", `${printable(path)} changed while the directory was read`);
+const changed = (walk: Walk, path: string) =>
+  new SmolError("image.unreadable", `${walk.base}${printable(path)} changed while it was read`);

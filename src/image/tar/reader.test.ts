@@ -285,6 +285,10 @@ describe("ambiguous archives", () => {
     expect(refusal(tarOf({ type: "g", data: paxOf({ path: "x" }) }, {}))).toContain('sets "path"');
     expect(refusal(tarOf({ type: "g", data: paxOf({ size: "1" }) }, {}))).toContain('sets "size"');
     expect(refusal(tarOf({ pax: { path: "a\0b" } }))).toContain("NUL");
+    const many = Object.fromEntries(
+      Array.from({ length: 300 }, (_, index) => [`SCHILY.xattr.user.${index}`, "x"]),
+    );
+    expect(refusal(tarOf({ type: "g", data: paxOf(many) }, {}))).toContain("too many records");
     const lone = Buffer.concat([membersOf({}), Buffer.alloc(512), tarOf(after)]);
     expect(refusal(lone)).toContain("behind an end mark");
     expect(paths(Buffer.concat([tarOf({ path: "a" }), tarOf(after)]))).toEqual(["a"]);

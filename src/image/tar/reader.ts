@@ -201,8 +201,7 @@ export class TarReader {
         this.#longTarget = untilNul(body);
         break;
       case "g":
-        parsePax(body, this.#global);
-        checkGlobal(this.#global);
+        this.#takeGlobal(body);
         break;
       default:
         // A second extended header replaces the first.
@@ -210,6 +209,22 @@ export class TarReader {
         parsePax(body, this.#pax);
     }
     this.#skip(this.#padding);
+  }
+
+  /**
+   * Keeps the global records that mean something for every member. Names and sizes are refused: they make no sense
+   * for all members, and readers disagree on what they do. Anything else (comments) is ignored.
+   */
+  #takeGlobal(body: Buffer): void {
+    const records: PaxRecords = new Map();
+    parsePax(body, records);
+    for (const [keyword, value] of records) {
+      if (/^(path|linkpath|size|GNU\.sparse\..*)$/.test(keyword)) {
+        throw damaged(`a global extended header sets "${keyword}"`);
+      }
+      if (/^(uid|gid|mtime|SCHILY\.xattr\..*)$/s.test(keyword)) this.#global.set(keyword, value);
+    }
+    if (this.#global.size > limits.xattrs) throw beyond("its global extended headers have too many records");
   }
 
   #beginMember(header: Header, block: Buffer): void {
@@ -331,18 +346,4 @@ const paddingOf = (size: number) => (TAR_BLOCK - (size % TAR_BLOCK)) % TAR_BLOCK
 function untilNul(body: Buffer): string {
   const end = body.indexOf(0);
   return body.toString("latin1", 0, end === -1 ? body.length : end);
-}
-
-/** Records that name one file make no sense for all of them, and readers disagree on what they do. */
-function checkGlobal(records: PaxRecords): void {
-  for (const keyword of records.keys()) {
-    if (
-      keyword === "path" ||
-      keyword === "linkpath" ||
-      keyword === "size" ||
-      keyword.startsWith("GNU.sparse.")
-    ) {
-      throw damaged(`a global extended header sets "${keyword}"`);
-    }
-  }
 }

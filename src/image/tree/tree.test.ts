@@ -71,6 +71,8 @@ describe("paths stay inside the root", () => {
     put("s2", FileType.symlink, "s3/s3/s3/s3/s3");
     put("s3", FileType.symlink, ".");
     expect(() => put("s/s/s/s/x")).toThrow(SmolError);
+    put("w", FileType.symlink, "d/../".repeat(800));
+    expect(() => put("w/w/w/x")).toThrow("lead on and on");
   });
 
   test("the proc link does not reach the host", () => {

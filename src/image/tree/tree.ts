@@ -135,7 +135,9 @@ export class Tree {
     const trail: Inode[] = [this.root];
     const waiting = parts.toReversed();
     let links = 0;
+    let steps = 0;
     for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
+      if (++steps > limits.pathSteps) throw badPath(path, "its links lead on and on");
       const here = trail.at(-1) ?? this.root;
       if (part === "..") {
         if (trail.length > 1) trail.pop();
