@@ -105,7 +105,7 @@ describe("a machine that ends by itself", () => {
     process.kill(vmm as number, "SIGKILL");
     const stderr = await new Response(child.stderr).text();
     expect({ code: await child.exited, stderr }).toEqual({
-      code: 1,
+      code: 125,
       stderr: expect.stringContaining("the machine ended unexpectedly"),
     });
   });
