@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { cpSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { type LabResult, runLab } from "./lab/machine.ts";
 import { testImages } from "./support/images.ts";
 import { buildDirectory, program } from "./support/program.ts";
@@ -23,9 +23,8 @@ async function runInside(): Promise<LabResult & { report: string; log: string }>
   try {
     copyFile(program, `${stage}/smolvm`);
     copyFile(process.execPath, `${stage}/bun`);
-    for (const name of readdirSync(import.meta.dir)) {
-      if (name === "support" || name.endsWith(".test.ts"))
-        cpSync(`${import.meta.dir}/${name}`, `${stage}/test/${name}`, { recursive: true });
+    for (const name of ["test/support", "src", ...FILES.map((file) => `test/${file}.test.ts`)]) {
+      cpSync(`${import.meta.dir}/../${name}`, `${stage}/${name}`, { recursive: true });
     }
     const { archive } = await testImages();
     const images = archive.slice(0, archive.lastIndexOf("/"));
