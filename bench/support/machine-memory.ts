@@ -6,12 +6,23 @@ import { printTable } from "./table.ts";
 
 /** What an 8 GiB machine costs its host beyond what its guest uses, idle and after a large allocation. */
 
+const MEMORY_MIB = 8192;
 const ALLOCATE = "1G";
 /** How long the guest has to give freed pages back. */
 const SETTLE_MS = 15_000;
 
 export async function reportMemory(home: Home, title: string): Promise<void> {
-  const child = home.start(["machine", "run", "--mem", "8192", "--name", "memory", "--", "sleep", "100000"]);
+  const child = home.start([
+    "machine",
+    "run",
+    "--mem",
+    `${MEMORY_MIB}`,
+    "--name",
+    "memory",
+    "--",
+    "sleep",
+    "100000",
+  ]);
   try {
     const exec = (...command: string[]) =>
       home.smolvm(["machine", "exec", "--name", "memory", "--", ...command]);
@@ -21,15 +32,13 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
       const guest = guestUse((await exec("cat", "/proc/meminfo")).output);
       const host = hostUse(home);
       const own = host.vmm + host.others - guest.used;
-      rows.push([
-        name,
-        ...[guest.used, guest.cache, host.vmm, host.others, own].map((mib) => mib.toFixed(0)),
-      ]);
+      const cells = [guest.used, guest.reserved, guest.cache, host.vmm, host.others, own];
+      rows.push([name, ...cells.map((mib) => mib.toFixed(0))]);
     };
     await Bun.sleep(SETTLE_MS / 3);
     await sample("idle");
-    // tail keeps all of it in memory of its own.
-    const allocation = exec("sh", "-c", `head -c ${ALLOCATE} /dev/zero | tail -c ${ALLOCATE} | wc -c`);
+    // dd's buffer is one block.
+    const allocation = exec("dd", "if=/dev/zero", "of=/dev/null", `bs=${ALLOCATE}`, "count=1");
     let peak = 0;
     let done = false;
     void allocation.finally(() => {
@@ -39,10 +48,11 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
       peak = Math.max(peak, hostUse(home).vmm);
       await Bun.sleep(100);
     }
-    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", peak.toFixed(0), "", ""]);
+    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", "", peak.toFixed(0), "", ""]);
     await Bun.sleep(SETTLE_MS);
     await sample(`${SETTLE_MS / 1000} s after it was freed`);
-    const columns = ["", "guest uses", "of it page cache", "VMM, host", "other processes, host", "overhead"];
+    const guest = ["guest uses", "of it its kernel's", "of it page cache"];
+    const columns = ["", ...guest, "VMM, host", "other processes, host", "overhead"];
     printTable(`${title} (MiB)`, columns, rows);
   } finally {
     child.kill("SIGTERM");
@@ -50,10 +60,14 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
   }
 }
 
-/** Everything that is not free, in MiB; page cache is part of it. */
-function guestUse(meminfo: string): { used: number; cache: number } {
+/** Everything that is not free, in MiB; what its kernel took at boot and the page cache are parts of it. */
+function guestUse(meminfo: string): { used: number; reserved: number; cache: number } {
   const field = (name: string) => Number(meminfo.match(new RegExp(`^${name}: +(\\d+) kB`, "m"))?.[1]) / 1024;
-  return { used: field("MemTotal") - field("MemFree"), cache: field("Cached") + field("Buffers") };
+  return {
+    used: MEMORY_MIB - field("MemFree"),
+    reserved: MEMORY_MIB - field("MemTotal"),
+    cache: field("Cached") + field("Buffers"),
+  };
 }
 
 /** Proportional set sizes (/proc/PID/smaps_rollup), in MiB: memory that processes share is counted once. */

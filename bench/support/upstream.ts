@@ -32,7 +32,7 @@ export async function upstream(): Promise<string> {
     if (file === undefined || (await sha256File(`${out}/${file}`)) !== wheel.sha256)
       throw new Error(`not the pinned ${pin}`);
     await run(["python3", "-m", "zipfile", "-e", `${out}/${file}`, out]);
-    await run(["mv", `${out}/${wheel.package}`, `${out}/bin`]);
+    await run(["mv", `${out}/smol`, `${out}/bin`]);
     await run(["chmod", "755", `${out}/bin/smol-vmm`]);
     await run(["mkdir", `${out}/rootfs`]);
     await run(["tar", "--zstd", "-xf", `${out}/bin/agent-rootfs.tar.zst`, "-C", `${out}/rootfs`]);

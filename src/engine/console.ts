@@ -18,7 +18,7 @@ export class ConsoleTail {
   /** Adds a chunk, which must not be changed afterwards. */
   push(chunk: Uint8Array): void {
     // A copy of the end: a view would keep the whole chunk alive.
-    const end = chunk.length > this.#capacity ? chunk.slice(-this.#capacity) : chunk;
+    const end = chunk.length > this.#capacity ? Uint8Array.from(chunk.subarray(-this.#capacity)) : chunk;
     this.#kept.push(end);
     this.#size += end.length;
     if (this.#size >= 2 * this.#capacity || this.#kept.length > 256) this.#compact();
