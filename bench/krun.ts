@@ -1,23 +1,15 @@
-import { cpSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { runLab } from "../test/lab/machine.ts";
-import { buildDirectory, program } from "../test/support/program.ts";
+import { linkOrCopy, withScratch } from "../test/lab/scratch.ts";
+import { program } from "../test/support/program.ts";
 import { upstream } from "./support/upstream.ts";
 
 /** krun, in the lab: start and exec against upstream's own command line; memory of a machine. */
 
 const checkout = new URL("..", import.meta.url).pathname;
-mkdirSync(buildDirectory, { recursive: true });
-const stage = mkdtempSync(`${buildDirectory}/bench-`);
-try {
-  const link = (from: string, to: string) => {
-    try {
-      linkSync(from, to);
-    } catch {
-      cpSync(from, to);
-    }
-  };
-  link(program, `${stage}/smolvm`);
-  link(process.execPath, `${stage}/bun`);
+await withScratch(async (stage) => {
+  linkOrCopy(program, `${stage}/smolvm`);
+  linkOrCopy(process.execPath, `${stage}/bun`);
   for (const folder of ["bench/support", "test/support"])
     cpSync(`${checkout}/${folder}`, `${stage}/${folder}`, { recursive: true });
   Bun.spawnSync(["cp", "-al", await upstream(), `${stage}/upstream`]);
@@ -32,6 +24,4 @@ try {
     onStderr: (bytes) => process.stderr.write(bytes),
   });
   process.exitCode = exitCode;
-} finally {
-  rmSync(stage, { recursive: true, force: true });
-}
+});

@@ -1,11 +1,13 @@
 import { describe, expect } from "bun:test";
 import { readdirSync } from "node:fs";
+import { testImages } from "./support/images.ts";
 import { sharedCache } from "./support/program.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
 
 /** What a workload can see and reach. */
 
 const home = useHome();
+const images = await testImages();
 const shell = (script: string) => home.run(["sh", "-c", script]);
 
 describe("a workload", () => {
@@ -58,10 +60,13 @@ describe("a workload", () => {
   });
 
   onBoth("cannot write the files that machines share, whatever it does", async () => {
+    const options = ["--image", images.archive, "--entrypoint", "/bin/sh", "-u", "0"];
+    expect(await home.run(["-c", "true"], { options })).toMatchObject({ exitCode: 0 });
     const before = await hashes();
-    // As root of the guest, with device nodes and mounts of its own.
-    const { output } = await shell(
-      `for disk in /sys/block/vd*; do
+    expect(Object.keys(before).length).toBeGreaterThan(3);
+    // As root of the guest, with device nodes and mounts of its own, and busybox for everything that takes.
+    const script = `
+       for disk in /sys/block/vd*; do
          [ $(cat $disk/ro) = 1 ] || continue
          mknod /tmp/node b $(tr : " " < $disk/dev)
          dd if=/dev/zero of=/tmp/node bs=4096 count=64 conv=fsync && echo "wrote to $disk"
@@ -74,8 +79,8 @@ describe("a workload", () => {
          echo x > /mnt/new && echo "made a file in the share"
          umount /mnt
        done 2>/dev/null
-       echo tried`,
-    );
+       echo tried`;
+    const { output } = await home.run(["-c", script], { options });
     expect(output).toBe("tried\n");
     expect(await hashes()).toEqual(before);
     expect(await shell("echo still fine")).toMatchObject({ output: "still fine\n", exitCode: 0 });

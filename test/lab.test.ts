@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { cpSync, linkSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { type LabResult, runLab } from "./lab/machine.ts";
+import { linkOrCopy, withScratch } from "./lab/scratch.ts";
 import { testImages } from "./support/images.ts";
-import { buildDirectory, program } from "./support/program.ts";
+import { program } from "./support/program.ts";
 
 /**
  * The whole-program tests on krun: all files of this directory once more, with those of their tests that are
@@ -18,11 +19,9 @@ const LIMIT_SECONDS = 900;
 
 /** Runs the tests inside; their results as JUnit XML come from stdout. */
 async function runInside(): Promise<LabResult & { report: string; log: string }> {
-  mkdirSync(buildDirectory, { recursive: true });
-  const stage = mkdtempSync(`${buildDirectory}/lab-`);
-  try {
-    copyFile(program, `${stage}/smolvm`);
-    copyFile(process.execPath, `${stage}/bun`);
+  return await withScratch(async (stage) => {
+    linkOrCopy(program, `${stage}/smolvm`);
+    linkOrCopy(process.execPath, `${stage}/bun`);
     for (const name of ["test/support", "src", ...FILES.map((file) => `test/${file}.test.ts`)]) {
       cpSync(`${import.meta.dir}/../${name}`, `${stage}/${name}`, { recursive: true });
     }
@@ -47,9 +46,7 @@ async function runInside(): Promise<LabResult & { report: string; log: string }>
       },
     });
     return { ...result, ...output };
-  } finally {
-    rmSync(stage, { recursive: true, force: true });
-  }
+  });
 }
 
 const script = `
@@ -62,15 +59,6 @@ done
 code=$?
 cat /tmp/report.xml
 exit $code`;
-
-/** A link where that is possible: both are 100 MB and more. */
-function copyFile(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    cpSync(from, to);
-  }
-}
 
 interface Case {
   readonly name: string;

@@ -16,7 +16,7 @@ export interface Measured {
   readonly stderr: string;
 }
 
-/** Runs a command. @throws Error with the end of its stderr when it fails. */
+/** Runs a command. @throws Error with the last line of its stderr when it fails. */
 export async function measureCommand(
   command: readonly string[],
   options: CommandOptions = {},
@@ -41,6 +41,6 @@ export async function measureCommand(
   const total = performance.now() - start;
   clearTimeout(timer);
   const stderr = await errors;
-  if (code !== 0) throw new Error(`${command.slice(0, 4).join(" ")}: exit ${code}: ${stderr.slice(-300)}`);
+  if (code !== 0) throw new Error(`exit ${code}: ${stderr.trimEnd().split("\n").at(-1)}`);
   return { firstOutput, total, stdout, stderr };
 }

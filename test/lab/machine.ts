@@ -1,8 +1,8 @@
-import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, readFileSync, writeFileSync } from "node:fs";
 import { run } from "../../rootfs/host.ts";
 import { emulatedClockParameters } from "../../src/engine/qemu/clock.ts";
 import { labParts, makeExt4 } from "./parts.ts";
+import { withScratch } from "./scratch.ts";
 
 export interface LabOptions {
   /** Copied to /project inside; what is written there is thrown away. */
@@ -40,15 +40,12 @@ const DISK_UNIT = 64 * 1024;
  */
 export async function runLab(options: LabOptions): Promise<LabResult> {
   const parts = await labParts();
-  const work = mkdtempSync(`${tmpdir()}/smolvm-lab-`);
-  try {
+  return await withScratch(async (work) => {
     const size = Number((await run(["du", "-sm", options.directory])).split("\t")[0]);
     await makeExt4(options.directory, `${work}/project.ext4`, Math.ceil(size * 1.1) + SPARE_MIB);
     writeFileSync(`${work}/command`, commandDisk(options.command));
     return await boot(parts, work, options);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** A shell script whose one command is followed by line ends up to the end of the disk. */
@@ -64,7 +61,9 @@ async function boot(
   work: string,
   options: LabOptions,
 ): Promise<LabResult> {
-  const child = Bun.spawn([...parts.qemu.command, ...qemuArguments(parts, work, options)], {
+  // However this process ends, the machine ends with it.
+  const leash = ["setpriv", "--pdeathsig", "KILL"];
+  const child = Bun.spawn([...leash, ...parts.qemu.command, ...qemuArguments(parts, work, options)], {
     // QEMU's scratch file for writes to the root disk goes below TMPDIR.
     env: { ...process.env, ...parts.qemu.env, TMPDIR: work },
     stdio: ["ignore", "ignore", "pipe", "socket-fd", "socket-fd", "socket-fd"],
@@ -77,8 +76,6 @@ async function boot(
     },
     (options.limitSeconds ?? 300) * 1000,
   );
-  const stop = () => child.kill("SIGKILL");
-  process.on("exit", stop);
   let code = "";
   try {
     const [, , , complaint] = await Promise.all([
@@ -96,7 +93,6 @@ async function boot(
     throw new Error(`the lab's machine ended without a result: ${complaint}${console.slice(-2000)}`);
   } finally {
     clearTimeout(timer);
-    process.off("exit", stop);
   }
 }
 
