@@ -1,5 +1,6 @@
 import { describe, expect } from "bun:test";
 import {
+  chmodSync,
   closeSync,
   cpSync,
   mkdirSync,
@@ -136,7 +137,10 @@ describe("a damaged cache", () => {
           .map((name) => `${ownCache()}/${name}`)
           .filter((path) => statSync(path).isFile() && statSync(path).size > 4096);
         expect(files.length).toBeGreaterThanOrEqual(5);
-        for (const path of files) damage(path);
+        for (const path of files) {
+          chmodSync(path, 0o600);
+          damage(path);
+        }
         const result = await run();
         await home.shell("rm -rf tmp/cache");
         expect(result).toMatchObject({ output: "hello from PATH\n", exitCode: 0 });
