@@ -1,0 +1,2 @@
+export { openCredentials } from "./source.ts";
+export type { CredentialSource, Credentials } from "./types.ts";

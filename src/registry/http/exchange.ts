@@ -1,0 +1,153 @@
+import { SmolError } from "../../errors.ts";
+import { version } from "../../version.ts";
+import { Body, stalled } from "./body.ts";
+import { Transient } from "./failure.ts";
+import { networkError, proxyRefusal } from "./network-error.ts";
+import { chooseProxy, type ProxyChoice } from "./proxy.ts";
+import type { TlsOptions } from "./trust.ts";
+
+/** How servers are reached. */
+export interface Connections {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly proxy: ProxyChoice | undefined;
+  readonly stallMs: number;
+  readonly connectMs: number;
+  /** Whom to trust at this address. */
+  readonly tls: (url: URL) => Promise<TlsOptions>;
+}
+
+export interface Request {
+  readonly url: URL;
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  /** Where it came from, after redirects. */
+  readonly url: URL;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Body;
+}
+
+/**
+ * One request and its answer; redirects are answers too. The bytes of the body are those on the wire: nothing is
+ * decompressed behind the back of whoever counts and hashes them.
+ *
+ * @throws Transient, or SmolError for what will not pass.
+ */
+export async function exchange(request: Request, connections: Connections): Promise<Answer> {
+  const { url, signal } = request;
+  const proxy = chooseProxy(url, connections.env, connections.proxy);
+  const tls = url.protocol === "https:" ? await connections.tls(url) : undefined;
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const release = () => signal?.removeEventListener("abort", abort);
+  const context = { url, proxy: proxy?.host, stallMs: connections.stallMs, abort, release, signal };
+  try {
+    const fetching = send(request, { proxy: proxy?.url, tls, signal: controller.signal });
+    const response = await inTime(fetching, proxy?.address ?? url, connections);
+    const { status, headers } = response;
+    const body = new Body(response.body, context);
+    if (status !== 407 || proxy === undefined) return { url, status, headers, body };
+    // Plain http is not tunnelled: the proxy's refusal comes as the answer.
+    await body.cancel();
+    throw proxyRefusal(url, proxy.host, status);
+  } catch (error) {
+    release();
+    abort();
+    signal?.throwIfAborted();
+    throw error instanceof Transient || error instanceof SmolError
+      ? error
+      : networkError(error, url, proxy?.host);
+  }
+}
+
+/** Starts fetch with nothing left to the environment of the process, which it would obey by itself. */
+function send(
+  request: Request,
+  options: { proxy: string | undefined; tls: TlsOptions | undefined; signal: AbortSignal },
+): Promise<Response> {
+  const { url, method, headers, body } = request;
+  const init: BunFetchRequestInit = {
+    method,
+    headers: { "User-Agent": `smolvm/${version}`, "Accept-Encoding": "identity", ...headers },
+    redirect: "manual",
+    decompress: false,
+    signal: options.signal,
+    ...(body === undefined ? {} : { body }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  };
+  // `false` is not in the types, and the only value that keeps fetch from using HTTP_PROXY (measured, Bun 1.4.5).
+  if (options.proxy === undefined) return fetch(url, { ...init, proxy: false as unknown as string });
+  return withoutNoProxy(() => fetch(url, { ...init, proxy: options.proxy }));
+}
+
+/**
+ * Whether to use a proxy is decided already; fetch would look at NO_PROXY again and go around the proxy of
+ * `--proxy`. It reads the variables before it returns, so nobody else sees that they are gone.
+ */
+function withoutNoProxy<T>(start: () => T): T {
+  const names = ["NO_PROXY", "no_proxy"];
+  const saved = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) delete process.env[name];
+  try {
+    return start();
+  } finally {
+    for (const [name, value] of saved) if (value !== undefined) process.env[name] = value;
+  }
+}
+
+/** Waits for the head of the answer: as long as `stallMs`, or `connectMs` when not even a connection is possible. */
+async function inTime(
+  fetching: Promise<Response>,
+  address: URL,
+  connections: Connections,
+): Promise<Response> {
+  const { stallMs, connectMs } = connections;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stallTimer = setTimeout(() => reject(stalled(address, stallMs)), stallMs);
+  // fetch does not say whether it is connected. After half the time a second connection finds out.
+  const probeTimer = setTimeout(() => {
+    canConnect(address, connectMs / 2).then((can) => {
+      if (!can) reject(unconnected(address, connectMs));
+    });
+  }, connectMs / 2);
+  fetching.catch(() => {});
+  try {
+    return await Promise.race([fetching, promise]);
+  } finally {
+    clearTimeout(stallTimer);
+    clearTimeout(probeTimer);
+  }
+}
+
+async function canConnect(address: URL, withinMs: number): Promise<boolean> {
+  const port = Number(address.port) || (address.protocol === "https:" ? 443 : 80);
+  const hostname = address.hostname.replace(/^\[|\]$/g, "");
+  const connecting = Bun.connect({ hostname, port, socket: { data() {} } }).then(
+    (socket) => {
+      socket.end();
+      return true;
+    },
+    // Refused, or no such host: fetch says so itself, and better.
+    () => true,
+  );
+  return await Promise.race([connecting, Bun.sleep(withinMs).then(() => false)]);
+}
+
+const unconnected = (address: URL, connectMs: number) =>
+  new Transient(
+    new SmolError(
+      "registry.unreachable",
+      `no connection to ${address.host} within ${connectMs / 1000} seconds`,
+      {
+        hint: "a firewall may be in between; a proxy comes from HTTPS_PROXY or --proxy",
+      },
+    ),
+    { absent: true },
+  );

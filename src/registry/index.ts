@@ -1,0 +1,30 @@
+/** Registries: names of images, and a client that pulls (OCI distribution specification 1.1, Docker registry v2). */
+import type { BlobDescriptor, Reference, RegistryOptions, Repository } from "./types.ts";
+
+export type { CredentialSource, Credentials } from "./credentials/index.ts";
+export { parseReference } from "./reference.ts";
+export type {
+  BlobDescriptor,
+  BlobOptions,
+  Manifest,
+  Reference,
+  RegistryOptions,
+  Repository,
+  RetryEvent,
+} from "./types.ts";
+
+/** A repository to pull from. Nothing is loaded or sent before it is asked for something. */
+export function openRepository(reference: Reference, options: RegistryOptions): Repository {
+  let opened: Promise<Repository> | undefined;
+  const open = () => {
+    opened ??= import("./pull/index.ts").then((pull) => pull.createRepository(reference, options));
+    return opened;
+  };
+  return {
+    manifest: async (tagOrDigest, maxBytes) => (await open()).manifest(tagOrDigest, maxBytes),
+    resolve: async (tagOrDigest, maxBytes) => (await open()).resolve(tagOrDigest, maxBytes),
+    async *blob(descriptor: BlobDescriptor, blobOptions) {
+      yield* (await open()).blob(descriptor, blobOptions);
+    },
+  };
+}

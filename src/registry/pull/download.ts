@@ -1,0 +1,143 @@
+import { SmolError } from "../../errors.ts";
+import { shortDigest } from "../digest.ts";
+import { type Answer, contentLength, parseContentRange, Transient } from "../http/index.ts";
+import { printable } from "../printable.ts";
+import type { BlobDescriptor } from "../types.ts";
+import type { Patience } from "./patience.ts";
+import { refusal } from "./refusal.ts";
+import type { Session } from "./session.ts";
+
+/** One blob on its way, over as many connections and servers as it takes. */
+export class Download {
+  readonly #descriptor: BlobDescriptor;
+  /** Bytes that the consumer has. */
+  #offset = 0;
+  /** Strong validator of what the first part came from (RFC 9110, 8.8.3). */
+  #etag: string | undefined;
+  #rangeFails = false;
+
+  constructor(descriptor: BlobDescriptor) {
+    this.#descriptor = descriptor;
+  }
+
+  /**
+   * The bytes that are still missing, from one server.
+   *
+   * @throws what `patience` does not want to try again; another server can then go on.
+   */
+  async *from(
+    session: Session,
+    patience: Patience,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size } = this.#descriptor;
+    // Another server may know ranges, and has validators of its own.
+    this.#rangeFails = false;
+    this.#etag = undefined;
+    while (this.#offset < size) {
+      let answer: Answer | undefined;
+      try {
+        answer = await this.#open(session, signal);
+        let skip = await this.#toSkip(answer, session);
+        for (let part = await answer.body.read(); part !== undefined; part = await answer.body.read()) {
+          const skipped = Math.min(skip, part.byteLength);
+          skip -= skipped;
+          const fresh = part.subarray(skipped);
+          if (this.#offset + fresh.byteLength > size)
+            throw this.#wrong(session, `is longer than ${size} bytes`).error;
+          if (fresh.byteLength === 0) continue;
+          this.#offset += fresh.byteLength;
+          patience.progress();
+          yield fresh;
+        }
+        if (this.#offset < size) throw this.#broken(session, answer);
+      } catch (failure) {
+        // The end of the last byte is missing only to the protocol, e.g. the last chunk's mark.
+        if (failure instanceof Transient && this.#offset === size && !signal?.aborted) return;
+        await patience.afterFailure(this.#explain(failure, answer, session), signal);
+      } finally {
+        await answer?.body.cancel();
+      }
+    }
+  }
+
+  async #open(session: Session, signal: AbortSignal | undefined): Promise<Answer> {
+    const { digest, urls } = this.#descriptor;
+    const headers: Record<string, string> = {};
+    const resumes = this.#offset > 0 && !this.#rangeFails;
+    if (resumes) {
+      headers.Range = `bytes=${this.#offset}-`;
+      if (this.#etag !== undefined) headers["If-Range"] = this.#etag;
+    }
+    const answer = await session.send({ path: `blobs/${digest}`, method: "GET", headers, signal });
+    if (answer.status === 200 || (answer.status === 206 && resumes)) return answer;
+    if (answer.status === 416 && resumes) {
+      await answer.body.cancel();
+      this.#rangeFails = true;
+      throw new Transient(
+        new SmolError("registry.bad_answer", `${answer.url.host} cannot resume a download`),
+      );
+    }
+    const error = await refusal(answer, `blob ${shortDigest(digest)} of ${session.repository}`, session);
+    throw urls === undefined || urls.length === 0 ? error : foreign(error, urls);
+  }
+
+  /** Checks what the head of the answer promises. @returns bytes at its beginning that the consumer has already. */
+  async #toSkip(answer: Answer, session: Session): Promise<number> {
+    const { size } = this.#descriptor;
+    const { headers } = answer;
+    const etag = headers.get("etag") ?? undefined;
+    if (this.#offset === 0)
+      this.#etag = etag !== undefined && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : undefined;
+    const partial = answer.status === 206;
+    const length = contentLength(headers);
+    const expected = partial ? undefined : size;
+    if (expected !== undefined && length !== undefined && length !== expected) {
+      throw this.#wrong(session, `has ${length} bytes instead of ${expected}`);
+    }
+    const encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
+    // Storages repeat what they were told when the blob was stored. With the right length it is the blob as it is.
+    if (encoding !== "identity" && !partial && length === undefined) {
+      throw this.#wrong(session, `is sent with the encoding ${printable(encoding, 20)}`);
+    }
+    if (!partial) return this.#offset;
+    const range = parseContentRange(headers.get("content-range"));
+    if (range?.first === this.#offset && (range.total === undefined || range.total === size)) return 0;
+    this.#rangeFails = true;
+    throw this.#wrong(session, "comes from another place than was asked for");
+  }
+
+  /** How far it came says more about a broken connection than that it broke. */
+  #explain(failure: unknown, answer: Answer | undefined, session: Session): unknown {
+    if (!(failure instanceof Transient) || failure.error.code !== "registry.broken_connection")
+      return failure;
+    return answer === undefined ? failure : this.#broken(session, answer);
+  }
+
+  #broken(session: Session, answer: Answer): Transient {
+    const { size } = this.#descriptor;
+    const host = answer.url.host;
+    const what = `${host} ended ${this.#name(session)} after ${this.#offset} of ${size} bytes`;
+    return new Transient(new SmolError("registry.broken_connection", what));
+  }
+
+  #wrong(session: Session, what: string): Transient {
+    const { registry } = session.endpoint;
+    return new Transient(
+      new SmolError("registry.bad_answer", `${this.#name(session)} at ${registry} ${what}`),
+    );
+  }
+
+  #name(session: Session): string {
+    return `blob ${shortDigest(this.#descriptor.digest)} of ${session.repository}`;
+  }
+}
+
+/** Layers of Windows' base images come from Microsoft alone; nothing is fetched from addresses in a manifest. */
+function foreign(error: SmolError, urls: readonly string[]): SmolError {
+  const first = urls[0] ?? "";
+  const host = URL.canParse(first) ? new URL(first).host : "elsewhere";
+  return new SmolError(error.code, `${error.message}; its manifest names ${printable(host, 80)} instead`, {
+    hint: "foreign layers are fetched from the registry only: push the image with them (docker push --allow-nondistributable-artifacts)",
+  });
+}

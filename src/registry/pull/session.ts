@@ -1,0 +1,123 @@
+import { Authorizer } from "../auth/index.ts";
+import {
+  type Answer,
+  type Connections,
+  follow,
+  loadTrust,
+  notNow,
+  proxySecrets,
+  Secrets,
+  type TlsOptions,
+} from "../http/index.ts";
+import type { RegistryOptions } from "../types.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { findBase } from "./scheme.ts";
+
+/** Without a token or with one that has ended, and with a new one. */
+const MAX_ROUNDS = 2;
+
+export interface SessionRequest {
+  /** Below the repository: `manifests/latest`. */
+  readonly path: string;
+  readonly method: "GET" | "HEAD";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The conversation with one server about one repository: its scheme, its certificates and its tokens. */
+export class Session {
+  readonly endpoint: Endpoint;
+  readonly repository: string;
+  readonly secrets = new Secrets();
+  /** Whether the server has ever answered. */
+  answered = false;
+  readonly #connections: Connections;
+  readonly #authorizer: Authorizer;
+  readonly #signal: AbortSignal | undefined;
+  #base: Promise<URL> | undefined;
+  #trust: ReturnType<typeof loadTrust> | undefined;
+
+  constructor(endpoint: Endpoint, repository: string, options: RegistryOptions) {
+    this.endpoint = endpoint;
+    this.repository = repository;
+    this.#signal = options.signal;
+    const env = options.env ?? process.env;
+    this.secrets.add(...proxySecrets(env, options.proxy));
+    this.#connections = {
+      env,
+      proxy: options.proxy,
+      stallMs: options.stallMs ?? 30_000,
+      connectMs: options.connectMs ?? 10_000,
+      tls: (url) => this.#tls(url, env),
+    };
+    this.#authorizer = new Authorizer({
+      registry: endpoint.registry,
+      repository,
+      credentials: options.credentials,
+      connections: this.#connections,
+      secrets: this.secrets,
+      insecure: endpoint.insecure,
+      signal: options.signal,
+    });
+  }
+
+  /**
+   * Sends one request, authenticated when the registry wants that, over redirects.
+   *
+   * @returns an answer with any status that is final, 401 and 404 included; its body must be read or cancelled.
+   * @throws Transient, SmolError
+   */
+  async send({ path, method, headers, signal }: SessionRequest): Promise<Answer> {
+    const base = await this.#findBase();
+    const url = new URL(`/v2/${this.repository}/${path}`, base);
+    for (let round = 1; ; round += 1) {
+      const authorization = await this.#authorizer.header();
+      const withAuthorization =
+        authorization === undefined ? headers : { ...headers, Authorization: authorization };
+      const answer = await follow({ url, method, headers: withAuthorization, signal }, this.#connections);
+      this.answered = true;
+      const later = await notNow(answer, this.secrets);
+      if (later !== undefined) throw later;
+      // The 401 of a storage that we were redirected to is not for us.
+      if (answer.status !== 401 || answer.url.origin !== base.origin || round === MAX_ROUNDS) return answer;
+      const wants = answer.headers.get("www-authenticate");
+      if (!(await this.#retryWith(base, wants, authorization, answer))) return answer;
+    }
+  }
+
+  /** Whether we know who we are at this registry: decides how a refusal is explained. */
+  async hasCredentials(): Promise<boolean> {
+    return (await this.#authorizer.credentials()) !== undefined;
+  }
+
+  async #retryWith(
+    base: URL,
+    wants: string | null,
+    sent: string | undefined,
+    answer: Answer,
+  ): Promise<boolean> {
+    try {
+      const again = await this.#authorizer.accept(base, wants, sent);
+      if (again) await answer.body.discard();
+      return again;
+    } catch (error) {
+      await answer.body.cancel();
+      throw error;
+    }
+  }
+
+  #findBase(): Promise<URL> {
+    this.#base ??= findBase(this.endpoint, this.#connections, this.#signal).catch((error) => {
+      this.#base = undefined;
+      throw error;
+    });
+    return this.#base;
+  }
+
+  async #tls(url: URL, env: Connections["env"]): Promise<TlsOptions> {
+    const { registry, caFile, insecure, host } = this.endpoint;
+    this.#trust ??= loadTrust({ registry, caFile, insecure, env });
+    const trust = await this.#trust;
+    return trust(url.origin === new URL(`https://${host}/`).origin);
+  }
+}
