@@ -26,7 +26,7 @@ export const Krun = {
   logStyleNever: 2,
   logIgnoreEnvironment: 1,
   kernelFormat: { raw: 0, elf: 1 },
-  diskFormatRaw: 0,
+  diskFormat: { raw: 0, vmdk: 2 },
   /** What a guest's flush does: nothing, or fsync. */
   sync: { none: 0, full: 2 },
   /** No transparent socket impersonation: it would give the guest the host's network. */

@@ -25,6 +25,7 @@ describe("machine ls", () => {
       memory_mib: 512,
       storage_gb: 3,
       image: null,
+      image_id: null,
       ephemeral: true,
       engine,
       pid: home.roles("__machine")[0],

@@ -92,7 +92,7 @@ async function hashes(): Promise<Record<string, string>> {
   const directory = `${sharedCache()}/smolvm`;
   const found: Record<string, string> = {};
   for (const name of readdirSync(directory, { recursive: true }) as string[]) {
-    if (!/\.erofs$|kernel$|share\/smolvm$/.test(name)) continue;
+    if (!/\.(erofs|data|vmdk)$|kernel$|share\/smolvm$/.test(name)) continue;
     const hash = new Bun.CryptoHasher("sha256");
     for await (const chunk of Bun.file(`${directory}/${name}`).stream()) hash.update(chunk);
     found[name] = hash.digest("hex");

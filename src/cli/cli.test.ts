@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
-import { COMMANDS } from "./table/index.ts";
+import { COMMANDS, GROUPS } from "./table/index.ts";
 
 const MAIN = join(import.meta.dir, "../main.ts");
 
@@ -52,7 +52,7 @@ describe("version", () => {
 });
 
 describe("help", () => {
-  const topics = [[], ["machine"], ...COMMANDS.map(({ path }) => [...path])];
+  const topics = [[], ...[...GROUPS, ...COMMANDS].map(({ path }) => [...path])];
   const pages = topics.flatMap((topic) => ["-h", "--help"].map((option) => [...topic, option]));
 
   test.each(pages.map((argv) => [argv] as const))(
@@ -89,12 +89,25 @@ describe("help", () => {
         smolvm COMMAND [OPTIONS]
 
       Commands:
-        machine run   Run a command in a new machine and remove the machine
-        machine exec  Run one more command in a running machine
-        machine ls    List the machines
-        doctor        Say which engines work on this host, and what to do about the others
-        completion    Print a shell's completion script
-        help          Print the manual, or a command's help
+        machine run             Run a command in a new machine and remove the machine
+        machine exec            Run one more command in a running machine
+        machine ls              List the machines
+        machine images          Show the images of machines and the room they take
+        machine prune           Remove layers of images that nobody needs
+        images ls               List the images that are kept on this host
+        images pull             Get images from registries, or look for newer ones
+        images rm               Remove images from this host
+        images inspect          Print everything about images that are kept on this host
+        images prune            Remove images and layers that nobody needs
+        pull                    The same as images pull
+        config show             Show the settings that are in effect
+        config registries show  Show the registries that are configured
+        config registries edit  Open the settings file in an editor, then check it
+        config registries init  Create a settings file with examples
+        config registries path  Print the path of the settings file
+        doctor                  Say which engines work on this host, and what to do about the others
+        completion              Print a shell's completion script
+        help                    Print the manual, or a command's help
 
       Options:
         -h, --help       Print help: -h in short, --help in full
@@ -114,9 +127,11 @@ describe("help", () => {
         smolvm machine COMMAND [OPTIONS]
 
       Commands:
-        machine run   Run a command in a new machine and remove the machine
-        machine exec  Run one more command in a running machine
-        machine ls    List the machines
+        machine run     Run a command in a new machine and remove the machine
+        machine exec    Run one more command in a running machine
+        machine ls      List the machines
+        machine images  Show the images of machines and the room they take
+        machine prune   Remove layers of images that nobody needs
 
       A command's help: smolvm machine COMMAND -h
       "
@@ -131,8 +146,14 @@ describe("help", () => {
         smolvm machine run [OPTIONS] [--] [COMMAND...]
 
       Options:
-        -I, --image <IMAGE>              Image archive, OCI layout, root directory, or - for stdin
-            --oci-platform <OS/ARCH>     Which one of a multi-platform image to take
+        -I, --image <IMAGE>              Image of a registry or of a file or directory, or - for stdin
+            --oci-platform <OS/ARCH>     Which one of a multi-platform image to take, e.g. linux/arm/v7
+            --pull <WHEN>                Ask the registry: missing, always or never (default: missing)
+        -q, --quiet                      Show no progress of a download, as --progress none
+            --progress <MODE>            Show a download as auto, tty, plain, json or none (default: auto)
+            --proxy <URL>                Download through this proxy (default: $HTTPS_PROXY, $HTTP_PROXY)
+            --no-proxy <LIST>            Hosts to reach without a proxy (default: $NO_PROXY)
+            --max-image-size <SIZE>      Give up on a larger image (default: 256G)
             --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
         -i, --interactive                Pass stdin on to the command
         -t, --tty                        Give the command a terminal; -it for a shell
@@ -190,8 +211,8 @@ describe("help", () => {
       Looking changes nothing and starts nothing.
 
       --json prints an array of objects with the keys name, state, cpus, memory_mib, pid, created_at
-      (seconds since 1970), storage_gb, overlay_gb, image (null for the built-in one), entrypoint, cmd,
-      ephemeral and engine.
+      (seconds since 1970), storage_gb, overlay_gb, image and image_id (null for the built-in one),
+      entrypoint, cmd, ephemeral and engine.
 
       Options:
             --json     Print a JSON array
@@ -202,6 +223,53 @@ describe("help", () => {
         smolvm machine ls --json | jq -r '.[].name'
       "
     `);
+  });
+});
+
+describe("images where none was ever pulled", () => {
+  const nowhere = join(tmpdir(), `smolvm-no-images-${process.pid}`);
+
+  test.each([
+    [["images", "ls"], "No cached images.\n"],
+    [["image", "list", "-v", "--no-trunc"], "No cached images.\n"],
+    [["images", "ls", "-q"], ""],
+    [["images", "ls", "--names"], ""],
+    [["images", "ls", "--json"], "[]\n"],
+    [["images", "prune"], "No unreferenced layers to remove.\n"],
+    [["images", "prune", "--all", "-f", "--dry-run"], "No unused images to remove.\n"],
+    [["machine", "prune"], "No unreferenced layers to remove.\n"],
+    [
+      ["machine", "images"],
+      "Storage Usage:\n  Total:  64.0 GiB\n  Used:   0 B\n  Layers: 0\n\nNo cached images.\n",
+    ],
+  ])("%j prints %j and creates nothing", (argv, stdout) => {
+    expect(smolvm(argv, { SMOLVM_DATA_DIR: nowhere })).toEqual({ exitCode: 0, stdout, stderr: "" });
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test.each([
+    [["images", "rm", "alpine"], "image.not_found"],
+    [["images", "inspect", "alpine"], "image.not_found"],
+    [["machine", "images", "--name", "nobody"], "machine.not_found"],
+    [["machine", "prune", "--name", "nobody"], "machine.not_found"],
+  ])("%j: %s, exit code 1", (argv, code) => {
+    const { exitCode, stdout, stderr } = smolvm([...argv, "--json"], { SMOLVM_DATA_DIR: nowhere });
+    expect({ exitCode, stdout, code: JSON.parse(stderr).error.code }).toEqual({
+      exitCode: 1,
+      stdout: "",
+      code,
+    });
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test("the group's name alone says how to list them", () => {
+    expect(smolvm(["images"])).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr:
+        "error: expected a command after `smolvm images`: ls, pull, rm, inspect, prune\n" +
+        "hint: `smolvm images ls` lists the images\n",
+    });
   });
 });
 
@@ -246,7 +314,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, doctor, completion, help
+      "error: expected a command after \`smolvm\`: machine, images, pull, config, doctor, completion, help
       hint: see \`smolvm -h\`
       "
       ,

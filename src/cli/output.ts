@@ -1,4 +1,7 @@
 import { errnoOf, SmolError } from "../errors.ts";
+import { oneLine } from "../values/index.ts";
+
+export { oneLine };
 
 /**
  * Writes results to stdout, whole, before it resolves. A reader that has gone away (`smolvm … | head -1`) is no
@@ -18,16 +21,24 @@ export async function print(text: string): Promise<void> {
   }
 }
 
-/** Something the user should know, which does not stop the command: one line on stderr. */
-export function warn(message: string): void {
-  console.error(`note: ${oneLine(message)}`);
+/**
+ * Prints a value as JSON, indented. Strings of images and guests keep their value, but not one character of them can
+ * be obeyed by a terminal: JSON itself only escapes those below U+0020.
+ */
+export async function printJson(value: unknown): Promise<void> {
+  const text = JSON.stringify(value, null, 2).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  await print(`${text}\n`);
 }
 
-/**
- * The text without line breaks and control characters: names and messages may come from an image or a guest,
- * and must not be able to write to the user's terminal.
- */
-export function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, " ").trim();
+/** A line on stderr. Not console.error, which Bun paints red on any terminal, also where TERM is dumb. */
+export function complain(line: string): void {
+  console.warn(line);
+}
+
+/** Something the user should know, which does not stop the command: one line on stderr. */
+export function warn(message: string): void {
+  complain(`note: ${oneLine(message)}`);
 }

@@ -1,5 +1,5 @@
 import { ExitCode, messageOf, SmolError } from "../errors.ts";
-import { oneLine } from "./output.ts";
+import { complain, oneLine } from "./output.ts";
 
 interface ReportOptions {
   /** Print the error as a JSON object. */
@@ -23,10 +23,10 @@ export function report(error: unknown, { json, failureCode }: ReportOptions): nu
   const message = known ? oneLine(error.message) : `internal error: ${oneLine(messageOf(error))}`;
   const hint = known ? error.hint && oneLine(error.hint) : REPORT_HINT;
   if (json) {
-    console.error(JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } }));
+    complain(JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } }));
   } else {
-    console.error(known ? `error: ${message}` : message);
-    if (hint) console.error(`hint: ${hint}`);
+    complain(known ? `error: ${message}` : message);
+    if (hint) complain(`hint: ${hint}`);
   }
   if (process.env.SMOLVM_DEBUG === "1") console.error(error);
   if (known && error.exitCode !== undefined) return error.exitCode;

@@ -4,11 +4,13 @@ import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 export { type ChooseOptions, chooseEngine, engineByName, engineNames } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
 export type {
+  DiskFormat,
   Engine,
   EngineName,
   LaunchOptions,
   RunningVm,
   Verdict,
+  VmDisk,
   VmExit,
   VmShare,
   VmSpec,

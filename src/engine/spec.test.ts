@@ -80,5 +80,8 @@ test("names and paths that would mean something else to a VMM", () => {
   expect(problem({ shares: [{ tag: "a,b", path: directory, readOnly: true }] })).toStartWith(
     "engine.bad_spec",
   );
+  expect(problem({ disks: [{ path: file, readOnly: false, format: "vmdk" }] })).toBe(
+    "engine.bad_spec: not a disk to write to: DIR/file",
+  );
   expect(problem({ agentSocket: `/${"x".repeat(107)}` })).toStartWith("engine.bad_spec");
 });

@@ -43,6 +43,7 @@ export function checkSpec(spec: VmSpec, commandLine: string, limits: SpecLimits)
 function checkFiles(spec: VmSpec): void {
   requireFile("kernel", spec.kernel, constants.R_OK);
   for (const disk of spec.disks) {
+    if (disk.format === "vmdk" && !disk.readOnly) throw badSpec(`not a disk to write to: ${disk.path}`);
     requireFile("disk", disk.path, disk.readOnly ? constants.R_OK : constants.R_OK | constants.W_OK);
   }
   for (const share of spec.shares) {

@@ -13,8 +13,8 @@ export interface VmSpec {
   readonly kernel: string;
   /** Kernel parameters of the caller's, one each; console, reboot and timing parameters are the engine's. */
   readonly commandLine: readonly string[];
-  /** Raw disk images: /dev/vda, /dev/vdb, … in this order. */
-  readonly disks: readonly { readonly path: string; readonly readOnly: boolean }[];
+  /** Disk images: /dev/vda, /dev/vdb, … in this order. */
+  readonly disks: readonly VmDisk[];
   /** Directories given by virtio-fs (krun); read-only is enforced on the host's side. */
   readonly shares: readonly VmShare[];
   /** Unix socket on which the caller already listens; the guest's agent channel becomes one connection to it. */
@@ -23,6 +23,16 @@ export interface VmSpec {
   readonly agentPort: number;
   /** The writable disks are thrown away afterwards: a flush of the guest's need not reach the host's disk. */
   readonly ephemeral: boolean;
+}
+
+/** `vmdk`: a descriptor that joins several files, which it names relative to itself, into one read-only disk. */
+export type DiskFormat = "raw" | "vmdk";
+
+export interface VmDisk {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Default: raw. */
+  readonly format?: DiskFormat;
 }
 
 export interface VmShare {

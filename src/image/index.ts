@@ -3,10 +3,26 @@
  *
  * Everything heavy is loaded when it is needed: opening an image that is in the cache costs a few milliseconds.
  */
+import type { Settings } from "../config/index.ts";
+import type { NameOptions } from "./manage/index.ts";
+import { hostPlatform } from "./platform.ts";
+import type { ImageSummary, OpenImageOptions, PullOptions, RemovedImages } from "./types.ts";
 import type { WriteErofsOptions, WrittenErofs } from "./write.ts";
 
-export { isLocalImage, openLocalImage } from "./open.ts";
-export type { BootableImage, ImageConfig, ImageProgress, OpenImageOptions, Platform } from "./types.ts";
+export { openLocalImage } from "./open.ts";
+export { type OpenAnyImageOptions, openImage } from "./open-image.ts";
+export type {
+  BootableImage,
+  ImageConfig,
+  ImageProgress,
+  ImageSummary,
+  OpenImageOptions,
+  Platform,
+  PullOptions,
+  PullPolicy,
+  PullProgress,
+  RemovedImages,
+} from "./types.ts";
 export type { WriteErofsOptions, WrittenErofs };
 
 /**
@@ -36,4 +52,74 @@ export async function writeErofsFromFile(
 ): Promise<{ sizeBytes: number }> {
   const module = await import("./write.ts");
   return await module.writeErofsFromFile(source, name, path);
+}
+
+/** What a pull brought. */
+export interface PulledImage {
+  readonly id: string;
+  /** Digest of what the reference names in the registry: an index or a manifest. */
+  readonly digest: string;
+  /** As users write it. */
+  readonly reference: string;
+  readonly sizeBytes: number;
+  /** Whether the reference led somewhere else before, or nowhere. */
+  readonly changed: boolean;
+}
+
+/**
+ * Makes the cache's image of a reference the one that the registry has now.
+ *
+ * @throws SmolError `registry.*`, `image.*`
+ */
+export async function pullImage(
+  name: string,
+  options: OpenImageOptions & PullOptions & { readonly settings: Settings },
+): Promise<PulledImage> {
+  const [{ parseReference }, { pull }] = await Promise.all([
+    import("../registry/index.ts"),
+    import("./pull/index.ts"),
+  ]);
+  const reference = parseReference(name, { registry: options.settings.images.defaultRegistry });
+  const platform = options.platform ?? hostPlatform();
+  const pulled = await pull({ policy: "always", ...options, reference, platform });
+  // Until it is safe from a power cut, the image would be pulled again after one.
+  await pulled.durable;
+  const { id, sizeBytes } = pulled.stored;
+  return { id, digest: pulled.digest, reference: reference.familiar, sizeBytes, changed: pulled.changed };
+}
+
+/** The images in a cache, the last used one first. Changes nothing. @param cacheDir `Paths.cache` */
+export async function listImages(cacheDir: string): Promise<ImageSummary[]> {
+  return (await import("./manage/index.ts")).listImages(`${cacheDir}/images`);
+}
+
+/**
+ * One image of the cache.
+ *
+ * @param name a reference, an id or its first digits (at least 6), or the digest of a manifest.
+ * @throws SmolError `image.not_found`, `image.ambiguous_name`
+ */
+export async function inspectImage(
+  cacheDir: string,
+  name: string,
+  options: NameOptions = {},
+): Promise<ImageSummary> {
+  return (await import("./manage/index.ts")).inspectImage(`${cacheDir}/images`, name, options);
+}
+
+/** Takes references off and removes images with their last one; see manage/remove.ts. */
+export async function removeImages(
+  cacheDir: string,
+  names: readonly string[],
+  options: NameOptions & { readonly force?: boolean } = {},
+): Promise<RemovedImages> {
+  return (await import("./manage/index.ts")).removeImages(`${cacheDir}/images`, names, options);
+}
+
+/** Removes what nobody needs; see manage/remove.ts. */
+export async function pruneImages(
+  cacheDir: string,
+  options: { readonly all?: boolean; readonly dryRun?: boolean },
+): Promise<RemovedImages> {
+  return (await import("./manage/index.ts")).pruneImages(`${cacheDir}/images`, options);
 }

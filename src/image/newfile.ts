@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { flock, linkDescriptor } from "../../ffi/libc.ts";
 import { errnoOf } from "../errors.ts";
@@ -26,6 +26,13 @@ export class NewFile {
     this.fd = openSync(this.#temporary, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o644);
     // Tells other processes that the name is in use.
     flock(this.fd, "exclusive", false);
+  }
+
+  /** Writes bytes at a position. @throws the error of pwrite(2) */
+  writeAt(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    }
   }
 
   /** Gives the file its name, in the place of whatever has it now, and closes it. */
@@ -80,10 +87,13 @@ export function openUnnamed(directory: string): number | undefined {
   }
 }
 
+/** The one lock file that stays: it is shared, and whoever releases it does not know whether others hold it. */
+const KEPT = "store.lock";
+
 /** Removes what killed processes left: temporary files that nobody writes to, locks that nobody holds. */
 export function sweepLeftovers(directory: string): void {
   for (const name of readdirSync(directory)) {
-    if (!/^\..*\.\d+\.tmp$|\.lock$/.test(name)) continue;
+    if (!/^\..*\.\d+\.tmp$|\.lock$/.test(name) || name === KEPT) continue;
     const path = `${directory}/${name}`;
     try {
       const fd = openSync(path, "r");

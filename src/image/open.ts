@@ -1,18 +1,22 @@
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { errnoOf } from "../errors.ts";
+import { SmolError } from "../errors.ts";
 import { describeSource, type LocalSource } from "./local/source.ts";
 import { hostPlatform } from "./platform.ts";
 import {
   fileClock,
   findImage,
+  type HeldLock,
   imagePaths,
   isSettled,
+  leaseImage,
   lookUpSource,
   openStore,
   type StoredImage,
 } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions } from "./types.ts";
+
+/** How often an image may be removed by others between the moment it is made and the moment it is held. */
+const ATTEMPTS = 3;
 
 /**
  * Makes an image of this machine bootable: the archive of `docker save` or `podman save`, an OCI layout (archive or
@@ -25,15 +29,34 @@ import type { BootableImage, OpenImageOptions } from "./types.ts";
  */
 export async function openLocalImage(source: string, options: OpenImageOptions): Promise<BootableImage> {
   const directory = resolve(`${options.cacheDir}/images`);
-  if (source === "-") {
-    const { makeLocalImage } = await import("./local/index.ts");
-    const { stored, cached, durable } = await makeLocalImage(undefined, options);
-    return bootable(directory, stored, cached, durable);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const opened =
+      source === "-" ? await openStream(directory, options) : await openPath(directory, source, options);
+    if (opened !== undefined) return opened;
+    // What was on standard input is gone.
+    if (source === "-") break;
   }
+  throw new SmolError("image.removed", `other processes keep removing the image of ${source} from the cache`);
+}
+
+async function openStream(directory: string, options: OpenImageOptions): Promise<BootableImage | undefined> {
+  const { makeLocalImage } = await import("./local/index.ts");
+  const { stored, cached, durable, lease } = await makeLocalImage(undefined, options);
+  return bootable(directory, stored, cached, durable, lease);
+}
+
+async function openPath(
+  directory: string,
+  source: string,
+  options: OpenImageOptions,
+): Promise<BootableImage | undefined> {
   const before = await describe(source, options);
   const known = lookUpSource(directory, before.fingerprint);
   const stored = known === undefined ? undefined : findImage(directory, known);
-  if (stored !== undefined) return bootable(directory, stored, true, Promise.resolve());
+  if (stored !== undefined) {
+    const held = bootable(directory, stored, true, Promise.resolve(), leaseImage(directory, stored.id));
+    if (held !== undefined) return held;
+  }
 
   const { makeLocalImage } = await import("./local/index.ts");
   const now = fileClock();
@@ -43,17 +66,7 @@ export async function openLocalImage(source: string, options: OpenImageOptions):
   if (after.fingerprint.state === before.fingerprint.state && isSettled(before.fingerprint, now)) {
     (await openStore(options.cacheDir)).remember(before.fingerprint, made.stored.id);
   }
-  return bootable(directory, made.stored, made.cached, made.durable);
-}
-
-/** Whether `--image X` names something on this machine (also when it may not be read), rather than in a registry. */
-export function isLocalImage(source: string): boolean {
-  if (source === "-") return true;
-  try {
-    return statSync(source, { throwIfNoEntry: false }) !== undefined;
-  } catch (error) {
-    return errnoOf(error) === "EACCES";
-  }
+  return bootable(directory, made.stored, made.cached, made.durable, made.lease);
 }
 
 function describe(source: string, options: OpenImageOptions): Promise<LocalSource> {
@@ -65,7 +78,10 @@ function bootable(
   stored: StoredImage,
   cached: boolean,
   durable: Promise<void>,
-): BootableImage {
+  lease: HeldLock | undefined,
+): BootableImage | undefined {
+  if (lease === undefined) return undefined;
   const { id, config, sizeBytes } = stored;
-  return { id, path: imagePaths(directory, id).image, config, sizeBytes, cached, durable };
+  const path = imagePaths(directory, id).disk;
+  return { id, path, config, sizeBytes, cached, durable, release: () => lease.release() };
 }

@@ -36,8 +36,13 @@ export const platformName = (platform: Declared) =>
     "/",
   );
 
-/** @throws SmolError `image.wrong_platform` when a configuration says that it is for another kind of machine. */
-export function checkPlatform(declared: Declared, wanted: Platform): void {
+/**
+ * Compares what an image's configuration says with the platform that is needed.
+ *
+ * @param hint what to do when they differ.
+ * @throws SmolError `image.wrong_platform`
+ */
+export function checkPlatform(declared: Declared, wanted: Platform, hint: string): void {
   if (!declared.os && !declared.architecture) return;
   const complete = {
     ...declared,
@@ -48,8 +53,6 @@ export function checkPlatform(declared: Declared, wanted: Platform): void {
   throw new SmolError(
     "image.wrong_platform",
     `the image is for ${platformName(complete)}, and ${platformName(wanted)} is needed`,
-    {
-      hint: "export the image for this platform, e.g. with skopeo copy --override-arch, or docker pull --platform",
-    },
+    { hint },
   );
 }

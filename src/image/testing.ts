@@ -1,10 +1,11 @@
 /** What the tests of this folder share: archives made by hand, and images read back. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readErofs } from "../../test/image/erofs-reader.ts";
 import type { Listing } from "../../test/image/listing.ts";
 import { type WriteErofsOptions, writeErofsFromTar } from "./index.ts";
+import { LayerRecorder, type Totals } from "./layer/index.ts";
 
 export interface Member {
   readonly path?: string;
@@ -97,6 +98,25 @@ export async function withDirectory<Result>(action: (directory: string) => Promi
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** A recorder whose files are gone after `action`. @param files gets their paths. */
+export async function withRecorder<Result>(
+  action: (recorder: LayerRecorder, files: { data: string; entries: string }) => Promise<Result>,
+  totals: Totals = { entries: 0, bytes: 0 },
+): Promise<Result> {
+  return await withDirectory(async (directory) => {
+    const files = { data: join(directory, "data"), entries: join(directory, "entries") };
+    const [data, entries] = [openSync(files.data, "w+"), openSync(files.entries, "w+")];
+    const recorder = new LayerRecorder({ data, dataStart: 0, entries }, totals, true);
+    try {
+      return await action(recorder, files);
+    } finally {
+      await recorder.abort();
+      closeSync(data);
+      closeSync(entries);
+    }
+  });
 }
 
 /** Applies archives one over the other, and lists the image that comes out. */

@@ -12,13 +12,14 @@ export interface ImageConfig {
   readonly stopSignal?: string;
 }
 
-/** An image as a read-only filesystem that a machine can use. */
+/** An image as a read-only disk that a machine can use. */
 export interface BootableImage {
   /** `sha256:<hex>`; the same for the same contents, configuration and platform. */
   readonly id: string;
-  /** The EROFS file, absolute. */
+  /** The VMDK descriptor that joins the image's files into one disk, absolute. */
   readonly path: string;
   readonly config: ImageConfig;
+  /** Bytes of the joined disk. */
   readonly sizeBytes: number;
   /** Whether it was there already. */
   readonly cached: boolean;
@@ -27,6 +28,8 @@ export interface BootableImage {
    * yet is made again after the next start of the host.
    */
   readonly durable: Promise<void>;
+  /** Says that the image is not used any more: until then, and as long as this process lives, nothing removes it. */
+  readonly release: () => void;
 }
 
 /** The kind of machine an image is for, in the words of the OCI image specification (`linux`, `amd64`, `v8`). */
@@ -36,7 +39,7 @@ export interface Platform {
   readonly variant?: string;
 }
 
-/** What is being done; counts only grow. */
+/** What is being done with a local image; counts only grow. */
 export type ImageProgress =
   | { readonly kind: "spool"; readonly bytes: number }
   | {
@@ -49,6 +52,39 @@ export type ImageProgress =
     }
   | { readonly kind: "directory"; readonly files: number; readonly bytes: number };
 
+/** What a pull does. Digests are those of the blobs as the registry has them; sizes are compressed bytes. */
+export type PullProgress =
+  /** The registry is being asked. Not sent when the cache has the answer. */
+  | { readonly kind: "resolving"; readonly reference: string }
+  | {
+      readonly kind: "resolved";
+      readonly reference: string;
+      /** Digest of the manifest. */
+      readonly digest: string;
+      readonly platform: string;
+      /** Lowest first. `present`: nothing has to be downloaded. */
+      readonly layers: readonly { digest: string; size: number; present: boolean }[];
+    }
+  /** Bytes of a layer downloaded so far; of a present layer, never. */
+  | { readonly kind: "layer"; readonly digest: string; readonly bytes: number; readonly size: number }
+  /** Another process downloads this layer; nothing comes until it is done. */
+  | { readonly kind: "waiting"; readonly digest: string }
+  /** The layer is verified and stored. */
+  | { readonly kind: "stored"; readonly digest: string }
+  | {
+      readonly kind: "retry";
+      readonly what: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
+  /** All layers are there; their metadata is being merged. */
+  | { readonly kind: "merging" }
+  | { readonly kind: "done"; readonly reference: string; readonly digest: string; readonly id: string };
+
+/** When the registry is asked: only for an image that is not in the cache, each time, or never. */
+export type PullPolicy = "missing" | "always" | "never";
+
 export interface OpenImageOptions {
   /** `Paths.cache`. */
   readonly cacheDir: string;
@@ -58,4 +94,50 @@ export interface OpenImageOptions {
   /** Where `-` is read from; default: the process's own standard input. */
   readonly stdin?: ReadableStream<Uint8Array>;
   readonly onProgress?: (event: ImageProgress) => void;
+}
+
+/** How an image of a registry is got; everything has a default but the settings. */
+export interface PullOptions {
+  /** Default: `missing`. */
+  readonly policy?: PullPolicy;
+  readonly onPull?: (event: PullProgress) => void;
+  /** `--proxy`, `--no-proxy`: win over the environment. */
+  readonly proxy?: string;
+  readonly noProxy?: string;
+  /** Bytes of the image's files after decompression at which a pull is given up; default: limits.totalBytes. */
+  readonly maxImageBytes?: number;
+}
+
+/** An image in the cache, as `images ls --json` and `images inspect` show it. */
+export interface ImageSummary {
+  /** `sha256:<hex>`. */
+  readonly id: string;
+  /** References that lead here, familiar form; empty for images of local archives and replaced tags. */
+  readonly references: readonly string[];
+  /** Digests of the manifests that led here, `sha256:<hex>`, without the repository. */
+  readonly digests: readonly string[];
+  /** `linux/amd64`. */
+  readonly platform: string;
+  /** Seconds since 1970: when the image was stored, and when a machine last started from it. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  /** Bytes on the disk: all, and the part that removing only this image would free. */
+  readonly sizeBytes: number;
+  readonly uniqueBytes: number;
+  /** Lowest first; bytes on the disk. */
+  readonly layers: readonly { readonly diffId: string; readonly bytes: number }[];
+  /** Whether a machine (or a pull) uses it right now. */
+  readonly inUse: boolean;
+  readonly config: ImageConfig;
+}
+
+export interface RemovedImages {
+  /** What was (or, with `dryRun`, would be) removed. */
+  readonly images: readonly { readonly id: string; readonly references: readonly string[] }[];
+  /** References that went while their image stayed, because others lead to it. */
+  readonly untagged: readonly string[];
+  readonly layers: number;
+  readonly freedBytes: number;
+  /** What could not be removed, because a machine uses it: ids. */
+  readonly inUse: readonly string[];
 }

@@ -1,10 +1,19 @@
+import { ftruncateSync, readSync } from "node:fs";
 import { dirname } from "node:path";
-import { SmolError } from "../errors.ts";
-import { readLayer, type Totals } from "./layer/index.ts";
+import { BLOCK } from "./erofs/index.ts";
+import {
+  DamagedEntries,
+  encodeHeader,
+  LayerRecorder,
+  readEntries,
+  readLayer,
+  type Totals,
+} from "./layer/index.ts";
 import { FileSource } from "./local/file-source.ts";
-import { attempt, type ImageTarget, makeImage } from "./make.ts";
-import type { NewFile } from "./newfile.ts";
-import { bytesOf, FileType, Inode, impliedDirectory } from "./tree/index.ts";
+import { attempt } from "./make.ts";
+import { type MergeLayer, mergeLayers } from "./merge/index.ts";
+import { NewFile } from "./newfile.ts";
+import { bytesOf, impliedDirectory } from "./tree/index.ts";
 
 export interface WriteErofsOptions {
   /** Whether names that begin with `.wh.` delete files of the archives before (default: yes, as in OCI layers). */
@@ -29,16 +38,12 @@ export async function writeErofsFromTar(
   path: string,
   options: WriteErofsOptions = {},
 ): Promise<WrittenErofs> {
+  const { whiteouts = true, signal } = options;
   const diffIds: string[] = [];
-  const fill = async ({ tree, writer }: ImageTarget) => {
-    const totals: Totals = { entries: 0, bytes: 0 };
-    for (const layer of layers) {
-      const target = { tree, writer, totals, whiteouts: options.whiteouts ?? true, signal: options.signal };
-      diffIds.push((await readLayer(layer, {}, target)).diffId);
-    }
-    return { identity: diffIds.join() };
-  };
-  const sizeBytes = await makeImage(dirname(path), fill, (file, size) => commit(file, path, size));
+  const fillers = layers.map((layer) => async (recorder: LayerRecorder) => {
+    diffIds.push((await readLayer(layer, {}, recorder, { signal })).diffId);
+  });
+  const sizeBytes = await writeDisk(path, fillers, whiteouts, () => diffIds.join(), signal);
   return { sizeBytes, diffIds };
 }
 
@@ -54,30 +59,109 @@ export async function writeErofsFromFile(
 ): Promise<{ sizeBytes: number }> {
   const file = new FileSource(source);
   try {
-    const fill = async (target: ImageTarget) => {
-      await copyFile(file, name, target);
-      return { identity: `${name}\0${file.size}` };
-    };
-    return { sizeBytes: await makeImage(dirname(path), fill, (made, size) => commit(made, path, size)) };
+    const fill = (recorder: LayerRecorder) => copyFile(file, name, recorder);
+    return { sizeBytes: await writeDisk(path, [fill], false, () => `${name}\0${file.size}`) };
   } finally {
     file.close();
   }
 }
 
-function commit(file: NewFile, path: string, sizeBytes: number): number {
-  attempt(() => file.commit(path));
-  return sizeBytes;
+async function copyFile(file: FileSource, name: string, recorder: LayerRecorder): Promise<void> {
+  const attributes = { ...impliedDirectory, permissions: 0o555 };
+  const common = { type: "file", target: "", major: 0, minor: 0, runs: undefined } as const;
+  recorder.entry({ ...common, path: bytesOf(name), size: file.size, attributes });
+  for await (const chunk of file.read(0, file.size)) {
+    recorder.data(chunk);
+    await recorder.drain();
+  }
+  recorder.end();
 }
 
-async function copyFile(file: FileSource, name: string, { tree, writer }: ImageTarget): Promise<void> {
-  const inode = new Inode(FileType.regular, { ...impliedDirectory, permissions: 0o555 });
-  const place = tree.locate(bytesOf(name), true);
-  if (place === undefined || place.name === "") throw new SmolError("image.bad_entry", "a file needs a name");
-  writer.beginFile(inode, file.size);
-  for await (const chunk of file.read(0, file.size)) {
-    writer.write(chunk);
-    await writer.drain();
+/**
+ * Writes a whole disk into one file: block 0, the data of each layer, the rest.
+ *
+ * @param fillers record one layer each, from the lowest to the highest.
+ * @param identify says, after that, what identifies the contents.
+ */
+export async function writeDisk(
+  path: string,
+  fillers: readonly ((recorder: LayerRecorder) => Promise<void>)[],
+  whiteouts: boolean,
+  identify: () => string,
+  signal?: AbortSignal,
+): Promise<number> {
+  const file = attempt(() => new NewFile(dirname(path)));
+  const totals: Totals = { entries: 0, bytes: 0 };
+  const layers: LayerInFile[] = [];
+  let start = BLOCK;
+  try {
+    for (const fill of fillers) {
+      const layer = new LayerInFile(`${layers.length}`, file.fd, start, dirname(path));
+      layers.push(layer);
+      await layer.record(fill, totals, whiteouts);
+      start += layer.dataBytes;
+    }
+    const merged = await mergeLayers(layers, {
+      fd: file.fd,
+      holdsData: true,
+      identity: identify(),
+      signal,
+    });
+    attempt(() => {
+      ftruncateSync(file.fd, merged.diskBytes);
+      file.commit(path);
+    });
+    return merged.diskBytes;
+  } finally {
+    for (const layer of layers) layer.close();
+    file.discard();
   }
-  writer.endFile();
-  tree.put(place, inode);
+}
+
+/** A layer whose data is a part of the disk; its entries are in a file without a name, as long as they are needed. */
+class LayerInFile implements MergeLayer {
+  readonly name: string;
+  dataBytes = 0;
+  readonly #fd: number;
+  readonly #start: number;
+  readonly #entries: NewFile;
+
+  constructor(name: string, fd: number, start: number, directory: string) {
+    this.name = name;
+    this.#fd = fd;
+    this.#start = start;
+    this.#entries = attempt(() => new NewFile(directory));
+  }
+
+  async record(
+    fill: (recorder: LayerRecorder) => Promise<void>,
+    totals: Totals,
+    whiteouts: boolean,
+  ): Promise<void> {
+    const files = { data: this.#fd, dataStart: this.#start, entries: this.#entries.fd };
+    const recorder = new LayerRecorder(files, totals, whiteouts);
+    try {
+      await fill(recorder);
+      const recorded = await recorder.finish();
+      this.dataBytes = recorded.dataBytes;
+      const diffId = `sha256:${"0".repeat(64)}`;
+      attempt(() => this.#entries.writeAt(encodeHeader({ ...recorded, diffId, writtenInBoot: "" }), 0));
+    } finally {
+      await recorder.abort();
+    }
+  }
+
+  entries() {
+    return readEntries(this.#entries.fd);
+  }
+
+  read(position: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    if (readSync(this.#fd, bytes, 0, length, this.#start + position) === length) return bytes;
+    throw new DamagedEntries("the data is too short");
+  }
+
+  close(): void {
+    this.#entries.discard();
+  }
 }

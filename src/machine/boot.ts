@@ -1,5 +1,13 @@
 import { rmSync } from "node:fs";
-import type { Engine, LaunchOptions, RunningVm, VmmHandle, VmSpec } from "../engine/index.ts";
+import type {
+  DiskFormat,
+  Engine,
+  LaunchOptions,
+  RunningVm,
+  VmDisk,
+  VmmHandle,
+  VmSpec,
+} from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
 import { Connection, listenTransport, type SocketTransport } from "../protocol/index.ts";
 import { version } from "../version.ts";
@@ -101,9 +109,9 @@ function describeVm(
   agentSocket: string,
 ): VmSpec {
   const { files, machine } = plan;
-  const disks: { path: string; readOnly: boolean }[] = [];
-  const add = (path: string, readOnly: boolean) => {
-    disks.push({ path, readOnly });
+  const disks: VmDisk[] = [];
+  const add = (path: string, readOnly: boolean, format: DiskFormat = "raw") => {
+    disks.push({ path, readOnly, format });
     return `/dev/vd${"abcdefgh"[disks.length - 1]}`;
   };
   const blank: string[] = [];
@@ -113,7 +121,7 @@ function describeVm(
     return add(path, false);
   };
   const root = add(files.system, true);
-  const image = add(files.image, true);
+  const image = add(files.image.path, true, files.image.format);
   const overlay = writable("overlay", machine.overlayGib, files.overlayTemplate);
   const storage = writable("storage", machine.storageGib, files.storageTemplate);
   const runtime = "disk" in files.runtime ? add(files.runtime.disk, true) : "virtiofs:runtime";

@@ -25,6 +25,7 @@ const record = (name: string): MachineRecord => ({
   storageGib: 1,
   overlayGib: 1,
   image: null,
+  imageId: null,
   entrypoint: [],
   cmd: [],
   env: [],

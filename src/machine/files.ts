@@ -1,17 +1,23 @@
 import { assetPath, baseImageConfig, hasAsset, runtimeImagePath, runtimeSharePath } from "../assets/index.ts";
 import type { Paths } from "../config/paths.ts";
-import type { Engine } from "../engine/index.ts";
+import type { DiskFormat, Engine } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
 import type { MachineFiles } from "./plan.ts";
 import type { RunRequest } from "./request.ts";
 import type { WorkloadDefaults } from "./workload.ts";
 
 export interface ResolvedImage extends WorkloadDefaults {
-  /** EROFS image of the root filesystem. */
+  /** `sha256:<hex>`; null for the built-in one. */
+  readonly id: string | null;
+  /** The root filesystem: an EROFS image, or the descriptor that joins one out of several files. */
   readonly path: string;
+  readonly format: DiskFormat;
 }
 
-/** Makes the requested image bootable; a cached one, or the built-in one, costs a few file look-ups. */
+/**
+ * Makes the requested image bootable; a cached one, or the built-in one, costs a few file look-ups. Nothing removes it
+ * from the cache as long as this process lives, and the machine does not outlive this process.
+ */
 export async function resolveImage(
   request: RunRequest,
   paths: Paths,
@@ -19,24 +25,30 @@ export async function resolveImage(
 ): Promise<ResolvedImage> {
   const { image: source } = request;
   if (source === undefined) {
-    return { path: await assetPath("base", paths.cache), entrypoint: [], user: "", ...baseImageConfig() };
+    const path = await assetPath("base", paths.cache);
+    return { id: null, path, format: "raw", entrypoint: [], user: "", ...baseImageConfig() };
   }
-  const { isLocalImage, openLocalImage } = await import("../image/index.ts");
-  if (!isLocalImage(source)) {
-    throw new SmolError("image.not_local", `no such file or directory: ${source}`, {
-      hint: "this release takes a `docker save` archive, an OCI layout, a root filesystem directory, or - for standard input",
-    });
-  }
+  const { openImage } = await import("../image/index.ts");
   const image = await naming(
     source,
-    openLocalImage(source, {
+    openImage(source, {
       cacheDir: paths.cache,
       signal,
+      loadSettings: async () => {
+        const settings = await (await import("../config/index.ts")).loadSettings(paths);
+        for (const note of settings.notes) request.onNote?.(note);
+        return settings;
+      },
+      policy: request.pull,
+      ...(request.onPull === undefined ? {} : { onPull: request.onPull }),
+      ...(request.proxy === undefined ? {} : { proxy: request.proxy }),
+      ...(request.noProxy === undefined ? {} : { noProxy: request.noProxy }),
+      ...(request.maxImageBytes === undefined ? {} : { maxImageBytes: request.maxImageBytes }),
       ...(request.platform === undefined ? {} : { platform: request.platform }),
       ...(source === "-" ? { stdin: Bun.stdin.stream() } : {}),
     }),
   );
-  return { path: image.path, ...image.config };
+  return { id: image.id, path: image.path, format: "vmdk", ...image.config };
 }
 
 /** Says in an error which image it is about. */
@@ -75,7 +87,7 @@ export async function resolveFiles(
   return {
     kernel,
     system,
-    image: image.path,
+    image: { path: image.path, format: image.format },
     overlayTemplate,
     storageTemplate,
     runtime,

@@ -19,6 +19,14 @@ export class Interrupted extends Error {
   }
 }
 
+/** Lets work that was given up put its things away, such as the locks of a pull; it may not take for ever. */
+export async function settled(work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, GRACE_MS);
+  await Promise.race([work.catch(() => {}), promise]);
+  clearTimeout(timer);
+}
+
 /**
  * Turns signals to this process into signals to the workload. Until there is a workload, or when it does not end in
  * time, or at the second signal, `expired` rejects with Interrupted.

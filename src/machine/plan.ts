@@ -1,4 +1,5 @@
 import type { Paths } from "../config/paths.ts";
+import type { DiskFormat } from "../engine/index.ts";
 import type { MachineDescription } from "./record.ts";
 
 /** Everything a machine process needs to boot its machine: decided by the command line, carried out as it stands. */
@@ -16,7 +17,7 @@ export interface MachineFiles {
   /** Root of the guest's own system (EROFS). */
   readonly system: string;
   /** The workload's root filesystem (EROFS). */
-  readonly image: string;
+  readonly image: { readonly path: string; readonly format: DiskFormat };
   /** How the agent's executable gets there: a directory to share, or a disk image (EROFS). */
   readonly runtime: { readonly share: string } | { readonly disk: string };
   readonly overlayTemplate: string;

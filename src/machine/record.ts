@@ -12,6 +12,8 @@ export interface MachineDescription {
   readonly overlayGib: number;
   /** The reference that the user gave; null for the built-in base image. */
   readonly image: string | null;
+  /** `sha256:<hex>` of the image that this reference led to; null for the built-in one. */
+  readonly imageId: string | null;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   /** Environment, working directory and user that `machine exec` starts with. */
@@ -56,6 +58,7 @@ export function parseRecord(text: string): MachineRecord | undefined {
     texts.every((text) => typeof text === "string") &&
     typeof value.ephemeral === "boolean" &&
     (value.image === null || typeof value.image === "string") &&
+    (value.imageId === null || typeof value.imageId === "string") &&
     (value.state === "starting" || value.state === "running") &&
     [value.entrypoint, value.cmd, value.env].every(isTexts);
   return valid ? (value as MachineRecord) : undefined;
@@ -72,6 +75,7 @@ export function summarize(record: MachineRecord): MachineSummary {
     storage_gb: record.storageGib,
     overlay_gb: record.overlayGib,
     image: record.image,
+    image_id: record.imageId,
     entrypoint: record.entrypoint,
     cmd: record.cmd,
     ephemeral: record.ephemeral,

@@ -1,3 +1,4 @@
+import type { PullPolicy, PullProgress } from "../image/index.ts";
 import type { ResourceLimit } from "../protocol/index.ts";
 
 /** Everything that `machine run` was asked for, parsed and checked, with defaults applied. */
@@ -8,6 +9,17 @@ export interface RunRequest {
   readonly platform:
     | { readonly os: string; readonly architecture: string; readonly variant?: string }
     | undefined;
+  /** When a registry is asked for the image. */
+  readonly pull: PullPolicy;
+  /** Told what the user should know about the settings, one sentence each. */
+  readonly onNote?: (note: string) => void;
+  /** Told what a pull does; an image that is in the cache has nothing to tell. */
+  readonly onPull?: (event: PullProgress) => void;
+  /** `--proxy`, `--no-proxy`: win over the environment. */
+  readonly proxy?: string;
+  readonly noProxy?: string;
+  /** Bytes of the image's files at which a pull is given up. */
+  readonly maxImageBytes?: number;
   /** Undefined: a name is made up (`vm-` and 8 hex digits). */
   readonly name: string | undefined;
   /** The words after the options; empty when none were given. */
@@ -42,6 +54,7 @@ export interface MachineSummary {
   readonly storage_gb: number;
   readonly overlay_gb: number;
   readonly image: string | null;
+  readonly image_id: string | null;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly ephemeral: boolean;

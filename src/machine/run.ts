@@ -4,7 +4,7 @@ import { writeFully } from "../stdio/index.ts";
 import { OwnedMachine } from "./client.ts";
 import { libkrunSource, resolveFiles, resolveImage } from "./files.ts";
 import { runInForeground } from "./foreground.ts";
-import { Interrupted, Interrupts } from "./interrupt.ts";
+import { Interrupted, Interrupts, settled } from "./interrupt.ts";
 import { checkMachineName, makeMachineName } from "./name.ts";
 import type { MachineDescription } from "./record.ts";
 import type { RunRequest } from "./request.ts";
@@ -25,13 +25,15 @@ export async function runEphemeral(request: RunRequest): Promise<number> {
   // Before anything is known about image and engine: its start-up runs beside that.
   const machine = new OwnedMachine();
   timings.end("startup");
+  const running = runIn(machine, name, request, interrupts, timings);
   try {
-    return await Promise.race([runIn(machine, name, request, interrupts, timings), interrupts.expired]);
+    return await Promise.race([running, interrupts.expired]);
   } catch (error) {
     if (error instanceof Interrupted) return error.exitCode;
     throw error;
   } finally {
     await machine.end();
+    await settled(running);
     timings.end("teardown");
     await reportTimings(request, timings);
   }
@@ -71,6 +73,7 @@ async function runIn(
     storageGib: request.storageGib,
     overlayGib: request.overlayGib,
     image: request.image ?? null,
+    imageId: image.id,
     entrypoint: image.entrypoint,
     cmd: image.cmd,
     env: workload.env,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createAuthority } from "../../test/support/registry/certificates.ts";
 import { startDockerRegistry } from "../../test/support/registry/docker-registry.ts";
 import type { Server } from "../../test/support/registry/server.ts";
 import { collect, digestOf, failure, indexType, manifestType, repositoryAt } from "./testing.ts";
@@ -124,6 +126,21 @@ describe("docker-registry", () => {
       "registry.unauthorized",
       expect.not.stringContaining("canary"),
     ]);
+  });
+
+  test("with TLS: plain http is answered with status 400, and https is used", async () => {
+    const directory = mkdtempSync("/tmp/smolvm-registry-ca-");
+    const authority = createAuthority(directory);
+    const server = await startDockerRegistry({ tls: authority.issue(["127.0.0.1"]) });
+    try {
+      const unknown = await failure(repositoryAt(server.host).manifest("latest", MAX));
+      expect(unknown.code).toBe("registry.tls");
+      const known = repositoryAt(server.host, { env: { SSL_CERT_FILE: authority.certificate } });
+      expect((await failure(known.manifest("latest", MAX))).message).toMatch(/manifest unknown/);
+    } finally {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 
   test("that was there and is gone: more attempts than for one that never was", async () => {

@@ -40,7 +40,7 @@ async function everything(act: Lie, credentials: Credentials, tokens: Lie): Prom
     login: { [server.host]: credentials },
     proxy: { url: `http://me:${MARK}-proxy@127.0.0.1:1` },
     onRetry: (event) => seen.push(event),
-    stallMs: 200,
+    stallMs: 50,
   });
   const written: unknown[] = [];
   const consoles = ["log", "error", "warn", "info", "debug"] as const;

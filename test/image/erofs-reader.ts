@@ -2,7 +2,7 @@
  * A second judge: reads EROFS images on its own, written from the kernel's description of the format and sharing no
  * code with the writer. (fsck.erofs 1.5 restores neither attributes, nanoseconds nor setuid bits, and loses holes.)
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { Disk } from "./disk.ts";
 import type { Listed, Listing } from "./listing.ts";
 
 const BLOCK = 4096;
@@ -39,25 +39,27 @@ interface DiskInode {
   behind: number;
 }
 
-/** Reads a whole image. @throws Error for everything that the format does not allow. */
+/** Reads a whole image: a file, or the disk that a descriptor (`.vmdk`) joins. @throws Error for everything that the format does not allow. */
 export function readErofs(path: string): Listing {
-  return new Reader(path).list();
+  using disk = new Disk(path);
+  return new Reader(disk).list();
 }
 
 class Reader {
-  readonly #fd: number;
+  readonly #disk: Disk;
   readonly #meta: number;
   readonly #root: number;
   readonly #inodes: bigint;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, "r");
+  constructor(disk: Disk) {
+    this.#disk = disk;
     const block = this.#read(1024, 128);
     expect(block.readUInt32LE(0) === 0xe0f5e1e2, "magic");
     expect(block[12] === 12, "block size");
     expect((block.readUInt32LE(80) & ~4) === 0, "incompatible features");
     this.#root = block.readUInt16LE(14);
     this.#inodes = block.readBigUInt64LE(16);
+    expect(block.readUInt32LE(36) * BLOCK === disk.size, "size");
     this.#meta = block.readUInt32LE(40) * BLOCK;
   }
 
@@ -92,7 +94,6 @@ class Reader {
       if ((inode.mode & 0o170000) !== 0o040000) expect(inode.links === count, `links of ${first.get(nid)}`);
     }
     expect(BigInt(seen.size) === this.#inodes, "number of inodes");
-    closeSync(this.#fd);
     return listing;
   }
 
@@ -231,8 +232,8 @@ class Reader {
   }
 
   #read(position: number, length: number): Buffer {
-    const buffer = Buffer.alloc(length);
-    expect(readSync(this.#fd, buffer, 0, length, position) === length, "end of the image");
+    const buffer = this.#disk.read(position, length);
+    expect(buffer.length === length, "end of the image");
     return buffer;
   }
 }

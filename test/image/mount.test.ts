@@ -1,6 +1,11 @@
 import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { tarOf } from "../../src/image/testing.ts";
+import { testImages } from "../support/images.ts";
 import { onQemu, useHome } from "../support/register.ts";
 import { debianArchive } from "./debian.ts";
+import { writeLayout } from "./layout.ts";
 import { requireRoot, run, Scratch, unpackWithTar } from "./tools.ts";
 
 /** The last judge of an image is the kernel that mounts it. */
@@ -40,4 +45,44 @@ onQemu(
     expect(lines(guest.output)).toEqual(lines(expected));
   },
   300,
+);
+
+onQemu(
+  "127 layers in the guest: each one's files, and a link from the last to the first",
+  async () => {
+    using scratch = new Scratch();
+    const base = join(scratch.path, "base.tar");
+    run(["tar", "--create", `--file=${base}`, `--directory=${(await testImages()).rootfs}`, "."]);
+    const layers: Buffer[] = [readFileSync(base)];
+    for (let index = 1; index < 127; index++) {
+      const data = Buffer.alloc(5000 + index, `${index} `);
+      layers.push(tarOf({ path: `l/${index}`, data }, { path: `l/s${index}`, data: `${index}` }));
+    }
+    layers[126] = tarOf(
+      { path: "l/126", data: "last" },
+      { path: "l/one", type: "1", target: "l/s1" },
+      { path: "l/.wh.s2" },
+    );
+    const layout = scratch.directory("layout");
+    writeLayout(layout, layers, { compression: "gzip" });
+    const guest = await home.smolvm(
+      [
+        "machine",
+        "run",
+        "--image",
+        layout,
+        "--",
+        "sh",
+        "-c",
+        "cd /l; ls | wc -l; stat -c %h one s1; cat 126; cat [0-9]* | md5sum",
+      ],
+      { seconds: 100 },
+    );
+    const contents = Array.from({ length: 126 }, (_, index) => index + 1)
+      .sort((a, b) => (String(a) < String(b) ? -1 : 1))
+      .map((index) => (index === 126 ? "last" : Buffer.alloc(5000 + index, `${index} `).toString()));
+    const md5 = new Bun.CryptoHasher("md5").update(contents.join("")).digest("hex");
+    expect(guest).toMatchObject({ stderr: "", output: `251\n2\n2\nlast${md5}  -\n` });
+  },
+  150,
 );

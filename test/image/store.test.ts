@@ -16,7 +16,7 @@ import { openLocalImage } from "../../src/image/index.ts";
 import { tarOf } from "../../src/image/testing.ts";
 import { readErofs } from "./erofs-reader.ts";
 import { writeLayout } from "./layout.ts";
-import { requireRoot, run, Scratch } from "./tools.ts";
+import { leftovers, requireRoot, run, Scratch } from "./tools.ts";
 
 setDefaultTimeout(180_000);
 
@@ -45,11 +45,9 @@ beforeAll(async () => {
 
 afterAll(() => scratch[Symbol.dispose]());
 
-/** All that is in a cache, except for what is there before the first image. */
-const left = (cacheDir: string) =>
-  readdirSync(cacheDir, { recursive: true })
-    .map(String)
-    .filter((name) => name !== "images" && name !== "images/sources");
+function never(): never {
+  throw new Error("no such file");
+}
 
 const program = join(import.meta.dir, "open-image.ts");
 
@@ -59,8 +57,13 @@ describe("a second time", () => {
     const first = await openLocalImage(archive, { cacheDir });
     await first.durable;
     const state = () => {
-      const { ino, size, mtimeNs, ctimeNs } = statSync(first.path, { bigint: true });
-      return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+      const files = readdirSync(join(cacheDir, "images"), { recursive: true }).map(String).sort();
+      return files
+        .filter((name) => /\.(erofs|data|entries|json)$/.test(name))
+        .map((name) => {
+          const { ino, size, mtimeNs, ctimeNs } = statSync(join(cacheDir, "images", name), { bigint: true });
+          return `${name} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+        });
     };
     const before = state();
     // Read, but not made again.
@@ -71,9 +74,11 @@ describe("a second time", () => {
     const third = await openLocalImage(archive, { cacheDir });
     expect(performance.now() - start).toBeLessThan(50);
     for (const image of [second, third]) {
-      expect({ ...image, durable: 0 }).toEqual({ ...first, cached: true, durable: 0 });
+      const { id, path, config, sizeBytes } = first;
+      expect(image).toMatchObject({ id, path, config, sizeBytes, cached: true });
     }
-    expect(state()).toBe(before);
+    expect(before).toHaveLength(6);
+    expect(state()).toEqual(before);
   });
 
   test("an archive that changed is read again, even with the old time and size", async () => {
@@ -118,49 +123,100 @@ describe("a second time", () => {
 });
 
 describe("a damaged cache", () => {
-  const damages: Record<string, (path: string) => void> = {
-    "image shorter": (path) => truncateSync(path, statSync(path).size - 4096),
-    "image longer": (path) => truncateSync(path, statSync(path).size + 4096),
-    "image empty": (path) => truncateSync(path, 0),
-    "superblock changed": (path) => {
-      const bytes = readFileSync(path);
-      bytes[1100] = (bytes[1100] ?? 0) ^ 1;
-      writeFileSync(path, bytes);
-    },
-    "image missing": (path) => rmSync(path),
-    "description empty": (path) => truncateSync(path.replace(".erofs", ".json"), 0),
-    "description of another": (path) => {
-      const description = path.replace(".erofs", ".json");
-      writeFileSync(
-        description,
-        readFileSync(description, "utf8").replace(/"id":"sha256:./, '"id":"sha256:g'),
-      );
-    },
-    "description of another version": (path) => {
-      const description = path.replace(".erofs", ".json");
-      writeFileSync(description, readFileSync(description, "utf8").replace(/"format":\d+/, '"format":0'));
-    },
-    "written before a power cut": (path) => {
-      const description = path.replace(".erofs", ".json");
-      writeFileSync(
-        description,
-        readFileSync(description, "utf8").replace(/"writtenInBoot":"[^"]*"/, '"writtenInBoot":"x"'),
-      );
-    },
+  /** The files of an image, by kind; of its layers, those of the lowest. */
+  const parts = (path: string) => {
+    const description = path.replace(".vmdk", ".json");
+    const { layers } = JSON.parse(readFileSync(description, "utf8")) as { layers: { diffId: string }[] };
+    const layer = join(path, "../layers", layers[0]?.diffId.slice("sha256:".length) ?? "");
+    return {
+      description,
+      metadata: path.replace(".vmdk", ".erofs"),
+      descriptor: path,
+      data: `${layer}.data`,
+      entries: `${layer}.entries`,
+    };
   };
-  for (const [name, damage] of Object.entries(damages)) {
-    test(`${name}: noticed and made again`, async () => {
-      using own = new Scratch();
-      const good = await openLocalImage(archive, { cacheDir: own.path });
-      await good.durable;
-      const bytes = readFileSync(good.path);
-      damage(good.path);
-      const again = await openLocalImage(archive, { cacheDir: own.path });
-      expect([again.id, again.cached]).toEqual([good.id, false]);
-      expect(readFileSync(again.path).equals(bytes)).toBe(true);
-      expect((await openLocalImage(archive, { cacheDir: own.path })).cached).toBe(true);
+  type Part = keyof ReturnType<typeof parts>;
+  const edit = (path: string, change: (text: string) => string) =>
+    writeFileSync(path, change(readFileSync(path, "latin1")), "latin1");
+  const flip = (at: number) => (path: string) =>
+    edit(path, (text) => {
+      const end = at < 0 ? text.length + at : at;
+      return text.slice(0, end) + String.fromCharCode(text.charCodeAt(end) ^ 1) + text.slice(end + 1);
     });
+
+  const damages: Record<string, [Part[], (path: string) => void]> = {
+    shorter: [
+      ["metadata", "descriptor", "data", "entries"],
+      (path) => truncateSync(path, statSync(path).size - 1),
+    ],
+    longer: [
+      ["metadata", "descriptor", "data", "entries"],
+      (path) => truncateSync(path, statSync(path).size + 4096),
+    ],
+    empty: [["description", "metadata", "descriptor", "data", "entries"], (path) => truncateSync(path, 0)],
+    missing: [["description", "metadata", "descriptor", "data", "entries"], (path) => rmSync(path)],
+    "changed at its start": [["metadata"], flip(1100)],
+    "changed in its head": [["entries"], flip(33)],
+    "changed in the name of a file": [
+      ["descriptor"],
+      (path) => edit(path, (text) => text.replace("layers/", "layers//")),
+    ],
+    "of another image": [
+      ["description"],
+      (path) => edit(path, (text) => text.replace(/"id":"sha256:./, '"id":"sha256:g')),
+    ],
+    "of another version": [
+      ["description"],
+      (path) => edit(path, (text) => text.replace(/"format":\d+/, '"format":1')),
+    ],
+    "of another shape": [
+      ["description"],
+      (path) => edit(path, (text) => text.replace(/"layers":\[/, '"layers":[null,')),
+    ],
+    "written before a power cut": [
+      ["description"],
+      (path) => edit(path, (text) => text.replace(/"writtenInBoot":"[^"]*"/, '"writtenInBoot":"x"')),
+    ],
+    "not safe from a power cut": [
+      ["entries"],
+      (path) => edit(path, (text) => `${text.slice(0, 120)}another boot${text.slice(132)}`),
+    ],
+  };
+  for (const [what, [names, damage]] of Object.entries(damages)) {
+    for (const name of names) {
+      test(`${name} ${what}: noticed and made again`, async () => {
+        using own = new Scratch();
+        const good = await openLocalImage(archive, { cacheDir: own.path });
+        await good.durable;
+        const files = parts(good.path);
+        const { description: _, ...kept } = files;
+        const before = Object.values(kept).map((path) => readFileSync(path));
+        damage(files[name]);
+        const again = await openLocalImage(archive, { cacheDir: own.path });
+        await again.durable;
+        expect([again.id, again.cached]).toEqual([good.id, false]);
+        expect(
+          Object.values(kept).every((path, index) => readFileSync(path).equals(before[index] ?? never())),
+        ).toBe(true);
+        expect((await openLocalImage(archive, { cacheDir: own.path })).cached).toBe(true);
+      });
+    }
   }
+
+  test("entries that changed inside: noticed when an image is made of them, and unpacked again", async () => {
+    using own = new Scratch();
+    const good = await openLocalImage(archive, { cacheDir: own.path });
+    await good.durable;
+    const files = parts(good.path);
+    const before = [readFileSync(files.entries), readFileSync(files.metadata)];
+    flip(-5)(files.entries);
+    rmSync(files.metadata);
+    const again = await openLocalImage(archive, { cacheDir: own.path });
+    await again.durable;
+    expect(readErofs(again.path).size).toBe(40);
+    expect([readFileSync(files.entries), readFileSync(files.metadata)]).toEqual(before);
+  });
 });
 
 describe("many processes", () => {
@@ -175,7 +231,17 @@ describe("many processes", () => {
     expect(opened.filter(({ cached }) => !cached)).toHaveLength(1);
     const image = await openLocalImage(archive, { cacheDir });
     expect([image.cached, readErofs(image.path).size]).toEqual([true, 40]);
-    expect(left(cacheDir)).toHaveLength(3);
+    const files = readdirSync(join(cacheDir, "images"), { recursive: true }).map(String);
+    const kinds = files
+      .filter((name) => !/^(sources|layers|store\.lock)$/.test(name))
+      .map((name) => name.replace(/[0-9a-f]{16,}/, "*"));
+    expect(kinds.sort()).toEqual([
+      "*.erofs",
+      "*.json",
+      "*.vmdk",
+      ...["layers/*.data", "layers/*.data", "layers/*.entries", "layers/*.entries"],
+      "sources/*",
+    ]);
   });
 
   test("kill -9 at any moment leaves nothing that matters, and the next one succeeds", async () => {
@@ -188,9 +254,9 @@ describe("many processes", () => {
       await Bun.sleep(20 + round * 12);
       child.kill(9);
       await child.exited;
-      // Either nothing, or a complete image; a lock that nobody holds, until the next one sweeps it.
-      for (const name of existsSync(cacheDir) ? left(cacheDir) : [])
-        expect(name).toMatch(/\.(erofs|json|lock)$|sources/);
+      // Complete files only; locks that nobody holds, until the next one sweeps them.
+      for (const name of existsSync(cacheDir) ? leftovers(cacheDir) : [])
+        expect(name).toMatch(/\.(erofs|vmdk|json|lock|data|entries)$|sources/);
       const image = await openLocalImage(archive, { cacheDir });
       expect(readErofs(image.path).size).toBe(40);
       rmSync(cacheDir, { recursive: true });
@@ -211,7 +277,7 @@ describe("when it cannot be done", () => {
   test("a full disk", async () => {
     using own = new Scratch();
     // A filesystem of its own, in a mount namespace of its own: the host sees neither.
-    const script = `mount -t tmpfs -o size=8m none "$1" && "$2" "$3" "$4" "$1/cache"; echo; find "$1/cache" -type f`;
+    const script = `mount -t tmpfs -o size=8m none "$1" && "$2" "$3" "$4" "$1/cache"; echo; find "$1/cache" -type f ! -name store.lock`;
     const output = run([
       "unshare",
       "--mount",
@@ -241,7 +307,7 @@ describe("when it cannot be done", () => {
       own.path,
     ]);
     expect(output).toContain('"code":"image.too_large"');
-    expect(left(own.path)).toEqual([]);
+    expect(leftovers(own.path)).toEqual([]);
   });
 
   test("sources that cannot be read, or are no images", async () => {
@@ -286,7 +352,7 @@ describe("when it cannot be done", () => {
         "xz": "image.unknown_format: not a container image: DIR/xz: it is compressed with xz",
       }
     `);
-    expect(left(join(own.path, "cache"))).toEqual([]);
+    expect(leftovers(join(own.path, "cache"))).toEqual([]);
   });
 
   test("a file in a directory that the user may not read", async () => {
@@ -302,7 +368,7 @@ describe("when it cannot be done", () => {
       code: "image.unreadable",
       message: `cannot read ${own.path}/root/etc/shadow: permission denied`,
     });
-    expect(left(join(own.path, "cache"))).toEqual([]);
+    expect(leftovers(join(own.path, "cache"))).toEqual([]);
   });
 
   test("a cache that is a file, or cannot be written", async () => {
@@ -319,7 +385,7 @@ describe("when it cannot be done", () => {
       const controller = new AbortController();
       setTimeout(() => controller.abort(reason), delay);
       expect(await failure(archive, own.path, controller.signal)).toBe("Error: interrupted");
-      expect(left(own.path)).toEqual([]);
+      expect(leftovers(own.path)).toEqual([]);
     }
   });
 });

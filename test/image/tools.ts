@@ -1,7 +1,8 @@
 /** Other tools as judges. They run in directories of the tests; nothing is mounted. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { withJoined } from "./disk.ts";
 
 /** Debian packages that hold the tools. */
 const packages: Record<string, string> = {
@@ -77,9 +78,17 @@ export function unpackWithTar(archive: string, directory: string): void {
   ]);
 }
 
-/** Has fsck.erofs check an image. */
+/** Has fsck.erofs check an image: a file, or the disk that a descriptor (`.vmdk`) joins. */
 export function checkWithFsck(image: string): void {
-  run(["fsck.erofs", image]);
+  withJoined(image, (joined) => run(["fsck.erofs", joined]));
+}
+
+/** What is in a cache beyond its directories and the lock that always stays. */
+export function leftovers(cacheDir: string): string[] {
+  const expected = /^images(\/(sources|layers|refs|store\.lock))?$/;
+  return readdirSync(cacheDir, { recursive: true })
+    .map(String)
+    .filter((name) => !expected.test(name));
 }
 
 /** The tests that restore owners and devices only mean something as root. */

@@ -12,6 +12,7 @@ const machine: MachineSummary = {
   storage_gb: 20,
   overlay_gb: 2,
   image: null,
+  image_id: null,
   entrypoint: [],
   cmd: ["/bin/bash"],
   ephemeral: true,

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostPlatform } from "../../image/platform.ts";
 import { parse } from "../parse/index.ts";
 import { notesOn, type RunInvocation, requestOf } from "./run-request.ts";
 
@@ -31,6 +32,7 @@ describe("requestOf", () => {
     expect(await request("--", "true")).toEqual({
       image: undefined,
       platform: undefined,
+      pull: "missing",
       name: undefined,
       command: ["true"],
       entrypoint: undefined,
@@ -51,15 +53,22 @@ describe("requestOf", () => {
   });
 
   test("takes every option", async () => {
+    const { architecture } = hostPlatform();
     const options = [
-      ["--image", "./app.tar", "--oci-platform", "linux/aarch64/v8", "-n", "box", "--entrypoint", ""],
+      ["--image", "./app.tar", "--oci-platform", `linux/${architecture}/v8`, "-n", "box", "--entrypoint", ""],
+      ["--pull=always", "-q", "--progress", "json", "--max-image-size", "1.5G"],
+      ["--proxy", "proxy.example:3128", "--no-proxy", "localhost,.example"],
       ["-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
       ["--ulimit", "nofile=1024:4096", "--ulimit=core=unlimited", "--timeout", "1h 30m"],
       ["--cpus", "1", "--mem=2G", "--storage", "1T", "--overlay", "3", "--engine", "qemu", "--timings=json"],
     ];
     expect(await request(...options.flat(), "sh", "-c", "exit 0", "--", "--mem")).toEqual({
       image: "./app.tar",
-      platform: { os: "linux", architecture: "arm64", variant: "v8" },
+      platform: { os: "linux", architecture, variant: "v8" },
+      pull: "always",
+      proxy: "http://proxy.example:3128",
+      noProxy: "localhost,.example",
+      maxImageBytes: 1_610_612_736,
       name: "box",
       command: ["sh", "-c", "exit 0", "--", "--mem"],
       entrypoint: "",
@@ -118,6 +127,25 @@ describe("requestOf", () => {
     await expect(request("--", "true")).rejects.toThrow('SMOLVM_ENGINE must be krun or qemu, not "xen"');
   });
 
+  test("SMOLVM_MAX_IMAGE_BYTES is the limit unless --max-image-size is", async () => {
+    setVariable("SMOLVM_MAX_IMAGE_BYTES", "2G");
+    expect((await request("--", "true")).maxImageBytes).toBe(2 ** 31);
+    expect((await request("--max-image-size", "1024", "--", "true")).maxImageBytes).toBe(1024);
+    setVariable("SMOLVM_MAX_IMAGE_BYTES", "plenty");
+    await expect(request("--", "true")).rejects.toThrow('SMOLVM_MAX_IMAGE_BYTES: not a size: "plenty"');
+  });
+
+  test.each([["linux/arm/v7"], ["linux/s390x"], ["linux/i386"]])(
+    "refuses to run an image for %s, before anything is downloaded",
+    async (platform) => {
+      await expect(request("--image", "alpine", "--oci-platform", platform, "true")).rejects.toMatchObject({
+        code: "run.other_architecture",
+        exitCode: 2,
+        hint: expect.stringContaining("smolvm images pull --oci-platform linux/"),
+      });
+    },
+  );
+
   test.each([["-i"], ["-t"], ["-it"]])("--image - leaves no stdin for %s", async (option) => {
     await expect(request("--image", "-", option, "--", "cat")).rejects.toMatchObject({
       code: "run.stdin_taken",
@@ -149,6 +177,7 @@ describe("notesOn", () => {
       ["sh", "-c", "curl x", "--net", "--image", "alpine"],
       ["--net", "--image"],
     ],
+    [["make", "test", "--pull", "always"], ["--pull"]],
     [
       ["python", "x.py", "--cpus", "2", "--timings"],
       ["--cpus", "--timings"],
@@ -170,6 +199,8 @@ describe("notesOn", () => {
     [["--", "--mem", "512"]],
     [["--image", "kubectl.tar", "--", "run", "nginx", "--image", "nginx"]],
     [["--", "docker", "run", "--cpus", "2"]],
+    [["--", "docker-compose", "up", "--pull", "always"]],
+    [["--", "git", "submodule", "update", "--pull", "yes"]],
     [["--", "/usr/bin/kubectl", "run", "x", "--image=nginx"]],
     [["--", "grep", "--", "--net", "file"]],
   ])("%j: no false alarm", async (words) => {

@@ -1,9 +1,11 @@
+import { hostPlatform } from "../../image/platform.ts";
 import type { RunRequest } from "../../machine/request.ts";
 import type { runOptions } from "../table/run.ts";
 import type { Invocation } from "../table/types.ts";
 import { usageError } from "../usage.ts";
 import { engineFromEnvironment } from "./engine.ts";
 import { environmentOf } from "./environment.ts";
+import { pullSettings } from "./pull-settings.ts";
 
 export type RunInvocation = Invocation<typeof runOptions>;
 
@@ -22,9 +24,12 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
     );
   }
   rejectImageAsCommand(invocation);
+  rejectOtherArchitecture(invocation);
   return {
     image: values.image,
     platform: values.platform,
+    pull: values.pull,
+    ...pullSettings(values),
     name: values.name,
     command: words,
     entrypoint: values.entrypoint,
@@ -54,6 +59,18 @@ function rejectImageAsCommand({ values, words, explicit }: RunInvocation): void 
     "run.image_as_command",
     `${first} looks like an image, and here a command is expected`,
     `write --image ${first} -- COMMAND; if it really is a command, put -- before it`,
+  );
+}
+
+/** Nothing translates between architectures: better said before an image is downloaded for nothing. */
+function rejectOtherArchitecture({ values: { platform } }: RunInvocation): void {
+  const own = hostPlatform().architecture;
+  if (platform === undefined || platform.architecture === own) return;
+  const { os, architecture } = platform;
+  throw usageError(
+    "run.other_architecture",
+    `a machine here runs linux/${own}, not ${os}/${architecture}`,
+    `\`smolvm images pull --oci-platform ${os}/${architecture}\` gets such an image without running it`,
   );
 }
 

@@ -1,8 +1,10 @@
-import { COMMANDS, GROUPS } from "../table/index.ts";
+import { COMMANDS } from "../table/index.ts";
 import type { ValueHint } from "../table/types.ts";
+import { IMAGE_NAMES, MANY_WORDS } from "./images.ts";
 import {
   BRANCHES,
   type CompletedOption,
+  GROUP_PATHS,
   namesOf,
   optionsOf,
   programOptions,
@@ -23,6 +25,15 @@ _smolvm_reply() {
 _smolvm_files() {
   compopt -o filenames 2>/dev/null
   _smolvm_reply -f -- "$1"
+}
+
+# Names of images, which may contain colons: bash takes what follows the last one for the word, unless told otherwise.
+_smolvm_images() {
+  local name before=''
+  if [[ $COMP_WORDBREAKS == *:* && $1 == *:* ]]; then before=\${1%"\${1##*:}"}; fi
+  while IFS='' read -r name; do
+    if [[ $name == "$1"* ]]; then COMPREPLY+=("\${name#"$before"}"); fi
+  done < <("\${COMP_WORDS[0]}" ${IMAGE_NAMES} 2>/dev/null)
 }
 
 # The value of option $1 that starts with $2.
@@ -61,6 +72,7 @@ _smolvm() {
       *)
         case $path/$word in
           /help) help=1 ;;
+${indent(manyWordCases(), 10)}
 ${indent(pathCases(), 10)}
           *) return ;;
         esac
@@ -103,10 +115,15 @@ function valueCases(): string[] {
   return [...cases].map(([names, action]) => `${names}) ${action} ;;`);
 }
 
-function reply(hint: ValueHint): string {
-  if (hint.kind === "file") return '_smolvm_files "$2"';
-  if (hint.kind === "environment") return '_smolvm_reply -e -- "$2"';
-  return `_smolvm_reply -W ${quote(hint.values.join(" "))} -- "$2"`;
+function reply(hint: ValueHint, word = '"$2"'): string {
+  if (hint.kind === "image") return `${hint.files ? `_smolvm_files ${word}; ` : ""}_smolvm_images ${word}`;
+  if (hint.kind === "file") return `_smolvm_files ${word}`;
+  if (hint.kind === "environment") return `_smolvm_reply -e -- ${word}`;
+  return `_smolvm_reply -W ${quote(hint.values.join(" "))} -- ${word}`;
+}
+
+function manyWordCases(): string[] {
+  return MANY_WORDS.map((path) => `${quote(`${path}/`)}*) ;;`);
 }
 
 function pathCases(): string[] {
@@ -125,7 +142,7 @@ function optionCases(): string[] {
     `${quote(path)}) _smolvm_reply -W ${quote(options.flatMap(namesOf).join(" "))} -- "$cur" ;;`;
   return [
     line("", programOptions),
-    ...GROUPS.map(({ name }) => line(name, optionsOf(undefined))),
+    ...GROUP_PATHS.map((path) => line(path, optionsOf(undefined))),
     ...COMMANDS.map((command) => line(command.path.join(" "), optionsOf(command))),
   ];
 }
@@ -141,8 +158,8 @@ function wordCases(): string[] {
       ),
     ),
     ...COMMANDS.flatMap(({ path, arguments: expected }) =>
-      expected.kind === "words" && expected.hint?.kind === "choice"
-        ? [line(path.join(" "), expected.hint.values)]
+      expected.kind === "words" && expected.hint !== undefined
+        ? [`${quote(path.join(" "))}) ${reply(expected.hint, '"$cur"')} ;;`]
         : [],
     ),
   ];

@@ -6,12 +6,15 @@ import { namesOf, optionsOf, takesWord } from "./words.ts";
 
 /** What is typed before Tab, and the words that every shell offers for it. */
 const LINES: readonly [string, readonly string[]][] = [
-  ["smolvm ", ["completion", "doctor", "help", "machine"]],
+  ["smolvm ", ["completion", "config", "doctor", "help", "images", "machine", "pull"]],
   ["smolvm m", ["machine"]],
   ["smolvm -", ["--help", "--version", "-V", "-h"]],
-  ["smolvm machine ", ["exec", "ls", "run"]],
+  ["smolvm machine ", ["exec", "images", "ls", "prune", "run"]],
+  ["smolvm image ", ["inspect", "ls", "prune", "pull", "rm"]],
+  ["smolvm images rm --fo", ["--force"]],
+  ["smolvm machine run --pull ", ["always", "missing", "never"]],
   ["smolvm vm r", ["run"]],
-  ["smolvm help machine ", ["exec", "ls", "run"]],
+  ["smolvm help machine ", ["exec", "images", "ls", "prune", "run"]],
   ["smolvm machine run --eng", ["--engine"]],
   ["smolvm vm run --im", ["--image"]],
   ["smolvm machine list --j", ["--json"]],

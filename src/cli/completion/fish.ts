@@ -1,8 +1,10 @@
-import { COMMANDS, GROUPS } from "../table/index.ts";
+import { COMMANDS } from "../table/index.ts";
 import type { ValueHint } from "../table/types.ts";
+import { IMAGE_NAMES, MANY_WORDS } from "./images.ts";
 import {
   BRANCHES,
   type CompletedOption,
+  GROUP_PATHS,
   namesOf,
   optionsOf,
   programOptions,
@@ -32,6 +34,7 @@ function __smolvm_path
             case '*'
                 switch "$path/$word"
                     case /help
+                    ${manyWordCase()}
 ${pathCases()
   .map((text) => `                    ${text}`)
   .join("\n")}
@@ -57,6 +60,10 @@ function valueOptions(): string[] {
   return [...new Set(COMMANDS.flatMap((command) => optionsOf(command).filter(takesWord).flatMap(namesOf)))];
 }
 
+function manyWordCase(): string {
+  return `case ${MANY_WORDS.map((path) => quote(`${path}/*`)).join(" ")}`;
+}
+
 function pathCases(): string[] {
   return BRANCHES.flatMap((branch) =>
     stepsFrom(branch)
@@ -79,7 +86,7 @@ function optionLines(): string[] {
     options.map((option) => `${at(path)} ${optionArguments(option)}`);
   return [
     ...lines("", programOptions),
-    ...GROUPS.flatMap(({ name }) => lines(name, optionsOf(undefined))),
+    ...GROUP_PATHS.flatMap((path) => lines(path, optionsOf(undefined))),
     ...COMMANDS.filter(({ path }) => path[0] !== "help").flatMap((command) =>
       lines(command.path.join(" "), optionsOf(command)),
     ),
@@ -105,6 +112,9 @@ function optionArguments(option: CompletedOption): string {
 
 function values(hint: ValueHint): string {
   if (hint.kind === "file") return "-F";
+  if (hint.kind === "image") {
+    return `${hint.files ? "-F" : "-f"} -a '(smolvm ${IMAGE_NAMES} 2>/dev/null)'`;
+  }
   if (hint.kind === "environment") return "-f -a '(set -nx)'";
   return `-f -a ${quote(hint.values.join(" "))}`;
 }

@@ -4,6 +4,22 @@ import { join } from "node:path";
 import type { SHELLS } from "../table/system.ts";
 import { completionScript } from "./index.ts";
 
+/** Names of images, as the program would print them, and what a shell must not take for anything but text. */
+export const IMAGE_NAMES = [
+  "alpine:3.20",
+  "alpine:edge",
+  "localhost:5000/a/b:1",
+  "$(touch hacked)",
+  `sha256:${"05".repeat(32)}`,
+];
+
+/** Stands for the program where scripts ask it for names of images; says nothing when it is asked for anything else. */
+const PROGRAM = `#!/bin/sh
+[ "$*" = "images ls --names" ] && cat <<'END'
+${IMAGE_NAMES.join("\n")}
+END
+`;
+
 export type Shell = (typeof SHELLS)[number];
 
 /**
@@ -18,6 +34,7 @@ export async function complete(shell: Shell, lines: readonly string[]): Promise<
     const script = join(directory, "_smolvm");
     writeFileSync(script, completionScript(shell));
     writeFileSync(join(directory, "an image.tar"), "");
+    writeFileSync(join(directory, "smolvm"), PROGRAM, { mode: 0o755 });
     const answers =
       shell === "fish" ? askFish(directory, script, lines) : await typeInto(shell, directory, script, lines);
     return answers.map((words) => [...new Set(words)].sort());
@@ -103,6 +120,8 @@ function zshSetup(script: string, offers: string): string {
   return `autoload -Uz compinit && compinit -u -D
 . ${script}
 unsetopt beep
+# No question before a long list.
+LISTMAX=1000
 compadd() {
   local -a kept
   # With -O, -A or -D it only selects; otherwise it offers.
@@ -121,7 +140,13 @@ PS1='<''ready>'
 
 function environment(directory: string): Record<string, string> {
   const { PATH = "/usr/bin:/bin" } = process.env;
-  return { PATH, HOME: directory, TERM: "xterm", LC_ALL: "C.UTF-8", SMOLVM_TEST_VARIABLE: "1" };
+  return {
+    PATH: `${directory}:${PATH}`,
+    HOME: directory,
+    TERM: "xterm",
+    LC_ALL: "C.UTF-8",
+    SMOLVM_TEST_VARIABLE: "1",
+  };
 }
 
 function textLines(text: string): string[] {

@@ -1,4 +1,5 @@
-import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "../table/index.ts";
+import { GLOBAL_OPTIONS, GROUPS } from "../table/index.ts";
+import { stepsAfter } from "../table/tree.ts";
 import type { CommandSpec, OptionSpec } from "../table/types.ts";
 
 /** An option as shells know it: `-h` and `--help` are options of every command. */
@@ -47,21 +48,19 @@ export interface Step {
 
 /** The words that may follow `path` (joined by spaces; empty for the program itself). */
 export function stepsFrom(path: string): Step[] {
-  const depth = path === "" ? 0 : 1;
-  const groups = path === "" ? GROUPS.map((group) => ({ ...group, word: group.name, path: group.name })) : [];
-  const commands = COMMANDS.filter(
-    (command) => command.path.length === depth + 1 && command.path.slice(0, depth).join(" ") === path,
-  ).map(({ path: words, aliases, summary }) => ({
-    word: words[depth] ?? "",
-    aliases,
-    summary,
-    path: words.join(" "),
+  return stepsAfter(path === "" ? [] : path.split(" ")).map((step) => ({
+    word: step.path.at(-1) ?? "",
+    aliases: step.aliases,
+    summary: step.summary,
+    path: step.path.join(" "),
   }));
-  return [...groups, ...commands];
 }
 
+/** Paths of the groups, joined by spaces. */
+export const GROUP_PATHS: readonly string[] = GROUPS.map(({ path }) => path.join(" "));
+
 /** Every path that words may follow. */
-export const BRANCHES: readonly string[] = ["", ...GROUPS.map(({ name }) => name)];
+export const BRANCHES: readonly string[] = ["", ...GROUP_PATHS];
 
 /** Text as one word of a POSIX shell. */
 export function quote(text: string): string {

@@ -1,16 +1,34 @@
-import { COMMANDS, GROUPS } from "../table/index.ts";
+import { COMMANDS } from "../table/index.ts";
 import type { Arguments, CommandSpec, ValueHint } from "../table/types.ts";
-import { type CompletedOption, optionsOf, programOptions, quote, type Step, stepsFrom } from "./words.ts";
+import { IMAGE_NAMES } from "./images.ts";
+import {
+  type CompletedOption,
+  GROUP_PATHS,
+  optionsOf,
+  programOptions,
+  quote,
+  type Step,
+  stepsFrom,
+} from "./words.ts";
 
 /** The completion script for zsh: as a file `_smolvm` in fpath, or sourced after compinit. */
 export function zshScript(): string {
   return `#compdef smolvm
 # zsh completion for smolvm, made by: smolvm completion zsh
 
+_smolvm_image_names() {
+  local -a names=(\${(f)"$(_call_program images smolvm ${IMAGE_NAMES} 2>/dev/null)"})
+  compadd -a names
+}
+
+_smolvm_image_names_or_files() {
+  _alternative 'images:image:_smolvm_image_names' 'files:file:_files'
+}
+
 _smolvm() {
 ${branch("", programOptions, "  ")}
 }
-${GROUPS.map(({ name }) => `\n_smolvm_${name}() {\n${branch(name, optionsOf(undefined), "  ")}\n}\n`).join("")}
+${GROUP_PATHS.map((path) => `\n${functionOf(path)}() {\n${branch(path, optionsOf(undefined), "  ")}\n}\n`).join("")}
 ${COMMANDS.map(leaf).join("\n")}
 if [[ $funcstack[1] == _smolvm ]]; then
   _smolvm "$@"
@@ -81,12 +99,14 @@ function optionSpec(option: CompletedOption): string {
 function argumentSpecs(expected: Arguments): string[] {
   if (expected.kind === "none") return [];
   if (expected.kind === "command") return [quote("*::: :_message 'command to run in the machine'")];
-  return [quote(`1:${escaped(expected.placeholder)}:${action(expected.hint)}`)];
+  const position = expected.max > 1 ? "*" : "1";
+  return [quote(`${position}:${escaped(expected.placeholder)}:${action(expected.hint)}`)];
 }
 
 function action(hint: ValueHint | undefined): string {
   if (hint === undefined) return " ";
   if (hint.kind === "file") return "_files";
+  if (hint.kind === "image") return hint.files ? "_smolvm_image_names_or_files" : "_smolvm_image_names";
   if (hint.kind === "environment") return "_parameters -g '*export*'";
   return `(${hint.values.join(" ")})`;
 }

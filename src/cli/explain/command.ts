@@ -1,9 +1,10 @@
 import type { SmolError } from "../../errors.ts";
+import { nearest } from "../../values/index.ts";
 import type { NotInTable } from "../parse/index.ts";
-import { COMMANDS, GROUPS } from "../table/index.ts";
+import { COMMANDS } from "../table/index.ts";
+import { commandsBelow, namesOfStep, stepsAfter } from "../table/tree.ts";
 import { seeHelp, usageError } from "../usage.ts";
-import { LATER_COMMANDS, RENAMED_COMMANDS } from "./later-commands.ts";
-import { nearest } from "./nearest.ts";
+import { DOCKER_COMMANDS, LATER_COMMANDS, RENAMED_COMMANDS } from "./later-commands.ts";
 
 /** A command that does not exist: comes later, has another place, was renamed, or is misspelt. */
 export function explainCommand({ word, where: { path } }: NotInTable): SmolError {
@@ -17,16 +18,14 @@ export function explainCommand({ word, where: { path } }: NotInTable): SmolError
 }
 
 function hintFor(path: readonly string[], word: string): string {
-  const renamed = path.length === 0 ? RENAMED_COMMANDS[word] : undefined;
+  const renamed = path.length === 0 ? RENAMED_COMMANDS.get(word) : undefined;
   if (renamed) return `it is called \`smolvm ${renamed}\` now: smolvm machine run --image IMAGE -- COMMAND`;
+  const other = DOCKER_COMMANDS.get([...path, word].join(" "));
+  if (other) return `did you mean \`smolvm ${other}\`?`;
   // `smolvm run`, `smolvm ls`: the word is right and stands in the wrong place.
   const moved = COMMANDS.find((command) => nameOf(command.path) === word || command.aliases.includes(word));
   if (moved) return `did you mean \`smolvm ${moved.path.join(" ")}\`?`;
-  if (path.length === 0 && word === "ps") return "did you mean `smolvm machine ls`?";
-  const siblings = COMMANDS.filter((command) => path.every((name, index) => command.path[index] === name));
-  const choices = siblings.flatMap((command) => [command.path[path.length] ?? "", ...command.aliases]);
-  const names = path.length === 0 ? [...choices, ...GROUPS.flatMap(({ aliases }) => aliases)] : choices;
-  const suggestion = nearest(word, names);
+  const suggestion = nearest(word, stepsAfter(path).flatMap(namesOfStep));
   return suggestion ? `did you mean \`smolvm ${[...path, suggestion].join(" ")}\`?` : seeHelp(path);
 }
 
@@ -36,8 +35,9 @@ function nameOf(path: readonly string[]): string | undefined {
 
 /** `smolvm` or `smolvm machine` alone. */
 export function explainIncomplete(path: readonly string[]): SmolError {
-  const below = COMMANDS.filter((command) => path.every((name, index) => command.path[index] === name));
-  const names = [...new Set(below.map((command) => command.path[path.length]))];
+  const names = [...new Set(commandsBelow(path).map((command) => command.path[path.length]))];
   const message = `expected a command after \`${["smolvm", ...path].join(" ")}\`: ${names.join(", ")}`;
-  return usageError("cli.no_command", message, seeHelp(path));
+  // docker lists images by the word alone.
+  const hint = path[0] === "images" ? "`smolvm images ls` lists the images" : seeHelp(path);
+  return usageError("cli.no_command", message, hint);
 }

@@ -1,6 +1,6 @@
 /** Commands of upstream that this release does not have: what they would need. */
 const PERSISTENT = "a machine lives as long as the command of its `smolvm machine run`";
-const NETWORK = "nothing is read from or sent to a registry";
+const UPLOAD = "images are only downloaded";
 
 export interface UnavailableCommand {
   /** As typed after `smolvm`. */
@@ -16,20 +16,37 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
   { names: below("machine", "update", "resize", "shell", "sh", "cp", "monitor"), reason: PERSISTENT },
   { names: below("machine", "logs", "stats", "fork", "fork-release", "egress-events"), reason: PERSISTENT },
   { names: ["machine data-dir"], reason: PERSISTENT },
-  { names: ["machine images", "machine prune"], reason: "images are not kept inside machines" },
   { names: ["machine network-test"], reason: "a machine has no network" },
   { names: ["serve"], reason: "there is no HTTP API" },
   { names: ["pack"], reason: "machines cannot be packed into a program" },
-  { names: ["config"], reason: "there are no settings but the options and environment variables of --help" },
-  { names: ["pull", "push", "login", "logout", "machine pull", "machine push"], reason: NETWORK },
-  { names: ["images", "build", "mcp", "ssh", "compose"], reason: "it may come later" },
+  { names: ["push", "images push", "machine push", "tag", "images tag"], reason: UPLOAD },
+  {
+    names: ["login", "logout"],
+    reason: "the logins of docker and podman are used, and those of `smolvm config registries edit`",
+  },
+  {
+    names: ["images save", "images load", "images import", "images export", "save", "load"],
+    reason: "an archive is run as it is: smolvm machine run --image FILE",
+  },
+  { names: ["build", "images build", "mcp", "ssh", "compose"], reason: "it may come later" },
 ];
 
+/** Commands of docker that have another name here. */
+export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ["ps", "machine ls"],
+  ["rmi", "images rm"],
+  ["inspect", "images inspect"],
+  ["machine pull", "images pull"],
+  ["images rmi", "images rm"],
+  ["images delete", "images rm"],
+  ["images show", "images inspect"],
+]);
+
 /** The command sets of smolvm 0.1, and what replaces them. */
-export const RENAMED_COMMANDS: Readonly<Record<string, string>> = {
-  sandbox: "machine",
-  sb: "machine",
-  microvm: "machine",
-  container: "machine",
-  ct: "machine",
-};
+export const RENAMED_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ["sandbox", "machine"],
+  ["sb", "machine"],
+  ["microvm", "machine"],
+  ["container", "machine"],
+  ["ct", "machine"],
+]);

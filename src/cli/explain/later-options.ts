@@ -1,14 +1,17 @@
-/** An option that upstream or docker has and this release does not: refused with what to do instead. */
+/** An option that upstream or docker has and this program does not: refused with what to do instead. */
 export interface UnavailableOption {
   /** Every name, with dashes. */
   readonly names: readonly string[];
-  /** Completes "… is not available in this release: ". */
+  /** Completes "… is not available in this release: ", or with `always`, "… is not needed: ". */
   readonly reason: string;
   readonly hint?: string;
+  /** There is nothing to choose: it is always as this option would make it. */
+  readonly always?: boolean;
 }
 
 const NETWORK = "a machine has no network";
-const NETWORK_HINT = "put what the command needs into the image, or pass it on stdin with -i";
+const NETWORK_HINT =
+  "leave it out: images are pulled without it; what the command needs must be in the image, or come on stdin (-i)";
 const VOLUME = "a machine sees no folder of the host";
 const VOLUME_HINT =
   "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
@@ -26,7 +29,7 @@ const unavailable = (reason: string, hint: string | undefined, ...names: string[
 export const LATER_OPTIONS: readonly UnavailableOption[] = [
   unavailable(NETWORK, NETWORK_HINT, "--net", "--network", "--net-backend", "--dns"),
   unavailable(NETWORK, NETWORK_HINT, "--allow-host", "--allow-cidr", "--outbound-localhost-only"),
-  unavailable(NETWORK, NETWORK_HINT, "--proxy", "--no-proxy", "--add-host", "--ip", "--expose"),
+  unavailable(NETWORK, NETWORK_HINT, "--add-host", "--ip", "--expose"),
   unavailable(
     `${NETWORK}, so no port can be forwarded`,
     undefined,
@@ -58,14 +61,18 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--expose-socket",
     "--mount-socket",
   ),
-  unavailable(
-    "images are not pulled from registries",
-    "save the image to a file and give that: docker save NAME -o image.tar",
-    "--docker-config",
-    "--oci-cache",
-    "--max-image-size",
-    "--pull",
-  ),
+  {
+    names: ["--docker-config"],
+    reason: "the logins of docker and podman are always used, and nothing of them reaches the machine",
+    hint: "leave it out; DOCKER_CONFIG says where docker keeps its logins",
+    always: true,
+  },
+  {
+    names: ["--oci-cache"],
+    reason: "what is pulled is always kept on the host, checked by its digest and shared by all machines",
+    hint: "leave it out; `smolvm images ls` lists what is kept",
+    always: true,
+  },
   unavailable("init commands are not run", 'start them yourself: -- sh -c "SETUP && COMMAND"', "--init"),
   unavailable(
     "the machine is the boundary, and its root user may do anything inside",

@@ -12,6 +12,8 @@ const OURS = [
   "--storage",
   "--overlay",
   "--oci-platform",
+  "--pull",
+  "--max-image-size",
   "--engine",
   "--timings",
 ];
@@ -19,7 +21,8 @@ const LATER_FLAGS = ["--net", "--ssh-agent", "--gpu"];
 const LATER_WITH_VALUE = ["--smolfile", "--allow-host", "--allow-cidr", "--volume"];
 
 /** Programs whose own options have these names. */
-const RUNS_MACHINES = /^(?:.*\/)?(?:docker|podman|nerdctl|kubectl|limactl|virsh|smolvm|srun|sbatch)$/;
+const RUNS_MACHINES =
+  /^(?:.*\/)?(?:docker|docker-compose|podman|podman-compose|buildah|nerdctl|kubectl|limactl|virsh|smolvm|srun|sbatch)$/;
 
 /**
  * Notices `machine run -- echo hi --mem 512`: an option that went to the command and was most likely meant for the

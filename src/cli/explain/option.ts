@@ -1,10 +1,10 @@
 import type { SmolError } from "../../errors.ts";
+import { nearest } from "../../values/index.ts";
 import type { NotInTable } from "../parse/index.ts";
 import { COMMANDS, GLOBAL_OPTIONS } from "../table/index.ts";
 import type { CommandSpec, OptionSpec } from "../table/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { LATER_OPTIONS, OTHER_NAMES } from "./later-options.ts";
-import { nearest } from "./nearest.ts";
 
 /** An option that the command does not have: exists elsewhere, comes later, is called otherwise, or is misspelt. */
 export function explainOption({ word, where }: NotInTable): SmolError {
@@ -12,7 +12,8 @@ export function explainOption({ word, where }: NotInTable): SmolError {
   const runs = command === undefined || command.arguments.kind === "command";
   const later = LATER_OPTIONS.find(({ names }) => names.includes(word));
   if (later && runs) {
-    const message = `${word} is not available in this release: ${later.reason}`;
+    const verdict = later.always ? "is not needed" : "is not available in this release";
+    const message = `${word} ${verdict}: ${later.reason}`;
     return usageError("cli.unavailable_option", message, later.hint);
   }
   const own = namesOf(command ? [command] : COMMANDS);

@@ -27,6 +27,9 @@ export function declareCommand(program: CAC, spec: CommandSpec): Command {
   for (const option of Object.values(spec.options)) {
     const config = option.defaultText === undefined ? {} : { default: option.defaultText };
     command.option(rawNameOf(option), option.description, config);
+    // cac takes --no-proxy for the negation of an option --proxy that is on by default.
+    const declared = command.options.at(-1);
+    if (declared !== undefined && option.defaultText === undefined) delete declared.config.default;
   }
   return command;
 }

@@ -11,6 +11,7 @@ and no network of the host. The machine is made for the command and removed when
       title: "Quick start",
       body: `  smolvm machine run -- echo "hello from a microVM"     the built-in Debian
   smolvm machine run -it                                a shell in it
+  smolvm machine run --image alpine -- uname -a         an image of a registry
   docker save app -o app.tar                            an image as a file …
   smolvm machine run --image app.tar -- ./app           … and a command in it
   docker save app | smolvm machine run --image - -- ./app
@@ -25,19 +26,22 @@ and no network of the host. The machine is made for the command and removed when
   rules: [
     {
       title: "\nImages (--image)",
-      body: `  FILE   an archive made by docker save or podman save, or of an OCI layout; plain, gzip or zstd
+      body: `  NAME   as in docker: alpine, ghcr.io/owner/name:tag, name@sha256:...; downloaded the first time,
+         checked against its digests, kept and shared by all machines (images ls, pull, rm, prune)
+  FILE   an archive made by docker save or podman save, or of an OCI layout; plain, gzip or zstd
   DIR    an OCI image layout, or a root filesystem
   -      such an archive on stdin; the command then has no stdin of its own
-  Not given: a small Debian with apt. Dockerfiles are not built, names are not pulled from
-  registries. ENTRYPOINT, CMD, ENV, WORKDIR and USER apply as in docker. The second run of an
-  image does no work.`,
+  Not given: a small Debian with apt. Dockerfiles are not built. ENTRYPOINT, CMD, ENV, WORKDIR and
+  USER apply as in docker. The second run of an image does no work. Logins are those of docker and
+  podman; proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.`,
     },
     {
       title: "Streams",
       body: `  stdout and stderr of the command are passed through byte for byte. smolvm writes its own
-  messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each. stdin is
-  empty without -i. With --json a command prints one JSON value on stdout, and an error as
-  {"error":{"code","message","hint"}} on stderr. Nothing ever asks a question.`,
+  messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and the
+  progress of a download (-q: none). stdin is empty without -i. With --json a command prints one
+  JSON value on stdout, and an error as {"error":{"code","message","hint"}} on stderr. Nothing ever
+  asks a question.`,
     },
     {
       title: "Exit codes",
@@ -57,13 +61,17 @@ and no network of the host. The machine is made for the command and removed when
     },
     {
       title: "Environment variables",
-      body: `  SMOLVM_ENGINE    krun or qemu, as --engine
-  SMOLVM_DATA_DIR  keep everything below this directory
-  SMOLVM_DEBUG=1   print stack traces of errors`,
+      body: `  SMOLVM_ENGINE           krun or qemu, as --engine
+  SMOLVM_DATA_DIR         keep everything below this directory
+  SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size
+  SMOLVM_CONFIG           the settings file
+  SMOLVM_IMAGE_CACHE_MAX_BYTES  what the image cache may hold; 0: no limit
+  SMOLVM_DEBUG=1          print stack traces of errors`,
     },
     {
       title: "Files",
       body: `  ~/.local/share/smolvm/ephemeral/  running machines                ($XDG_DATA_HOME)
+  ~/.config/smolvm/config.toml      settings (config show)          ($XDG_CONFIG_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
                                     be deleted when nothing runs
   $XDG_RUNTIME_DIR/smolvm-HASH/     sockets; without that variable, /tmp/smolvm-UID-HASH`,

@@ -1,5 +1,6 @@
 import { version } from "../../version.ts";
 import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "../table/index.ts";
+import { commandsBelow } from "../table/tree.ts";
 import type { CommandSpec } from "../table/types.ts";
 import { declareCommand, declareProgram, type Section } from "./declare.ts";
 import { MANUAL } from "./manual.ts";
@@ -19,14 +20,14 @@ export function printOverview(): void {
 
 /** `smolvm machine --help`: the commands below a group. */
 export function printGroupHelp(path: readonly string[]): void {
-  const group = GROUPS.find(({ name }) => name === path[0]);
-  const below = COMMANDS.filter((command) => command.path.length === 2 && command.path[0] === path[0]);
-  const names = [group?.name, ...(group?.aliases ?? [])].join(", ");
-  printProgram(`${path.join(" ")} COMMAND [OPTIONS]`, below, (usage, commands) => [
-    { body: `${group?.summary} (${names}).` },
+  const name = path.join(" ");
+  const group = GROUPS.find((candidate) => candidate.path.join(" ") === name);
+  const aliases = (group?.aliases ?? []).map((alias) => [...path.slice(0, -1), alias].join(" "));
+  printProgram(`${name} COMMAND [OPTIONS]`, commandsBelow(path), (usage, commands) => [
+    { body: `${group?.summary} (${[name, ...aliases].join(", ")}).` },
     usage,
     commands,
-    { body: `A command's help: smolvm ${path.join(" ")} COMMAND -h` },
+    { body: `A command's help: smolvm ${name} COMMAND -h` },
   ]);
 }
 
@@ -39,7 +40,12 @@ export function printManual(): void {
     commands,
     globalOptions(),
   ]);
-  for (const command of COMMANDS) printOptions(command);
+  // A command that is another one under a shorter name has that one's options.
+  const printed = new Set<CommandSpec["options"]>();
+  for (const command of COMMANDS) {
+    if (!printed.has(command.options)) printOptions(command);
+    printed.add(command.options);
+  }
   printProgram("", [], () => [...MANUAL.rules]);
 }
 

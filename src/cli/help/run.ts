@@ -7,11 +7,14 @@ the machine. Nothing that the command changes outlives it.
 Options end at the first word that is not one, or at --; everything after that is COMMAND and
 reaches the guest unchanged. -- is never wrong: smolvm machine run [OPTIONS] -- COMMAND.
 
-IMAGE is a file made by docker save or podman save (also gzip or zstd), an OCI image layout
-(directory or archive), a directory that holds a root filesystem, or - for such an archive on
-stdin. Without --image the machine runs a small Debian with apt. ENTRYPOINT, CMD, ENV, WORKDIR and
-USER of the image apply as in docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT
-and drops CMD.
+IMAGE is a name as docker has them (alpine, ghcr.io/owner/name:tag, name@sha256:...), a file made by
+docker save or podman save (also gzip or zstd), an OCI image layout (directory or archive), a
+directory that holds a root filesystem, or - for such an archive on stdin. What exists as a file or
+directory is one. An image of a registry is downloaded the first time and kept: --pull always looks
+for a newer one, --pull never works offline. The download is shown on stderr as images pull
+--help describes; it uses the host's network, the machine has none. Without --image the machine
+runs a small Debian with apt. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
+docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 Without -i the command's stdin is empty. -i and -t together make a terminal session.
 
@@ -21,6 +24,8 @@ wrong options.`,
   examples: [
     { command: 'smolvm machine run -- echo "hello from a microVM"' },
     { command: "smolvm machine run -it", comment: "a shell" },
+    { command: "smolvm machine run --image alpine:3.20 -- cat /etc/os-release" },
+    { command: "smolvm machine run -q --pull always --image ghcr.io/owner/app -- ./app" },
     { command: "smolvm machine run --image ./app.tar -- ./app --its-own-option" },
     { command: "docker save app | smolvm machine run --image - -- ./app" },
     { command: "smolvm machine run --image ./rootfs/ -e TOKEN -w /srv -- make test" },

@@ -36,7 +36,7 @@ const anyWord = fc.oneof(
 );
 const anyArgv = fc
   .tuple(
-    fc.constantFrom([], ["machine", "run"], ["machine", "ls"], ["vm"]),
+    fc.constantFrom([], ["machine", "run"], ["machine", "ls"], ["images", "rm"], ["images", "pull"], ["vm"]),
     fc.array(anyWord, { maxLength: 12 }),
   )
   .map(([start, rest]) => [...start, ...rest]);
@@ -68,7 +68,10 @@ test("any arguments are understood, or refused as wrong usage in one line", asyn
 });
 
 test("no argument is without effect: leaving any one out changes what is asked for", async () => {
-  const isFlag = (word: string) => /^(-[itv]+|--(interactive|tty|rm|json|verbose))$/.test(word);
+  const flags = options.filter(({ placeholder }) => placeholder === undefined);
+  const letters = flags.map(({ short = "" }) => short).join("");
+  const long = flags.map((option) => `--${option.long}`);
+  const isFlag = (word: string) => new RegExp(`^-[${letters}]+$`).test(word) || long.includes(word);
   await fc.assert(
     fc.asyncProperty(anyArgv, async (argv) => {
       // An option without a value may be repeated, and then one of the two is without effect.

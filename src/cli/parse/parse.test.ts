@@ -27,6 +27,12 @@ describe("finding the command", () => {
     [["vm", "list"], "machine ls"],
     [["machine", "run"], "machine run"],
     [["doctor"], "doctor"],
+    [["image", "ls"], "images ls"],
+    [["images", "list", "-q"], "images ls"],
+    [["images", "remove", "-f", "a", "b"], "images rm"],
+    [["pull", "--platform", "linux/arm/v7", "alpine"], "pull"],
+    [["images", "pull", "alpine", "debian", "-q"], "images pull"],
+    [["machine", "prune", "--dry-run"], "machine prune"],
     [["--json", "machine", "ls"], "machine ls"],
     [["machine", "--json", "ls"], "machine ls"],
   ])("%j", async (argv, path) => {
@@ -125,13 +131,13 @@ const REFUSED: readonly [string, string][] = [
   ],
   [
     "machine run --net --image alpine",
-    "--net is not available in this release: a machine has no network | put what the command needs into the image, " +
-      "or pass it on stdin with -i",
+    "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
+      "it; what the command needs must be in the image, or come on stdin (-i)",
   ],
   [
     "--net machine run",
-    "--net is not available in this release: a machine has no network | put what the command needs into the image, " +
-      "or pass it on stdin with -i",
+    "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
+      "it; what the command needs must be in the image, or come on stdin (-i)",
   ],
   ["machine run -itd x", "-d is not available in this release: a machine lives as long as its command"],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
@@ -173,6 +179,33 @@ const REFUSED: readonly [string, string][] = [
   ["machine run -w srv", '--workdir: must be an absolute path in the guest, not "srv"'],
   ["machine run --engine xen", '--engine: must be krun or qemu, not "xen"'],
   ["machine run --oci-platform windows/amd64", "--oci-platform: a machine runs linux, not windows"],
+  ["machine run --pull sometimes", '--pull: must be missing or always or never, not "sometimes"'],
+  ["machine run --progress=loud", '--progress: must be auto or tty or plain or json or none, not "loud"'],
+  ["machine run --max-image-size 0", "--max-image-size: must be at least one byte, not 0"],
+  ["machine run --proxy ftp://x", '--proxy: a proxy must be an http or https one, not "ftp"'],
+  [
+    "machine exec --pull always -- true",
+    "unknown option --pull | --pull is an option of `smolvm machine run`",
+  ],
+  [
+    "machine run --oci-cache --image alpine",
+    "--oci-cache is not needed: what is pulled is always kept on the host, checked by its digest and shared by " +
+      "all machines | leave it out; `smolvm images ls` lists what is kept",
+  ],
+  [
+    "machine run --docker-config --image alpine",
+    "--docker-config is not needed: the logins of docker and podman are always used, and nothing of them reaches " +
+      "the machine | leave it out; DOCKER_CONFIG says where docker keeps its logins",
+  ],
+  ["image lss", "unknown command `images lss` | did you mean `smolvm images ls`?"],
+  ["images rmi x", "unknown command `images rmi` | did you mean `smolvm images rm`?"],
+  ["rmi x", "unknown command `rmi` | did you mean `smolvm images rm`?"],
+  ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
+  ["machine pull x", "unknown command `machine pull` | did you mean `smolvm images pull`?"],
+  ["constructor", "unknown command `constructor` | see `smolvm -h`"],
+  ["images rm", "images rm needs IMAGE... | see `smolvm images rm -h`"],
+  ["pull", "pull needs IMAGE... | see `smolvm pull -h`"],
+  ["push x", "`smolvm push` is not available in this release: images are only downloaded | see `smolvm -h`"],
 ];
 
 test.each(REFUSED)("%s: %s", async (line, refusal) => {

@@ -1,5 +1,6 @@
 import { SmolError } from "../../errors.ts";
-import { COMMANDS, GROUPS } from "../table/index.ts";
+import { COMMANDS } from "../table/index.ts";
+import { namesOfStep, stepsAfter } from "../table/tree.ts";
 import type { CommandSpec, Invocation, OptionSpec, OptionTable, Values } from "../table/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { NotInTable } from "./errors.ts";
@@ -25,7 +26,7 @@ export type Parsed =
  * @throws NotInTable for a command or an option that the table does not have
  */
 export function parse(argv: readonly string[]): Parsed {
-  const path: string[] = [];
+  let path: readonly string[] = [];
   /** Options before the command's last word belong to the command: `smolvm --engine qemu machine run`. */
   const early: string[] = [];
   for (let at = 0; at < argv.length; at++) {
@@ -41,10 +42,10 @@ export function parse(argv: readonly string[]): Parsed {
       }
       continue;
     }
-    const step = descend(path, word);
+    const step = stepsAfter(path).find((next) => namesOfStep(next).includes(word));
     if (step === undefined) throw new NotInTable("command", word, { path }, argv.slice(at + 1));
-    if (typeof step !== "string") return parseCommand(step, [...early, ...argv.slice(at + 1)]);
-    path.push(step);
+    if ("options" in step) return parseCommand(step, [...early, ...argv.slice(at + 1)]);
+    path = step.path;
   }
   const help = early.find((word) => word === "-h" || word === "--help");
   if (help) return { kind: "help", topic: path, long: help === "--help" };
@@ -52,18 +53,6 @@ export function parse(argv: readonly string[]): Parsed {
     throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(path));
   }
   return { kind: "incomplete", topic: path };
-}
-
-/** The command that `word` completes, or the proper name of a group; undefined when there is neither. */
-function descend(path: readonly string[], word: string): CommandSpec | string | undefined {
-  const command = COMMANDS.find(
-    (spec) =>
-      spec.path.length === path.length + 1 &&
-      path.every((name, index) => spec.path[index] === name) &&
-      (spec.path[path.length] === word || spec.aliases.includes(word)),
-  );
-  if (command || path.length > 0) return command;
-  return GROUPS.find((group) => group.name === word || group.aliases.includes(word))?.name;
 }
 
 /** Whether an option that stands before its command has its value in the next word. */

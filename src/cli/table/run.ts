@@ -1,13 +1,15 @@
 import { ExitCode } from "../../errors.ts";
+import type { PullPolicy } from "../../image/index.ts";
 import { parseLimit } from "../values/limit.ts";
-import { parsePlatform } from "../values/platform.ts";
 import { countUpTo, sizeIn } from "../values/size.ts";
 import { oneOf, parseAnyText, parseText } from "../values/text.ts";
 import { processOptions } from "./process-options.ts";
+import { platformOption, pullOptions } from "./pull-options.ts";
 import { type CommandSpec, flag, list, optionalValue, value, valueOr } from "./types.ts";
 
 /** Names of the engines, as `--engine` and SMOLVM_ENGINE take them. */
 export const ENGINES = ["krun", "qemu"] as const;
+const PULL_POLICIES = ["missing", "always", "never"] as const satisfies readonly PullPolicy[];
 const TIMINGS = ["text", "json"] as const;
 
 const GIB = { unit: "GiB", min: 1, max: 16_384 } as const;
@@ -18,18 +20,20 @@ export const runOptions = {
     long: "image",
     short: "I",
     placeholder: "IMAGE",
-    description: "Image archive, OCI layout, root directory, or - for stdin",
-    hint: { kind: "file" },
+    description: "Image of a registry or of a file or directory, or - for stdin",
+    hint: { kind: "image", files: true },
     parse: parseText,
   }),
-  platform: value({
-    long: "oci-platform",
-    aliases: ["platform"],
-    placeholder: "OS/ARCH",
-    description: "Which one of a multi-platform image to take",
-    hint: { kind: "choice", values: ["linux/amd64", "linux/arm64"] },
-    parse: parsePlatform,
+  platform: platformOption,
+  pull: valueOr({
+    long: "pull",
+    placeholder: "WHEN",
+    description: "Ask the registry: missing, always or never",
+    fallback: "missing" as PullPolicy,
+    hint: { kind: "choice", values: PULL_POLICIES },
+    parse: oneOf(PULL_POLICIES),
   }),
+  ...pullOptions,
   entrypoint: value({
     long: "entrypoint",
     placeholder: "PROGRAM",

@@ -41,7 +41,7 @@ export const help: CommandSpec<Record<never, never>> = {
   aliases: [],
   summary: "Print the manual, or a command's help",
   options: {},
-  arguments: { kind: "words", placeholder: "[COMMAND...]", min: 0, max: 2 },
+  arguments: { kind: "words", placeholder: "[COMMAND...]", min: 0, max: 3 },
   failureCode: ExitCode.failure,
   details: async () => (await import("../help/help.ts")).details,
   load: () => import("../commands/help.ts"),

@@ -7,6 +7,8 @@
 export type ValueHint =
   | { readonly kind: "choice"; readonly values: readonly string[] }
   | { readonly kind: "file" }
+  /** Images that are kept on this host; with `files`, also files. */
+  | { readonly kind: "image"; readonly files?: boolean }
   | { readonly kind: "environment" };
 
 interface OptionFacts {
@@ -164,7 +166,7 @@ export interface CommandModule<O extends OptionTable> {
 }
 
 export interface CommandSpec<O extends OptionTable = OptionTable> {
-  /** One or two words: `["machine", "run"]`. */
+  /** One to three words: `["machine", "run"]`. */
   readonly path: readonly string[];
   /** Other names of the last word. */
   readonly aliases: readonly string[];
@@ -178,9 +180,10 @@ export interface CommandSpec<O extends OptionTable = OptionTable> {
   readonly load: () => Promise<CommandModule<O>>;
 }
 
-/** A first word that only leads to other words: `machine`. */
+/** Words that only lead to other words: `["machine"]`, `["config", "registries"]`. */
 export interface GroupSpec {
-  readonly name: string;
+  readonly path: readonly string[];
+  /** Other names of the last word. */
   readonly aliases: readonly string[];
   readonly summary: string;
 }

@@ -8,20 +8,26 @@ export interface Platform {
 }
 
 /** What people write for the names that image indexes use (GOARCH). */
-const ARCHITECTURE_NAMES: Readonly<Record<string, string>> = {
-  x86_64: "amd64",
-  "x86-64": "amd64",
-  aarch64: "arm64",
-};
+const ARCHITECTURE_NAMES: ReadonlyMap<string, string> = new Map([
+  ["x86_64", "amd64"],
+  ["x86-64", "amd64"],
+  ["aarch64", "arm64"],
+  ["i386", "386"],
+  ["i686", "386"],
+  ["armhf", "arm/v7"],
+  ["armv7l", "arm/v7"],
+  ["armel", "arm/v6"],
+]);
 
 /** `os/architecture[/variant]`, e.g. `linux/arm64/v8`: which image of a multi-platform one to take. */
 export function parsePlatform(text: string): Platform {
   const [os, given, variant, ...rest] = text.toLowerCase().split("/");
   const words = [os, given, ...(variant === undefined ? [] : [variant])];
   if (!os || !given || rest.length > 0 || !words.every((word) => word && /^[a-z0-9._-]{1,32}$/.test(word))) {
-    throw badValue(`not a platform: ${quote(text)}`, "write for example linux/amd64 or linux/arm64/v8");
+    throw badValue(`not a platform: ${quote(text)}`, "write for example linux/amd64 or linux/arm/v7");
   }
   if (os !== "linux") throw badValue(`a machine runs linux, not ${os}`);
-  const architecture = ARCHITECTURE_NAMES[given] ?? given;
-  return variant === undefined ? { os, architecture } : { os, architecture, variant };
+  const [architecture = given, implied] = (ARCHITECTURE_NAMES.get(given) ?? given).split("/");
+  const named = variant ?? implied;
+  return named === undefined ? { os, architecture } : { os, architecture, variant: named };
 }

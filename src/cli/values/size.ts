@@ -1,6 +1,7 @@
+import { bytesIn, quote } from "../../values/index.ts";
 import { badValue } from "../usage.ts";
 
-const POWERS: Readonly<Record<string, number>> = { K: 1, M: 2, G: 3, T: 4 };
+export { quote };
 
 interface SizeRange {
   readonly unit: "MiB" | "GiB";
@@ -17,11 +18,10 @@ interface SizeRange {
 export function sizeIn({ unit, min, max }: SizeRange): (text: string) => number {
   const own = unit === "MiB" ? 2 : 3;
   return (text) => {
-    const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*(?:([KMGT])(?:i?B)?)?$/i.exec(text);
-    if (!match?.[1])
+    const bytes = bytesIn(text, own);
+    if (bytes === undefined)
       throw badValue(`not a size: ${quote(text)}`, `give a number of ${unit}, or for example 2G`);
-    const power = match[2] === undefined ? own : (POWERS[match[2].toUpperCase()] ?? own);
-    const size = Number(match[1]) * 1024 ** (power - own);
+    const size = bytes / 1024 ** own;
     if (size < min) throw badValue(`must be at least ${min} ${unit}, not ${text}`);
     if (size > max) throw badValue(`must be at most ${max} ${unit}, not ${text}`);
     if (!Number.isInteger(size)) throw badValue(`must be a whole number of ${unit}, not ${text}`);
@@ -38,9 +38,4 @@ export function countUpTo(max: number): (text: string) => number {
     if (count > max) throw badValue(`must be at most ${max}, not ${count}`);
     return count;
   };
-}
-
-/** The text as it may appear in a message. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 }

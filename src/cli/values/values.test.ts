@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { SmolError } from "../../errors.ts";
+import { parseBytes } from "./bytes.ts";
 import { parseDuration } from "./duration.ts";
 import { parseEnvFile } from "./env-file.ts";
 import { LIMIT_NAMES, parseLimit } from "./limit.ts";
 import { parsePlatform } from "./platform.ts";
+import { parseProxy } from "./proxy.ts";
 import { countUpTo, sizeIn } from "./size.ts";
 
 const mib = sizeIn({ unit: "MiB", min: 64, max: 16_777_216 });
@@ -130,6 +132,64 @@ describe("limits", () => {
       .map((name) => name.trim().toLowerCase());
     expect([...LIMIT_NAMES].sort() as string[]).toEqual(known.sort());
   });
+});
+
+describe("sizes in bytes", () => {
+  test.each([
+    ["1", 1],
+    ["1024", 1024],
+    ["0.5K", 512],
+    ["8G", 8 * 2 ** 30],
+    ["1.5GiB", 1.5 * 2 ** 30],
+    ["256mb", 256 * 2 ** 20],
+    ["2T", 2 * 2 ** 40],
+  ])("%s", (text, bytes) => {
+    expect(parseBytes(text)).toBe(bytes);
+  });
+
+  test.each([[""], ["0"], ["-1"], ["1e9"], ["8192T"], ["G"], ["1P"], ["0.1"], ["Infinity"]])(
+    "%j is refused",
+    (text) => {
+      expect(() => parseBytes(text)).toThrow(SmolError);
+    },
+  );
+});
+
+describe("proxies", () => {
+  test.each([
+    ["http://proxy.example:3128", "http://proxy.example:3128"],
+    ["https://user:secret@proxy.example", "https://user:secret@proxy.example"],
+    ["proxy.example:3128", "http://proxy.example:3128"],
+    ["10.0.0.1", "http://10.0.0.1"],
+    ["[::1]:3128", "http://[::1]:3128"],
+  ])("%s", (text, url) => {
+    expect(parseProxy(text)).toBe(url);
+  });
+
+  test.each([
+    [""],
+    ["http://"],
+    ["socks5://proxy.example"],
+    ["http://a b"],
+    ["proxy.example:99999"],
+    ["://x"],
+  ])("%j is refused", (text) => {
+    expect(() => parseProxy(text)).toThrow(SmolError);
+  });
+});
+
+test.each([
+  ["linux/amd64", { os: "linux", architecture: "amd64" }],
+  ["Linux/x86_64", { os: "linux", architecture: "amd64" }],
+  ["linux/aarch64/v8", { os: "linux", architecture: "arm64", variant: "v8" }],
+  ["linux/arm/v7", { os: "linux", architecture: "arm", variant: "v7" }],
+  ["linux/arm/v6", { os: "linux", architecture: "arm", variant: "v6" }],
+  ["linux/armhf", { os: "linux", architecture: "arm", variant: "v7" }],
+  ["linux/i386", { os: "linux", architecture: "386" }],
+  ["linux/amd64/v3", { os: "linux", architecture: "amd64", variant: "v3" }],
+  ["linux/constructor", { os: "linux", architecture: "constructor" }],
+])("the platform %s", (text, platform) => {
+  expect(parsePlatform(text)).toEqual(platform);
 });
 
 test.each([

@@ -16,13 +16,13 @@ export function startKrun({ libkrun, commandLine, spec }: KrunOrder): never {
   check("krun_set_vm_config", krun.krun_set_vm_config(context, spec.cpus, spec.memoryMib));
   const format = process.arch === "x64" ? Krun.kernelFormat.elf : Krun.kernelFormat.raw;
   check("krun_set_kernel", krun.krun_set_kernel(context, text(spec.kernel), format, null, text(commandLine)));
-  spec.disks.forEach(({ path, readOnly }, index) => {
+  spec.disks.forEach(({ path, readOnly, format: diskFormat = "raw" }, index) => {
     // Without flushes the device does not offer them, and the guest does not wait for them.
     const sync = spec.ephemeral || readOnly ? Krun.sync.none : Krun.sync.full;
     const id = text(`disk${index}`);
     check(
       "krun_add_disk3",
-      krun.krun_add_disk3(context, id, text(path), Krun.diskFormatRaw, readOnly, false, sync),
+      krun.krun_add_disk3(context, id, text(path), Krun.diskFormat[diskFormat], readOnly, false, sync),
     );
   });
   for (const { tag, path, readOnly, daxWindowMib = 0 } of spec.shares) {

@@ -13,6 +13,7 @@ test("the whole command on x86", () => {
     disks: [
       { path: "/cache/system.erofs", readOnly: true },
       { path: "/data/a,b/overlay.ext4", readOnly: false },
+      { path: "/cache/image.vmdk", readOnly: true, format: "vmdk" as const },
     ],
     shares: [],
     agentSocket: "/run/a,b/agent.sock",
@@ -57,6 +58,10 @@ test("the whole command on x86", () => {
     {"driver":"raw","node-name":"disk1","read-only":false,"discard":"unmap","detect-zeroes":"unmap","cache":{"no-flush":false},"file":{"driver":"file","filename":"/data/a,b/overlay.ext4","locking":"auto","cache":{"no-flush":false}}}
     -device
     virtio-blk-device,drive=disk1,werror=report,rerror=report
+    -blockdev
+    {"driver":"vmdk","node-name":"disk2","read-only":true,"cache":{"no-flush":false},"file":{"driver":"file","filename":"/cache/image.vmdk","locking":"off","cache":{"no-flush":false}}}
+    -device
+    virtio-blk-device,drive=disk2,werror=report,rerror=report
     -chardev
     stdio,id=console,signal=off
     -device
@@ -68,7 +73,7 @@ test("the whole command on x86", () => {
   `);
   const cache = (ephemeral: boolean) =>
     qemuArguments({ ...spec, ephemeral }, [], "").filter((word) => word.includes('"no-flush":true')).length;
-  expect(cache(true)).toBe(2);
+  expect(cache(true)).toBe(3);
   expect(cache(false)).toBe(0);
 });
 

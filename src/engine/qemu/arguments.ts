@@ -97,7 +97,8 @@ export function qemuArguments(
 
 function diskArguments(disk: VmSpec["disks"][number], id: string, ephemeral: boolean): string[] {
   const node = {
-    driver: "raw",
+    // Extents of a vmdk are opened as the descriptor is: read-only, without writers to guard against.
+    driver: disk.format ?? "raw",
     "node-name": id,
     "read-only": disk.readOnly,
     // A file that the guest's trim makes sparse again.

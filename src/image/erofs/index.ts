@@ -1,3 +1,8 @@
-/** Writing EROFS images (read-only filesystem of the Linux kernel), in one pass and without root. */
-export { type DataRun, ErofsWriter } from "./writer.ts";
+/** Writing EROFS filesystems (read-only filesystem of the Linux kernel) without root: data first, the rest at last. */
+export type { Placed } from "./batch.ts";
+export { type DataRun, MAX_CHUNK_BITS, MAX_CHUNKS } from "./chunks.ts";
+export { type DataPlace, DataWriter } from "./data.ts";
+export { BLOCK, BLOCK_BITS, EXTENDED_INODE, MAX_BLOCKS, SLOT } from "./format.ts";
+export { type MetadataTarget, writeMetadata } from "./metadata.ts";
+export { OutputFile, RunWriter } from "./output.ts";
 export { isStorable } from "./xattr.ts";

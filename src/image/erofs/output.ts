@@ -1,10 +1,15 @@
-import { write } from "node:fs";
+import { fdatasync, write, writeSync } from "node:fs";
 import { diskError } from "../disk.ts";
 
-/** Size of the buffers that runs are collected in. */
+/** Size of the buffers that runs are collected in, but for the first: many layers have only a few small files. */
 const BUFFER = 1024 * 1024;
+const FIRST_BUFFER = 64 * 1024;
+/** So little is copied to the system's memory sooner than another thread could be asked to do it. */
+const WRITTEN_AT_ONCE = 64 * 1024;
 /** Bytes that may wait for the disk before `drain` makes the caller wait too. */
 const MAX_QUEUED = 8 * BUFFER;
+/** Bytes after which the system is told to begin with the disk: what is left to do at the end then takes no time. */
+const SYNC_EVERY = 64 * BUFFER;
 
 interface Pending {
   readonly buffer: Buffer;
@@ -13,8 +18,7 @@ interface Pending {
 }
 
 /**
- * Writes to a file in the background, strictly in the order of the calls: one write at a time, so that a block
- * which is given away and used again always ends with the later bytes.
+ * Writes to a file in the background, in the order of the calls and one write at a time.
  *
  * The first failure is kept and thrown by the next `drain`.
  */
@@ -23,7 +27,10 @@ export class OutputFile {
   readonly #queue: Pending[] = [];
   readonly #spare: Buffer[] = [];
   #queued = 0;
+  #isFirst = true;
   #busy = false;
+  #unsynced = 0;
+  #syncing = false;
   #failure: unknown;
   #waiting: (() => void) | undefined;
 
@@ -33,14 +40,25 @@ export class OutputFile {
 
   /** An empty buffer; give it back with `write`. Its contents are undefined. */
   buffer(): Buffer {
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER);
+    const size = this.#isFirst ? FIRST_BUFFER : BUFFER;
+    this.#isFirst = false;
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
   /** Queues the first `length` bytes of a buffer that `buffer()` gave out; the buffer belongs to the file from here. */
   write(buffer: Buffer, length: number, position: number): void {
+    if (!this.#busy && length <= WRITTEN_AT_ONCE) {
+      this.#putNow({ buffer, length, position });
+      return;
+    }
     this.#queue.push({ buffer, length, position });
     this.#queued += length;
     this.#next();
+  }
+
+  /** Whether `drain` would wait, or throw. */
+  get isBehind(): boolean {
+    return this.#queued > MAX_QUEUED || this.#failure !== undefined;
   }
 
   /** Resolves when little enough is queued (`all`: when everything is written). Throws what went wrong so far. */
@@ -53,10 +71,10 @@ export class OutputFile {
     if (this.#failure !== undefined) throw diskError(this.#failure);
   }
 
-  /** Waits until no write is under way any more, whether they worked or not: only then may the file be closed. */
+  /** Waits until nothing is under way any more, whether it worked or not: only then may the file be closed. */
   async settle(): Promise<void> {
     this.#queue.length = 0;
-    while (this.#busy) {
+    while (this.#busy || this.#syncing) {
       await new Promise<void>((resolve) => {
         this.#waiting = resolve;
       });
@@ -71,6 +89,21 @@ export class OutputFile {
     this.#put(pending, 0);
   }
 
+  #putNow({ buffer, length, position }: Pending): void {
+    try {
+      for (let done = 0; done < length; ) {
+        done += writeSync(this.#fd, buffer, done, length - done, position + done);
+      }
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    this.#recycle(buffer);
+  }
+
+  #recycle(buffer: Buffer): void {
+    if (buffer.length === BUFFER && this.#spare.length < MAX_QUEUED / BUFFER) this.#spare.push(buffer);
+  }
+
   #put(pending: Pending, done: number): void {
     const { buffer, length, position } = pending;
     write(this.#fd, buffer, done, length - done, position + done, (error, written) => {
@@ -81,12 +114,29 @@ export class OutputFile {
         this.#failure ??= error;
         this.#queue.length = 0;
       }
-      if (this.#spare.length < MAX_QUEUED / BUFFER) this.#spare.push(buffer);
+      this.#recycle(buffer);
       this.#next();
-      const waiting = this.#waiting;
-      this.#waiting = undefined;
-      waiting?.();
+      this.#syncSometimes(length);
+      this.#wake();
     });
+  }
+
+  /** Nothing depends on it; whoever needs the file to be safe asks for that himself. */
+  #syncSometimes(written: number): void {
+    this.#unsynced += written;
+    if (this.#unsynced < SYNC_EVERY || this.#syncing) return;
+    this.#unsynced = 0;
+    this.#syncing = true;
+    fdatasync(this.#fd, () => {
+      this.#syncing = false;
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
   }
 }
 
@@ -136,7 +186,7 @@ export class RunWriter {
 
   /** The free rest of the buffer, for bytes that belong at `position`. */
   #room(position: number): Buffer {
-    if (position !== this.#start + this.#length || this.#length === BUFFER) this.flush();
+    if (position !== this.#start + this.#length || this.#length === this.#buffer?.length) this.flush();
     if (this.#length === 0) this.#start = position;
     this.#buffer ??= this.#file.buffer();
     return this.#buffer.subarray(this.#length);

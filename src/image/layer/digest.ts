@@ -1,4 +1,5 @@
 import { SmolError } from "../../errors.ts";
+import { HashStream } from "./hash-thread.ts";
 
 const lengths: Record<string, number> = { sha256: 64, sha512: 128 };
 
@@ -8,17 +9,21 @@ export function isDigest(text: string): boolean {
   return match !== null && match[2]?.length === lengths[match[1] ?? ""];
 }
 
+type Algorithm = "sha256" | "sha512";
+
+const algorithmOf = (digest: string): Algorithm => (digest.startsWith("sha512:") ? "sha512" : "sha256");
+
 /** Computes a digest and compares it with the one that was promised. */
 export class Digester {
   readonly #expected: string;
-  readonly #algorithm: "sha256" | "sha512";
+  readonly #algorithm: Algorithm;
   readonly #hasher: Bun.CryptoHasher;
   #result: string | undefined;
 
   /** @param expected `sha256:<hex>` or `sha512:<hex>`; without the number, to compute only. */
   constructor(expected: string) {
     this.#expected = expected;
-    this.#algorithm = expected.startsWith("sha512:") ? "sha512" : "sha256";
+    this.#algorithm = algorithmOf(expected);
     this.#hasher = new Bun.CryptoHasher(this.#algorithm);
   }
 
@@ -33,13 +38,47 @@ export class Digester {
 
   /** @throws SmolError `image.digest_mismatch` */
   check(what: string): void {
-    if (this.digest() === this.#expected) return;
-    throw new SmolError(
-      "image.digest_mismatch",
-      `${what} is not what its digest promises: ${this.#expected}`,
-      {
-        hint: "the image is damaged or was tampered with: fetch or export it again",
-      },
-    );
+    if (this.digest() !== this.#expected) throw digestMismatch(what, this.#expected);
   }
+}
+
+/** As `Digester`, for what may be long: the work is done on another thread, if `elsewhere` is set. */
+export class StreamDigester {
+  readonly #expected: string;
+  readonly #algorithm: Algorithm;
+  readonly #hash: Bun.CryptoHasher | HashStream;
+
+  /** @param expected as for `Digester`. */
+  constructor(expected: string, elsewhere: boolean) {
+    this.#expected = expected;
+    this.#algorithm = algorithmOf(expected);
+    this.#hash = elsewhere ? new HashStream(this.#algorithm) : new Bun.CryptoHasher(this.#algorithm);
+  }
+
+  /** Takes the bytes; whoever passes them may use their memory again when this resolves. */
+  async update(bytes: Uint8Array): Promise<void> {
+    await this.#hash.update(bytes);
+  }
+
+  /** Once, at the end. */
+  async digest(): Promise<string> {
+    return `${this.#algorithm}:${await this.#hash.digest("hex")}`;
+  }
+
+  /** Instead of `digest`. @throws SmolError `image.digest_mismatch` */
+  async check(what: string): Promise<void> {
+    if ((await this.digest()) !== this.#expected) throw digestMismatch(what, this.#expected);
+  }
+
+  /** Always to be called in the end. */
+  close(): void {
+    if (this.#hash instanceof HashStream) this.#hash.close();
+  }
+}
+
+/** What comes in is not what was promised. */
+export function digestMismatch(what: string, expected: string): SmolError {
+  return new SmolError("image.digest_mismatch", `${what} is not what its digest promises: ${expected}`, {
+    hint: "the image is damaged or was tampered with: fetch or export it again",
+  });
 }

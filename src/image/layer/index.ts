@@ -1,12 +1,23 @@
-/** Layers of an image: decompressing, checking, and applying them to the tree and the image that is written. */
-export type { Totals } from "./apply.ts";
-export { storable } from "./apply.ts";
+/** Layers of an image: decompressing, checking, and taking apart into data and entries. */
+export { DamagedEntries } from "./decode.ts";
 export { type Compression, decompress, detectCompression } from "./decompress.ts";
 export { Digester, isDigest } from "./digest.ts";
+export type { LayerEntry } from "./entry.ts";
+export { readEntries } from "./frames.ts";
+export { encodeHeader } from "./header.ts";
 export {
   type LayerExpectations,
   type LayerResult,
-  type LayerTarget,
+  type ReadOptions,
   readLayer,
   wrongSize,
 } from "./reader.ts";
+export {
+  checkTotals,
+  LayerRecorder,
+  type Recorded,
+  type RecordedEntry,
+  type RecorderFiles,
+  storable,
+  type Totals,
+} from "./recorder.ts";

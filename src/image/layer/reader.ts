@@ -1,11 +1,12 @@
 import { SmolError } from "../../errors.ts";
-import type { ErofsWriter } from "../erofs/index.ts";
 import { limits } from "../limits.ts";
 import { TarReader } from "../tar/index.ts";
-import type { Tree } from "../tree/index.ts";
-import { LayerApplier, type Totals } from "./apply.ts";
 import { type Compression, decompress } from "./decompress.ts";
-import { Digester } from "./digest.ts";
+import { digestMismatch, StreamDigester } from "./digest.ts";
+import type { LayerRecorder } from "./recorder.ts";
+
+/** Bytes; below, starting a thread costs more than it saves. */
+const WORTH_A_THREAD = 4 * 1024 * 1024;
 
 export interface LayerExpectations {
   /** Digest and size of the stream as it comes (OCI descriptor). */
@@ -24,33 +25,31 @@ export interface LayerResult {
   readonly bytes: number;
 }
 
-export interface LayerTarget {
-  readonly tree: Tree;
-  readonly writer: ErofsWriter;
-  readonly totals: Totals;
-  /** Whether `.wh.` names delete (default: yes). */
-  readonly whiteouts?: boolean;
+export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of bytes of the stream taken so far. */
   readonly onProgress?: ((compressedBytes: number) => void) | undefined;
 }
 
 /**
- * Reads one layer to its end: decompresses, checks the digests, and applies it on top of what the tree holds.
+ * Reads one layer to its end: decompresses, checks the digests, and records what is in it.
  *
  * @param source the layer's blob; chunks need to stay valid only until the next one is asked for.
- * @throws SmolError when anything is not as expected. The tree and the image are then of no more use.
+ * @throws SmolError when anything is not as expected. What was recorded is then of no use.
  */
 export async function readLayer(
   source: AsyncIterable<Uint8Array>,
   expected: LayerExpectations,
-  target: LayerTarget,
+  recorder: LayerRecorder,
+  options: ReadOptions = {},
 ): Promise<LayerResult> {
-  const { tree, writer, totals, signal, onProgress } = target;
+  const { signal, onProgress } = options;
+  const { digest, diffId, compression, size = Number.POSITIVE_INFINITY } = expected;
+  const elsewhere = size >= WORTH_A_THREAD;
   // Of a layer that is not compressed, blob and archive are the same bytes: one digest is enough.
-  const isOne = expected.compression === "none" && expected.digest === expected.diffId;
-  const blob = expected.digest === undefined || isOne ? undefined : new Digester(expected.digest);
-  const archive = new Digester(expected.diffId ?? "sha256:");
+  const isOne = compression === "none" && digest === diffId;
+  const blob = digest === undefined || isOne ? undefined : new StreamDigester(digest, elsewhere);
+  const archive = new StreamDigester(diffId ?? "sha256:", elsewhere);
   let compressedBytes = 0;
   let bytes = 0;
 
@@ -58,28 +57,33 @@ export async function readLayer(
     for await (const chunk of source) {
       signal?.throwIfAborted();
       compressedBytes += chunk.length;
-      if (expected.size !== undefined && compressedBytes > expected.size) throw wrongSize(expected.size);
-      blob?.update(chunk);
+      if (compressedBytes > size) throw wrongSize(size);
+      await blob?.update(chunk);
       onProgress?.(compressedBytes);
       yield chunk;
     }
-    if (expected.size !== undefined && compressedBytes < expected.size) throw wrongSize(expected.size);
-    blob?.check("a layer");
+    if (expected.size !== undefined && compressedBytes < size) throw wrongSize(size);
+    await blob?.check("a layer");
   }
 
-  const reader = new TarReader(new LayerApplier(tree, writer, totals, target.whiteouts ?? true));
-  tree.nextLayer();
-  for await (const chunk of decompress(checked(), expected.compression)) {
-    bytes += chunk.length;
-    if (bytes > limits.totalBytes)
-      throw new SmolError("image.limit", `a layer has more than ${limits.totalBytes} bytes`);
-    archive.update(chunk);
-    reader.write(chunk);
-    await writer.drain();
+  try {
+    const reader = new TarReader(recorder);
+    for await (const chunk of decompress(checked(), compression)) {
+      bytes += chunk.length;
+      if (bytes > limits.totalBytes)
+        throw new SmolError("image.limit", `a layer has more than ${limits.totalBytes} bytes`);
+      await archive.update(chunk);
+      reader.write(chunk);
+      await recorder.drain();
+    }
+    const computed = await archive.digest();
+    if (diffId !== undefined && computed !== diffId) throw digestMismatch("a layer's contents", diffId);
+    reader.finish();
+    return { diffId: computed, compressedBytes, bytes };
+  } finally {
+    blob?.close();
+    archive.close();
   }
-  if (expected.diffId !== undefined) archive.check("a layer's contents");
-  reader.finish();
-  return { diffId: archive.digest(), compressedBytes, bytes };
 }
 
 /** A layer that is longer or shorter than its descriptor says. */

@@ -1,14 +1,15 @@
-import {
-  detectCompression,
-  type LayerExpectations,
-  readLayer,
-  type Totals,
-  wrongSize,
-} from "../layer/index.ts";
-import type { ImageTarget } from "../make.ts";
+import { SmolError } from "../../errors.ts";
+import { detectCompression, type LayerExpectations, type Totals, wrongSize } from "../layer/index.ts";
 import { emptyConfig } from "../oci/index.ts";
 import { hostPlatform } from "../platform.ts";
-import { type Built, FORMAT_VERSION, type ImageStore, openStore } from "../store/index.ts";
+import {
+  type HeldLock,
+  type ImageStore,
+  imageId,
+  leaseImage,
+  openStore,
+  type StoredImage,
+} from "../store/index.ts";
 import type { ImageConfig, OpenImageOptions, Platform } from "../types.ts";
 import { FileSource } from "./file-source.ts";
 import { ArchiveFiles, DirectoryFiles, type ImageFile, type ImageFiles } from "./files.ts";
@@ -18,9 +19,14 @@ import { isSavedImage, readSavedImage } from "./saved.ts";
 import type { LocalSource } from "./source.ts";
 import { spool } from "./spool.ts";
 
-export interface MadeImage extends Built {
+export interface MadeImage {
+  readonly stored: StoredImage;
+  /** Settles when the image is safe from a power cut; never rejects. */
+  readonly durable: Promise<void>;
   /** Whether the image was there already. */
   readonly cached: boolean;
+  /** Holds the image; undefined when somebody removed it already. */
+  readonly lease: HeldLock | undefined;
 }
 
 interface Job {
@@ -29,6 +35,8 @@ interface Job {
   readonly platform: Platform;
   /** Names the source for other processes, as long as the identity of the image is not known. */
   readonly lockKey: string | undefined;
+  /** Layers that were unpacked here: they go again when no image comes of it. */
+  readonly fresh: string[];
 }
 
 /**
@@ -47,6 +55,7 @@ export async function makeLocalImage(
     options,
     platform: options.platform ?? hostPlatform(),
     lockKey: source?.fingerprint.key,
+    fresh: [],
   };
   if (source === undefined)
     return await fromStream(job, options.stdin ?? Bun.stdin.stream(), "standard input");
@@ -90,11 +99,10 @@ async function fromArchive(job: Job, file: FileSource): Promise<MadeImage> {
   const files = new ArchiveFiles(file, index);
   if (isSavedImage(files)) return await fromSaved(job, files);
   checkRootArchive(file, index);
-  const config = emptyConfig;
-  return await buildUnlessThere(job, undefined, async (target) => {
+  return await makeUnlessThere(job, undefined, async (totals) => {
     const open = () => ({ size: file.size, read: () => file.read(0, file.size), close() {} });
-    const diffIds = await applyLayers(job, target, [{ open, expected: {} }]);
-    return { id: imageId(job.platform, diffIds, ""), config };
+    const diffIds = await unpackLayers(job, totals, [{ open, expected: {} }]);
+    return { id: imageId(job.platform, diffIds, ""), config: emptyConfig, diffIds };
   });
 }
 
@@ -102,17 +110,21 @@ async function fromSaved(job: Job, files: ImageFiles): Promise<MadeImage> {
   const image = await readSavedImage(files, job.platform);
   const diffIds = image.layers.map((layer) => layer.diffId);
   const id = imageId(job.platform, diffIds, image.configDigest);
-  return await buildUnlessThere(job, id, async (target) => {
+  return await makeUnlessThere(job, id, async (totals) => {
     const layers = image.layers.map(({ path, ...expected }) => ({ open: () => files.open(path), expected }));
-    await applyLayers(job, target, layers);
-    return { id, config: image.config };
+    await unpackLayers(job, totals, layers);
+    return { id, config: image.config, diffIds };
   });
 }
 
 async function fromDirectory(job: Job, path: string): Promise<MadeImage> {
-  return await buildUnlessThere(job, undefined, async (target) => {
-    const digest = await readRootDirectory(path, target, job.options);
-    return { id: imageId(job.platform, [digest], ""), config: emptyConfig };
+  return await makeUnlessThere(job, undefined, async (totals) => {
+    // Files of a directory are files, whatever their names.
+    const { diffId } = await job.store.recordLayer(false, totals, (recorder) =>
+      readRootDirectory(path, recorder, job.options),
+    );
+    job.fresh.push(diffId);
+    return { id: imageId(job.platform, [diffId], ""), config: emptyConfig, diffIds: [diffId] };
   });
 }
 
@@ -121,56 +133,108 @@ interface Layer {
   readonly expected: LayerExpectations;
 }
 
-/** Applies layers from the lowest to the highest. @returns the digests of their contents. */
-async function applyLayers(job: Job, target: ImageTarget, layers: readonly Layer[]): Promise<string[]> {
-  const { signal, onProgress } = job.options;
-  const totals: Totals = { entries: 0, bytes: 0 };
+/** Unpacks the layers that are not in the cache yet. @returns the digests of their contents. */
+async function unpackLayers(job: Job, totals: Totals, layers: readonly Layer[]): Promise<string[]> {
+  const { store, options } = job;
   const diffIds: string[] = [];
-  for (const [index, { open, expected }] of layers.entries()) {
-    const file = open();
-    const position = { kind: "layer", layer: index + 1, layers: layers.length, total: file.size } as const;
-    const report = onProgress && ((bytes: number) => onProgress({ ...position, bytes }));
+  for (const [index, layer] of layers.entries()) {
+    const { diffId } = layer.expected;
+    const position = { layer: index + 1, layers: layers.length };
+    if (diffId === undefined) {
+      diffIds.push(await unpackOne(job, totals, layer, position));
+      continue;
+    }
+    const lock = await store.lockLayer(diffId, options.signal);
     try {
-      if (expected.size !== undefined && expected.size !== file.size) throw wrongSize(expected.size);
-      const { diffId } = await readLayer(file.read(), expected, {
-        ...target,
-        totals,
-        signal,
-        onProgress: report,
-      });
+      if (store.findLayer(diffId) === undefined) await unpackOne(job, totals, layer, position);
       diffIds.push(diffId);
     } finally {
-      file.close();
+      lock.release();
     }
   }
   return diffIds;
 }
 
-/** Looks in the cache first, and again after waiting for others who make the same image. */
-async function buildUnlessThere(
+async function unpackOne(
+  { store, fresh, options: { signal, onProgress } }: Job,
+  totals: Totals,
+  { open, expected }: Layer,
+  position: { layer: number; layers: number },
+): Promise<string> {
+  const file = open();
+  try {
+    if (expected.size !== undefined && expected.size !== file.size) throw wrongSize(expected.size);
+    const event = { kind: "layer", ...position, total: file.size } as const;
+    const report = onProgress && ((bytes: number) => onProgress({ ...event, bytes }));
+    const options = { totals, signal, onProgress: report };
+    const { diffId } = await store.unpackLayer(file.read(), expected, options);
+    fresh.push(diffId);
+    return diffId;
+  } finally {
+    file.close();
+  }
+}
+
+interface Contents {
+  readonly id: string;
+  readonly config: ImageConfig;
+  readonly diffIds: readonly string[];
+}
+
+/**
+ * Looks in the cache first, and again after waiting for others who make the same image.
+ *
+ * @param unpack makes sure that all layers are in the cache, and says what the image is.
+ */
+async function makeUnlessThere(
   job: Job,
   id: string | undefined,
-  fill: (target: ImageTarget) => Promise<{ id: string; config: ImageConfig }>,
+  unpack: (totals: Totals) => Promise<Contents>,
 ): Promise<MadeImage> {
-  const { store } = job;
-  const find = () => {
+  const { store, options } = job;
+  const find = (): MadeImage | undefined => {
     const stored = id === undefined ? undefined : store.find(id);
-    return stored === undefined ? undefined : { stored, durable: Promise.resolve(), cached: true };
+    if (stored === undefined) return undefined;
+    return {
+      stored,
+      durable: Promise.resolve(),
+      cached: true,
+      lease: leaseImage(store.directory, stored.id),
+    };
   };
   const found = find();
   if (found !== undefined) return found;
-  const key = id ?? job.lockKey;
-  const lock = key === undefined ? undefined : await store.lock(key, job.options.signal);
+  const key = id?.slice("sha256:".length) ?? job.lockKey;
+  const lock = key === undefined ? undefined : await store.lock(`local-${key}`, options.signal);
   try {
-    return find() ?? { ...(await store.build(fill)), cached: false };
+    return find() ?? (await make(job, unpack));
   } finally {
     lock?.release();
   }
 }
 
-/** What an image is made from decides what it is: contents, configuration, platform, and the format of the file. */
-function imageId(platform: Platform, diffIds: readonly string[], configDigest: string): string {
-  const { os, architecture, variant = "" } = platform;
-  const identity = JSON.stringify([FORMAT_VERSION, os, architecture, variant, diffIds, configDigest]);
-  return `sha256:${new Bun.CryptoHasher("sha256").update(identity).digest("hex")}`;
+async function make(job: Job, unpack: (totals: Totals) => Promise<Contents>): Promise<MadeImage> {
+  const adding = await job.store.adding(job.options.signal);
+  let made: MadeImage | undefined;
+  try {
+    made = await assemble(job, unpack);
+    return made;
+  } finally {
+    adding.release();
+    if (made === undefined) job.store.dropUnused(job.fresh);
+  }
+}
+
+async function assemble(job: Job, unpack: (totals: Totals) => Promise<Contents>): Promise<MadeImage> {
+  const { store, platform, options } = job;
+  for (let attempt = 1; ; attempt++) {
+    const contents = await unpack({ entries: 0, bytes: 0 });
+    try {
+      const built = await store.assemble({ ...contents, platform, origin: "local", signal: options.signal });
+      return { ...built, cached: false, lease: leaseImage(store.directory, contents.id) };
+    } catch (error) {
+      // A layer of the cache turned out to be damaged: it is unpacked anew.
+      if (!(error instanceof SmolError) || error.code !== "image.layer_damaged" || attempt > 1) throw error;
+    }
+  }
 }

@@ -1,9 +1,9 @@
 import type { BigIntStats } from "node:fs";
 import { errnoOf, SmolError } from "../../errors.ts";
-import type { DataRun, ErofsWriter } from "../erofs/index.ts";
-import { storable } from "../layer/index.ts";
+import { type LayerRecorder, type RecordedEntry, storable } from "../layer/index.ts";
 import { limits } from "../limits.ts";
-import { type Attributes, FileType, type FileTypeBits, Inode, printable, type Tree } from "../tree/index.ts";
+import type { SparseRun } from "../tar/index.ts";
+import { type Attributes, FileType, printable } from "../tree/index.ts";
 import type { ImageProgress } from "../types.ts";
 import { FileSource } from "./file-source.ts";
 import { OpenDirectory } from "./open-directory.ts";
@@ -21,29 +21,28 @@ const SMALL = 256 * 1024;
 interface Walk extends WalkOptions {
   /** The directory as the user named it, for errors. */
   readonly base: string;
-  readonly writer: ErofsWriter;
-  readonly tree: Tree;
+  readonly recorder: LayerRecorder;
   /** Device of the root: other filesystems mounted below it are left out. */
   readonly device: bigint;
-  /** Files with several names, by device and number. */
-  readonly linked: Map<string, { readonly inode: Inode; readonly path: string }>;
-  /** Digest of all that went into the image. */
+  /** First names of files with several, by device and number. */
+  readonly linked: Map<string, string>;
+  /** Digest of all that was recorded. */
   readonly digest: Bun.CryptoHasher;
   files: number;
   bytes: number;
 }
 
 /**
- * Takes a directory of the host as the root of an image: owners, modes, times and attributes as they are on disk.
- * Symbolic links are copied, never followed; what is mounted inside is left out, its mount point stays as an empty
- * directory.
+ * Records a directory of the host as the one layer of an image: owners, modes, times and attributes as they are on
+ * disk. Symbolic links are copied, never followed; what is mounted inside is left out, its mount point stays as an
+ * empty directory.
  *
- * @returns the digest of everything that the image was made from.
+ * @returns the digest of everything that was recorded.
  * @throws SmolError when a file cannot be read, or changes while it is read.
  */
 export async function readRootDirectory(
   path: string,
-  target: { tree: Tree; writer: ErofsWriter },
+  recorder: LayerRecorder,
   options: WalkOptions,
 ): Promise<string> {
   const directory = openRoot(path);
@@ -51,16 +50,22 @@ export async function readRootDirectory(
   const walk: Walk = {
     ...options,
     base: path,
-    ...target,
+    recorder,
     device: root.dev,
     linked: new Map(),
     digest: new Bun.CryptoHasher("sha256"),
     files: 0,
     bytes: 0,
   };
-  target.tree.root.attributes = attributesOf(root, directory, ".");
-  record(walk, "", target.tree.root, 0n);
-  await copyDirectory(walk, directory, target.tree.root, "", 0);
+  try {
+    const attributes = attributesOf(root, directory, ".");
+    record(walk, { ...nothing, path: "/", type: "directory", attributes }, 0);
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+  recorder.end();
+  await copyDirectory(walk, directory, "", 0);
   return `sha256:${walk.digest.digest("hex")}`;
 }
 
@@ -76,7 +81,6 @@ function openRoot(path: string): OpenDirectory {
 async function copyDirectory(
   walk: Walk,
   directory: OpenDirectory,
-  parent: Inode,
   path: string,
   depth: number,
 ): Promise<void> {
@@ -91,7 +95,7 @@ async function copyDirectory(
       walk.signal?.throwIfAborted();
       const childPath = `${path}/${name}`;
       const stat = attempt(walk, childPath, () => directory.stat(name));
-      await copyEntry(walk, directory, parent, name, childPath, stat, depth);
+      await copyEntry(walk, directory, name, childPath, stat, depth);
       if (++walk.files > limits.entries) {
         throw new SmolError("image.limit", `the directory holds more than ${limits.entries} files`);
       }
@@ -102,54 +106,64 @@ async function copyDirectory(
   }
 }
 
+const types: Record<number, Exclude<RecordedEntry["type"], "link">> = {
+  [FileType.fifo]: "fifo",
+  [FileType.character]: "character",
+  [FileType.directory]: "directory",
+  [FileType.block]: "block",
+  [FileType.regular]: "file",
+  [FileType.symlink]: "symlink",
+  [FileType.socket]: "socket",
+};
+
+const nothing = { size: 0, target: "", major: 0, minor: 0, runs: undefined } as const;
+
 async function copyEntry(
   walk: Walk,
   directory: OpenDirectory,
-  parent: Inode,
   name: string,
   path: string,
   stat: BigIntStats,
   depth: number,
 ): Promise<void> {
-  const place = { directory: parent, name };
-  const type = (Number(stat.mode) & 0o170000) as FileTypeBits;
-  const identity = stat.nlink > 1n && type !== FileType.directory ? `${stat.dev}:${stat.ino}` : undefined;
+  const type = types[Number(stat.mode) & 0o170000];
+  if (type === undefined)
+    throw new SmolError("image.unreadable", `${walk.base}${printable(path)} has no type`);
+  const identity = stat.nlink > 1n && type !== "directory" ? `${stat.dev}:${stat.ino}` : undefined;
   const known = identity === undefined ? undefined : walk.linked.get(identity);
+  const attributes = attempt(walk, path, () => attributesOf(stat, directory, name));
   if (known !== undefined) {
-    walk.tree.link(place, known.inode);
-    walk.digest.update(Buffer.from(`${path}\0link\0${known.path}\0`, "latin1"));
+    walk.recorder.entry({ ...nothing, path, type: "link", target: known, attributes });
+    walk.recorder.end();
+    walk.digest.update(Buffer.from(`${path}\0link\0${known}\0`, "latin1"));
     return;
   }
-  const inode = new Inode(
-    type,
-    attempt(walk, path, () => attributesOf(stat, directory, name)),
-  );
-  if (type === FileType.symlink) inode.target = attempt(walk, path, () => directory.readLink(name));
-  if (type === FileType.character || type === FileType.block) Object.assign(inode, decodeDevice(stat.rdev));
-  record(walk, path, inode, stat.size);
-  if (type === FileType.regular) await copyFile(walk, directory, inode, name, path, stat);
-  walk.tree.put(place, inode);
-  if (identity !== undefined) walk.linked.set(identity, { inode, path });
-  if (type === FileType.directory && stat.dev === walk.device) {
-    await copyDirectory(
-      walk,
-      attempt(walk, path, () => directory.openDirectory(name)),
-      inode,
-      path,
-      depth + 1,
-    );
+  const target = type === "symlink" ? attempt(walk, path, () => directory.readLink(name)) : "";
+  const isDevice = type === "character" || type === "block";
+  const device = isDevice ? decodeDevice(stat.rdev) : { major: 0, minor: 0 };
+  const entry = { ...nothing, ...device, path, type, target, attributes };
+  if (type === "file") await copyFile(walk, directory, name, entry, stat);
+  else {
+    record(walk, entry, Number(stat.size));
+    walk.recorder.end();
+    await walk.recorder.drain();
+  }
+  if (identity !== undefined) walk.linked.set(identity, path);
+  if (type === "directory" && stat.dev === walk.device) {
+    const child = attempt(walk, path, () => directory.openDirectory(name));
+    await copyDirectory(walk, child, path, depth + 1);
   }
 }
 
 async function copyFile(
   walk: Walk,
   directory: OpenDirectory,
-  inode: Inode,
   name: string,
-  path: string,
+  entry: RecordedEntry,
   stat: BigIntStats,
 ): Promise<void> {
-  const { writer } = walk;
+  const { recorder } = walk;
+  const { path } = entry;
   const file = new FileSource(
     path,
     attempt(walk, path, () => directory.openFile(name)),
@@ -159,8 +173,7 @@ async function copyFile(
     // The name may lead to another file by now.
     if (file.size !== size) throw changed(walk, path);
     const runs = stat.blocks * 512n < stat.size ? await dataRuns(file) : undefined;
-    if (runs === undefined) writer.beginFile(inode, size);
-    else writer.beginSparseFile(inode, size, runs);
+    record(walk, { ...entry, size, runs }, size);
     for (const run of runs ?? [{ offset: 0, length: size }]) {
       walk.digest.update(`${run.offset} ${run.length}\0`);
       const chunks =
@@ -168,11 +181,11 @@ async function copyFile(
       for await (const chunk of chunks) {
         walk.digest.update(chunk);
         walk.bytes += chunk.length;
-        writer.write(chunk);
-        await writer.drain();
+        recorder.data(chunk);
+        await recorder.drain();
       }
     }
-    writer.endFile();
+    recorder.end();
     if (walk.bytes > limits.totalBytes) {
       throw new SmolError("image.limit", `the directory's files have more than ${limits.totalBytes} bytes`);
     }
@@ -182,9 +195,9 @@ async function copyFile(
 }
 
 /** The parts of a sparse file that hold data; undefined when there are too many to be worth it. */
-async function dataRuns(file: FileSource): Promise<DataRun[] | undefined> {
+async function dataRuns(file: FileSource): Promise<SparseRun[] | undefined> {
   const { seekSparse } = await import("../../../ffi/libc.ts");
-  const runs: DataRun[] = [];
+  const runs: SparseRun[] = [];
   for (let at = 0; at < file.size; ) {
     const start = seekSparse(file.fd, at, "data");
     if (start === undefined || start >= file.size) break;
@@ -218,11 +231,13 @@ function decodeDevice(device: bigint): { major: number; minor: number } {
   };
 }
 
-/** Adds what is known of a file to the digest. */
-function record(walk: Walk, path: string, inode: Inode, size: bigint): void {
-  const { permissions, uid, gid, seconds, nanoseconds, xattrs } = inode.attributes;
-  const fields = [inode.type, permissions, uid, gid, seconds, nanoseconds, size, inode.major, inode.minor];
-  walk.digest.update(Buffer.from(`${path}\0${fields.join(" ")}\0${inode.target}\0`, "latin1"));
+/** Records an entry, and adds what is known of it to the digest. */
+function record(walk: Walk, entry: RecordedEntry, size: number): void {
+  walk.recorder.entry(entry);
+  const { path, type, attributes, target, major, minor } = entry;
+  const { permissions, uid, gid, seconds, nanoseconds, xattrs } = attributes;
+  const fields = [type, permissions, uid, gid, seconds, nanoseconds, size, major, minor];
+  walk.digest.update(Buffer.from(`${path}\0${fields.join(" ")}\0${target}\0`, "latin1"));
   for (const { name, value } of xattrs) {
     walk.digest.update(Buffer.from(`${name}\0${value.length}\0`, "latin1"));
     walk.digest.update(value);

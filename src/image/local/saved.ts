@@ -31,6 +31,9 @@ export interface SavedImage {
   readonly layers: readonly SavedLayer[];
 }
 
+const EXPORT_HINT =
+  "export the image for this platform, e.g. with skopeo copy --override-arch, or docker pull --platform";
+
 /** Whether these are the files of a saved image: an OCI layout, or what `docker save` writes. */
 export function isSavedImage(files: ImageFiles): boolean {
   return files.has("manifest.json") || (files.has("index.json") && files.has("oci-layout"));
@@ -61,7 +64,7 @@ async function readDockerArchive(files: ImageFiles, wanted: Platform): Promise<S
     throw new SmolError("image.digest_mismatch", "the image's configuration is not what its name promises");
   }
   const { config, diffIds, platform } = parseConfig(document.text);
-  checkPlatform(platform, wanted);
+  checkPlatform(platform, wanted, EXPORT_HINT);
   const layers = pair(image.Layers ?? [], diffIds).map(([path, diffId]) => ({ path: bytesOf(path), diffId }));
   return { config, configDigest: document.digest, layers };
 }
@@ -78,7 +81,7 @@ async function readLayout(files: ImageFiles, wanted: Platform): Promise<SavedIma
   const chosen = await selectManifest(text, wanted, (descriptor) => read(descriptor, limits.manifestBytes));
   const manifest = parseManifest(await read(chosen, limits.manifestBytes), chosen.mediaType);
   const { config, diffIds, platform } = parseConfig(await read(manifest.config, limits.configBytes));
-  checkPlatform(platform, wanted);
+  checkPlatform(platform, wanted, EXPORT_HINT);
   const layers = pair(manifest.layers, diffIds).map(([layer, diffId]) => ({
     ...layer,
     path: blobPath(layer.digest),

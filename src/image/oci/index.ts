@@ -1,5 +1,6 @@
 /** The documents of container images: parsed, checked, and treated as the words of strangers. */
 export { emptyConfig, type ParsedConfig, parseConfig } from "./config.ts";
 export { type ManifestLayer, parseManifest } from "./manifest.ts";
+export { isIndexType } from "./media-types.ts";
 export { parseDocument, savedSchema } from "./schema.ts";
 export { type Descriptor, selectManifest, several } from "./select.ts";

@@ -9,6 +9,8 @@ export interface ManifestLayer {
   readonly digest: string;
   readonly size: number;
   readonly compression: Compression;
+  /** Other places that claim to have it; nothing is fetched from there. */
+  readonly urls?: readonly string[] | undefined;
 }
 
 /**
@@ -35,8 +37,8 @@ export function parseManifest(
     const kind = printable(manifest.artifactType ?? manifest.config.mediaType);
     throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
   }
-  const layers = manifest.layers.map(({ digest, size, mediaType: type }) => {
-    return { digest, size, compression: layerCompression(type) };
+  const layers = manifest.layers.map(({ digest, size, mediaType: type, urls }) => {
+    return { digest, size, compression: layerCompression(type), urls: urls ?? undefined };
   });
   return { config: manifest.config, layers };
 }

@@ -39,6 +39,7 @@ const descriptor = object({
   platform: nullish(platform),
   annotations: nullish(record(string(), string())),
   artifactType: nullish(string()),
+  urls: nullish(array(string())),
 });
 
 /** image-index.md; `layers` is asked for so that a document which is both can be refused (CVE-2021-41190). */

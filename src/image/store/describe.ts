@@ -1,46 +1,93 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { errnoOf } from "../../errors.ts";
-import type { ImageConfig } from "../types.ts";
+import type { ImageConfig, Platform } from "../types.ts";
+import { currentBoot } from "./boot.ts";
+import { findLayer, isUnusable } from "./layer-files.ts";
+import { describeDisk } from "./vmdk.ts";
 
 /** Changes whenever the same input would give another image: part of every image's identity. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** What stands in `<hex>.json` beside an image. */
 export interface StoredImage {
   readonly format: typeof FORMAT_VERSION;
   readonly id: string;
+  readonly platform: Platform;
+  readonly config: ImageConfig;
+  /** Whether it was pulled, or made of something on this machine. */
+  readonly origin: "registry" | "local";
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  /** Lowest first; the same one may come twice. Bytes of its data. */
+  readonly layers: readonly { readonly diffId: string; readonly bytes: number }[];
+  /** Bytes of `<hex>.erofs`: block 0, and what is behind the layers' data on the disk. */
+  readonly metadataBytes: number;
+  /** Bytes of the whole disk. */
   readonly sizeBytes: number;
-  /** CRC of the first block, as it stands in the superblock. */
+  /** CRC of block 0, as `checksumOf` computes it. */
   readonly checksum: number;
   /** Boot of the host in which the image was written; empty once it is known to be safe on disk. */
   readonly writtenInBoot: string;
-  readonly config: ImageConfig;
 }
 
-/** Where an image and its description are. */
-export function imagePaths(directory: string, id: string): { image: string; description: string } {
-  const name = id.replace(/^sha256:/, "");
-  return { image: `${directory}/${name}.erofs`, description: `${directory}/${name}.json` };
+/** Where the parts of an image are; those of its layers are `layerPaths`. */
+export function imagePaths(
+  directory: string,
+  id: string,
+): { description: string; metadata: string; disk: string } {
+  const base = `${directory}/${id.replace(/^sha256:/, "")}`;
+  return { description: `${base}.json`, metadata: `${base}.erofs`, disk: `${base}.vmdk` };
 }
 
 /**
- * Looks for an image in the cache and makes sure, without reading it all, that it is as it was written: the size, the
- * checksum over superblock and root inode, and that no power cut came before it was safe on disk. What is not
- * noticed: bytes that changed later in the middle of the file.
+ * What an image is made from decides what it is: contents, configuration, platform, and the format of the files.
+ *
+ * @param configDigest of the configuration; empty for an image that has none.
+ */
+export function imageId(platform: Platform, diffIds: readonly string[], configDigest: string): string {
+  const { os, architecture, variant = "" } = platform;
+  const identity = JSON.stringify([FORMAT_VERSION, os, architecture, variant, diffIds, configDigest]);
+  return `sha256:${new Bun.CryptoHasher("sha256").update(identity).digest("hex")}`;
+}
+
+/**
+ * Reads what is said of an image, and does not look at the image.
+ *
+ * @returns undefined when there is no such image, or its description is damaged or of another version.
+ */
+export function describeImage(directory: string, id: string): StoredImage | undefined {
+  if (!/^sha256:[0-9a-f]{64}$/.test(id)) return undefined;
+  try {
+    const stored = parseStored(readFileSync(imagePaths(directory, id).description, "utf8"));
+    return stored?.id === id ? stored : undefined;
+  } catch (error) {
+    if (isUnusable(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Looks for an image in the cache and makes sure, without reading it all, that each of its files is as it was
+ * written: sizes, the checksum over superblock and root inode, the descriptor, the heads of the layers, and that no
+ * power cut came before they were safe on disk. What is not noticed: bytes that changed later inside a file.
  *
  * @returns undefined when it is not there, or not as it should be.
  */
 export function findImage(directory: string, id: string): StoredImage | undefined {
-  if (!/^sha256:[0-9a-f]{64}$/.test(id)) return undefined;
+  const stored = describeImage(directory, id);
+  if (stored === undefined) return undefined;
+  if (stored.writtenInBoot !== "" && stored.writtenInBoot !== currentBoot()) return undefined;
   const paths = imagePaths(directory, id);
   try {
-    const stored = parseStored(readFileSync(paths.description, "utf8"));
-    if (stored === undefined || stored.id !== id) return undefined;
-    if (stored.writtenInBoot !== "" && stored.writtenInBoot !== currentBoot()) return undefined;
-    return isIntact(paths.image, stored) ? stored : undefined;
+    if (readFileSync(paths.disk, "latin1") !== describeDisk(stored)) return undefined;
+    if (!isIntact(paths.metadata, stored)) return undefined;
+    const seen = new Set<string>();
+    for (const { diffId, bytes } of stored.layers) {
+      if (!seen.has(diffId) && findLayer(directory, diffId)?.bytes !== bytes) return undefined;
+      seen.add(diffId);
+    }
+    return stored;
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === "ENOENT" || code === "EACCES" || code === "EISDIR" || code === "EIO") return undefined;
+    if (isUnusable(error)) return undefined;
     throw error;
   }
 }
@@ -57,29 +104,44 @@ function parseStored(text: string): StoredImage | undefined {
 
 /** Written by this program; looked at because disks fail, and because other versions write here too. */
 function isStored(value: unknown): value is StoredImage {
-  if (typeof value !== "object" || value === null) return false;
-  const stored = value as Partial<Record<keyof StoredImage, unknown>>;
+  const stored = fields<StoredImage>(value);
+  const platform = fields<Platform>(stored?.platform);
   return (
-    stored.format === FORMAT_VERSION &&
+    stored?.format === FORMAT_VERSION &&
     typeof stored.id === "string" &&
-    typeof stored.sizeBytes === "number" &&
-    typeof stored.checksum === "number" &&
+    (stored.origin === "registry" || stored.origin === "local") &&
+    [stored.createdAt, stored.metadataBytes, stored.sizeBytes, stored.checksum].every(isCount) &&
     typeof stored.writtenInBoot === "string" &&
+    typeof platform?.os === "string" &&
+    typeof platform.architecture === "string" &&
+    (platform.variant === undefined || typeof platform.variant === "string") &&
+    Array.isArray(stored.layers) &&
+    stored.layers.every(isLayer) &&
     isConfig(stored.config)
   );
 }
 
-function isConfig(value: unknown): value is ImageConfig {
-  if (typeof value !== "object" || value === null) return false;
-  const config = value as Partial<Record<keyof ImageConfig, unknown>>;
-  const lists = [config.entrypoint, config.cmd, config.env];
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
+
+function isLayer(value: unknown): boolean {
+  const layer = fields<StoredImage["layers"][number]>(value);
+  return typeof layer?.diffId === "string" && isCount(layer.bytes);
+}
+
+function isConfig(value: unknown): boolean {
+  const config = fields<ImageConfig>(value);
+  const lists = [config?.entrypoint, config?.cmd, config?.env];
   return (
     lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === "string")) &&
-    typeof config.workdir === "string" &&
+    typeof config?.workdir === "string" &&
     typeof config.user === "string" &&
-    typeof config.labels === "object" &&
-    config.labels !== null
+    fields(config.labels) !== undefined
   );
+}
+
+/** The fields of a value that may be anything. */
+function fields<Shape>(value: unknown): Partial<Record<keyof Shape, unknown>> | undefined {
+  return typeof value === "object" && value !== null ? value : undefined;
 }
 
 const BLOCK = 4096;
@@ -88,10 +150,9 @@ const SUPERBLOCK = 1024;
 function isIntact(path: string, stored: StoredImage): boolean {
   const fd = openSync(path, "r");
   try {
-    if (fstatSync(fd).size !== stored.sizeBytes) return false;
-    const block = Buffer.alloc(BLOCK);
-    if (readSync(fd, block, 0, BLOCK, 0) !== BLOCK) return false;
-    return checksumOf(block) === stored.checksum;
+    if (fstatSync(fd).size !== stored.metadataBytes) return false;
+    const block = Buffer.allocUnsafe(BLOCK);
+    return readSync(fd, block, 0, BLOCK, 0) === BLOCK && checksumOf(block) === stored.checksum;
   } finally {
     closeSync(fd);
   }
@@ -100,18 +161,4 @@ function isIntact(path: string, stored: StoredImage): boolean {
 /** A checksum of the first block: what identifies the filesystem, and its root. */
 export function checksumOf(block: Buffer): number {
   return Bun.hash.crc32(block.subarray(SUPERBLOCK));
-}
-
-let boot: string | undefined;
-
-/** Identifies this run of the host's kernel; where there is no such thing, images are never taken for unsafe. */
-export function currentBoot(): string {
-  if (boot === undefined) {
-    try {
-      boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    } catch {
-      boot = "";
-    }
-  }
-  return boot;
 }

@@ -1,7 +1,18 @@
-/** The cache of images, and which source gave which image. */
+/** The cache of images, and which source gave which image. Looking is cheap to load; what adds is loaded by `openStore`. */
 import type { ImageStore } from "./store.ts";
 
-export { FORMAT_VERSION, findImage, imagePaths, type StoredImage } from "./entry.ts";
+export type { ImageParts } from "./assemble.ts";
+export {
+  describeImage,
+  findImage,
+  imageId,
+  imagePaths,
+  type StoredImage,
+} from "./describe.ts";
+export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
+export { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
+export type { UnpackOptions } from "./layer-writer.ts";
+export type { HeldLock } from "./lock.ts";
 export {
   type Fingerprint,
   fileClock,
@@ -11,7 +22,7 @@ export {
 } from "./source-index.ts";
 export type { Built, ImageStore } from "./store.ts";
 
-/** Opens the cache for writing, and makes it when it is missing. */
+/** Opens the cache for adding to it, and makes it when it is missing. */
 export async function openStore(cacheDir: string): Promise<ImageStore> {
   const { ImageStore: Store } = await import("./store.ts");
   return new Store(cacheDir);

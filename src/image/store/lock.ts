@@ -13,16 +13,22 @@ export interface HeldLock {
  * Takes a lock file, so that of several processes which need the same image only one makes it. The kernel releases
  * the lock when its process ends, however it ends. The wait is a series of looks, because flock(2) has no event and
  * would block the whole program.
+ *
+ * @param mode `exclusive`: the file goes with the lock; `shared`: it stays.
  */
-export async function takeLock(path: string, signal?: AbortSignal): Promise<HeldLock> {
+export async function takeLock(
+  path: string,
+  mode: "exclusive" | "shared",
+  signal?: AbortSignal,
+): Promise<HeldLock> {
   for (let pause = PAUSE_MS.first; ; pause = Math.min(pause * 2, PAUSE_MS.longest)) {
     signal?.throwIfAborted();
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    if (flock(fd, "exclusive", false) && isSameFile(fd, path)) {
+    if (flock(fd, mode, false) && isSameFile(fd, path)) {
       return {
         release() {
           // Removed while it is held: whoever waits finds that its file is gone, and makes a new one.
-          unlinkSync(path);
+          if (mode === "exclusive") unlinkSync(path);
           closeSync(fd);
         },
       };
@@ -33,7 +39,7 @@ export async function takeLock(path: string, signal?: AbortSignal): Promise<Held
 }
 
 /** Whether a path still leads to the file that is locked: its last holder may have removed it. */
-function isSameFile(fd: number, path: string): boolean {
+export function isSameFile(fd: number, path: string): boolean {
   try {
     const [here, there] = [fstatSync(fd), statSync(path)];
     return here.ino === there.ino && here.dev === there.dev;

@@ -1,8 +1,15 @@
-import { closeSync, fdatasync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
-import { attempt, type ImageTarget, makeImage } from "../make.ts";
-import { NewFile, sweepLeftovers } from "../newfile.ts";
-import type { ImageConfig } from "../types.ts";
-import { checksumOf, currentBoot, FORMAT_VERSION, findImage, imagePaths, type StoredImage } from "./entry.ts";
+import { mkdirSync } from "node:fs";
+import type { LayerExpectations, LayerRecorder, Totals } from "../layer/index.ts";
+import { attempt } from "../make.ts";
+import { sweepLeftovers } from "../newfile.ts";
+import { writeSmallFile } from "../small-file.ts";
+import { assembleImage, type ImageParts } from "./assemble.ts";
+import { findImage, type StoredImage } from "./describe.ts";
+import { dropUnused } from "./drop.ts";
+import { beginDurable, makeDurable } from "./durable.ts";
+import { holdForAdding } from "./hold.ts";
+import { findLayer, layerFile, type StoredLayer } from "./layer-files.ts";
+import { recordLayer, type UnpackOptions, unpackLayer } from "./layer-writer.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
 import { type Fingerprint, sourcePath } from "./source-index.ts";
 
@@ -13,8 +20,15 @@ export interface Built {
 }
 
 /**
- * The cache of images: `<hex>.erofs` and `<hex>.json` for each, named by what the image is made from. Files appear
- * complete or not at all; a file that is there is never written to, only removed or replaced.
+ * The cache of images, for those who add to it: layers, each once, and images that are made of them. Files appear
+ * complete or not at all; a file that is there is only removed or replaced.
+ *
+ *     const adding = await store.adding(signal);
+ *     for each layer: const lock = await store.lockLayer(diffId, signal);
+ *                     if (store.findLayer(diffId) === undefined) await store.unpackLayer(…); lock.release();
+ *     const { stored } = await store.assemble({ id, config, platform, diffIds });
+ *     const lease = leaseImage(store.directory, id);
+ *     adding.release();
  */
 export class ImageStore {
   readonly directory: string;
@@ -22,7 +36,9 @@ export class ImageStore {
   /** @param cacheDir `Paths.cache`; made when it is missing. */
   constructor(cacheDir: string) {
     this.directory = `${cacheDir}/images`;
-    attempt(() => mkdirSync(`${this.directory}/sources`, { recursive: true, mode: 0o700 }));
+    for (const name of ["sources", "layers"]) {
+      attempt(() => mkdirSync(`${this.directory}/${name}`, { recursive: true, mode: 0o700 }));
+    }
   }
 
   /** See `findImage`. */
@@ -30,75 +46,84 @@ export class ImageStore {
     return findImage(this.directory, id);
   }
 
-  /** Waits until no other process makes the image (or reads the source) that `key` names. */
-  async lock(key: string, signal?: AbortSignal): Promise<HeldLock> {
-    return await takeLock(`${this.directory}/${key.replace(/^sha256:/, "")}.lock`, signal);
+  /** See `findLayer` in layer-files.ts. */
+  findLayer(diffId: string): StoredLayer | undefined {
+    return findLayer(this.directory, diffId);
   }
 
-  /**
-   * Makes an image and keeps it. Nothing is left when `fill` fails, or when the process is killed.
-   *
-   * @param fill puts the files into the tree and the image, and says what came out.
-   */
-  async build(fill: (target: ImageTarget) => Promise<{ id: string; config: ImageConfig }>): Promise<Built> {
-    attempt(() => sweepLeftovers(this.directory));
-    const identified = async (target: ImageTarget) => {
-      const filled = await fill(target);
-      return { ...filled, identity: filled.id };
-    };
-    return await makeImage(this.directory, identified, (file, sizeBytes, { id, config }) =>
-      attempt(() => this.#keep(file, { id, config, sizeBytes })),
-    );
+  /** Waits until no other process does what `key` names. */
+  async lock(key: string, signal?: AbortSignal): Promise<HeldLock> {
+    return await this.#take(`${this.directory}/${key.replace(/^sha256:/, "")}.lock`, signal);
+  }
+
+  /** Waits until no other process makes the layer. */
+  async lockLayer(diffId: string, signal?: AbortSignal): Promise<HeldLock> {
+    return await this.#take(`${this.directory}/${layerFile(diffId, "lock")}`, signal);
+  }
+
+  /** Says that something is being added: until it is released, nobody removes layers. Sweeps what was left behind. */
+  async adding(signal?: AbortSignal): Promise<HeldLock> {
+    const held = await attemptLater(() => holdForAdding(this.directory, signal));
+    attempt(() => {
+      sweepLeftovers(this.directory);
+      sweepLeftovers(`${this.directory}/layers`);
+    });
+    return held;
+  }
+
+  /** See `unpackLayer` in layer-writer.ts. */
+  async unpackLayer(
+    source: AsyncIterable<Uint8Array>,
+    expected: LayerExpectations,
+    options: UnpackOptions = {},
+  ): Promise<StoredLayer> {
+    const stored = await unpackLayer(this.directory, source, expected, options);
+    void beginDurable(this.directory, stored.diffId);
+    return stored;
+  }
+
+  /** See `recordLayer` in layer-writer.ts. */
+  async recordLayer(
+    whiteouts: boolean,
+    totals: Totals | undefined,
+    fill: (recorder: LayerRecorder) => Promise<string>,
+  ): Promise<StoredLayer> {
+    return await recordLayer(this.directory, whiteouts, totals, fill);
+  }
+
+  /** Makes an image of layers that are in the cache, unless it is there: see `assembleImage`. */
+  async assemble(parts: ImageParts): Promise<Built> {
+    const lock = await this.lock(parts.id, parts.signal);
+    try {
+      const stored = this.find(parts.id) ?? (await assembleImage(this.directory, parts));
+      return { stored, durable: makeDurable(this.directory, stored) };
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** Removes those of some layers that no image is made of, unless somebody adds. */
+  dropUnused(diffIds: readonly string[]): void {
+    dropUnused(this.directory, diffIds);
   }
 
   /** Remembers which image a source gave. */
   remember(fingerprint: Fingerprint, id: string): void {
-    attempt(() => this.#writeSmall(sourcePath(this.directory, fingerprint), `${fingerprint.state}\n${id}\n`));
+    const text = `${fingerprint.state}\n${id}\n`;
+    attempt(() => writeSmallFile(sourcePath(this.directory, fingerprint), text));
   }
 
-  #keep(file: NewFile, image: Pick<StoredImage, "id" | "config" | "sizeBytes">): Built {
-    // Another process was faster, or the identity was not known before: what is there may be in use already.
-    const there = this.find(image.id);
-    if (there !== undefined) return { stored: there, durable: Promise.resolve() };
-    const block = Buffer.alloc(4096);
-    readSync(file.fd, block, 0, block.length, 0);
-    const stored: StoredImage = {
-      format: FORMAT_VERSION,
-      ...image,
-      checksum: checksumOf(block),
-      writtenInBoot: currentBoot(),
-    };
-    const paths = imagePaths(this.directory, image.id);
-    // In this order: an image without a description is not looked at, a description without its image is noticed.
-    file.commit(paths.image);
-    this.#writeSmall(paths.description, JSON.stringify(stored));
-    return { stored, durable: this.#makeDurable(paths.image, paths.description, stored) };
+  async #take(path: string, signal: AbortSignal | undefined): Promise<HeldLock> {
+    return await attemptLater(() => takeLock(path, "exclusive", signal));
   }
+}
 
-  /** Has the system write the image to the disk in the background, and notes it down when that is done. */
-  async #makeDurable(image: string, description: string, stored: StoredImage): Promise<void> {
-    try {
-      const fd = openSync(image, "r");
-      const failed = await new Promise<unknown>((resolve) => fdatasync(fd, resolve));
-      closeSync(fd);
-      if (failed) return;
-      const directory = openSync(this.directory, "r");
-      fsyncSync(directory);
-      closeSync(directory);
-      this.#writeSmall(description, JSON.stringify({ ...stored, writtenInBoot: "" }));
-    } catch {
-      // The image was removed, or the disk is full: it stays as good as its next check finds it.
-    }
-  }
-
-  #writeSmall(path: string, text: string): void {
-    const file = new NewFile(this.directory);
-    try {
-      const bytes = Buffer.from(text);
-      for (let done = 0; done < bytes.length; ) done += writeSync(file.fd, bytes, done, bytes.length - done);
-      file.commit(path);
-    } finally {
-      file.discard();
-    }
+async function attemptLater<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    return attempt(() => {
+      throw error;
+    });
   }
 }

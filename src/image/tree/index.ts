@@ -2,7 +2,8 @@
 export {
   type Attributes,
   bytesOf,
-  type FileContent,
+  type ChunkRange,
+  type FileData,
   FileType,
   type FileTypeBits,
   Inode,
@@ -10,4 +11,4 @@ export {
   printable,
   type Xattr,
 } from "./inode.ts";
-export { type Place, splitPath, Tree } from "./tree.ts";
+export { type Place, requirePath, splitPath, Tree } from "./tree.ts";

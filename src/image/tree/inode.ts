@@ -35,14 +35,25 @@ export interface Attributes {
   readonly xattrs: readonly Xattr[];
 }
 
-/** What is known of a regular file until its inode is written. */
-export interface FileContent {
-  readonly size: number;
-  /** The bytes after the last full block, when they are to stand behind the inode. */
-  readonly tail: Uint8Array | undefined;
-  /** For sparse files: log2 of the chunk size, and the numbers of the chunks that have data, ascending. */
-  readonly chunkBits: number;
-  readonly chunks: readonly number[] | undefined;
+/** Where the data of a regular file lies. Blocks and positions are those of the finished disk. */
+export type FileData =
+  /** In blocks that follow each other. */
+  | { readonly kind: "blocks"; readonly size: number; readonly block: number }
+  /** In chunks: those that are in `ranges` (numbers of chunks, ascending) follow each other, the others are holes. */
+  | {
+      readonly kind: "chunks";
+      readonly size: number;
+      readonly block: number;
+      /** log2 of the size of a chunk in bytes. */
+      readonly chunkBits: number;
+      readonly ranges: readonly ChunkRange[];
+    }
+  /** Behind its inode, which is on the disk already, for a file with one name: `bytes` at `position`. */
+  | { readonly kind: "ready"; readonly position: number; readonly bytes: number };
+
+export interface ChunkRange {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** Attributes of directories that no entry describes: what `mkdir -p` would make as root. */
@@ -62,10 +73,8 @@ export class Inode {
   layer = 0;
   /** The last layer that asked for this directory to be opaque. */
   clearedIn = -1;
-  /** Blocks of the image that hold the data of a regular file. */
-  block = 0;
-  blocks = 0;
-  content: FileContent | undefined;
+  /** Only of a regular file. */
+  data: FileData | undefined;
   /** Target of a symbolic link. */
   target = "";
   /** Device number of a device node. */
@@ -73,9 +82,8 @@ export class Inode {
   minor = 0;
   /** Entries of a directory. */
   readonly children: Map<string, Inode> | undefined;
-  /** Number of the inode in the image (0: not placed yet) and the link count that was written there. */
+  /** Number of the inode on the disk; 0 until it is placed. */
   nid = 0;
-  writtenLinks = 0;
 
   constructor(
     readonly type: FileTypeBits,

@@ -16,13 +16,13 @@ export class Tree {
   readonly root = new Inode(FileType.directory, impliedDirectory);
   /** Number of the layer that is being applied; new files belong to it. */
   layer = 0;
-  readonly #onRemove: (inode: Inode) => void;
   /** Names that the present layer gave to files of lower layers. */
   readonly #lateLinks = new Map<Inode, Set<string>>();
 
-  /** @param onRemove called for each file when its last name goes away. */
-  constructor(onRemove: (inode: Inode) => void) {
-    this.#onRemove = onRemove;
+  /** Directories that no entry describes: they cost memory too. */
+  #implied = 0;
+
+  constructor() {
     this.root.links = 1;
   }
 
@@ -112,7 +112,6 @@ export class Tree {
         `a file name is longer than ${limits.nameBytes} bytes: ${printable(place.name)}`,
       );
     }
-    // Counted before the old one goes: replacing a name by another name of the same file must not drop its data.
     inode.links++;
     this.#remove(place);
     place.directory.children?.set(place.name, inode);
@@ -125,8 +124,7 @@ export class Tree {
     const stack = [inode];
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
       next.links--;
-      if (next.children !== undefined) for (const child of next.children.values()) stack.push(child);
-      else if (next.links === 0) this.#onRemove(next);
+      for (const child of next.children?.values() ?? []) stack.push(child);
     }
   }
 
@@ -146,6 +144,9 @@ export class Tree {
       const next = here.children?.get(part);
       if (next === undefined) {
         if (!make) return undefined;
+        if (++this.#implied > limits.entries) {
+          throw new SmolError("image.limit", `the image implies more than ${limits.entries} directories`);
+        }
         const made = new Inode(FileType.directory, impliedDirectory);
         made.layer = this.layer;
         this.#set({ directory: here, name: part }, made);
@@ -171,11 +172,15 @@ export class Tree {
   }
 }
 
+/** @throws SmolError `image.limit` when a path is too long. */
+export function requirePath(path: string): void {
+  if (path.length <= limits.pathBytes) return;
+  throw new SmolError("image.limit", `a path is longer than ${limits.pathBytes} bytes: ${printable(path)}`);
+}
+
 /** The parts of an entry's path: `.` and empty parts dropped, `..` applied to the text, never above the root. */
 export function splitPath(path: string): string[] {
-  if (path.length > limits.pathBytes) {
-    throw new SmolError("image.limit", `a path is longer than ${limits.pathBytes} bytes: ${printable(path)}`);
-  }
+  requirePath(path);
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;

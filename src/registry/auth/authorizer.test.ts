@@ -128,6 +128,14 @@ describe("tokens", () => {
     expect(asked(tokens)).toEqual([]);
   });
 
+  test("a token of the user's own that would be another header: refused", async () => {
+    const { repository, server } = await withTokens({
+      credentials: { registryToken: "canary\r\nX-Evil: 1" },
+    });
+    expect((await failure(repository.manifest("latest", MAX))).code).toBe("registry.unauthorized");
+    expect(asked(server)).toHaveLength(1);
+  });
+
   test("several scopes, and none: our own", async () => {
     const several = await withTokens({
       challenge: (realm) => `Bearer realm="${realm}",scope="repository:a/b:pull repository:c:pull"`,

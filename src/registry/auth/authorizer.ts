@@ -84,6 +84,10 @@ export class Authorizer {
   #present({ registryToken }: { readonly registryToken: string }, sent: string | undefined): boolean {
     this.#options.secrets.add(registryToken);
     if (sent !== undefined) return false;
+    if (!/^[\x21-\x7e]+$/.test(registryToken)) {
+      const what = `the token for ${this.#options.registry} has characters that no token has`;
+      throw new SmolError("registry.unauthorized", what, { hint: "log in again" });
+    }
     this.#direct = `Bearer ${registryToken}`;
     return true;
   }

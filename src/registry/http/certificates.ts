@@ -70,7 +70,7 @@ export async function extraCertificates(
   for (const directory of (env.SSL_CERT_DIR ?? "").split(":").filter((path) => path !== "")) {
     // Whole directories hold other things too.
     const paths = await filesIn(directory, /\.(pem|crt|cer|\d+)$/);
-    for (const text of await Promise.all(paths.map(readSmall))) await add(text ?? "");
+    for (const path of paths) await add((await readSmall(path)) ?? "");
   }
   if (env.NODE_EXTRA_CA_CERTS) await add((await readSmall(env.NODE_EXTRA_CA_CERTS)) ?? "");
   return extra;

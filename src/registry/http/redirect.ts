@@ -38,7 +38,7 @@ function target({ url, headers }: Answer): URL {
   if (next.protocol !== "https:" && next.protocol !== "http:") {
     throw refused(url, "redirects to something other than http and https");
   }
-  if (false) {
+  if (next.protocol === "http:" && url.protocol === "https:") {
     throw refused(url, `redirects from https to plain http at ${next.host}`);
   }
   if (next.username !== "" || next.password !== "") {

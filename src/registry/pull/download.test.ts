@@ -168,10 +168,41 @@ describe("a broken connection is resumed where it broke", () => {
 
   test("a part of the range, and then the rest", async () => {
     const part: Lie = (exchange) =>
-      exchange.respond(206, { "content-range": `bytes 20000-29999/*` }, content.subarray(20_000, 30_000));
+      exchange.respond(206, { "content-range": "bytes 20000-29999/*" }, content.subarray(20_000, 30_000));
     const { bytes, asked } = await pull(inTurn(breaksAfter(20_000), part, honest));
     expect(await bytes()).toEqual(content);
     expect(asked()[2]?.headers.range).toBe("bytes=30000-");
+  });
+
+  test("connections that break before anything arrives: a part is asked for, which cannot break, then more", async () => {
+    // Together with the end of the connection; fetch throws away what came in the same moment.
+    const large = crypto.getRandomValues(new Uint8Array(65_536 * 30));
+    const asked: string[] = [];
+    const server = await start(async (exchange) => {
+      const [, first = "0", last = ""] =
+        /^bytes=(\d+)-(\d*)$/.exec(exchange.request.headers.range ?? "") ?? [];
+      asked.push(exchange.request.headers.range ?? "all");
+      const end = last === "" ? large.length : Number(last) + 1;
+      const part = large.subarray(Number(first), end);
+      const range = `bytes ${first}-${end - 1}/${large.length}`;
+      const head = { "content-length": String(part.length), "content-range": range, connection: "close" };
+      if (part.length > 600_000) return exchange.close();
+      await exchange.head(206, head);
+      await exchange.body(part);
+      exchange.close();
+    });
+    const repository = repositoryAt(server.host, { attempts: 2 });
+    const bytes = await collect(repository.blob({ ...blob, size: large.length }));
+    expect(Buffer.compare(bytes, large)).toBe(0);
+    // fetch asks a second time by itself when a connection ends without a word.
+    const different = [...new Set(asked)];
+    expect(different.slice(0, 5)).toEqual([
+      "all",
+      "bytes=0-262143",
+      "bytes=262144-1310719",
+      "bytes=262144-524287",
+      "bytes=524288-786431",
+    ]);
   });
 
   test("416: all is read again", async () => {

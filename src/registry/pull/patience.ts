@@ -47,7 +47,8 @@ export class Patience {
     if (this.#failures >= limit || this.#total >= limit * MAX_TOTAL)
       throw exhausted(failure.error, this.#total);
     const backoff = Math.min((this.#options.backoffMs ?? 500) * 2 ** (this.#failures - 1), MAX_DELAY_MS);
-    const delayMs = Math.round(failure.detail.delayMs ?? backoff * (0.5 + Math.random()));
+    // What the server asks for is the least; it may ask for nothing at all.
+    const delayMs = Math.round(Math.max(failure.detail.delayMs ?? 0, backoff * (0.5 + Math.random())));
     const reason = failure.error.message;
     this.#options.onRetry?.({ what: this.#what, attempt: this.#total, delayMs, reason });
     await sleep(delayMs, signal);

@@ -84,6 +84,20 @@ describe("blobs at a storage elsewhere", () => {
     for (const { headers } of other.requests) expect(headers.authorization).toBeUndefined();
   });
 
+  test("a storage that wants a password gets none, and makes us show none to the registry", async () => {
+    const storage = await start((exchange) =>
+      exchange.respond(401, { "www-authenticate": 'Basic realm="give"' }, ""),
+    );
+    const registry = await start(to(`${storage.url}/x`));
+    const repository = repositoryAt(registry.host, {
+      login: { [registry.host]: login, [storage.host]: login },
+    });
+    expect((await failure(collect(repository.blob(blob)))).code).toBe("registry.bad_answer");
+    for (const { headers } of [...registry.requests, ...storage.requests]) {
+      expect(headers.authorization).toBeUndefined();
+    }
+  });
+
   test("a signed address is in no message", async () => {
     const storage = await start((exchange) => exchange.respond(403, {}, "no"));
     const registry = await start(to(`${storage.url}/x?signature=canary-signature`));

@@ -23,7 +23,9 @@ export async function refusal(answer: Answer, what: string, session: Session): P
     case 404:
     case 410:
       return new SmolError("registry.not_found", `${registry} does not have ${what}${reason}`, {
-        hint: "check the name and the tag",
+        hint: what.startsWith("blob ")
+          ? "a part of the image is missing there: it has to be pushed again"
+          : "check the name and the tag",
       });
     case 401:
       if (await session.hasCredentials()) {

@@ -123,13 +123,13 @@ describe("statuses that may pass", () => {
   });
 
   test("Retry-After is kept to, in seconds and as a date", async () => {
-    const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000).toUTCString();
-    for (const value of ["1", date]) {
+    const date = () => new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000).toUTCString();
+    for (const value of [() => "1", date]) {
       let first = true;
       const { answer, events } = await ask((exchange) => {
         if (!first) return honest(exchange);
         first = false;
-        return exchange.respond(429, { "retry-after": value }, "");
+        return exchange.respond(429, { "retry-after": value() }, "");
       });
       await answer();
       expect(events[0]?.delayMs).toBeGreaterThan(300);

@@ -1,0 +1,37 @@
+import type { RemovedImages } from "../../../image/index.ts";
+import { formatBytes } from "../../format/bytes.ts";
+import { oneLine } from "../../output.ts";
+
+/** What was removed, in docker's words, one line each; empty when nothing was. */
+export function formatRemoved({ images, untagged, layers, freedBytes }: RemovedImages): string {
+  const lines = [
+    ...untagged.map((name) => `Untagged: ${name}`),
+    ...images.flatMap(({ id, references }) => [
+      ...references.map((name) => `Untagged: ${name}`),
+      `Deleted: ${id}`,
+    ]),
+    ...(images.length > 0 || layers > 0 || freedBytes > 0 ? [`Freed ${formatBytes(freedBytes)}`] : []),
+  ];
+  return textOf(lines);
+}
+
+interface PruneOptions {
+  readonly all: boolean;
+  readonly dryRun: boolean;
+}
+
+/** What `prune` did, or would do. */
+export function formatPruned(removed: RemovedImages, { all, dryRun }: PruneOptions): string {
+  const { images, layers, freedBytes, inUse } = removed;
+  const kept = textOf(inUse.map((id) => `Kept, because a machine uses it: ${id}`));
+  if (images.length === 0 && layers === 0 && freedBytes === 0) {
+    return `${kept}${all ? "No unused images to remove." : "No unreferenced layers to remove."}\n`;
+  }
+  if (!dryRun) return kept + formatRemoved(removed);
+  const would = images.map(({ id, references }) => `Would delete: ${[id, ...references].join(" ")}`);
+  return kept + textOf([...would, `Would free ${formatBytes(freedBytes)}`]);
+}
+
+function textOf(lines: readonly string[]): string {
+  return lines.map((line) => `${oneLine(line)}\n`).join("");
+}

@@ -1,0 +1,84 @@
+import { SmolError } from "../../errors.ts";
+import { parseReference } from "../../registry/index.ts";
+import { hostPlatform, platformName } from "../platform.ts";
+import type { StoredRef } from "../refs/index.ts";
+import { printable } from "../tree/index.ts";
+import type { Platform } from "../types.ts";
+import type { Survey, SurveyedImage } from "./survey.ts";
+
+export interface Named {
+  readonly image: SurveyedImage;
+  /** The reference that was meant; undefined when the image itself was named. */
+  readonly ref: { readonly path: string; readonly ref: StoredRef } | undefined;
+}
+
+/** How names of images are understood. */
+export interface NameOptions {
+  /** Tells images of one reference apart; default: that of the host, when there are several. */
+  readonly platform?: Platform | undefined;
+  /** Of references that name none; default: docker.io. */
+  readonly registry?: string | undefined;
+}
+
+/** Fewer digits are not looked at: they would soon mean something else. */
+const MIN_PREFIX = 6;
+
+/**
+ * Finds the image that a user means.
+ *
+ * @param name a reference, the digest of a manifest, or the id of an image or its first digits (at least 6).
+ * @throws SmolError `image.not_found`, `image.ambiguous_name`
+ */
+export function imageNamed({ images }: Survey, name: string, options: NameOptions = {}): Named {
+  const { platform, registry } = options;
+  const byReference = referencesOf(images, name, registry);
+  const wanted = platformName(platform ?? hostPlatform());
+  const fitting =
+    platform === undefined && byReference.length === 1
+      ? byReference
+      : byReference.filter(({ ref }) => ref?.ref.platform === wanted);
+  const [first] = fitting;
+  if (first !== undefined) return first;
+  const ids = byDigest(images, name);
+  const [only] = ids;
+  if (only === undefined) {
+    throw new SmolError("image.not_found", `no such image in the cache: ${shown(name)}`, {
+      hint: "smolvm images ls lists what is there",
+    });
+  }
+  if (ids.length > 1) {
+    throw new SmolError("image.ambiguous_name", `several images begin with ${shown(name)}`, {
+      hint: "give more digits of the id",
+    });
+  }
+  return { image: only, ref: undefined };
+}
+
+function referencesOf(images: readonly SurveyedImage[], name: string, registry: string | undefined): Named[] {
+  const canonical = canonicalOf(name, registry);
+  if (canonical === undefined) return [];
+  return images.flatMap((image) =>
+    image.refs.filter(({ ref }) => ref.canonical === canonical).map((ref) => ({ image, ref })),
+  );
+}
+
+function canonicalOf(name: string, registry: string | undefined): string | undefined {
+  try {
+    return parseReference(name, { registry }).canonical;
+  } catch (error) {
+    // Not a reference: perhaps the first digits of an id.
+    if (error instanceof SmolError) return undefined;
+    throw error;
+  }
+}
+
+function byDigest(images: readonly SurveyedImage[], name: string): SurveyedImage[] {
+  const hex = name.replace(/^sha256:/, "");
+  if (!/^[0-9a-f]+$/.test(hex) || hex.length < MIN_PREFIX) return [];
+  return images.filter(
+    ({ stored, refs }) =>
+      stored.id.startsWith(`sha256:${hex}`) || refs.some(({ ref }) => ref.digest === `sha256:${hex}`),
+  );
+}
+
+const shown = (name: string) => printable(Buffer.from(name).toString("latin1"));

@@ -1,0 +1,88 @@
+import { SmolError } from "../../errors.ts";
+import { isLeased } from "../store/index.ts";
+import type { RemovedImages } from "../types.ts";
+import { deleteImage, deleteUnused, remove, wouldBeUnused } from "./delete.ts";
+import { imageNamed, type NameOptions } from "./names.ts";
+import { type SurveyedImage, survey } from "./survey.ts";
+
+/**
+ * Removes images, as `docker rmi` does: a reference is taken off; with its last one, or when it is named by its id,
+ * the image goes.
+ *
+ * @param options.force an image that is named by its id goes also when several references lead to it.
+ * @throws SmolError when a name means nothing (before anything is removed), or an image is in use.
+ */
+export function removeImages(
+  directory: string,
+  names: readonly string[],
+  options: NameOptions & { readonly force?: boolean } = {},
+): RemovedImages {
+  const before = survey(directory);
+  const named = names.map((name) => ({ name, ...imageNamed(before, name, options) }));
+  for (const { name, image, ref } of named) {
+    if (ref !== undefined || options.force || image.refs.length <= 1) continue;
+    const references = image.refs.map((each) => each.ref.familiar).join(", ");
+    throw new SmolError("image.several_references", `several references lead to ${name}: ${references}`, {
+      hint: "remove the references, or give --force",
+    });
+  }
+  const untagged: string[] = [];
+  const removed = new Set<SurveyedImage>();
+  const inUse = new Set<string>();
+  const gone = new Set<string>();
+  for (const { image, ref } of named) {
+    const others = image.refs.filter(({ path }) => path !== ref?.path && !gone.has(path));
+    if (ref !== undefined && others.length > 0) {
+      remove(ref.path);
+      gone.add(ref.path);
+      untagged.push(ref.ref.familiar);
+    } else if (!removed.has(image)) {
+      if (deleteImage(directory, image)) removed.add(image);
+      else inUse.add(image.stored.id);
+    }
+  }
+  const unused = removed.size === 0 ? { layers: 0, bytes: 0 } : deleteUnused(directory);
+  return result([...removed], unused, { untagged, inUse: [...inUse] });
+}
+
+/**
+ * Removes what nobody needs: images that no reference leads to and that were not made of a local archive, layers
+ * without an image, and what interrupted processes left.
+ *
+ * @param options.all also all other images that no machine uses.
+ * @param options.dryRun says what would be removed, and changes nothing.
+ */
+export function pruneImages(
+  directory: string,
+  options: { readonly all?: boolean; readonly dryRun?: boolean },
+): RemovedImages {
+  const before = survey(directory);
+  const wanted = before.images.filter(
+    ({ refs, stored }) => options.all || (refs.length === 0 && stored.origin === "registry"),
+  );
+  if (options.dryRun) {
+    const inUse = wanted.filter(({ stored }) => isLeased(directory, stored.id));
+    const free = wanted.filter((image) => !inUse.includes(image));
+    const unused = wouldBeUnused(before, new Set(free));
+    return result(free, unused, { untagged: [], inUse: inUse.map(({ stored }) => stored.id) });
+  }
+  const removed = wanted.filter((image) => deleteImage(directory, image));
+  const inUse = wanted.filter((image) => !removed.includes(image)).map(({ stored }) => stored.id);
+  return result(removed, deleteUnused(directory), { untagged: [], inUse });
+}
+
+function result(
+  images: readonly SurveyedImage[],
+  unused: { layers: number; bytes: number },
+  others: Pick<RemovedImages, "untagged" | "inUse">,
+): RemovedImages {
+  return {
+    images: images.map(({ stored, refs }) => ({
+      id: stored.id,
+      references: refs.map(({ ref }) => ref.familiar),
+    })),
+    layers: unused.layers,
+    freedBytes: unused.bytes + images.reduce((sum, { ownBytes }) => sum + ownBytes, 0),
+    ...others,
+  };
+}

@@ -1,0 +1,117 @@
+import { readdirSync, type Stats, statSync } from "node:fs";
+import { errnoOf } from "../../errors.ts";
+import { listRefs, type StoredRef } from "../refs/index.ts";
+import { describeImage, imagePaths, layerPaths, type StoredImage } from "../store/index.ts";
+
+export interface SurveyedImage {
+  readonly stored: StoredImage;
+  /** References that lead here, with the files that say so. */
+  readonly refs: readonly { readonly path: string; readonly ref: StoredRef }[];
+  /** Bytes on the disk of what belongs to this image alone: description, metadata, descriptor. */
+  readonly ownBytes: number;
+  /** Milliseconds since 1970. */
+  readonly lastUsedMs: number;
+}
+
+export interface SurveyedLayer {
+  /** Bytes on the disk. */
+  readonly bytes: number;
+  /** Images that are made of it. */
+  readonly users: number;
+}
+
+/** What is in the cache of images. */
+export interface Survey {
+  readonly directory: string;
+  readonly images: readonly SurveyedImage[];
+  /** By diff ID. */
+  readonly layers: ReadonlyMap<string, SurveyedLayer>;
+  /** Files that belong to nothing: of images whose removal was interrupted, and of older versions. */
+  readonly strays: readonly string[];
+  readonly totalBytes: number;
+}
+
+/** Looks at everything in the cache; reads descriptions and file sizes, changes nothing. */
+export function survey(directory: string): Survey {
+  const names = namesIn(directory);
+  const refs = listRefs(directory);
+  const images = names.flatMap((name) => {
+    const hex = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
+    const stored = hex === undefined ? undefined : describeImage(directory, `sha256:${hex}`);
+    return stored === undefined ? [] : [surveyImage(directory, stored, refs)];
+  });
+  const users = new Map<string, number>();
+  for (const { stored } of images)
+    for (const { diffId } of uniqueLayers(stored)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
+  const layers = new Map<string, SurveyedLayer>();
+  for (const diffId of layersIn(directory)) {
+    layers.set(diffId, { bytes: layerBytes(directory, diffId), users: users.get(diffId) ?? 0 });
+  }
+  const known = new Set(images.map(({ stored }) => stored.id.slice("sha256:".length)));
+  const strays = names
+    .filter((name) => {
+      const hex = /^([0-9a-f]{64})\.(json|erofs|vmdk)$/.exec(name)?.[1];
+      return hex !== undefined && !known.has(hex);
+    })
+    .map((name) => `${directory}/${name}`);
+  const totalBytes =
+    images.reduce((sum, { ownBytes }) => sum + ownBytes, 0) +
+    [...layers.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  return { directory, images, layers, strays, totalBytes };
+}
+
+function surveyImage(
+  directory: string,
+  stored: StoredImage,
+  refs: readonly { path: string; ref: StoredRef }[],
+): SurveyedImage {
+  const paths = imagePaths(directory, stored.id);
+  const files = [paths.description, paths.metadata, paths.disk].map(statOf);
+  return {
+    stored,
+    refs: refs.filter(({ ref }) => ref.imageId === stored.id),
+    ownBytes: files.reduce((sum, stat) => sum + diskBytes(stat), 0),
+    lastUsedMs: files[2]?.mtimeMs ?? 0,
+  };
+}
+
+/** An image may have the same layer several times (empty ones, for instance). */
+export function uniqueLayers(stored: StoredImage): StoredImage["layers"] {
+  return [...new Map(stored.layers.map((layer) => [layer.diffId, layer])).values()];
+}
+
+/** Bytes on the disk that go when the image and its references go, and nothing else does. */
+export function uniqueBytes(image: SurveyedImage, { layers }: Survey): number {
+  return uniqueLayers(image.stored).reduce((sum, { diffId }) => {
+    const layer = layers.get(diffId);
+    return sum + (layer?.users === 1 ? layer.bytes : 0);
+  }, image.ownBytes);
+}
+
+function layersIn(directory: string): string[] {
+  const names = namesIn(`${directory}/layers`).map(
+    (name) => /^([0-9a-f]{64}|[0-9a-f]{128})\./.exec(name)?.[1],
+  );
+  const hexes = new Set(names.filter((hex) => hex !== undefined));
+  return [...hexes].map((hex) => `${hex.length === 64 ? "sha256" : "sha512"}:${hex}`);
+}
+
+function layerBytes(directory: string, diffId: string): number {
+  const { data, entries } = layerPaths(directory, diffId);
+  return diskBytes(statOf(data)) + diskBytes(statOf(entries));
+}
+
+const diskBytes = (stat: Stats | undefined) => (stat?.blocks ?? 0) * 512;
+
+function statOf(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import { resolve } from "node:path";
+import type { Settings } from "../config/index.ts";
+import { SmolError } from "../errors.ts";
+import type { Reference } from "../registry/index.ts";
+import { openLocalImage } from "./open.ts";
+import { checkPlatform, hostPlatform } from "./platform.ts";
+import { findRef } from "./refs/index.ts";
+import { isLocalImage, looksLikePath } from "./source-kind.ts";
+import { describeImage, findImage, imagePaths, leaseImage, type StoredImage } from "./store/index.ts";
+import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
+
+export interface OpenAnyImageOptions extends OpenImageOptions, PullOptions {
+  /** Asked for only when the image is one of a registry. */
+  readonly loadSettings: () => Promise<Settings>;
+}
+
+/** How often an image may be removed by others between the moment it is found and the moment it is held. */
+const ATTEMPTS = 5;
+
+/**
+ * Makes an image bootable: a local one (see `openLocalImage`), one of the cache by its id, or one of a registry by
+ * its reference, which is pulled when it is not in the cache, or when `policy` says so.
+ *
+ * @throws SmolError `image.*`, `registry.*`, `config.*`; nothing is left behind then but complete layers.
+ */
+export async function openImage(source: string, options: OpenAnyImageOptions): Promise<BootableImage> {
+  if (isLocalImage(source)) return await openLocalImage(source, options);
+  if (looksLikePath(source)) {
+    throw new SmolError("image.no_such_file", `no such file or directory: ${source}`, {
+      hint: "an image is an archive, an OCI layout, a root filesystem directory, or a reference as in alpine:3.20",
+    });
+  }
+  const directory = resolve(`${options.cacheDir}/images`);
+  if (/^sha256:[0-9a-f]{64}$/.test(source)) return openById(directory, source, options);
+  return await openReference(directory, source, options);
+}
+
+function openById(directory: string, id: string, options: OpenAnyImageOptions): BootableImage {
+  const stored = findImage(directory, id);
+  if (stored !== undefined) {
+    const hint = "smolvm images ls shows the platform of each image";
+    checkPlatform(stored.platform, options.platform ?? hostPlatform(), hint);
+  }
+  const held = hold(directory, stored, true);
+  if (held !== undefined) return held;
+  throw new SmolError("image.not_found", `no such image in the cache: ${id}`, {
+    hint: "smolvm images ls lists what is there",
+  });
+}
+
+async function openReference(
+  directory: string,
+  source: string,
+  options: OpenAnyImageOptions,
+): Promise<BootableImage> {
+  const { parseReference } = await import("../registry/index.ts");
+  const settings = await options.loadSettings();
+  const reference = parseReference(source, { registry: settings.images.defaultRegistry });
+  const platform = options.platform ?? hostPlatform();
+  const { policy = "missing" } = options;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (policy !== "always" || attempt > 0) {
+      const known = findRef(directory, reference.canonical, platform);
+      const held = known && hold(directory, findImage(directory, known.imageId), true);
+      if (held !== undefined) return held;
+    }
+    if (policy === "never") throw notCached(reference);
+    const { pull } = await import("./pull/index.ts");
+    const pulled = await pull({
+      ...options,
+      reference,
+      platform,
+      settings,
+      policy: attempt > 0 ? "missing" : policy,
+    });
+    const held = hold(directory, pulled.stored, !pulled.changed, pulled.durable);
+    if (held !== undefined) return held;
+  }
+  throw new SmolError("image.removed", `other processes keep removing ${reference.familiar} from the cache`);
+}
+
+/** Holds an image, so that nothing removes it while it is used. */
+function hold(
+  directory: string,
+  stored: StoredImage | undefined,
+  cached: boolean,
+  durable: Promise<void> = Promise.resolve(),
+): BootableImage | undefined {
+  const lease = stored && leaseImage(directory, stored.id);
+  if (stored === undefined || lease === undefined) return undefined;
+  // It may have been removed and made again in between.
+  if (describeImage(directory, stored.id) === undefined) {
+    lease.release();
+    return undefined;
+  }
+  const { id, config, sizeBytes } = stored;
+  return {
+    id,
+    path: imagePaths(directory, id).disk,
+    config,
+    sizeBytes,
+    cached,
+    durable,
+    release: lease.release,
+  };
+}
+
+function notCached(reference: Reference): SmolError {
+  return new SmolError(
+    "image.not_cached",
+    `${reference.familiar} is not in the cache, and --pull never was given`,
+    {
+      hint: `smolvm images pull ${reference.familiar} fetches it`,
+    },
+  );
+}

@@ -1,0 +1,55 @@
+import { statfsSync } from "node:fs";
+import { SmolError } from "../../errors.ts";
+
+/** Left free for everybody else: a disk that is full to the last block stops more than this program. */
+const RESERVE = 64 * 1024 * 1024;
+
+/** How often a running pull looks, in bytes that it has downloaded since. */
+const LOOK_EVERY = 64 * 1024 * 1024;
+
+/**
+ * Makes sure that there is room for a pull, as far as that can be known: a layer takes at least about as much as it
+ * has compressed, and how much more nobody says beforehand.
+ *
+ * @param needed bytes to be downloaded.
+ * @throws SmolError `image.no_space`
+ */
+export function checkSpace(directory: string, needed: number): void {
+  const free = freeBytes(directory);
+  if (free === undefined || free >= needed + RESERVE) return;
+  throw new SmolError(
+    "image.no_space",
+    `the image needs more than ${mebibytes(needed)} in the cache directory, and ${mebibytes(free)} are free`,
+    { hint: "smolvm images prune --all removes what no machine uses; XDG_CACHE_HOME moves the cache" },
+  );
+}
+
+/** Looks again now and then while bytes come in. */
+export class SpaceWatch {
+  readonly #directory: string;
+  #since = 0;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** @throws SmolError `image.no_space` */
+  add(bytes: number): void {
+    this.#since += bytes;
+    if (this.#since < LOOK_EVERY) return;
+    this.#since = 0;
+    checkSpace(this.#directory, 0);
+  }
+}
+
+/** Undefined where the filesystem does not say. */
+function freeBytes(directory: string): number | undefined {
+  try {
+    const { bavail, bsize, blocks } = statfsSync(directory);
+    return blocks === 0 ? undefined : bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
+
+const mebibytes = (bytes: number) => `${Math.ceil(bytes / (1024 * 1024)).toLocaleString("en")} MiB`;

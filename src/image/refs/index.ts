@@ -1,0 +1,3 @@
+/** Which image each reference of a registry gave. */
+export { findRef, listRefs, refPath, type StoredRef } from "./entry.ts";
+export { writeRef } from "./write.ts";

@@ -1,0 +1,123 @@
+/**
+ * Who uses what, told by flock(2), so that it ends with the process:
+ *
+ *     <id>.vmdk    shared by everybody who uses the image, exclusive by whoever removes it
+ *     store.lock   shared by everybody who adds, exclusive by whoever removes layers: one that no image needs yet
+ *                  may be part of a pull
+ */
+import { closeSync, constants, futimesSync, openSync } from "node:fs";
+import { flock } from "../../../ffi/libc.ts";
+import { errnoOf } from "../../errors.ts";
+import { imagePaths } from "./describe.ts";
+import { type HeldLock, isSameFile, takeLock } from "./lock.ts";
+
+const storeLock = (directory: string) => `${directory}/store.lock`;
+
+/** Others hold an image exclusively only while they look, or unlink a few files. */
+const LOOKS = 200;
+const PAUSE_MS = 5;
+
+/**
+ * Says that an image is used, which nothing removes from then on, and when.
+ *
+ * @returns undefined when the image is not there, or is being removed.
+ */
+export function leaseImage(directory: string, id: string, touch = true): HeldLock | undefined {
+  const path = imagePaths(directory, id).disk;
+  const fd = openExisting(path);
+  if (fd === undefined) return undefined;
+  for (let look = 0; look < LOOKS; look++) {
+    if (!isSameFile(fd, path)) break;
+    if (flock(fd, "shared", false)) {
+      if (!isSameFile(fd, path)) break;
+      if (touch) touchNow(fd);
+      return { release: once(() => closeSync(fd)) };
+    }
+    Bun.sleepSync(PAUSE_MS);
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+/** Whether anybody uses an image right now. */
+export function isLeased(directory: string, id: string): boolean {
+  const claim = claimImage(directory, id);
+  claim?.release();
+  return claim === undefined;
+}
+
+/**
+ * Takes an image for oneself, to remove it.
+ *
+ * @returns undefined when somebody uses it.
+ */
+export function claimImage(directory: string, id: string): HeldLock | undefined {
+  const path = imagePaths(directory, id).disk;
+  const fd = openExisting(path);
+  // Without its descriptor nobody can use it, nor begin to.
+  if (fd === undefined) return { release() {} };
+  if (flock(fd, "exclusive", false) && isSameFile(fd, path)) return { release: once(() => closeSync(fd)) };
+  closeSync(fd);
+  return undefined;
+}
+
+/** Says that something is being added; waits while somebody removes. */
+export async function holdForAdding(directory: string, signal?: AbortSignal): Promise<HeldLock> {
+  return await takeLock(storeLock(directory), "shared", signal);
+}
+
+/**
+ * Does something that must not happen while anybody adds.
+ *
+ * @returns false when somebody does; nothing has happened then.
+ */
+export function removeExclusively(directory: string, action: () => void): boolean {
+  const path = storeLock(directory);
+  const fd = openForLocking(path);
+  // Where there is no cache there is nobody who adds, and nothing to remove.
+  if (fd === undefined) return true;
+  try {
+    if (!flock(fd, "exclusive", false) || !isSameFile(fd, path)) return false;
+    action();
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openForLocking(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function openExisting(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The time of the last use is the descriptor's modification time; in somebody else's cache it stays as it is. */
+function touchNow(fd: number): void {
+  try {
+    const now = Date.now() / 1000;
+    futimesSync(fd, now, now);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+}
+
+/** A descriptor's number is given out again: closing it twice would close another file. */
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
+  };
+}
