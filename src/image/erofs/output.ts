@@ -1,4 +1,4 @@
-import { fdatasync, write, writeSync } from "node:fs";
+import { write, writeSync } from "node:fs";
 import { diskError } from "../disk.ts";
 
 /** Size of the buffers that runs are collected in, but for the first: many layers have only a few small files. */
@@ -8,8 +8,6 @@ const FIRST_BUFFER = 64 * 1024;
 const WRITTEN_AT_ONCE = 64 * 1024;
 /** Bytes that may wait for the disk before `drain` makes the caller wait too. */
 const MAX_QUEUED = 8 * BUFFER;
-/** Bytes after which the system is told to begin with the disk: what is left to do at the end then takes no time. */
-const SYNC_EVERY = 64 * BUFFER;
 
 interface Pending {
   readonly buffer: Buffer;
@@ -29,8 +27,6 @@ export class OutputFile {
   #queued = 0;
   #isFirst = true;
   #busy = false;
-  #unsynced = 0;
-  #syncing = false;
   #failure: unknown;
   #waiting: (() => void) | undefined;
 
@@ -74,7 +70,7 @@ export class OutputFile {
   /** Waits until nothing is under way any more, whether it worked or not: only then may the file be closed. */
   async settle(): Promise<void> {
     this.#queue.length = 0;
-    while (this.#busy || this.#syncing) {
+    while (this.#busy) {
       await new Promise<void>((resolve) => {
         this.#waiting = resolve;
       });
@@ -116,27 +112,10 @@ export class OutputFile {
       }
       this.#recycle(buffer);
       this.#next();
-      this.#syncSometimes(length);
-      this.#wake();
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      waiting?.();
     });
-  }
-
-  /** Nothing depends on it; whoever needs the file to be safe asks for that himself. */
-  #syncSometimes(written: number): void {
-    this.#unsynced += written;
-    if (this.#unsynced < SYNC_EVERY || this.#syncing) return;
-    this.#unsynced = 0;
-    this.#syncing = true;
-    fdatasync(this.#fd, () => {
-      this.#syncing = false;
-      this.#wake();
-    });
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.();
   }
 }
 
