@@ -2,11 +2,12 @@ import { resolve } from "node:path";
 import type { Settings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
 import type { Reference } from "../registry/index.ts";
+import { bootable } from "./bootable.ts";
 import { openLocalImage } from "./open.ts";
 import { checkPlatform, hostPlatform } from "./platform.ts";
 import { findRef } from "./refs/index.ts";
 import { isLocalImage, looksLikePath } from "./source-kind.ts";
-import { describeImage, findImage, imagePaths, leaseImage, type StoredImage } from "./store/index.ts";
+import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
 
 export interface OpenAnyImageOptions extends OpenImageOptions, PullOptions {
@@ -41,7 +42,7 @@ function openById(directory: string, id: string, options: OpenAnyImageOptions): 
     const hint = "smolvm images ls shows the platform of each image";
     checkPlatform(stored.platform, options.platform ?? hostPlatform(), hint);
   }
-  const held = hold(directory, stored, true);
+  const held = stored && bootable(directory, stored, true);
   if (held !== undefined) return held;
   throw new SmolError("image.not_found", `no such image in the cache: ${id}`, {
     hint: "smolvm images ls lists what is there",
@@ -61,7 +62,8 @@ async function openReference(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (policy !== "always" || attempt > 0) {
       const known = findRef(directory, reference.canonical, platform);
-      const held = known && hold(directory, findImage(directory, known.imageId), true);
+      const stored = known && findImage(directory, known.imageId);
+      const held = stored && bootable(directory, stored, true);
       if (held !== undefined) return held;
     }
     if (policy === "never") throw notCached(reference);
@@ -73,36 +75,10 @@ async function openReference(
       settings,
       policy: attempt > 0 ? "missing" : policy,
     });
-    const held = hold(directory, pulled.stored, !pulled.changed, pulled.durable);
+    const held = bootable(directory, pulled.stored, !pulled.changed, pulled.durable);
     if (held !== undefined) return held;
   }
   throw new SmolError("image.removed", `other processes keep removing ${reference.familiar} from the cache`);
-}
-
-/** Holds an image, so that nothing removes it while it is used. */
-function hold(
-  directory: string,
-  stored: StoredImage | undefined,
-  cached: boolean,
-  durable: Promise<void> = Promise.resolve(),
-): BootableImage | undefined {
-  const lease = stored && leaseImage(directory, stored.id);
-  if (stored === undefined || lease === undefined) return undefined;
-  // It may have been removed and made again in between.
-  if (describeImage(directory, stored.id) === undefined) {
-    lease.release();
-    return undefined;
-  }
-  const { id, config, sizeBytes } = stored;
-  return {
-    id,
-    path: imagePaths(directory, id).disk,
-    config,
-    sizeBytes,
-    cached,
-    durable,
-    release: lease.release,
-  };
 }
 
 function notCached(reference: Reference): SmolError {

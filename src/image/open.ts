@@ -1,18 +1,9 @@
 import { resolve } from "node:path";
 import { SmolError } from "../errors.ts";
+import { bootable } from "./bootable.ts";
 import { describeSource, type LocalSource } from "./local/source.ts";
 import { hostPlatform } from "./platform.ts";
-import {
-  fileClock,
-  findImage,
-  type HeldLock,
-  imagePaths,
-  isSettled,
-  leaseImage,
-  lookUpSource,
-  openStore,
-  type StoredImage,
-} from "./store/index.ts";
+import { fileClock, findImage, isSettled, lookUpSource, openStore } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions } from "./types.ts";
 
 /** How often an image may be removed by others between the moment it is made and the moment it is held. */
@@ -54,7 +45,7 @@ async function openPath(
   const known = lookUpSource(directory, before.fingerprint);
   const stored = known === undefined ? undefined : findImage(directory, known);
   if (stored !== undefined) {
-    const held = bootable(directory, stored, true, Promise.resolve(), leaseImage(directory, stored.id));
+    const held = bootable(directory, stored, true);
     if (held !== undefined) return held;
   }
 
@@ -71,17 +62,4 @@ async function openPath(
 
 function describe(source: string, options: OpenImageOptions): Promise<LocalSource> {
   return describeSource(resolve(source), options.platform ?? hostPlatform());
-}
-
-function bootable(
-  directory: string,
-  stored: StoredImage,
-  cached: boolean,
-  durable: Promise<void>,
-  lease: HeldLock | undefined,
-): BootableImage | undefined {
-  if (lease === undefined) return undefined;
-  const { id, config, sizeBytes } = stored;
-  const path = imagePaths(directory, id).disk;
-  return { id, path, config, sizeBytes, cached, durable, release: () => lease.release() };
 }

@@ -48,7 +48,7 @@ describe("digests from the thread", () => {
 
   test("of many streams at once do not mix", async () => {
     const inputs = Array.from({ length: 24 }, (_, index) => bytesOf(index, 700_000 + index * 100_003));
-    const algorithms = inputs.map((_, index) => (index % 2 === 0 ? "sha256" : "sha512") as const);
+    const algorithms = inputs.map((_, index): "sha256" | "sha512" => (index % 2 === 0 ? "sha256" : "sha512"));
     const digests = await Promise.all(
       inputs.map((bytes, index) => hash(algorithms[index] ?? "sha256", bytes, 100_000 + index)),
     );

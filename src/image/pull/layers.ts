@@ -18,6 +18,11 @@ export interface LayerPull {
   readonly onPull?: ((event: PullProgress) => void) | undefined;
 }
 
+interface RunningPull extends LayerPull {
+  readonly signal: AbortSignal;
+  readonly space: SpaceWatch;
+}
+
 /** How long another process may have a layer before the user is told that we wait for it. */
 const PATIENCE_MS = 300;
 
@@ -31,10 +36,11 @@ export async function pullLayers(layers: readonly RemoteLayer[], pull: LayerPull
   const stop = new AbortController();
   const signal = pull.signal === undefined ? stop.signal : AbortSignal.any([pull.signal, stop.signal]);
   const waiting = layers.values();
+  const space = new SpaceWatch(pull.store.directory);
   const worker = async () => {
     for (const layer of waiting) {
       if (signal.aborted) return;
-      await pullLayer(layer, { ...pull, signal });
+      await pullLayer(layer, { ...pull, signal, space });
     }
   };
   let failure: { error: unknown } | undefined;
@@ -51,7 +57,7 @@ export async function pullLayers(layers: readonly RemoteLayer[], pull: LayerPull
   pull.signal?.throwIfAborted();
 }
 
-async function pullLayer(layer: RemoteLayer, pull: LayerPull & { signal: AbortSignal }): Promise<void> {
+async function pullLayer(layer: RemoteLayer, pull: RunningPull): Promise<void> {
   const { store, signal, onPull } = pull;
   const patience = setTimeout(() => onPull?.({ kind: "waiting", digest: layer.digest }), PATIENCE_MS);
   const lock = await store.lockLayer(layer.diffId, signal).finally(() => clearTimeout(patience));
@@ -65,7 +71,7 @@ async function pullLayer(layer: RemoteLayer, pull: LayerPull & { signal: AbortSi
 }
 
 /** A mirror's bytes, or those of a resumed download, may be wrong: the origin gets one more chance, from the start. */
-async function fetchLayer(layer: RemoteLayer, pull: LayerPull & { signal: AbortSignal }): Promise<void> {
+async function fetchLayer(layer: RemoteLayer, pull: RunningPull): Promise<void> {
   try {
     await unpack(layer, pull, false);
   } catch (error) {
@@ -81,15 +87,12 @@ async function fetchLayer(layer: RemoteLayer, pull: LayerPull & { signal: AbortS
 
 async function unpack(
   layer: RemoteLayer,
-  { store, repository, totals, signal, onPull }: LayerPull & { signal: AbortSignal },
+  { store, repository, totals, signal, space, onPull }: RunningPull,
   origin: boolean,
 ): Promise<void> {
   const { digest, size } = layer;
-  const space = new SpaceWatch(store.directory);
-  let last = 0;
   const onProgress = (bytes: number) => {
-    space.add(bytes - last);
-    last = bytes;
+    space.look(totals.bytes);
     onPull?.({ kind: "layer", digest, bytes, size });
   };
   await store.unpackLayer(repository.blob(layer, { signal, origin }), layer, { totals, signal, onProgress });

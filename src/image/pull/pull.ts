@@ -70,7 +70,7 @@ function findKnown(store: ImageStore, { reference, platform }: PullRequest): Pul
   const ref = findRef(store.directory, reference.canonical, platform);
   const stored = ref === undefined ? undefined : store.find(ref.imageId);
   if (ref === undefined || stored === undefined) return undefined;
-  return { stored, digest: ref.digest, changed: false, durable: Promise.resolve() };
+  return { stored, digest: ref.digest, changed: false, durable: store.makeDurable(stored) };
 }
 
 function registryOptions(request: PullRequest): RegistryOptions {
@@ -103,13 +103,13 @@ async function pullFrom(
   const id = imageId(platform, image.diffIds, image.configDigest);
   const stored = store.find(id);
   const built =
-    stored === undefined ? await make(store, repository, request, image, id) : { stored, durable: settled };
+    stored === undefined
+      ? await make(store, repository, request, image, id)
+      : { stored, durable: store.makeDurable(stored) };
   const pulled = { ...built, digest: image.digest, changed: known?.stored.id !== id };
   finish(store, request, pulled, image);
   return pulled;
 }
-
-const settled = Promise.resolve();
 
 /** Downloads what is missing and puts the image together. A layer that turns out damaged is downloaded once more. */
 async function make(

@@ -4,7 +4,7 @@ import { SmolError } from "../../errors.ts";
 /** Left free for everybody else: a disk that is full to the last block stops more than this program. */
 const RESERVE = 64 * 1024 * 1024;
 
-/** How often a running pull looks, in bytes that it has downloaded since. */
+/** How often a running pull looks, in bytes that its files have grown by since. */
 const LOOK_EVERY = 64 * 1024 * 1024;
 
 /**
@@ -24,20 +24,23 @@ export function checkSpace(directory: string, needed: number): void {
   );
 }
 
-/** Looks again now and then while bytes come in. */
+/** Looks again now and then while files are written. */
 export class SpaceWatch {
   readonly #directory: string;
-  #since = 0;
+  #next: number | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** @throws SmolError `image.no_space` */
-  add(bytes: number): void {
-    this.#since += bytes;
-    if (this.#since < LOOK_EVERY) return;
-    this.#since = 0;
+  /**
+   * @param written bytes of all files so far, after decompression.
+   * @throws SmolError `image.no_space`
+   */
+  look(written: number): void {
+    this.#next ??= written + LOOK_EVERY;
+    if (written < this.#next) return;
+    this.#next = written + LOOK_EVERY;
     checkSpace(this.#directory, 0);
   }
 }

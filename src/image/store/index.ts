@@ -1,4 +1,5 @@
 /** The cache of images, and which source gave which image. Looking is cheap to load; what adds is loaded by `openStore`. */
+import type { StoredImage } from "./describe.ts";
 import type { ImageStore } from "./store.ts";
 
 export type { ImageParts } from "./assemble.ts";
@@ -21,6 +22,12 @@ export {
   lookUpSource,
 } from "./source-index.ts";
 export type { Built, ImageStore } from "./store.ts";
+
+/** See `makeDurable` in durable.ts; costs nothing for an image that is known to be safe. */
+export async function makeDurable(directory: string, stored: StoredImage): Promise<void> {
+  if (stored.writtenInBoot === "") return;
+  await (await import("./durable.ts")).makeDurable(directory, stored);
+}
 
 /** Opens the cache for adding to it, and makes it when it is missing. */
 export async function openStore(cacheDir: string): Promise<ImageStore> {

@@ -107,6 +107,11 @@ export class ImageStore {
     dropUnused(this.directory, diffIds);
   }
 
+  /** Has an image that is there written to the disk, as `assemble` does; nothing to do for one that is safe. */
+  async makeDurable(stored: StoredImage): Promise<void> {
+    await makeDurable(this.directory, stored);
+  }
+
   /** Remembers which image a source gave. */
   remember(fingerprint: Fingerprint, id: string): void {
     const text = `${fingerprint.state}\n${id}\n`;

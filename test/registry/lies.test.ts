@@ -1,0 +1,332 @@
+import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { tarOf } from "../../src/image/testing.ts";
+import { writeLayout } from "../image/layout.ts";
+import { Scratch } from "../image/tools.ts";
+import {
+  blobTraffic,
+  dropAfter,
+  flipBit,
+  hangUp,
+  ignoreRange,
+  isBlob,
+  isBlobOf,
+  isManifest,
+  isResumed,
+  type LyingProxy,
+  otherLength,
+  PullHome,
+  pushLayout,
+  randomBytes,
+  redirect,
+  reply,
+  type Server,
+  stallAfter,
+  stallAtOnce,
+  startDockerRegistry,
+  startProxy,
+  storeContents,
+  strays,
+  trickle,
+  useServers,
+  withHeaders,
+} from "../support/registry/index.ts";
+
+/** A proxy that lies in every way between the program and a real registry: the right image, or a clear error. */
+
+setDefaultTimeout(30_000);
+
+const server = useServers();
+let registry: Server;
+let proxy: LyingProxy;
+/** Digest and size of the large layer. */
+let large: { digest: string; size: number };
+let expected: Map<string, string>;
+
+beforeAll(async () => {
+  registry = server(await startDockerRegistry());
+  using scratch = new Scratch();
+  const layers = [
+    tarOf({ path: "large", data: randomBytes(1_500_000) }),
+    tarOf({ path: "small", data: "x" }),
+  ];
+  writeLayout(scratch.path, layers, {
+    compression: "gzip",
+    editManifest: ({ layers: [first] }) => {
+      if (first !== undefined) large = first;
+    },
+  });
+  await pushLayout(registry, scratch.path, "a/b:1");
+  proxy = server(await startProxy({ upstream: registry.url }));
+  using home = new PullHome();
+  await home.pulled(`${proxy.host}/a/b:1`);
+  expected = storeContents(home.images);
+  proxy.reset();
+});
+
+afterEach(() => proxy.reset());
+
+const up = () => registry.url;
+const isLarge = (request: Parameters<typeof isBlob>[0]) => isBlobOf(large.digest)(request);
+const isFetch = (request: Parameters<typeof isBlob>[0]) => request.method === "GET" && isManifest(request);
+
+/** A pull that must give exactly what an undisturbed one gives. */
+async function succeeds(): Promise<void> {
+  using home = new PullHome();
+  await home.pulled(`${proxy.host}/a/b:1`);
+  expect(storeContents(home.images)).toEqual(expected);
+}
+
+/** A pull that must fail. @returns what it said */
+async function fails(reference = `${proxy.host}/a/b:1`): Promise<string> {
+  using home = new PullHome();
+  const { exitCode, stderr, output } = await home.pull(reference, { seconds: 25 });
+  expect({ exitCode, output }).toEqual({ exitCode: 1, output: "" });
+  expect(stderr).not.toMatch(/\bat .*:\d+:\d+/); // a stack trace
+  expect(strays(home.images)).toEqual([]);
+  expect([...storeContents(home.images).keys()].filter((name) => /vmdk$|^refs\//.test(name))).toEqual([]);
+  return stderr;
+}
+
+describe("a broken connection goes on where it stopped", () => {
+  test("once", async () => {
+    proxy.add({ when: isLarge, times: 1, act: dropAfter(up(), 700_000) });
+    await succeeds();
+    const ranges = proxy.requests.filter(isLarge).map(({ headers }) => headers.range);
+    expect(ranges).toEqual([undefined, "bytes=700000-"]);
+    expect(blobTraffic(proxy.requests).get(large.digest)).toEqual({ requests: 2, bytes: large.size });
+  });
+
+  test("again and again, as long as every time brings something", async () => {
+    proxy.add({ when: isLarge, times: 9, act: dropAfter(up(), 150_000) });
+    await succeeds();
+    expect(blobTraffic(proxy.requests).get(large.digest)).toEqual({ requests: 10, bytes: large.size });
+  });
+
+  test("without a byte of an answer, for a layer and for a manifest", async () => {
+    proxy.add({ when: isLarge, times: 1, act: hangUp }, { when: isFetch, times: 1, act: hangUp });
+    await succeeds();
+  });
+
+  test("from a server that does not know Range", async () => {
+    proxy.add(
+      { when: isLarge, times: 1, act: dropAfter(up(), 900_000) },
+      { when: isResumed, act: ignoreRange(up()) },
+    );
+    await succeeds();
+  });
+
+  test("from a server whose Content-Range is of another place: no byte of it is used", async () => {
+    proxy.add(
+      { when: isLarge, times: 1, act: dropAfter(up(), 900_000) },
+      {
+        when: isResumed,
+        times: 1,
+        act: withHeaders(up(), { "content-range": `bytes 0-${large.size - 900_001}/${large.size}` }),
+      },
+    );
+    await succeeds();
+  });
+
+  test("from a server that has the blob no longer whole: 416", async () => {
+    proxy.add(
+      { when: isLarge, times: 1, act: dropAfter(up(), 900_000) },
+      { when: isResumed, times: 1, act: reply(416) },
+    );
+    await succeeds();
+  });
+
+  test("when the rest is of a changed blob, it is downloaded again from the start", async () => {
+    proxy.add(
+      { when: isLarge, times: 1, act: dropAfter(up(), 900_000) },
+      { when: isResumed, times: 1, act: flipBit(up(), 1000) },
+    );
+    await succeeds();
+  });
+
+  test("not for ever", async () => {
+    proxy.add({ when: isLarge, act: hangUp });
+    expect(await fails()).toMatch(/^error: .*tried 3 times/m);
+    expect(proxy.requests.filter(isLarge).length).toBeLessThanOrEqual(6);
+  });
+});
+
+describe("stalls", () => {
+  test("a connection that brings nothing more is given up, and another goes on", async () => {
+    proxy.add({ when: isLarge, times: 1, act: stallAfter(up(), 800_000) });
+    await succeeds();
+    expect(blobTraffic(proxy.requests).get(large.digest)?.bytes).toBe(large.size);
+  });
+
+  test("a server that takes requests and never answers", async () => {
+    proxy.add({ when: isFetch, act: stallAtOnce });
+    const start = performance.now();
+    expect(await fails()).toMatch(/no answer|stall|nothing|timed? ?out|silent/i);
+    expect(performance.now() - start).toBeLessThan(15_000);
+  });
+
+  test("slow is not stalled: longer than the limit in all, never without a byte", async () => {
+    // 1.5 MB in 15 parts, 150 ms apart, with a limit of 1 s.
+    proxy.add({ when: isLarge, act: trickle(up(), 100_000, 150) });
+    await succeeds();
+    expect(proxy.requests.filter(isLarge)).toHaveLength(1);
+  });
+});
+
+describe("wrong bytes and lengths", () => {
+  test("a wrong bit in a layer, once: downloaded again", async () => {
+    proxy.add({ when: isLarge, times: 1, act: flipBit(up(), 1_000_000) });
+    await succeeds();
+  });
+
+  test("a wrong bit in a layer, always: refused (digest mismatch)", async () => {
+    proxy.add({ when: isLarge, act: flipBit(up(), 1_000_000) });
+    expect(await fails()).toMatch(/digest|decompressed/);
+  });
+
+  test("a wrong bit in the configuration, always: refused", async () => {
+    proxy.add({
+      when: (request) => isBlob(request) && request.method === "GET" && !isLarge(request),
+      act: flipBit(up(), 20),
+    });
+    expect(await fails()).toMatch(/digest/);
+  });
+
+  test("a wrong bit in a manifest that was asked for by digest: refused", async () => {
+    const digest = Buffer.from(await (await fetch(`${up()}/v2/a/b/manifests/1`, acceptOci)).arrayBuffer());
+    const name = `sha256:${new Bun.CryptoHasher("sha256").update(digest).digest("hex")}`;
+    proxy.add({ when: isFetch, act: flipBit(up(), 25) });
+    expect(await fails(`${proxy.host}/a/b@${name}`)).toMatch(/digest/);
+  });
+
+  test("a blob that is shorter than the manifest says", async () => {
+    proxy.add({ when: isLarge, act: otherLength(up(), -1000) });
+    expect(await fails()).toMatch(/bytes|size|short|length|ended/i);
+  });
+
+  test("a blob that is longer than the manifest says", async () => {
+    proxy.add({ when: isLarge, act: otherLength(up(), 1000) });
+    expect(await fails()).toMatch(/bytes|size|long|length/i);
+  });
+
+  test("a manifest that is too large, with and without a length", async () => {
+    for (const body of [Buffer.alloc(5 << 20, " "), Buffer.alloc(64 << 20, " ")]) {
+      proxy.reset();
+      proxy.add({
+        when: isFetch,
+        act: async (exchange) => {
+          await exchange.head(200, { "content-type": "application/vnd.oci.image.manifest.v1+json" });
+          await exchange.body(body).catch(() => {});
+          await exchange.close();
+        },
+      });
+      expect(await fails()).toMatch(/larger|limit/);
+    }
+  });
+
+  test("headers without end", async () => {
+    proxy.add({
+      when: isFetch,
+      act: async (exchange) => await exchange.head(200, { "x-padding": "x".repeat(4 << 20) }),
+    });
+    await fails();
+  });
+});
+
+const acceptOci = { headers: { accept: "application/vnd.oci.image.manifest.v1+json" } };
+
+describe("statuses", () => {
+  test("500 and 503, once: tried again", async () => {
+    proxy.add({ when: isLarge, times: 1, act: reply(500) }, { when: isFetch, times: 1, act: reply(503) });
+    await succeeds();
+  });
+
+  test("500 for ever: given up, and said", async () => {
+    proxy.add({ when: isFetch, act: reply(500, {}, "the database is gone") });
+    expect(await fails()).toMatch(/500/);
+    expect(proxy.requests.filter(isFetch).length).toBeLessThanOrEqual(3);
+  });
+
+  test("429 with Retry-After in seconds: not asked before", async () => {
+    proxy.add({ when: isLarge, times: 1, act: reply(429, { "retry-after": "2" }) });
+    await succeeds();
+    const [first, second] = proxy.requests.filter(isLarge);
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(1900);
+  });
+
+  test("429 with Retry-After as a date", async () => {
+    const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 2000).toUTCString();
+    proxy.add({ when: isFetch, times: 1, act: reply(429, { "retry-after": date }) });
+    await succeeds();
+    const [first, second] = proxy.requests.filter(isFetch);
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(1000);
+  });
+
+  test("429 for ever: given up, and said", async () => {
+    proxy.add({ when: isFetch, act: reply(429, { "retry-after": "1" }) });
+    expect(await fails()).toMatch(/429|too many requests/i);
+  });
+
+  test("429 that asks for a day: given up at once", async () => {
+    proxy.add({ when: isFetch, act: reply(429, { "retry-after": "86400" }) });
+    expect(await fails()).toMatch(/429|too many requests|86,?400|24 ?h|later/i);
+  });
+
+  test("404: there is no such image, and no second question", async () => {
+    expect(await fails(`${proxy.host}/a/none:1`)).toMatch(/no such image|not found|does not (exist|have)/i);
+    expect(proxy.requests.filter(isFetch).length).toBeLessThanOrEqual(1);
+  });
+
+  test("403: not allowed", async () => {
+    proxy.add({
+      when: () => true,
+      act: reply(403, {}, '{"errors":[{"code":"DENIED","message":"go away"}]}'),
+    });
+    expect(await fails()).toMatch(/denies access/);
+  });
+
+  test("200 with a page of a hotel's network", async () => {
+    proxy.add({
+      when: isFetch,
+      act: reply(200, { "content-type": "text/html" }, "<html>Welcome, guest</html>"),
+    });
+    const said = await fails();
+    expect(said).not.toContain("Welcome");
+  });
+
+  test("an error message with control characters does not reach the terminal", async () => {
+    const message = "gone\u001b]0;title\u0007\u001b[2J";
+    proxy.add({
+      when: isFetch,
+      act: reply(404, {}, JSON.stringify({ errors: [{ code: "MANIFEST_UNKNOWN", message }] })),
+    });
+    const said = await fails();
+    expect([said.includes("\u001b"), said.includes("\u0007")]).toEqual([false, false]);
+  });
+
+  test("no HEAD: GET does as well", async () => {
+    proxy.add({ when: ({ method }) => method === "HEAD", act: reply(405) });
+    await succeeds();
+  });
+});
+
+describe("redirects", () => {
+  test("a circle ends", async () => {
+    proxy.add({ when: isLarge, act: redirect(proxy.url) });
+    expect(await fails()).toMatch(/redirect/);
+    expect(proxy.requests.filter(isLarge).length).toBeLessThanOrEqual(40);
+  });
+
+  for (const target of [
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/x",
+    "data:text/plain,x",
+    "//",
+    "http://[",
+    "",
+  ]) {
+    test(`to ${JSON.stringify(target)}: refused`, async () => {
+      proxy.add({ when: isLarge, act: reply(307, { location: target }) });
+      expect(await fails()).toMatch(/redirect|location/i);
+    });
+  }
+});

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { tarOf } from "../../src/image/testing.ts";
+import { writeLayout } from "../image/layout.ts";
+import { Scratch } from "../image/tools.ts";
+import { program } from "../support/program.ts";
+import {
+  PullHome,
+  pushLayout,
+  randomBytes,
+  startDockerRegistry,
+  storeContents,
+  useServers,
+} from "../support/registry/index.ts";
+
+/** A disk that is full, or becomes so in the middle of a pull. */
+
+setDefaultTimeout(60_000);
+
+const server = useServers();
+const scratch = new Scratch();
+afterAll(() => scratch[Symbol.dispose]());
+let reference: string;
+let host: string;
+
+beforeAll(async () => {
+  const registry = server(await startDockerRegistry());
+  host = registry.host;
+  const layout = scratch.directory("layout");
+  // Compresses well: what it needs shows only on the way.
+  const text = (seed: number) =>
+    Buffer.from(`${seed} the quick brown fox `.repeat(3_000_000)).subarray(0, 60_000_000);
+  writeLayout(
+    layout,
+    [
+      tarOf({ path: "a", data: text(1) }),
+      tarOf({ path: "b", data: text(2) }),
+      tarOf({ path: "c", data: randomBytes(1000) }),
+    ],
+    {
+      compression: "gzip",
+    },
+  );
+  reference = await pushLayout(registry, layout, "big/one:1");
+});
+
+/**
+ * Runs a script in which `disk/` is a filesystem of its own of that size, in a mount namespace of its own: the host
+ * does not see it. The program's cache is there.
+ */
+async function onDisk(home: PullHome, size: string, script: string) {
+  const user = process.getuid?.() === 0 ? [] : ["-r"];
+  const inside = `mkdir -p disk && mount -t tmpfs -o size=${size} none disk && export XDG_CACHE_HOME=$PWD/disk && ${script}`;
+  return await home.shell(`unshare ${user.join(" ")} -m --propagation private bash -c '${inside}'`, {
+    env: { PROGRAM: program },
+  });
+}
+
+const files = "find disk/smolvm -type f -size +0 ! -name store.lock | sort";
+
+describe("a full disk", () => {
+  test("in the middle of a pull: said, nothing half is left, and what does not fit is not kept", async () => {
+    using home = new PullHome();
+    const script = `$PROGRAM images pull --quiet ${reference}; echo code $?; ${files}; $PROGRAM images ls --quiet; echo listed $?`;
+    // Enough for what is left free for others (64 MiB) and one layer, not for two.
+    const result = await onDisk(home, "110m", script);
+    expect(result.stderr).toMatch(/space/);
+    expect(result.output).toMatch(/^code 1\n/);
+    expect(result.output).toMatch(/listed 0\n$/);
+    const kept = result.output.split("\n").filter((line) => line.startsWith("disk/"));
+    // A whole layer may stay for the next attempt; no part of one, no image, no reference.
+    for (const name of kept) expect(name).toMatch(/layers\/[0-9a-f]{64}\.(data|entries)$/);
+    expect(kept.length % 2).toBe(0);
+  });
+
+  test("before a pull: refused without a download", async () => {
+    using home = new PullHome();
+    const result = await onDisk(
+      home,
+      "16m",
+      `$PROGRAM images pull --quiet ${reference}; echo code $?; ${files}`,
+    );
+    expect(result.output).toBe("code 1\n");
+    expect(result.stderr).toMatch(/space|free/);
+  });
+
+  test("then there is room again: the same pull succeeds, with a cache like any other", async () => {
+    using home = new PullHome();
+    const again = `mount -o remount,size=400m disk && $PROGRAM images pull --quiet ${reference}`;
+    const script = `$PROGRAM images pull --quiet ${reference} >/dev/null; echo code $?; ${again} >/dev/null; echo code $?; cp -r disk/smolvm/images kept`;
+    const result = await onDisk(home, "110m", script);
+    expect(result.output).toMatch(/^code 1\ncode 0\n$/);
+    using other = new PullHome();
+    await other.pulled(reference);
+    expect(storeContents(`${home.path}/kept`)).toEqual(storeContents(other.images));
+  });
+
+  test("no inodes left", async () => {
+    using home = new PullHome();
+    const script = `mount -o remount,nr_inodes=9 disk && $PROGRAM images pull --quiet ${reference}; echo code $?`;
+    const result = await onDisk(home, "400m", script);
+    expect(result.output).toBe("code 1\n");
+    expect(result.stderr).toMatch(/space/);
+  });
+});
+
+test("a limit on the size of files (ulimit -f): said", async () => {
+  using home = new PullHome();
+  const result = await home.shell(
+    `ulimit -f 8000; ${program} images pull --quiet ${reference}; echo code $?`,
+  );
+  expect(result.output).toBe("code 1\n");
+  expect(result.stderr).toMatch(/too large|file size|limit/);
+});
+
+test("a cache that cannot be written: said with its path", async () => {
+  using home = new PullHome();
+  const result = await home.pull(reference, { env: { XDG_CACHE_HOME: "/proc/1" } });
+  expect(result.exitCode).toBe(1);
+  expect(result.stderr).toContain("/proc/1");
+});
+
+test("the cache's limit: the least recently used images go, never the new one", async () => {
+  using home = new PullHome();
+  for (const name of ["one", "two", "three"]) {
+    const layout = scratch.directory(name);
+    writeLayout(layout, [tarOf({ path: name, data: randomBytes(3_000_000) })]);
+    await pushLayout({ host }, layout, `evict/${name}:1`);
+    await home.pulled(`${host}/evict/${name}:1`, { env: { SMOLVM_IMAGE_CACHE_MAX_BYTES: "7000000" } });
+  }
+  const { output } = await home.smolvm(["images", "ls", "--json"]);
+  const names = (JSON.parse(output) as { references: string[] }[]).flatMap(({ references }) => references);
+  expect(names.map((name) => /evict\/(\w+)/.exec(name)?.[1]).sort()).toEqual(["three", "two"]);
+});
