@@ -64,7 +64,7 @@ describe("without a settings file", () => {
     expect(existsSync(directory())).toBe(false);
     expect((await config("registries path")).output).toBe(`${path()}\n`);
     expect((await config("registries show")).output).toBe(
-      `No registries configured in ${path()}\nTo configure some: smolvm config registries init\n`,
+      `No registries configured in ${path()} (not present)\nTo configure some: smolvm config registries init\n`,
     );
     expect((await config("show")).output).toContain(
       `  File:            ${path()} (not present, defaults apply)\n`,
@@ -110,7 +110,7 @@ describe("config show", () => {
         ],
       },
       machines: {
-        default_registry: "docker.io",
+        default_registry: "registry.smolmachines.com",
         registries: [registry("e.example.com", { auth: "auth (token)" })],
       },
       cache: { max_bytes: 1.5 * 1024 ** 3 },
@@ -139,7 +139,7 @@ Registries of images:
     d.example.com: no auth
 
 Registries of machines:
-  Default:         docker.io
+  Default:         registry.smolmachines.com
   Configured:      1
     e.example.com: auth (token)
 
@@ -217,7 +217,7 @@ images, default docker.io:
   [d.example.com]
     ca_file: HOME/config/smolvm/ca.pem
 
-machines, default docker.io:
+machines, default registry.smolmachines.com:
 
   [e.example.com]
     identity_token: set

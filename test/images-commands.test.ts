@@ -312,7 +312,11 @@ if (!inLab) {
       const alias = await pushLayout(registry, layout, "team/again:1");
       using home = new PullHome();
       const id = (await home.pulled(app)).output.trim();
-      expect((await home.pulled(alias)).output.trim()).toBe(id);
+      expect(await home.pulled(alias)).toMatchObject({
+        output: `${id}\n`,
+        stderr: `Pulled ${alias} (nothing to download)\n`,
+      });
+      expect((await home.pulled(alias)).stderr).toBe(`${alias} is up to date\n`);
       expect(await home.smolvm(["images", "rm", id.slice(7, 20)])).toMatchObject({ exitCode: 1, output: "" });
       expect((await home.smolvm(["images", "rm", alias])).output).toBe(`Untagged: ${alias}\n`);
       await home.pulled(alias);
@@ -320,6 +324,19 @@ if (!inLab) {
       expect(all.output.split("\n").slice(0, 3).sort()).toEqual(
         [`Deleted: ${id}`, `Untagged: ${alias}`, `Untagged: ${app}`].sort(),
       );
+    });
+
+    test("rm --oci-platform takes the image of that platform alone", async () => {
+      const foreign = process.arch === "arm64" ? "amd64" : "arm64";
+      const reference = await push("team/both:1", "own");
+      using home = new PullHome();
+      const own = (await home.pulled(reference)).output.trim();
+      await push("team/both:1", "of-another", foreign);
+      const words = ["--oci-platform", `linux/${foreign}`];
+      const theirs = (await home.pulled(reference, { options: words })).output.trim();
+      const removed = await home.smolvm(["images", "rm", ...words, reference]);
+      expect(removed.output).toStartWith(`Untagged: ${reference}\nDeleted: ${theirs}\n`);
+      expect((await home.smolvm(["images", "ls", "-q", "--no-trunc"])).output).toBe(`${own}\n`);
     });
 
     test("a tag that moved leaves an image that prune removes", async () => {

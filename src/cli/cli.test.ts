@@ -1,31 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
 import { COMMANDS, GROUPS } from "./table/index.ts";
-
-const MAIN = join(import.meta.dir, "../main.ts");
-
-interface Outcome {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the program with nothing but PATH and HOME in its environment. */
-function smolvm(argv: readonly string[], env: Record<string, string> = {}): Outcome {
-  const home = mkdtempSync(join(tmpdir(), "smolvm-home-"));
-  try {
-    const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, MAIN, ...argv], {
-      env: { PATH: process.env.PATH ?? "", HOME: home, ...env },
-      stdin: "ignore",
-    });
-    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
-  } finally {
-    rmSync(home, { recursive: true });
-  }
-}
+import { MAIN, type Outcome, smolvm } from "./testing.ts";
 
 /** What `printf | sh` would say, for the ways in which stdout can fail. */
 function shell(script: string): Outcome {
@@ -136,6 +115,10 @@ describe("help", () => {
       A command's help: smolvm machine COMMAND -h
       "
     `);
+  });
+
+  test("a group without other names has none in its title", () => {
+    expect(stdoutOf("config", "--help")).toStartWith("Show and change settings.\n");
   });
 
   test("smolvm machine run -h", () => {

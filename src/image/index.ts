@@ -90,7 +90,12 @@ export async function pullImage(
 
 /** The images in a cache, the last used one first. Changes nothing. @param cacheDir `Paths.cache` */
 export async function listImages(cacheDir: string): Promise<ImageSummary[]> {
-  return (await import("./manage/index.ts")).listImages(`${cacheDir}/images`);
+  return await managing(cacheDir, (manage, directory) => manage.listImages(directory));
+}
+
+/** Bytes on the disk of everything in a cache. Changes nothing. */
+export async function usedBytes(cacheDir: string): Promise<number> {
+  return await managing(cacheDir, (manage, directory) => manage.survey(directory).totalBytes);
 }
 
 /**
@@ -104,7 +109,7 @@ export async function inspectImage(
   name: string,
   options: NameOptions = {},
 ): Promise<ImageSummary> {
-  return (await import("./manage/index.ts")).inspectImage(`${cacheDir}/images`, name, options);
+  return await managing(cacheDir, (manage, directory) => manage.inspectImage(directory, name, options));
 }
 
 /** Takes references off and removes images with their last one; see manage/remove.ts. */
@@ -113,7 +118,7 @@ export async function removeImages(
   names: readonly string[],
   options: NameOptions & { readonly force?: boolean } = {},
 ): Promise<RemovedImages> {
-  return (await import("./manage/index.ts")).removeImages(`${cacheDir}/images`, names, options);
+  return await managing(cacheDir, (manage, directory) => manage.removeImages(directory, names, options));
 }
 
 /** Removes what nobody needs; see manage/remove.ts. */
@@ -121,5 +126,18 @@ export async function pruneImages(
   cacheDir: string,
   options: { readonly all?: boolean; readonly dryRun?: boolean },
 ): Promise<RemovedImages> {
-  return (await import("./manage/index.ts")).pruneImages(`${cacheDir}/images`, options);
+  return await managing(cacheDir, (manage, directory) => manage.pruneImages(directory, options));
+}
+
+/** What the system refuses becomes an error for users. */
+async function managing<Result>(
+  cacheDir: string,
+  action: (manage: typeof import("./manage/index.ts"), directory: string) => Result,
+): Promise<Result> {
+  const [manage, { usingCache }] = await Promise.all([
+    import("./manage/index.ts"),
+    import("./manage/usable.ts"),
+  ]);
+  const directory = `${cacheDir}/images`;
+  return usingCache(directory, () => action(manage, directory));
 }

@@ -1,4 +1,14 @@
-import { closeSync, constants, openSync, readdirSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import { flock, linkDescriptor } from "../../ffi/libc.ts";
 import { errnoOf } from "../errors.ts";
@@ -87,6 +97,17 @@ export function openUnnamed(directory: string): number | undefined {
   }
 }
 
+/** Whether a path still leads to an open file: it may have been removed, and made anew. */
+export function isSameFile(fd: number, path: string): boolean {
+  try {
+    const [here, there] = [fstatSync(fd), statSync(path)];
+    return here.ino === there.ino && here.dev === there.dev;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
 /** The one lock file that stays: it is shared, and whoever releases it does not know whether others hold it. */
 const KEPT = "store.lock";
 
@@ -97,8 +118,12 @@ export function sweepLeftovers(directory: string): void {
     const path = `${directory}/${name}`;
     try {
       const fd = openSync(path, "r");
-      if (flock(fd, "exclusive", false)) unlinkSync(path);
-      closeSync(fd);
+      try {
+        // Another process may have taken this file's name for a new one in the meantime.
+        if (flock(fd, "exclusive", false) && isSameFile(fd, path)) unlinkSync(path);
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
       // Finished or removed in the meantime.
       if (errnoOf(error) !== "ENOENT") throw error;

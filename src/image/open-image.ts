@@ -5,7 +5,7 @@ import type { Reference } from "../registry/index.ts";
 import { bootable } from "./bootable.ts";
 import { openLocalImage } from "./open.ts";
 import { checkPlatform, hostPlatform } from "./platform.ts";
-import { findRef } from "./refs/index.ts";
+import { findKnownRef } from "./refs/index.ts";
 import { isLocalImage, looksLikePath } from "./source-kind.ts";
 import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
@@ -14,6 +14,8 @@ export interface OpenAnyImageOptions extends OpenImageOptions, PullOptions {
   /** Asked for only when the image is one of a registry. */
   readonly loadSettings: () => Promise<Settings>;
 }
+
+const FULL_ID = "sha256:".length + 64;
 
 /** How often an image may be removed by others between the moment it is found and the moment it is held. */
 const ATTEMPTS = 5;
@@ -25,18 +27,28 @@ const ATTEMPTS = 5;
  * @throws SmolError `image.*`, `registry.*`, `config.*`; nothing is left behind then but complete layers.
  */
 export async function openImage(source: string, options: OpenAnyImageOptions): Promise<BootableImage> {
-  if (isLocalImage(source)) return await openLocalImage(source, options);
+  const directory = resolve(`${options.cacheDir}/images`);
+  if (isLocalImage(source)) {
+    const image = await openLocalImage(source, options);
+    if (!image.cached) await makeRoom(directory, await options.loadSettings(), image.id);
+    return image;
+  }
   if (looksLikePath(source)) {
     throw new SmolError("image.no_such_file", `no such file or directory: ${source}`, {
       hint: "an image is an archive, an OCI layout, a root filesystem directory, or a reference as in alpine:3.20",
     });
   }
-  const directory = resolve(`${options.cacheDir}/images`);
-  if (/^sha256:[0-9a-f]{64}$/.test(source)) return openById(directory, source, options);
+  if (/^sha256:[0-9a-f]{6,64}$/.test(source)) return await openById(directory, source, options);
   return await openReference(directory, source, options);
 }
 
-function openById(directory: string, id: string, options: OpenAnyImageOptions): BootableImage {
+/** @param name an id, or its first digits. */
+async function openById(
+  directory: string,
+  name: string,
+  options: OpenAnyImageOptions,
+): Promise<BootableImage> {
+  const id = name.length === FULL_ID ? name : (await inspect(directory, name)).id;
   const stored = findImage(directory, id);
   if (stored !== undefined) {
     const hint = "smolvm images ls shows the platform of each image";
@@ -47,6 +59,14 @@ function openById(directory: string, id: string, options: OpenAnyImageOptions): 
   throw new SmolError("image.not_found", `no such image in the cache: ${id}`, {
     hint: "smolvm images ls lists what is there",
   });
+}
+
+async function inspect(directory: string, name: string): Promise<{ readonly id: string }> {
+  return (await import("./manage/index.ts")).inspectImage(directory, name);
+}
+
+async function makeRoom(directory: string, settings: Settings, keep: string): Promise<void> {
+  (await import("./manage/index.ts")).makeRoom(directory, settings.cache.maxBytes, keep);
 }
 
 async function openReference(
@@ -61,7 +81,7 @@ async function openReference(
   const { policy = "missing" } = options;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (policy !== "always" || attempt > 0) {
-      const known = findRef(directory, reference.canonical, platform);
+      const known = findKnownRef(directory, reference, platform);
       const stored = known && findImage(directory, known.imageId);
       const held = stored && bootable(directory, stored, true);
       if (held !== undefined) return held;

@@ -59,7 +59,7 @@ export type PullProgress =
   | {
       readonly kind: "resolved";
       readonly reference: string;
-      /** Digest of the manifest. */
+      /** Of what the reference names: an index or a manifest. */
       readonly digest: string;
       readonly platform: string;
       /** Lowest first. `present`: nothing has to be downloaded. */
@@ -80,7 +80,14 @@ export type PullProgress =
     }
   /** All layers are there; their metadata is being merged. */
   | { readonly kind: "merging" }
-  | { readonly kind: "done"; readonly reference: string; readonly digest: string; readonly id: string };
+  | {
+      readonly kind: "done";
+      readonly reference: string;
+      readonly digest: string;
+      readonly id: string;
+      /** Whether the reference led somewhere else before, or nowhere. */
+      readonly changed: boolean;
+    };
 
 /** When the registry is asked: only for an image that is not in the cache, each time, or never. */
 export type PullPolicy = "missing" | "always" | "never";
@@ -94,6 +101,8 @@ export interface OpenImageOptions {
   /** Where `-` is read from; default: the process's own standard input. */
   readonly stdin?: ReadableStream<Uint8Array>;
   readonly onProgress?: (event: ImageProgress) => void;
+  /** Bytes of the image's files after decompression at which it is given up; default: limits.totalBytes. */
+  readonly maxImageBytes?: number;
 }
 
 /** How an image of a registry is got; everything has a default but the settings. */
@@ -104,8 +113,6 @@ export interface PullOptions {
   /** `--proxy`, `--no-proxy`: win over the environment. */
   readonly proxy?: string;
   readonly noProxy?: string;
-  /** Bytes of the image's files after decompression at which a pull is given up; default: limits.totalBytes. */
-  readonly maxImageBytes?: number;
 }
 
 /** An image in the cache, as `images ls --json` and `images inspect` show it. */
@@ -138,6 +145,8 @@ export interface RemovedImages {
   readonly untagged: readonly string[];
   readonly layers: number;
   readonly freedBytes: number;
-  /** What could not be removed, because a machine uses it: ids. */
+  /** What could not be removed, because it is in use: ids. */
   readonly inUse: readonly string[];
+  /** Layers that nobody needs could not be removed, because something is being added: the next prune will. */
+  readonly kept: boolean;
 }

@@ -92,6 +92,10 @@ const names: Readonly<Record<string, readonly [string, string, string]>> = {
     "tag-puts-this-over-max",
   ],
   [`example.com/${"a".repeat(255)}:tag`]: ["example.com", "a".repeat(255), "tag"],
+  sha256: ["docker.io", "library/sha256", "latest"],
+  "sha256:latest": ["docker.io", "library/sha256", "latest"],
+  "sha256/a:3": ["docker.io", "sha256/a", "3"],
+  "ghcr.io/sha256:3": ["ghcr.io", "sha256", "3"],
   "ghcr.io/a/b:_x": ["ghcr.io", "a/b", "_x"],
   [`a:${"t".repeat(128)}`]: ["docker.io", "library/a", "t".repeat(128)],
 };
@@ -235,6 +239,13 @@ describe("refused", () => {
     ".docker/docker": /host/,
     "../docker": /host/,
     [hex64]: /64 hexadecimal/,
+    [sha256]: /it is the id of an image, not a name$/,
+    [sha512]: /it is the id of an image/,
+    "sha256:f2ef8": /it is the id of an image/,
+    "sha256:F2EF8": /it is the id of an image/,
+    "library/sha256:3": /it is the id of an image/,
+    "docker.io/library/sha256:3": /it is the id of an image/,
+    "index.docker.io/sha256:3": /it is the id of an image/,
     // A URL would take these for 127.0.0.1 and 192.168.0.1.
     "0x7f.1/x": /host/,
     "192.168.1:80/x": /host/,
@@ -263,6 +274,16 @@ describe("refused", () => {
     expect(refusal("Alpine:V1").hint).toBe('did you mean "alpine:V1"?');
     expect(refusal(`repo@${sha256.replace("e", "E")}`).hint).toMatch(/lower case/);
     expect(refusal("https://ghcr.io/a/b").hint).toMatch(/leave out/);
+  });
+
+  test("shows the text as it was given", () => {
+    const shown = (text: string) => refusal(text).message.replace(/ is not a name of an image.*/, "");
+    expect(shown(" ")).toBe('" "');
+    expect(shown("alpine ")).toBe('"alpine "');
+    expect(shown("\talpine\n")).toBe('"\\talpine\\n"');
+    expect(shown('al"pi\\ne ')).toBe('"al\\"pi\\\\ne "');
+    expect(shown("al\u00a0pine\u202e\u0085")).toBe('"al\\u00a0pine\\u202e\\u0085"');
+    expect(shown(`${"a".repeat(300)} `)).toBe(`"${"a".repeat(199)}…"`);
   });
 
   test("a long or hostile text does not fill the message", () => {

@@ -1,6 +1,6 @@
 import { SmolError } from "../errors.ts";
 import { isDigest } from "./digest.ts";
-import { printable } from "./printable.ts";
+import { quoted } from "./printable.ts";
 import type { Reference } from "./types.ts";
 
 /** Where names without a registry are, and how it is called in all references. */
@@ -22,6 +22,8 @@ const repositoryPattern = new RegExp(`^${component}(?:/${component})*$`);
 const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 const hostPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** An id, or its first digits, as `images ls` and docker print them; Docker Hub has no `library/sha256`. */
+const idPattern = /^(?:(?:index\.)?docker\.io\/)?(?:library\/)?sha(?:256|512):[0-9a-fA-F]+$/;
 
 /**
  * Reads the name of an image as docker does: `alpine`, `ghcr.io/a/b:tag`, `localhost:5000/a@sha256:…`.
@@ -39,6 +41,11 @@ export function parseReference(text: string, defaults: { registry?: string | und
   if (/^[0-9a-f]{64}$/.test(text)) {
     throw bad(text, "64 hexadecimal digits are the id of an image, not a name", {
       hint: "write name@sha256:… for an image by its digest",
+    });
+  }
+  if (idPattern.test(text)) {
+    throw bad(text, "it is the id of an image, not a name", {
+      hint: "`smolvm images ls` shows the names; an image by its digest is name@sha256:…",
     });
   }
   const home = defaultRegistry(defaults.registry);
@@ -143,8 +150,6 @@ function checkDigest(text: string, digest: string): void {
       : "a digest is sha256: and 64 hexadecimal digits, or sha512: and 128",
   });
 }
-
-const quoted = (text: string) => `"${printable(text)}"`;
 
 const bad = (text: string, why: string, options: { hint?: string } = {}) =>
   new SmolError("registry.bad_reference", `${quoted(text)} is not a name of an image: ${why}`, options);

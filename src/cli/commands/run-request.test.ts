@@ -207,6 +207,22 @@ describe("notesOn", () => {
     expect(await notes(...words)).toEqual([]);
   });
 
+  test.each([
+    [["--pull", "missing"], "--pull has no effect without --image"],
+    [["--platform", `linux/${hostPlatform().architecture}`], "--oci-platform has no effect without --image"],
+    [["--max-image-size", "1G"], "--max-image-size has no effect without --image"],
+    [["--image", "/", "--pull", "always"], '--pull always has no effect: "/" is not an image of a registry'],
+    [["--image", "-", "--pull=always"], '--pull always has no effect: "-" is not an image of a registry'],
+  ])("%j: an option about registries where none is asked", async (options, note) => {
+    expect(await notes(...options, "true")).toEqual([note]);
+  });
+
+  test("no note where a registry may be asked", async () => {
+    const options = ["--pull", "always", "--max-image-size", "1G"];
+    expect(await notes("--image", "alpine", ...options, "true")).toEqual([]);
+    expect(await notes("--image", "/", "--pull", "never", "true")).toEqual([]);
+  });
+
   test("more virtual CPUs than the host has, when asked for", async () => {
     expect(await notes("--cpus", "255", "true")).toEqual([
       `255 virtual CPUs share the ${navigator.hardwareConcurrency} of this host`,

@@ -1,5 +1,7 @@
 import { hostPlatform } from "../../image/platform.ts";
+import { isLocalImage } from "../../image/source-kind.ts";
 import type { RunRequest } from "../../machine/request.ts";
+import { quote } from "../../values/index.ts";
 import type { runOptions } from "../table/run.ts";
 import type { Invocation } from "../table/types.ts";
 import { usageError } from "../usage.ts";
@@ -82,9 +84,24 @@ export async function notesOn(invocation: RunInvocation): Promise<readonly strin
     const { findMisplaced } = await import("../explain/misplaced.ts");
     notes.push(...findMisplaced(invocation));
   }
+  notes.push(...pointlessOptions(invocation));
   const processors = navigator.hardwareConcurrency;
   if (given.has("cpus") && values.cpus > processors) {
     notes.push(`${values.cpus} virtual CPUs share the ${processors} of this host`);
   }
   return notes;
+}
+
+/** Options about registries where none is asked. */
+const ABOUT_REGISTRIES = ["pull", "platform", "maxImageSize"] as const;
+
+function pointlessOptions({ values, given, command }: RunInvocation): string[] {
+  const { image, pull } = values;
+  if (image === undefined) {
+    return ABOUT_REGISTRIES.filter((key) => given.has(key)).map(
+      (key) => `--${command.options[key]?.long} has no effect without --image`,
+    );
+  }
+  if (pull !== "always" || !isLocalImage(image)) return [];
+  return [`--pull always has no effect: ${quote(image)} is not an image of a registry`];
 }

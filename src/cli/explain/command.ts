@@ -2,7 +2,7 @@ import type { SmolError } from "../../errors.ts";
 import { nearest } from "../../values/index.ts";
 import type { NotInTable } from "../parse/index.ts";
 import { COMMANDS } from "../table/index.ts";
-import { commandsBelow, namesOfStep, stepsAfter } from "../table/tree.ts";
+import { commandsBelow, namesOfStep, nearestFirst, stepsAfter } from "../table/tree.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { DOCKER_COMMANDS, LATER_COMMANDS, RENAMED_COMMANDS } from "./later-commands.ts";
 
@@ -23,7 +23,9 @@ function hintFor(path: readonly string[], word: string): string {
   const other = DOCKER_COMMANDS.get([...path, word].join(" "));
   if (other) return `did you mean \`smolvm ${other}\`?`;
   // `smolvm run`, `smolvm ls`: the word is right and stands in the wrong place.
-  const moved = COMMANDS.find((command) => nameOf(command.path) === word || command.aliases.includes(word));
+  const moved = nearestFirst(COMMANDS, path).find(
+    (command) => nameOf(command.path) === word || command.aliases.includes(word),
+  );
   if (moved) return `did you mean \`smolvm ${moved.path.join(" ")}\`?`;
   const suggestion = nearest(word, stepsAfter(path).flatMap(namesOfStep));
   return suggestion ? `did you mean \`smolvm ${[...path, suggestion].join(" ")}\`?` : seeHelp(path);

@@ -31,7 +31,7 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
   { names: ["build", "images build", "mcp", "ssh", "compose"], reason: "it may come later" },
 ];
 
-/** Commands of docker that have another name here. */
+/** Commands of docker, and names of commands elsewhere in the tree, that have another name here. */
 export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["ps", "machine ls"],
   ["rmi", "images rm"],
@@ -40,6 +40,10 @@ export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["images rmi", "images rm"],
   ["images delete", "images rm"],
   ["images show", "images inspect"],
+  ["config ls", "config show"],
+  ["config list", "config show"],
+  ["config registries ls", "config registries show"],
+  ["config registries list", "config registries show"],
 ]);
 
 /** The command sets of smolvm 0.1, and what replaces them. */

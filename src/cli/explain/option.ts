@@ -2,6 +2,7 @@ import type { SmolError } from "../../errors.ts";
 import { nearest } from "../../values/index.ts";
 import type { NotInTable } from "../parse/index.ts";
 import { COMMANDS, GLOBAL_OPTIONS } from "../table/index.ts";
+import { commandsBelow, nearestFirst } from "../table/tree.ts";
 import type { CommandSpec, OptionSpec } from "../table/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { LATER_OPTIONS, OTHER_NAMES } from "./later-options.ts";
@@ -16,10 +17,12 @@ export function explainOption({ word, where }: NotInTable): SmolError {
     const message = `${word} ${verdict}: ${later.reason}`;
     return usageError("cli.unavailable_option", message, later.hint);
   }
-  const own = namesOf(command ? [command] : COMMANDS);
+  const own = namesOf(command ? [command] : commandsBelow(where.path));
   const other = OTHER_NAMES[word];
   const suggestion = other && own.includes(other) ? other : nearest(word, own);
-  const hint = suggestion ? `did you mean ${suggestion}?` : (elsewhere(word) ?? seeHelp(where.path));
+  const hint = suggestion
+    ? `did you mean ${suggestion}?`
+    : (elsewhere(word, where.path) ?? seeHelp(where.path));
   return usageError("cli.unknown_option", `unknown option ${word}`, hint);
 }
 
@@ -32,8 +35,8 @@ function optionNames({ long, short, aliases = [] }: OptionSpec): string[] {
   return [long, ...aliases].map((name) => `--${name}`).concat(short === undefined ? [] : `-${short}`);
 }
 
-function elsewhere(word: string): string | undefined {
-  const owner = COMMANDS.find((command) =>
+function elsewhere(word: string, path: readonly string[]): string | undefined {
+  const owner = nearestFirst(COMMANDS, path).find((command) =>
     Object.values(command.options).flatMap(optionNames).includes(word),
   );
   return owner && `${word} is an option of \`smolvm ${owner.path.join(" ")}\``;

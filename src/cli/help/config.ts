@@ -35,9 +35,9 @@ whether it is set. Logins of docker and podman are used as well, and not listed 
 };
 
 export const registriesEdit: Details = {
-  text: `Opens the settings file in $VISUAL, $EDITOR or vi; a file with examples is created first where there
-is none. When the editor has ended, the file is checked: the number of registries is printed, or an
-error with its line and column, and the exit code is then 1.`,
+  text: `Opens the settings file in $VISUAL, $EDITOR or, at a terminal, vi; a file with examples is created
+first where there is none. When the editor has ended, the file is checked: the number of registries
+is printed, or an error with its line and column, and the exit code is then 1.`,
   examples: [
     { command: "smolvm config registries edit" },
     { command: 'EDITOR="code --wait" smolvm config registries edit' },

@@ -40,9 +40,11 @@ insecure registries and certificates too (smolvm config registries edit).`,
 export const remove: Details = {
   text: `Takes the name off an image, and removes the image with its last name. IMAGE may also be an id, or
 its first digits (6 or more): then all of the image goes; --force is needed when it has several
-names. Layers that other images have stay. An image that a machine uses stays too: exit code 1.
+names. --oci-platform tells images of one name apart. Layers that other images have stay. An image
+that a machine uses stays too: exit code 1.
 
---json prints an object with the keys images, untagged, layer_count, freed_bytes and in_use.`,
+--json prints an object with the keys images, untagged, layer_count, freed_bytes, in_use and kept
+(layers stay, because something is being downloaded: prune later).`,
   examples: [{ command: "smolvm images rm alpine:3.20" }, { command: "smolvm images rm -f 05455a08881e" }],
 };
 
@@ -58,7 +60,8 @@ export const prune: Details = {
 interrupted downloads left. --all removes every image that no machine uses; the next run pulls it
 again. Asks nothing.
 
---json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use.`,
+--json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use
+and kept (layers stay, because something is being downloaded: prune later).`,
   examples: [{ command: "smolvm images prune" }, { command: "smolvm images prune --all --dry-run" }],
 };
 

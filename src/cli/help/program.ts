@@ -24,7 +24,7 @@ export function printGroupHelp(path: readonly string[]): void {
   const group = GROUPS.find((candidate) => candidate.path.join(" ") === name);
   const aliases = (group?.aliases ?? []).map((alias) => [...path.slice(0, -1), alias].join(" "));
   printProgram(`${name} COMMAND [OPTIONS]`, commandsBelow(path), (usage, commands) => [
-    { body: `${group?.summary} (${[name, ...aliases].join(", ")}).` },
+    { body: `${group?.summary}${aliases.length === 0 ? "" : ` (${[name, ...aliases].join(", ")})`}.` },
     usage,
     commands,
     { body: `A command's help: smolvm ${name} COMMAND -h` },

@@ -58,8 +58,10 @@ function describe(event: PullProgress): Record<string, unknown> {
     }
     case "merging":
       return { event: "merging" };
-    case "done":
-      return { event: "done", reference: event.reference, digest: event.digest, id: event.id };
+    case "done": {
+      const { reference, digest, id, changed } = event;
+      return { event: "done", reference, digest, id, changed };
+    }
   }
 }
 

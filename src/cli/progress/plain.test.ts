@@ -81,6 +81,7 @@ test("what is waited for and what is tried again", async () => {
     waiting(0),
     waiting(1),
     retry("registry.example: connection\u001b[31m reset", 1500),
+    retry("the mirror failed", 0),
     stored(0),
     stored(1),
     done(),
@@ -88,7 +89,8 @@ test("what is waited for and what is tried again", async () => {
   expect(await print(events.map((event) => [10, event]))).toMatchInlineSnapshot(`
     "Pulling alpine:3.20: 2 layers, 3.0 MiB
     alpine:3.20: waiting for another process that downloads it
-    registry.example: connection [31m reset; trying again in 1.5 s
+    layer: registry.example: connection [31m reset; trying again in 1.5 s
+    layer: the mirror failed; trying again
     Pulled alpine:3.20 (in 0.1 s)
     "
   `);
@@ -98,6 +100,13 @@ test("nothing to do: nothing, or a word", async () => {
   const events = [[0, resolving()] as const, [10, done()] as const];
   expect(await print(events)).toBe("");
   expect(await print(events, true)).toBe("alpine:3.20 is up to date\n");
+});
+
+test("a new name for layers that are all there was pulled, not up to date", async () => {
+  const events = [resolving(), resolved([1, 2], [0, 1]), merging, done("alpine:3.20", true)];
+  const timed = events.map((event) => [10, event] as const);
+  expect(await print(timed, true)).toBe("Pulled alpine:3.20 (nothing to download)\n");
+  expect(await print(timed)).toBe("");
 });
 
 test("any events: printable lines, and no progress within five seconds of another line", async () => {

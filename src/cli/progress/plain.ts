@@ -6,7 +6,7 @@ import type { Display, DisplayOptions } from "./display.ts";
 import type { Output } from "./output.ts";
 import { Rate, remainingSeconds } from "./rate.ts";
 import { PullState } from "./state.ts";
-import { summarize } from "./words.ts";
+import { again, summarize } from "./words.ts";
 
 /** No line of progress sooner after another line, in milliseconds. */
 const QUIET = 5000;
@@ -52,7 +52,7 @@ export class PlainDisplay implements Display {
         this.#waited = true;
         return;
       case "retry":
-        this.#line(`${event.reason}; trying again in ${formatSpan(event.delayMs)}`);
+        this.#line(`${event.what}: ${event.reason}; ${again(event.delayMs, formatSpan)}`);
         return;
       case "done": {
         const took = this.#now() - this.#began;

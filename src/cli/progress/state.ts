@@ -23,6 +23,8 @@ export class PullState {
   reference = "";
   /** Each once, lowest first. */
   readonly layers = new Map<string, LayerProgress>();
+  /** The reference led somewhere else before, or nowhere; known at the end. */
+  changed = false;
   /** What is being tried again. */
   retry: { readonly reason: string; readonly delayMs: number } | undefined;
 
@@ -54,6 +56,7 @@ export class PullState {
         return;
       case "done":
         this.reference = event.reference;
+        this.changed = event.changed;
         this.phase = "done";
     }
   }

@@ -4,7 +4,7 @@ import { frame } from "./frame.ts";
 import type { Output } from "./output.ts";
 import { Rate } from "./rate.ts";
 import { PullState } from "./state.ts";
-import { summarize } from "./words.ts";
+import { again, summarize } from "./words.ts";
 
 /** Ten pictures a second look like motion; more only cost time. */
 const INTERVAL = 100;
@@ -129,8 +129,8 @@ export class TerminalDisplay implements Display {
 }
 
 function noticeOf({ reason, delayMs }: PullProgress & { kind: "retry" }, time: number) {
-  const seconds = Math.max(0, Math.round(delayMs / 1000)) || 0;
-  return { text: `${reason}; trying again in ${seconds} s`, until: time + Math.max(NOTICE, delayMs || 0) };
+  const inSeconds = (ms: number) => `${Math.round(ms / 1000)} s`;
+  return { text: `${reason}; ${again(delayMs, inSeconds)}`, until: time + Math.max(NOTICE, delayMs || 0) };
 }
 
 /** What replaces a block of lines, with the cursor at the end of its last one, by another (ECMA-48: CUU, EL, ED). */

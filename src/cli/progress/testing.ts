@@ -38,8 +38,8 @@ export function retry(reason: string, delayMs: number): PullProgress {
   return { kind: "retry", what: "layer", attempt: 2, delayMs, reason };
 }
 
-export function done(reference = "alpine:3.20"): PullProgress {
-  return { kind: "done", reference, digest: digestOf(1000), id: digestOf(1001) };
+export function done(reference = "alpine:3.20", changed = false): PullProgress {
+  return { kind: "done", reference, digest: digestOf(1000), id: digestOf(1001), changed };
 }
 
 /** Something to write to that keeps what was written, at once. */
@@ -83,5 +83,11 @@ export const anyEvent: fc.Arbitrary<PullProgress> = fc.oneof(
     reason: anyText,
   }),
   fc.constant(merging),
-  fc.record({ kind: fc.constant("done" as const), reference: anyText, digest: anyDigest, id: anyDigest }),
+  fc.record({
+    kind: fc.constant("done" as const),
+    reference: anyText,
+    digest: anyDigest,
+    id: anyDigest,
+    changed: fc.boolean(),
+  }),
 );

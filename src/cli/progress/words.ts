@@ -16,6 +16,11 @@ export function shortDigest(digest: string): string {
   return plainText(digest.slice(digest.indexOf(":") + 1).slice(0, 12)).padEnd(12);
 }
 
+/** When something is tried again: at once, from another server, or after a time that may be no number. */
+export function again(delayMs: number, format: (ms: number) => string): string {
+  return delayMs > 0 && Number.isFinite(delayMs) ? `trying again in ${format(delayMs)}` : "trying again";
+}
+
 export interface SummaryOptions {
   /** Milliseconds that the pull took. */
   readonly took: number;
@@ -26,7 +31,10 @@ export interface SummaryOptions {
 /** The line that remains of a pull; undefined when there is nothing to say. */
 export function summarize(state: PullState, { took, upToDate }: SummaryOptions): string | undefined {
   const name = oneLine(state.reference);
-  if (state.missing.length === 0) return upToDate ? `${name} is up to date` : undefined;
+  if (state.missing.length === 0) {
+    if (!upToDate) return undefined;
+    return state.changed ? `Pulled ${name} (nothing to download)` : `${name} is up to date`;
+  }
   const bytes = state.downloaded;
   return `Pulled ${name} (${bytes > 0 ? `${formatBytes(bytes)} ` : ""}in ${formatSpan(took)})`;
 }

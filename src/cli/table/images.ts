@@ -64,6 +64,7 @@ export const pull: CommandSpec<typeof imagesPullOptions> = {
 };
 
 export const imagesRemoveOptions = {
+  platform: platformOption,
   force: flag({
     long: "force",
     short: "f",

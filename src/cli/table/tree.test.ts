@@ -67,7 +67,24 @@ describe("commands of three words", () => {
     ],
     ["registries", "unknown command `registries` | see `smolvm -h`"],
     ["config registries path x", "unexpected argument: x | see `smolvm config registries path -h`"],
-    ["config registries path --json", "unknown option --json | --json is an option of `smolvm machine ls`"],
+    [
+      "config registries path --json",
+      "unknown option --json | --json is an option of `smolvm config registries show`",
+    ],
+    [
+      "config registries list",
+      "unknown command `config registries list` | did you mean `smolvm config registries show`?",
+    ],
+    [
+      "config registries ls",
+      "unknown command `config registries ls` | did you mean `smolvm config registries show`?",
+    ],
+    ["config list", "unknown command `config list` | did you mean `smolvm config show`?"],
+    ["images rm --all x", "unknown option --all | --all is an option of `smolvm images prune`"],
+    ["images ls --name x", "unknown option --name | did you mean --names?"],
+    ["machine exec --all x", "unknown option --all | --all is an option of `smolvm machine prune`"],
+    ["images --nams ls", "unknown option --nams | did you mean --names?"],
+    ["machine --nams ls", "unknown option --nams | did you mean --name?"],
   ])("%s is refused", async (line, refusal) => {
     expect(await refusalOf(line)).toBe(refusal);
   });

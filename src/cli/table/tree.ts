@@ -24,3 +24,12 @@ export function commandsBelow(path: readonly string[]): CommandSpec[] {
 function isBelow(step: Step, path: readonly string[]): boolean {
   return path.every((name, index) => step.path[index] === name);
 }
+
+/** The same commands, those first that have the most words in common with `path`: what a user there more likely meant. */
+export function nearestFirst(commands: readonly CommandSpec[], path: readonly string[]): CommandSpec[] {
+  const shared = (command: CommandSpec) => {
+    const differs = path.findIndex((name, index) => command.path[index] !== name);
+    return differs === -1 ? path.length : differs;
+  };
+  return commands.toSorted((a, b) => shared(b) - shared(a));
+}

@@ -1,3 +1,4 @@
+import { SmolError } from "../../errors.ts";
 import { type Paths, resolvePaths } from "../paths.ts";
 import type { TomlTable } from "../toml/table.ts";
 import { readSettingsFile } from "./file.ts";
@@ -12,14 +13,17 @@ const NO_REGISTRIES: RegistrySettings = { defaultRegistry: undefined, registries
  * Reads the settings: `config.toml` of the configuration directory, or the file that SMOLVM_CONFIG names. Without a
  * file everything has its default. Reads only; nothing is created or migrated.
  *
+ * @param options.mayBeMissing also the file that SMOLVM_CONFIG names need not be there.
  * @throws SmolError `config.*`, with `file:line:column` where that helps; never with a part of a secret
  */
 export async function loadSettings(
   paths: Pick<Paths, "config"> = resolvePaths(),
   env: Environment = process.env,
+  options: { readonly mayBeMissing?: boolean } = {},
 ): Promise<Settings> {
   const path = settingsPath(paths, env);
   const own = await readConfig(path);
+  if (!own.present && env.SMOLVM_CONFIG !== undefined && options.mayBeMissing !== true) throw missing(path);
   const legacy = own.images === undefined ? await readLegacy(legacyPath(path)) : undefined;
   return {
     images: own.images ?? legacy?.images ?? NO_REGISTRIES,
@@ -32,6 +36,13 @@ export async function loadSettings(
     unused: [...own.unused, ...(legacy?.unused ?? [])],
     notes: [...own.notes, ...(legacy?.notes ?? [])],
   };
+}
+
+/** Whoever names a file wants what is in it: defaults in its place would be somebody else's registries. */
+function missing(path: string): SmolError {
+  return new SmolError("config.missing_file", `SMOLVM_CONFIG names a file that is not there: ${path}`, {
+    hint: "correct or unset SMOLVM_CONFIG, or create the file: smolvm config registries init",
+  });
 }
 
 async function readConfig(path: string) {

@@ -264,9 +264,22 @@ test("files that are no settings", async () => {
   expect(await refusal({}, { SMOLVM_CONFIG: "" })).toStartWith("config.bad_environment: ");
 });
 
+test("a file that SMOLVM_CONFIG names, and that is not there, is an error", async () => {
+  const expected =
+    "config.missing_file: SMOLVM_CONFIG names a file that is not there: /nowhere/x.toml | correct or unset SMOLVM_CONFIG, " +
+    "or create the file: smolvm config registries init";
+  expect(await refusal({}, { SMOLVM_CONFIG: "/nowhere/x.toml" })).toBe(expected);
+  expect(await refusal({ "registries.toml": "" }, { SMOLVM_CONFIG: "/nowhere/x.toml" })).toBe(expected);
+  expect((await load({}, {})).present).toBe(false);
+});
+
 test("SMOLVM_CONFIG names the file, also from the working directory", async () => {
-  expect((await load({}, { SMOLVM_CONFIG: "/nowhere/x.toml" })).path).toBe("/nowhere/x.toml");
-  expect((await load({}, { SMOLVM_CONFIG: "x.toml" })).path).toBe(`${process.cwd()}/x.toml`);
+  expect((await load({}, { SMOLVM_CONFIG: "/nowhere/x.toml" }, { mayBeMissing: true })).path).toBe(
+    "/nowhere/x.toml",
+  );
+  expect((await load({}, { SMOLVM_CONFIG: "x.toml" }, { mayBeMissing: true })).path).toBe(
+    `${process.cwd()}/x.toml`,
+  );
 });
 
 test("a file with a password that others can read is a note, not an error", async () => {

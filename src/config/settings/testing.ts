@@ -9,12 +9,16 @@ import type { Environment, Settings } from "./types.ts";
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
 /** What `loadSettings` makes of these files; `DIR` in errors stands for their directory. */
-export async function load(files: Files, env: Environment = {}): Promise<Settings> {
+export async function load(
+  files: Files,
+  env: Environment = {},
+  options: Parameters<typeof loadSettings>[2] = {},
+): Promise<Settings> {
   const config = mkdtempSync(join(tmpdir(), "smolvm-config-"));
   try {
     for (const [name, content] of Object.entries(files))
       writeFileSync(join(config, name), content, { mode: 0o600 });
-    return await loadSettings({ config }, env);
+    return await loadSettings({ config }, env, options);
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
     const hint = error.hint?.replaceAll(config, "DIR");

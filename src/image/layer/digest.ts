@@ -62,7 +62,8 @@ export class StreamDigester {
 
   /** Once, at the end. */
   async digest(): Promise<string> {
-    return `${this.#algorithm}:${await this.#hash.digest("hex")}`;
+    const hex = this.#hash instanceof HashStream ? await this.#hash.digest() : this.#hash.digest("hex");
+    return `${this.#algorithm}:${hex}`;
   }
 
   /** Instead of `digest`. @throws SmolError `image.digest_mismatch` */

@@ -25,7 +25,7 @@ async function hash(algorithm: "sha256" | "sha512", bytes: Uint8Array, step: num
       chunk.set(bytes.subarray(at, at + length));
       await stream.update(chunk.subarray(0, length));
     }
-    return await stream.digest("hex");
+    return await stream.digest();
   } finally {
     stream.close();
   }
@@ -70,7 +70,7 @@ test("a program ends when its streams are closed", async () => {
     import { HashStream } from ${JSON.stringify(`${import.meta.dir}/hash-thread.ts`)};
     const stream = new HashStream("sha256");
     await stream.update(Buffer.from("abc"));
-    console.log(await stream.digest("hex"));
+    console.log(await stream.digest());
     stream.close();`;
   const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
   expect(await new Response(child.stdout).text()).toBe(`${expected("sha256", Buffer.from("abc"))}\n`);

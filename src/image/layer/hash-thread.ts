@@ -149,7 +149,7 @@ export class HashStream {
   }
 
   /** Once, at the end. */
-  async digest(_encoding: "hex"): Promise<string> {
+  async digest(): Promise<string> {
     this.#send();
     return await this.#thread.end(this.#stream, this.#algorithm);
   }

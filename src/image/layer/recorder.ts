@@ -46,6 +46,7 @@ export class LayerRecorder implements TarHandler {
   readonly #totals: Totals;
   readonly #whiteouts: boolean;
   #isFile = false;
+  #finished = false;
   #count = 0;
   #bytes = 0;
 
@@ -116,11 +117,20 @@ export class LayerRecorder implements TarHandler {
   async finish(): Promise<Recorded> {
     const dataBytes = (await this.#data.finish()) * BLOCK;
     const { entriesBytes, frames } = await this.#entries.finish();
+    this.#finished = true;
     return { entries: this.#count, bytes: this.#bytes, dataBytes, entriesBytes, frames };
   }
 
-  /** Waits until nothing is written any more, so that the files can be closed. */
+  /**
+   * Waits until nothing is written any more, so that the files can be closed. What was not finished does not count
+   * against the limits any more: the layer may be read once more, from elsewhere.
+   */
   async abort(): Promise<void> {
+    if (!this.#finished) {
+      this.#totals.entries -= this.#count;
+      this.#totals.bytes -= this.#bytes;
+      this.#finished = true;
+    }
     await this.#data.abort();
     await this.#entries.abort();
   }

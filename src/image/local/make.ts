@@ -228,7 +228,7 @@ async function make(job: Job, unpack: (totals: Totals) => Promise<Contents>): Pr
 async function assemble(job: Job, unpack: (totals: Totals) => Promise<Contents>): Promise<MadeImage> {
   const { store, platform, options } = job;
   for (let attempt = 1; ; attempt++) {
-    const contents = await unpack({ entries: 0, bytes: 0 });
+    const contents = await unpack({ entries: 0, bytes: 0, maxBytes: options.maxImageBytes });
     try {
       const built = await store.assemble({ ...contents, platform, origin: "local", signal: options.signal });
       return { ...built, cached: false, lease: leaseImage(store.directory, contents.id) };

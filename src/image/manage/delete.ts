@@ -1,58 +1,85 @@
-import { unlinkSync } from "node:fs";
-import { errnoOf } from "../../errors.ts";
-import { attempt } from "../make.ts";
+import { readFileSync } from "node:fs";
+import { namesIn } from "../names-in.ts";
 import { sweepLeftovers } from "../newfile.ts";
-import { claimImage, imagePaths, layerPaths, removeExclusively } from "../store/index.ts";
+import { listRefs, type StoredRef } from "../refs/index.ts";
+import { claimImage, imagePaths, layerPaths, removeExclusively, removeIfThere } from "../store/index.ts";
 import { type Survey, type SurveyedImage, survey } from "./survey.ts";
 
+/** A reference in the cache, with the file that says where it leads. */
+export interface RefFile {
+  readonly path: string;
+  readonly ref: StoredRef;
+}
+
 /**
- * Removes an image with its references, unless a machine uses it. First the description: from then on the image is
+ * Removes an image with its references, unless somebody uses it. First the description: from then on the image is
  * not there any more, whatever happens next; a later prune finds what an interrupted removal left.
  *
+ * @param maySpare looks at the references that lead to the image now, and says whether it is to stay after all.
  * @returns whether it is gone.
  */
-export function deleteImage(directory: string, image: SurveyedImage): boolean {
-  const claim = claimImage(directory, image.stored.id);
+export function deleteImage(
+  directory: string,
+  image: SurveyedImage,
+  maySpare: (refs: readonly RefFile[]) => boolean = () => false,
+): boolean {
+  const { id } = image.stored;
+  const claim = claimImage(directory, id);
   if (claim === undefined) return false;
   try {
-    const paths = imagePaths(directory, image.stored.id);
-    const files = [paths.description, ...image.refs.map(({ path }) => path), paths.metadata, paths.disk];
-    for (const path of files) remove(path);
+    // Looked up again: a pull may have let them lead to another image since.
+    const refs = listRefs(directory).filter(({ ref }) => ref.imageId === id);
+    if (maySpare(refs)) return false;
+    const paths = imagePaths(directory, id);
+    for (const path of [paths.description, ...refs.map((each) => each.path), paths.metadata, paths.disk]) {
+      removeIfThere(path);
+    }
     return true;
   } finally {
     claim.release();
   }
 }
 
-/**
- * Removes layers that belong to no image, and what was left behind. Not while anybody adds something: a layer without
- * an image may be part of a pull.
- *
- * @returns the number of layers, and the bytes on the disk; zero when somebody adds.
- */
-export function deleteUnused(directory: string): { layers: number; bytes: number } {
+/** Takes a reference off, if it still leads to the image. */
+export function deleteRef(directory: string, { path, ref }: RefFile): void {
+  const now = listRefs(directory).find((each) => each.path === path);
+  if (now?.ref.imageId === ref.imageId) removeIfThere(path);
+}
+
+export interface Unused {
+  readonly layers: number;
+  /** Bytes on the disk. */
+  readonly bytes: number;
+  /** Nothing was removed, because somebody adds: a layer without an image may be part of a pull. */
+  readonly kept: boolean;
+}
+
+/** Removes layers that belong to no image, and what was left behind. */
+export function deleteUnused(directory: string): Unused {
   const removed = { layers: 0, bytes: 0 };
-  removeExclusively(directory, () => {
+  const done = removeExclusively(directory, () => {
     const now = survey(directory);
     for (const [diffId, layer] of now.layers) {
       if (layer.users > 0) continue;
       const { data, entries } = layerPaths(directory, diffId);
-      remove(entries);
-      remove(data);
+      // In this order: data without entries is not looked at.
+      for (const path of [entries, data]) removeIfThere(path);
       removed.layers++;
       removed.bytes += layer.bytes;
     }
-    for (const path of now.strays) remove(path);
-    for (const place of [directory, `${directory}/layers`, `${directory}/refs`]) sweep(place);
+    for (const path of [...now.strays, ...deadEnds(now)]) removeIfThere(path);
+    for (const place of [directory, `${directory}/layers`, `${directory}/refs`, `${directory}/sources`]) {
+      if (namesIn(place).length > 0) sweepLeftovers(place);
+    }
   });
-  return removed;
+  return { ...removed, kept: !done };
 }
 
 /** The layers that nobody would need if these images were gone, and their bytes on the disk. */
 export function wouldBeUnused(
   { layers, images }: Survey,
   gone: ReadonlySet<SurveyedImage>,
-): { layers: number; bytes: number } {
+): Pick<Unused, "layers" | "bytes"> {
   const needed = new Set(
     images
       .filter((image) => !gone.has(image))
@@ -62,22 +89,13 @@ export function wouldBeUnused(
   return { layers: unused.length, bytes: unused.reduce((sum, [, { bytes }]) => sum + bytes, 0) };
 }
 
-export function remove(path: string): void {
-  attempt(() => {
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw error;
-    }
-  });
-}
-
-function sweep(directory: string): void {
-  attempt(() => {
-    try {
-      sweepLeftovers(directory);
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw error;
-    }
-  });
+/** References and local archives whose image is gone. */
+function deadEnds({ directory, images }: Survey): string[] {
+  const known = new Set(images.map(({ stored }) => stored.id));
+  const refs = listRefs(directory).filter(({ ref }) => !known.has(ref.imageId));
+  const sources = namesIn(`${directory}/sources`)
+    .filter((name) => /^[0-9a-f]{16}$/.test(name))
+    .map((name) => `${directory}/sources/${name}`)
+    .filter((path) => !known.has(readFileSync(path, "utf8").split("\n")[1] ?? ""));
+  return [...refs.map(({ path }) => path), ...sources];
 }

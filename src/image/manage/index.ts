@@ -1,5 +1,6 @@
 /** What is in the cache of images, and how it gets out again. */
-export { keepWithinLimit } from "./evict.ts";
+export { keepWithinLimit, makeRoom } from "./evict.ts";
 export { inspectImage, listImages } from "./list.ts";
 export type { NameOptions } from "./names.ts";
 export { pruneImages, removeImages } from "./remove.ts";
+export { survey } from "./survey.ts";

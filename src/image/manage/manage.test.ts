@@ -3,13 +3,15 @@ import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeLayout } from "../../../test/image/layout.ts";
 import { SmolError } from "../../errors.ts";
+import { parseReference } from "../../registry/index.ts";
 import { openLocalImage } from "../open.ts";
 import { hostPlatform } from "../platform.ts";
-import { findRef, writeRef } from "../refs/index.ts";
-import { imagePaths, leaseImage } from "../store/index.ts";
+import { findKnownRef, findRef, writeRef } from "../refs/index.ts";
+import { imagePaths, leaseImage, openStore } from "../store/index.ts";
 import { type Member, tarOf, withDirectory } from "../testing.ts";
 import type { BootableImage } from "../types.ts";
-import { inspectImage, keepWithinLimit, listImages, pruneImages, removeImages } from "./index.ts";
+import { deleteImage } from "./delete.ts";
+import { inspectImage, keepWithinLimit, listImages, pruneImages, removeImages, survey } from "./index.ts";
 
 const file = (path: string, size = 64 * 1024): Member => ({ path, data: Buffer.alloc(size, path) });
 
@@ -27,18 +29,18 @@ async function withCache(action: (cache: Cache) => Promise<void>): Promise<void>
 
 class Cache {
   readonly images: string;
-  readonly #cacheDir: string;
+  readonly cacheDir: string;
   readonly ids: Record<string, string> = {};
 
   constructor(readonly scratch: string) {
-    this.#cacheDir = join(scratch, "cache");
-    this.images = join(this.#cacheDir, "images");
+    this.cacheDir = join(scratch, "cache");
+    this.images = join(this.cacheDir, "images");
   }
 
   async add(name: string, layers: readonly Uint8Array[], ...references: string[]): Promise<BootableImage> {
     const layout = join(this.scratch, name);
     writeLayout(layout, layers);
-    const image = await openLocalImage(layout, { cacheDir: this.#cacheDir });
+    const image = await openLocalImage(layout, { cacheDir: this.cacheDir });
     await image.durable;
     image.release();
     this.ids[name] = image.id;
@@ -46,10 +48,10 @@ class Cache {
     return image;
   }
 
-  tag(imageId: string, reference: string): void {
-    const digest = `sha256:${new Bun.CryptoHasher("sha256").update(imageId).digest("hex")}`;
+  tag(imageId: string, reference: string, platform = hostPlatform()): void {
+    const digest = digestOf(imageId);
     const names = { canonical: reference, familiar: reference };
-    writeRef(this.images, hostPlatform(), { ...names, digest, manifestDigest: digest, imageId });
+    writeRef(this.images, platform, { ...names, digest, manifestDigest: digestOf(digest), imageId });
   }
 
   /** Sets when an image was last used, in seconds since 1970. */
@@ -71,6 +73,8 @@ class Cache {
     return this.files.filter((name) => name.endsWith(".data"));
   }
 }
+
+const digestOf = (text: string) => `sha256:${new Bun.CryptoHasher("sha256").update(text).digest("hex")}`;
 
 function errorCodeOf(action: () => unknown): string {
   try {
@@ -109,6 +113,37 @@ describe("names", () => {
       for (const name of ["example.com/a:1", id, id.slice(7), id.slice(7, 19), digests[0] ?? ""]) {
         expect(inspectImage(cache.images, name).id).toBe(id);
       }
+    });
+  });
+
+  test("one reference for several platforms: which one has to be said", async () => {
+    await withCache(async (cache) => {
+      const arm = { os: "linux", architecture: "arm64" };
+      const riscv = { os: "linux", architecture: "riscv64" };
+      cache.tag(cache.ids.a ?? "", "example.com/c:1", arm);
+      expect(inspectImage(cache.images, "example.com/c:1").id).toBe(cache.ids.a ?? "");
+      cache.tag(cache.ids.b ?? "", "example.com/c:1", riscv);
+      expect(errorCodeOf(() => inspectImage(cache.images, "example.com/c:1"))).toBe("image.ambiguous_name");
+      expect(inspectImage(cache.images, "example.com/c:1", { platform: riscv }).id).toBe(cache.ids.b ?? "");
+      const other = { os: "linux", architecture: "s390x" };
+      expect(errorCodeOf(() => inspectImage(cache.images, "example.com/c:1", { platform: other }))).toBe(
+        "image.not_found",
+      );
+    });
+  });
+
+  test("a digest leads to what came by a tag of the same repository, and of no other", async () => {
+    await withCache(async (cache) => {
+      const id = cache.ids.a ?? "";
+      const find = (name: string) =>
+        findKnownRef(cache.images, parseReference(name), hostPlatform())?.imageId ?? "nothing";
+      for (const digest of [digestOf(id), digestOf(digestOf(id))]) {
+        expect(find(`example.com/a@${digest}`)).toBe(id);
+        expect(find(`example.com/a:other@${digest}`)).toBe(id);
+        expect(find(`example.com/b@${digest}`)).toBe("nothing");
+        expect(find(`example.com/a/b@${digest}`)).toBe("nothing");
+      }
+      expect(find(`example.com/a@${digestOf("x")}`)).toBe("nothing");
     });
   });
 
@@ -182,6 +217,52 @@ describe("rm", () => {
   });
 });
 
+describe("others at the same time", () => {
+  test("somebody who only looks keeps nobody from removing", async () => {
+    await withCache(async (cache) => {
+      const path = JSON.stringify(imagePaths(cache.images, cache.ids.a ?? "").disk);
+      // Holds the image as `images ls` does, only longer.
+      const script = `const { flock } = await import(${JSON.stringify(`${import.meta.dir}/../../../ffi/libc.ts`)});
+        const fd = require("node:fs").openSync(${path}, "r"); flock(fd, "exclusive", false);
+        console.log("held"); Bun.sleepSync(40);`;
+      const looker = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+      await looker.stdout.getReader().read();
+      expect(removeImages(cache.images, ["example.com/a:1"])).toMatchObject({
+        images: [{ id: cache.ids.a }],
+      });
+      await looker.exited;
+    });
+  });
+
+  test("a reference that leads elsewhere by now stays", async () => {
+    await withCache(async (cache) => {
+      const before = survey(cache.images);
+      const image = before.images.find(({ stored }) => stored.id === cache.ids.a);
+      if (image === undefined) throw new Error("no image a");
+      cache.tag(cache.ids.b ?? "", "example.com/a:1");
+      expect(deleteImage(cache.images, image)).toBe(true);
+      expect(inspectImage(cache.images, "example.com/a:1").id).toBe(cache.ids.b ?? "");
+    });
+  });
+
+  test("while something is added, layers stay, which is said; and no more images go than have to", async () => {
+    await withCache(async (cache) => {
+      await cache.add("c", [tarOf(file("only-c", 512 * 1024))]);
+      cache.used("a", 1000);
+      cache.used("b", 2000);
+      cache.used("c", 3000);
+      const adding = await (await openStore(cache.cacheDir)).adding();
+      keepWithinLimit(cache.images, survey(cache.images).totalBytes - 4096);
+      expect(cache.names).toEqual(["b", "c"]);
+      expect(removeImages(cache.images, ["example.com/b:1"])).toMatchObject({ layers: 0, kept: true });
+      expect(cache.layers).toHaveLength(4);
+      adding.release();
+      expect(pruneImages(cache.images, {})).toMatchObject({ images: [], layers: 3, kept: false });
+      expect(cache.layers).toHaveLength(1);
+    });
+  });
+});
+
 describe("prune", () => {
   test("removes layers without an image, and what interrupted removals left; a dry run only says so", async () => {
     await withCache(async (cache) => {
@@ -213,7 +294,8 @@ describe("prune", () => {
       lease?.release();
       pruneImages(cache.images, { all: true });
       expect(cache.names).toEqual([]);
-      expect(cache.files.filter((name) => /\.(erofs|vmdk|data|entries|json)$/.test(name))).toEqual([]);
+      const left = cache.files.filter((name) => !["layers", "refs", "sources", "store.lock"].includes(name));
+      expect(left).toEqual([]);
     });
   });
 });

@@ -39,7 +39,8 @@ export function imageNamed({ images }: Survey, name: string, options: NameOption
       : byReference.filter(({ ref }) => ref?.ref.platform === wanted);
   const [first] = fitting;
   if (first !== undefined) return first;
-  const ids = byDigest(images, name);
+  if (byReference.length > 0) throw otherPlatforms(name, byReference, platform);
+  const ids = byDigest(images, name, platform);
   const [only] = ids;
   if (only === undefined) {
     throw new SmolError("image.not_found", `no such image in the cache: ${shown(name)}`, {
@@ -47,8 +48,8 @@ export function imageNamed({ images }: Survey, name: string, options: NameOption
     });
   }
   if (ids.length > 1) {
-    throw new SmolError("image.ambiguous_name", `several images begin with ${shown(name)}`, {
-      hint: "give more digits of the id",
+    throw new SmolError("image.ambiguous_name", `several images are meant by ${shown(name)}`, {
+      hint: "give more digits of the id, or --oci-platform",
     });
   }
   return { image: only, ref: undefined };
@@ -72,13 +73,29 @@ function canonicalOf(name: string, registry: string | undefined): string | undef
   }
 }
 
-function byDigest(images: readonly SurveyedImage[], name: string): SurveyedImage[] {
+function otherPlatforms(name: string, there: readonly Named[], wanted: Platform | undefined): SmolError {
+  const platforms = there.map(({ ref }) => ref?.ref.platform).join(", ");
+  return wanted === undefined
+    ? new SmolError("image.ambiguous_name", `${shown(name)} is there for several platforms: ${platforms}`, {
+        hint: "say which one with --oci-platform",
+      })
+    : new SmolError("image.not_found", `${shown(name)} is in the cache for ${platforms} only`);
+}
+
+function byDigest(
+  images: readonly SurveyedImage[],
+  name: string,
+  platform: Platform | undefined,
+): SurveyedImage[] {
   const hex = name.replace(/^sha256:/, "");
   if (!/^[0-9a-f]+$/.test(hex) || hex.length < MIN_PREFIX) return [];
   return images.filter(
     ({ stored, refs }) =>
-      stored.id.startsWith(`sha256:${hex}`) || refs.some(({ ref }) => ref.digest === `sha256:${hex}`),
+      (platform === undefined || platformName(stored.platform) === platformName(platform)) &&
+      (stored.id.startsWith(`sha256:${hex}`) || refs.some(({ ref }) => hasDigest(ref, `sha256:${hex}`))),
   );
 }
+
+const hasDigest = (ref: StoredRef, digest: string) => ref.digest === digest || ref.manifestDigest === digest;
 
 const shown = (name: string) => printable(Buffer.from(name).toString("latin1"));

@@ -1,7 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import { isLeased } from "../store/index.ts";
 import type { RemovedImages } from "../types.ts";
-import { deleteImage, deleteUnused, remove, wouldBeUnused } from "./delete.ts";
+import { deleteImage, deleteRef, deleteUnused, type Unused, wouldBeUnused } from "./delete.ts";
 import { imageNamed, type NameOptions } from "./names.ts";
 import { type SurveyedImage, survey } from "./survey.ts";
 
@@ -33,7 +33,7 @@ export function removeImages(
   for (const { image, ref } of named) {
     const others = image.refs.filter(({ path }) => path !== ref?.path && !gone.has(path));
     if (ref !== undefined && others.length > 0) {
-      remove(ref.path);
+      deleteRef(directory, ref);
       gone.add(ref.path);
       untagged.push(ref.ref.familiar);
     } else if (!removed.has(image)) {
@@ -41,7 +41,7 @@ export function removeImages(
       else inUse.add(image.stored.id);
     }
   }
-  const unused = removed.size === 0 ? { layers: 0, bytes: 0 } : deleteUnused(directory);
+  const unused = removed.size === 0 ? nothing : deleteUnused(directory);
   return result([...removed], unused, { untagged, inUse: [...inUse] });
 }
 
@@ -63,17 +63,29 @@ export function pruneImages(
   if (options.dryRun) {
     const inUse = wanted.filter(({ stored }) => isLeased(directory, stored.id));
     const free = wanted.filter((image) => !inUse.includes(image));
-    const unused = wouldBeUnused(before, new Set(free));
+    const unused = { ...wouldBeUnused(before, new Set(free)), kept: false };
     return result(free, unused, { untagged: [], inUse: inUse.map(({ stored }) => stored.id) });
   }
-  const removed = wanted.filter((image) => deleteImage(directory, image));
-  const inUse = wanted.filter((image) => !removed.includes(image)).map(({ stored }) => stored.id);
+  const inUse: string[] = [];
+  const removed = wanted.filter((image) => {
+    let spared = false;
+    const spare = (refs: readonly unknown[]) => {
+      // A pull has found it useful again in the meantime.
+      spared = !options.all && refs.length > 0;
+      return spared;
+    };
+    if (deleteImage(directory, image, spare)) return true;
+    if (!spared) inUse.push(image.stored.id);
+    return false;
+  });
   return result(removed, deleteUnused(directory), { untagged: [], inUse });
 }
 
+const nothing: Unused = { layers: 0, bytes: 0, kept: false };
+
 function result(
   images: readonly SurveyedImage[],
-  unused: { layers: number; bytes: number },
+  unused: Unused,
   others: Pick<RemovedImages, "untagged" | "inUse">,
 ): RemovedImages {
   return {
@@ -82,6 +94,7 @@ function result(
       references: refs.map(({ ref }) => ref.familiar),
     })),
     layers: unused.layers,
+    kept: unused.kept,
     freedBytes: unused.bytes + images.reduce((sum, { ownBytes }) => sum + ownBytes, 0),
     ...others,
   };

@@ -1,5 +1,5 @@
-import { readdirSync, type Stats, statSync } from "node:fs";
-import { errnoOf } from "../../errors.ts";
+import { type Stats, statSync } from "node:fs";
+import { namesIn } from "../names-in.ts";
 import { listRefs, type StoredRef } from "../refs/index.ts";
 import { describeImage, imagePaths, layerPaths, type StoredImage } from "../store/index.ts";
 
@@ -105,13 +105,4 @@ const diskBytes = (stat: Stats | undefined) => (stat?.blocks ?? 0) * 512;
 
 function statOf(path: string): Stats | undefined {
   return statSync(path, { throwIfNoEntry: false });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }

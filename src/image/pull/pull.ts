@@ -9,14 +9,17 @@ import {
 } from "../../registry/index.ts";
 import type { Totals } from "../layer/index.ts";
 import { limits } from "../limits.ts";
-import { keepWithinLimit } from "../manage/evict.ts";
+import { makeRoom } from "../manage/evict.ts";
 import { platformName } from "../platform.ts";
-import { findRef, writeRef } from "../refs/index.ts";
+import { findKnownRef, findRef, writeRef } from "../refs/index.ts";
 import { type Built, type ImageStore, imageId, openStore, type StoredImage } from "../store/index.ts";
 import type { OpenImageOptions, Platform, PullOptions } from "../types.ts";
 import { pullLayers } from "./layers.ts";
 import { type RemoteImage, resolveRemote } from "./resolve.ts";
 import { checkSpace } from "./space.ts";
+
+/** How long another process may hold up a pull before the user is told. */
+const PATIENCE_MS = 300;
 
 export interface PullRequest extends OpenImageOptions, PullOptions {
   readonly reference: Reference;
@@ -44,12 +47,23 @@ export async function pull(request: PullRequest): Promise<Pulled> {
   const { reference, platform, cacheDir, signal, policy = "missing" } = request;
   const store = await openStore(cacheDir);
   const key = new Bun.CryptoHasher("sha256").update(`${reference.canonical}\0${platformName(platform)}`);
-  const lock = await store.lock(`pull-${key.digest("hex").slice(0, 32)}`, signal);
+  // Another process may be pulling the same: better to say something than to stand there in silence.
+  let hasWaited = false;
+  const patience = setTimeout(() => {
+    hasWaited = true;
+    request.onPull?.({ kind: "resolving", reference: reference.familiar });
+  }, PATIENCE_MS);
+  const waiting = store.lock(`pull-${key.digest("hex").slice(0, 32)}`, signal);
+  const lock = await waiting.finally(() => clearTimeout(patience));
   try {
     const known = findKnown(store, request);
-    if (known !== undefined && (policy === "missing" || reference.digest !== undefined)) return known;
+    if (known !== undefined && (policy === "missing" || reference.digest !== undefined)) {
+      // Asked for by digest, and there by a tag: from now on by both.
+      if (hasWaited || policy === "always") finish(store, request, known, undefined);
+      return known;
+    }
     const pulled = await addTo(store, request, known);
-    keepWithinLimit(store.directory, request.settings.cache.maxBytes, pulled.stored.id);
+    makeRoom(store.directory, request.settings.cache.maxBytes, pulled.stored.id);
     return pulled;
   } finally {
     lock.release();
@@ -67,7 +81,7 @@ async function addTo(store: ImageStore, request: PullRequest, known: Pulled | un
 }
 
 function findKnown(store: ImageStore, { reference, platform }: PullRequest): Pulled | undefined {
-  const ref = findRef(store.directory, reference.canonical, platform);
+  const ref = findKnownRef(store.directory, reference, platform);
   const stored = ref === undefined ? undefined : store.find(ref.imageId);
   if (ref === undefined || stored === undefined) return undefined;
   return { stored, digest: ref.digest, changed: false, durable: store.makeDurable(stored) };
@@ -201,5 +215,11 @@ function finish(
     manifestDigest: image?.manifestDigest ?? old?.manifestDigest ?? pulled.digest,
     imageId: id,
   });
-  onPull?.({ kind: "done", reference: reference.familiar, digest: pulled.digest, id });
+  onPull?.({
+    kind: "done",
+    reference: reference.familiar,
+    digest: pulled.digest,
+    id,
+    changed: pulled.changed,
+  });
 }

@@ -17,11 +17,13 @@ const LOOK_EVERY = 64 * 1024 * 1024;
 export function checkSpace(directory: string, needed: number): void {
   const free = freeBytes(directory);
   if (free === undefined || free >= needed + RESERVE) return;
-  throw new SmolError(
-    "image.no_space",
-    `the image needs more than ${mebibytes(needed)} in the cache directory, and ${mebibytes(free)} are free`,
-    { hint: "smolvm images prune --all removes what no machine uses; XDG_CACHE_HOME moves the cache" },
-  );
+  const why =
+    needed === 0
+      ? `the disk of the cache directory is nearly full: ${mebibytes(free)} are free`
+      : `the image needs more than ${mebibytes(needed)} in the cache directory, and ${mebibytes(free)} are free`;
+  throw new SmolError("image.no_space", why, {
+    hint: "smolvm images prune --all removes what no machine uses; XDG_CACHE_HOME moves the cache",
+  });
 }
 
 /** Looks again now and then while files are written. */
@@ -38,7 +40,8 @@ export class SpaceWatch {
    * @throws SmolError `image.no_space`
    */
   look(written: number): void {
-    this.#next ??= written + LOOK_EVERY;
+    // Less than before: a layer is downloaded once more.
+    this.#next = Math.min(this.#next ?? Number.POSITIVE_INFINITY, written + LOOK_EVERY);
     if (written < this.#next) return;
     this.#next = written + LOOK_EVERY;
     checkSpace(this.#directory, 0);

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
+import { namesIn } from "../names-in.ts";
 import { platformName } from "../platform.ts";
 import type { Platform } from "../types.ts";
 
@@ -37,6 +38,26 @@ export function findRef(images: string, canonical: string, platform: Platform): 
   return ref?.canonical === canonical && ref.platform === platformName(platform) ? ref : undefined;
 }
 
+/**
+ * What is known of an image that is named by its digest: perhaps it came by a tag of the same repository.
+ *
+ * @param repository with its registry: docker.io/library/alpine.
+ */
+export function findRefByDigest(
+  images: string,
+  repository: string,
+  digest: string,
+  platform: Platform,
+): StoredRef | undefined {
+  return listRefs(images).find(
+    ({ ref }) =>
+      ref.platform === platformName(platform) &&
+      (ref.digest === digest || ref.manifestDigest === digest) &&
+      /^[:@]/.test(ref.canonical.slice(repository.length)) &&
+      ref.canonical.startsWith(repository),
+  )?.ref;
+}
+
 /** All references in the cache, with the files that hold them. */
 export function listRefs(images: string): { readonly path: string; readonly ref: StoredRef }[] {
   const directory = refsDirectory(images);
@@ -49,15 +70,6 @@ export function listRefs(images: string): { readonly path: string; readonly ref:
 
 /** Makes the text of an entry. */
 export const formatRef = (ref: Omit<StoredRef, "version">) => JSON.stringify({ version: VERSION, ...ref });
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
-}
 
 function readRef(path: string): StoredRef | undefined {
   try {

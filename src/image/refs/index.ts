@@ -1,3 +1,4 @@
 /** Which image each reference of a registry gave. */
 export { findRef, listRefs, refPath, type StoredRef } from "./entry.ts";
+export { findKnownRef } from "./find.ts";
 export { writeRef } from "./write.ts";

@@ -8,8 +8,9 @@
 import { closeSync, constants, futimesSync, openSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import { errnoOf } from "../../errors.ts";
+import { isSameFile } from "../newfile.ts";
 import { imagePaths } from "./describe.ts";
-import { type HeldLock, isSameFile, takeLock } from "./lock.ts";
+import { type HeldLock, takeLock } from "./lock.ts";
 
 const storeLock = (directory: string) => `${directory}/store.lock`;
 
@@ -41,10 +42,14 @@ export function leaseImage(directory: string, id: string, touch = true): HeldLoc
 
 /** Whether anybody uses an image right now. */
 export function isLeased(directory: string, id: string): boolean {
-  const claim = claimImage(directory, id);
+  const claim = tryToClaim(imagePaths(directory, id).disk);
+  if (claim === "denied") return true;
   claim?.release();
   return claim === undefined;
 }
+
+/** Whoever only looks whether an image is in use holds it for a moment too. */
+const CLAIMS = 20;
 
 /**
  * Takes an image for oneself, to remove it.
@@ -53,7 +58,24 @@ export function isLeased(directory: string, id: string): boolean {
  */
 export function claimImage(directory: string, id: string): HeldLock | undefined {
   const path = imagePaths(directory, id).disk;
-  const fd = openExisting(path);
+  for (let look = 0; look < CLAIMS; look++) {
+    const claim = tryToClaim(path);
+    if (claim === "denied") return undefined;
+    if (claim !== undefined) return claim;
+    Bun.sleepSync(PAUSE_MS);
+  }
+  return undefined;
+}
+
+/** @returns undefined when somebody holds the image; `denied` when that cannot be told. */
+function tryToClaim(path: string): HeldLock | "denied" | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openExisting(path);
+  } catch (error) {
+    if (errnoOf(error) === "EACCES") return "denied";
+    throw error;
+  }
   // Without its descriptor nobody can use it, nor begin to.
   if (fd === undefined) return { release() {} };
   if (flock(fd, "exclusive", false) && isSameFile(fd, path)) return { release: once(() => closeSync(fd)) };

@@ -10,6 +10,7 @@ export {
   imagePaths,
   type StoredImage,
 } from "./describe.ts";
+export { removeIfThere } from "./drop.ts";
 export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
 export { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
 export type { UnpackOptions } from "./layer-writer.ts";

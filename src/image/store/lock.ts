@@ -1,6 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
-import { errnoOf } from "../../errors.ts";
+import { isSameFile } from "../newfile.ts";
 
 /** First and longest pause between two looks at a lock that another process holds. */
 const PAUSE_MS = { first: 5, longest: 100 };
@@ -27,24 +27,16 @@ export async function takeLock(
     if (flock(fd, mode, false) && isSameFile(fd, path)) {
       return {
         release() {
-          // Removed while it is held: whoever waits finds that its file is gone, and makes a new one.
-          if (mode === "exclusive") unlinkSync(path);
-          closeSync(fd);
+          try {
+            // Removed while it is held: whoever waits finds that its file is gone, and makes a new one.
+            if (mode === "exclusive" && isSameFile(fd, path)) unlinkSync(path);
+          } finally {
+            closeSync(fd);
+          }
         },
       };
     }
     closeSync(fd);
     await Bun.sleep(pause);
-  }
-}
-
-/** Whether a path still leads to the file that is locked: its last holder may have removed it. */
-export function isSameFile(fd: number, path: string): boolean {
-  try {
-    const [here, there] = [fstatSync(fd), statSync(path)];
-    return here.ino === there.ino && here.dev === there.dev;
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
-    throw error;
   }
 }

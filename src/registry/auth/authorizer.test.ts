@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import type { Lie, LyingProxy } from "../../../test/support/registry/proxy.ts";
 import type { Credentials } from "../credentials/index.ts";
+import { CredentialHome } from "../credentials/testing.ts";
 import {
   blob,
   collect,
@@ -58,6 +59,24 @@ const query = (server: LyingProxy, index = 0) =>
   new URL(asked(server)[index]?.path ?? "", "http://x").searchParams;
 
 describe("tokens", () => {
+  test("a credsStore without its program: what everybody may pull is pulled, a refusal says what is missing", async () => {
+    const home = new CredentialHome();
+    try {
+      home.write(".docker/config.json", { credsStore: "gone" });
+      const open = await withTokens({ options: { credentials: home.open() } });
+      await open.repository.manifest("latest", MAX);
+      expect(asked(open.tokens)[0]?.headers.authorization).toBeUndefined();
+      const closed = await withTokens({
+        options: { credentials: home.open() },
+        answer: (exchange) => exchange.respond(401, {}, "{}"),
+      });
+      const { code, hint } = await failure(closed.repository.manifest("latest", MAX));
+      expect([code, hint]).toEqual(["registry.not_found", expect.stringContaining("docker-credential-gone")]);
+    } finally {
+      home.remove();
+    }
+  });
+
   test("for everybody: no credentials are sent, and one token is enough for many requests", async () => {
     const { repository, tokens, server } = await withTokens();
     await repository.manifest("latest", MAX);

@@ -99,6 +99,11 @@ export class Authorizer {
     return found;
   }
 
+  /** Why credentials that the user may have were not found; undefined while nobody has asked for any. */
+  get unread(): string | undefined {
+    return this.#options.credentials.unread;
+  }
+
   #fetchToken(): Promise<void> {
     this.#fetching ??= this.#fetchTokenOnce().finally(() => {
       this.#fetching = undefined;

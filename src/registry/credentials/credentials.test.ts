@@ -375,13 +375,30 @@ describe("helpers", () => {
   });
 
   test("that are missing are named, with the file", async () => {
-    home.write(DOCKER, { credsStore: "desktop" });
+    home.write(DOCKER, { credHelpers: { "example.com": "desktop" }, credsStore: "desktop" });
     expect(await home.refusal()).toBe(
       "credentials.no_helper: the credential helper docker-credential-desktop, which home/.docker/config.json names, is " +
-        "not in PATH | install it, or remove it from credsStore and credHelpers in home/.docker/config.json",
+        "not in PATH | install it, or remove it from credHelpers in home/.docker/config.json",
     );
     delete home.env.PATH;
     expect(await home.refusal()).toStartWith("credentials.no_helper: ");
+  });
+
+  test("that are missing, of credsStore: nobody is logged in by them, which is noted", async () => {
+    const auths = { "example.com": { auth: base64(`ada:${CANARY}`) } };
+    home.write(DOCKER, { credsStore: "desktop", credHelpers: { "other.com": "other" }, auths });
+    const source = home.open();
+    expect(source.unread).toBeUndefined();
+    expect(await source.find("example.com")).toEqual(ada);
+    expect(await Promise.all([source.find("docker.io"), source.find("docker.io")])).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(source.unread?.replace(home.path, "home")).toBe(
+      "credentials could not be read, because docker-credential-desktop, the credsStore of home/.docker/config.json, " +
+        "is not in PATH",
+    );
+    expect(await home.refusal("other.com", source)).toStartWith("credentials.no_helper: ");
   });
 
   test.each([["../../bin/x"], ["/bin/x"], ["a b"], ["x;id"], ["$(id)"], ["ä"], ["x\n"], ["a".repeat(101)]])(
@@ -397,7 +414,7 @@ describe("helpers", () => {
 
   test("are not run from the working directory, whatever PATH says", async () => {
     home.helper("here", `touch "$HOME/ran"`);
-    home.write(DOCKER, { credsStore: "here" });
+    home.write(DOCKER, { credHelpers: { "example.com": "here" } });
     const before = process.cwd();
     try {
       process.chdir(`${home.path}/bin`);

@@ -1,4 +1,5 @@
 import type { Environment, RegistrySettings } from "../../config/index.ts";
+import { SmolError } from "../../errors.ts";
 import { decodeEntry } from "./entry.ts";
 import { authFiles } from "./files.ts";
 import { askHelper } from "./helper.ts";
@@ -22,10 +23,16 @@ class Credentialing implements CredentialSource {
   readonly #files = new Map<string, Promise<AuthConfig | undefined>>();
   readonly #answers = new Map<string, Promise<Credentials | undefined>>();
 
+  #unread: string | undefined;
+
   constructor(
     readonly settings: RegistrySettings,
     readonly env: Environment,
   ) {}
+
+  get unread(): string | undefined {
+    return this.#unread;
+  }
 
   async find(registry: string, repository?: string): Promise<Credentials | undefined> {
     const configured = fromSettings(this.settings, registry, this.env);
@@ -42,11 +49,11 @@ class Credentialing implements CredentialSource {
   async #findIn(config: AuthConfig, registry: string, repository?: string): Promise<Credentials | undefined> {
     const scopes = scopesOf(registry, repository);
     const host = scopes.at(-1) ?? registry;
-    const helpers = new Set([config.helpers.get(host), config.store]);
-    for (const name of helpers) {
-      const found = name === undefined ? undefined : await this.#ask(config, name, host);
-      if (found !== undefined) return found;
-    }
+    const own = config.helpers.get(host);
+    const fromOwn = own === undefined ? undefined : await this.#ask(config, own, host);
+    if (fromOwn !== undefined) return fromOwn;
+    const fromStore = own === config.store ? undefined : await this.#askStore(config, host);
+    if (fromStore !== undefined) return fromStore;
     for (const scope of scopes) {
       for (const { entry } of config.auths.get(scope) ?? []) {
         const found = decodeEntry(entry, { path: config.path, scope });
@@ -54,6 +61,22 @@ class Credentialing implements CredentialSource {
       }
     }
     return undefined;
+  }
+
+  /**
+   * The helper for all registries. docker's installers set it, and over ssh or in WSL its program often is not there:
+   * images that everybody may pull need none.
+   */
+  async #askStore(config: AuthConfig, host: string): Promise<Credentials | undefined> {
+    if (config.store === undefined) return undefined;
+    try {
+      return await this.#ask(config, config.store, host);
+    } catch (error) {
+      if (!(error instanceof SmolError) || error.code !== "credentials.no_helper") throw error;
+      const program = `docker-credential-${config.store}`;
+      this.#unread = `credentials could not be read, because ${program}, the credsStore of ${config.path}, is not in PATH`;
+      return undefined;
+    }
   }
 
   /** Helpers know a registry by the name that was used to log in, which docker leaves as a key in `auths`. */

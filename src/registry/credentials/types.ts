@@ -7,6 +7,8 @@ export type Credentials =
   | { readonly registryToken: string };
 
 export interface CredentialSource {
+  /** Why some credentials could not be looked at, which is no error while a registry wants none. */
+  readonly unread?: string | undefined;
   /**
    * Credentials for a registry (`docker.io`, `localhost:5000`), or for a repository in it (`library/alpine`), where
    * podman's files tell repositories apart. undefined when nobody has any: the registry is asked anonymously.

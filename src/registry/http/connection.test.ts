@@ -241,6 +241,22 @@ describe("nobody there", () => {
     expect(lost.message).toMatch(/no host called no-such-host\.invalid/);
   });
 
+  test("a proxy that is not there: the error is about the proxy, not about the registry", async () => {
+    const server = await start(honest);
+    await server.stop();
+    const through = (url: string) =>
+      failure(repositoryAt("registry.invalid", { proxy: { url } }).manifest("latest", MAX));
+    const none = await through(`http://${server.host}`);
+    expect(none.message).toBe(`the proxy is not there: nothing listens at ${server.host} (tried 2 times)`);
+    const lost = await through("http://no-such-proxy.invalid:3128");
+    expect(lost.message).toBe(
+      "the proxy is not there: there is no host called no-such-proxy.invalid (tried 2 times)",
+    );
+    for (const { code, hint } of [none, lost]) {
+      expect([code, hint]).toEqual(["registry.unreachable", expect.stringContaining("HTTPS_PROXY")]);
+    }
+  });
+
   test("a host that takes no connections: given up after the time to connect, long before the time to answer", async () => {
     // The queue of connections that wait to be accepted holds one; the kernel ignores those that come after it.
     const full = await fullServer();

@@ -72,13 +72,7 @@ export function networkError(error: unknown, url: URL, proxy: string | undefined
   }
   const nobody = absent[code];
   if (nobody !== undefined) {
-    const who = proxy === undefined ? host(url, code) : `${host(url, code)}, or at the proxy ${proxy}`;
-    return new Transient(
-      new SmolError("registry.unreachable", `${nobody} ${who}`, { hint: spelling(code) }),
-      {
-        absent: true,
-      },
-    );
+    return new Transient(nobodyThere(nobody, code, url, proxy), { absent: true });
   }
   if (unreachable.has(code)) {
     return new Transient(new SmolError("registry.unreachable", `${where} cannot be reached (${code})`));
@@ -98,7 +92,17 @@ export function proxyRefusal(url: URL, proxy: string | undefined, status: number
   return status >= 500 ? new Transient(error) : error;
 }
 
-const host = (url: URL, code: string) => (code === "ENOTFOUND" ? url.hostname : url.host);
+/** With a proxy, only its own name is looked up and only it is connected to: what it cannot reach, it says itself. */
+function nobodyThere(nobody: string, code: string, url: URL, proxy: string | undefined): SmolError {
+  const host = proxy ?? url.host;
+  const who = code === "ENOTFOUND" ? host.replace(/:[0-9]+$/, "") : host;
+  if (proxy === undefined) {
+    return new SmolError("registry.unreachable", `${nobody} ${who}`, { hint: spelling(code) });
+  }
+  return new SmolError("registry.unreachable", `the proxy is not there: ${nobody} ${who}`, {
+    hint: "its address comes from --proxy, HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; NO_PROXY lists hosts to reach without it",
+  });
+}
 
 const spelling = (code: string) =>
   code === "ENOTFOUND"

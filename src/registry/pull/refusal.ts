@@ -19,32 +19,33 @@ export async function refusal(answer: Answer, what: string, session: Session): P
     );
   }
   const login = `docker login ${registry}, or user name and password in config.toml (smolvm config registries edit)`;
+  const unread = session.unreadCredentials;
   switch (answer.status) {
     case 404:
     case 410:
       return new SmolError("registry.not_found", `${registry} does not have ${what}${reason}`, {
         hint: what.startsWith("blob ")
           ? "a part of the image is missing there: it has to be pushed again"
-          : "check the name and the tag",
+          : (unread ?? "check the name and the tag"),
       });
     case 401:
       if (await session.hasCredentials()) {
         return new SmolError(
           "registry.unauthorized",
           `${registry} does not have ${what}, or does not let you have it${reason}`,
-          { hint: `check the name, and whom you are logged in as: ${login}` },
+          { hint: unread ?? `check the name, and whom you are logged in as: ${login}` },
         );
       }
       return new SmolError(
         "registry.not_found",
         `${registry} does not have ${what}, or it is private${reason}`,
         {
-          hint: `check the name; if it is private, log in: ${login}`,
+          hint: unread ?? `check the name; if it is private, log in: ${login}`,
         },
       );
     case 403:
       return new SmolError("registry.denied", `${registry} denies access to ${what}${reason}`, {
-        hint: `the user needs the right to pull: ${login}`,
+        hint: unread ?? `the user needs the right to pull: ${login}`,
       });
     default: {
       const type = printable(answer.headers.get("content-type") ?? "", 60);

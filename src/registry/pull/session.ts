@@ -90,6 +90,11 @@ export class Session {
     return (await this.#authorizer.credentials()) !== undefined;
   }
 
+  /** Why we may have credentials and yet not know them: explains a refusal better than anything else. */
+  get unreadCredentials(): string | undefined {
+    return this.#authorizer.unread;
+  }
+
   async #retryWith(
     base: URL,
     wants: string | null,

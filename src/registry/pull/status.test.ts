@@ -50,6 +50,15 @@ describe("statuses that do not pass: one question, and what the registry says", 
     expect((await failure(answer())).hint).toMatch(/docker login 127\.0\.0\.1:\d+/);
   });
 
+  test("credentials that could not be read explain a refusal", async () => {
+    const unread = "credentials could not be read, because docker-credential-x is not in PATH";
+    const credentials = { unread, find: async () => undefined };
+    for (const status of [401, 403, 404]) {
+      const { answer } = await ask(says(status), { credentials });
+      expect((await failure(answer())).hint).toBe(unread);
+    }
+  });
+
   test("a web page is not repeated, but said", async () => {
     const { answer } = await ask(says(400, "<html>Hotel</html>", { "content-type": "text/html" }));
     const { message, hint } = await failure(answer());

@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { createExample } from "../../../config/index.ts";
 import { SmolError } from "../../../errors.ts";
 import { quote } from "../../../values/index.ts";
@@ -10,8 +11,9 @@ const NOT_FOUND = 127;
 /** `config registries edit`. Resolves to 0 when the file is right afterwards. */
 export async function run(): Promise<number> {
   const path = ownSettingsPath();
+  const editor = chooseEditor(path);
   if (createExample(path)) await print(`Created example configuration at ${path}\n`);
-  await edit(path);
+  await edit(editor, path);
   const { images, machines } = await readSettings();
   const counts = [images.registries.size, machines.registries.size] as const;
   const total = counts[0] + counts[1];
@@ -22,9 +24,18 @@ export async function run(): Promise<number> {
   return 0;
 }
 
+/** A shell command. vi is only for somebody who sits there: a script would wait for it for ever. */
+function chooseEditor(path: string): string {
+  const named = process.env.VISUAL || process.env.EDITOR;
+  if (named) return named;
+  if (isatty(0)) return "vi";
+  throw new SmolError("config.no_editor", "there is no terminal to edit at, and no other editor is named", {
+    hint: `set VISUAL or EDITOR, or change ${path} yourself and check it with \`smolvm config show\``,
+  });
+}
+
 /** Runs the user's editor on a file, with the terminal, as git does: the variable is a shell command. */
-async function edit(path: string): Promise<void> {
-  const editor = process.env.VISUAL || process.env.EDITOR || "vi";
+async function edit(editor: string, path: string): Promise<void> {
   // Ctrl-C in the editor is the editor's: it ends neither this process nor the shell between them.
   const ignore = () => undefined;
   process.on("SIGINT", ignore);

@@ -25,7 +25,8 @@ function format(settings: Settings): string {
   const sections = [...section("images", images), ...section("machines", machines)];
   if (sections.length === 0) {
     const next = present ? "smolvm config registries edit" : "smolvm config registries init";
-    return `No registries configured in ${path}\nTo configure some: ${next}\n`;
+    const state = present ? "" : " (not present)";
+    return `No registries configured in ${path}${state}\nTo configure some: ${next}\n`;
   }
   const origin = legacyPath === undefined ? path : `${legacyPath}, as ${path} has no [images]`;
   return [`Registries of ${origin}:`, ...sections, ...unusedLines(unused), ""].join("\n");

@@ -164,13 +164,14 @@ test("the keys of --json", () => {
   `);
 });
 
-const nothing: RemovedImages = { images: [], untagged: [], layers: 0, freedBytes: 0, inUse: [] };
+const nothing: RemovedImages = { images: [], untagged: [], layers: 0, freedBytes: 0, inUse: [], kept: false };
 const something: RemovedImages = {
   images: [{ id: idOf("a"), references: ["alpine:3.20"] }],
   untagged: ["old\u001b[2J:1"],
   layers: 2,
   freedBytes: 12 * MIB,
   inUse: [idOf("b")],
+  kept: false,
 };
 
 describe("images rm", () => {
@@ -204,6 +205,7 @@ describe("images rm", () => {
         "in_use": [
           "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
         ],
+        "kept": false,
         "layer_count": 2,
         "untagged": [
           "old\x1B[2J:1",
@@ -225,6 +227,20 @@ describe("prune", () => {
     expect(formatPruned(layers, { all: false, dryRun: true })).toBe("Would free 12.0 MiB\n");
   });
 
+  test("says that layers stay because of a download, also when nothing else was to do", () => {
+    const line = "Layers stay while something is downloaded: prune again later.\n";
+    for (const dryRun of [false, true]) {
+      for (const all of [false, true]) {
+        expect(formatPruned({ ...something, kept: true }, { all, dryRun })).toBe(
+          formatPruned(something, { all, dryRun }) + line,
+        );
+        expect(formatPruned({ ...nothing, kept: true }, { all, dryRun })).toBe(line);
+      }
+    }
+    expect(formatRemoved({ ...something, kept: true })).toBe(formatRemoved(something) + line);
+    expect(removedJson({ ...nothing, kept: true }, false).kept).toBe(true);
+  });
+
   test("removes images", () => {
     expect(formatPruned(something, { all: true, dryRun: false })).toMatchInlineSnapshot(`
       "Kept, because a machine uses it: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
@@ -244,18 +260,17 @@ describe("prune", () => {
 });
 
 describe("machine images", () => {
-  test("counts what images share once", () => {
-    // 5 and 2 MiB of layers; 1 and 1018.4 MiB of metadata.
-    expect(storageOf([alpine, nameless], 64 * 2 ** 30)).toEqual({
+  test("counts layers that images share once", () => {
+    expect(storageOf([alpine, nameless], 1026.4 * MIB, 64 * 2 ** 30)).toEqual({
       totalBytes: 64 * 2 ** 30,
-      usedBytes: (5 + 2 + 1 + 1018.4) * MIB,
+      usedBytes: 1026.4 * MIB,
       layers: 2,
       images: 2,
     });
   });
 
   test("as upstream shows it", () => {
-    const storage = storageOf([alpine, nameless], 64 * 2 ** 30);
+    const storage = storageOf([alpine, nameless], 1026.4 * MIB, 64 * 2 ** 30);
     expect(formatStorage(storage, [alpine, nameless])).toMatchInlineSnapshot(`
       "Storage Usage:
         Total:  64.0 GiB
@@ -271,10 +286,10 @@ describe("machine images", () => {
       Total: 2 images
       "
     `);
-    expect(formatStorage(storageOf([], Number.POSITIVE_INFINITY), [])).toMatchInlineSnapshot(`
+    expect(formatStorage(storageOf([], 3 * MIB, Number.POSITIVE_INFINITY), [])).toMatchInlineSnapshot(`
       "Storage Usage:
         Total:  no limit
-        Used:   0 B
+        Used:   3.0 MiB
         Layers: 0
 
       No cached images.
@@ -283,7 +298,7 @@ describe("machine images", () => {
   });
 
   test("as JSON", () => {
-    const json = storageJson(storageOf([alpine], Number.POSITIVE_INFINITY), [alpine]);
+    const json = storageJson(storageOf([alpine], 8 * MIB, Number.POSITIVE_INFINITY), [alpine]);
     expect(json).toMatchObject({
       storage: { total_bytes: null, used_bytes: 8 * MIB, layer_count: 2, image_count: 1 },
     });

@@ -43,5 +43,6 @@ export function removedJson(removed: RemovedImages, dryRun: boolean): Record<str
     layer_count: removed.layers,
     freed_bytes: removed.freedBytes,
     in_use: removed.inUse,
+    kept: removed.kept,
   };
 }

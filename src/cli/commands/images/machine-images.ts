@@ -1,6 +1,6 @@
 import { loadSettings, resolvePaths } from "../../../config/index.ts";
 import type { ImageSummary } from "../../../image/index.ts";
-import { listImages } from "../../../image/index.ts";
+import { listImages, usedBytes } from "../../../image/index.ts";
 import { print, printJson } from "../../output.ts";
 import type { machineImagesOptions } from "../../table/images.ts";
 import type { Invocation } from "../../table/types.ts";
@@ -13,7 +13,7 @@ export async function run({ values }: Invocation<typeof machineImagesOptions>): 
   const { cache } = await loadSettings(paths);
   const all = await listImages(paths.cache);
   const shown = values.name === undefined ? all : await imagesOf(values.name, all);
-  const storage = storageOf(all, cache.maxBytes);
+  const storage = storageOf(all, await usedBytes(paths.cache), cache.maxBytes);
   if (values.json) await printJson(storageJson(storage, shown));
   else await print(formatStorage(storage, shown));
   return 0;

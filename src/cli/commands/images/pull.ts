@@ -1,6 +1,9 @@
 import { loadSettings, resolvePaths } from "../../../config/index.ts";
+import { SmolError } from "../../../errors.ts";
 import { pullImage } from "../../../image/index.ts";
+import { looksLikePath } from "../../../image/source-kind.ts";
 import { Interrupted, Interrupts, settled } from "../../../machine/interrupt.ts";
+import { quote } from "../../../values/index.ts";
 import { print, printJson, warn } from "../../output.ts";
 import type { imagesPullOptions } from "../../table/images.ts";
 import type { Invocation } from "../../table/types.ts";
@@ -11,6 +14,7 @@ type PullInvocation = Invocation<typeof imagesPullOptions>;
 
 /** `images pull`: prints the id of each image when it is there. The first failure ends it. */
 export async function run({ values, words, given }: PullInvocation): Promise<number> {
+  for (const name of words) rejectPath(name);
   const options = pullSettings(values);
   // With --json somebody reads stderr for a JSON error: text is not mixed with it unless asked for.
   const progress = values.json && !given.has("progress") ? "none" : values.progress;
@@ -49,4 +53,15 @@ export async function run({ values, words, given }: PullInvocation): Promise<num
     if (values.json) await printJson({ images: results });
     return 0;
   }
+}
+
+/** Before anything is pulled: `machine run --image` takes both, so it is easily mixed up. */
+function rejectPath(name: string): void {
+  if (name === "" || !(name === "-" || looksLikePath(name))) return;
+  const what = name === "-" ? "stdin" : "a path";
+  throw new SmolError(
+    "registry.bad_reference",
+    `${quote(name)} is ${what}, and only names of images in registries can be pulled`,
+    { hint: "`smolvm machine run --image` takes paths, and runs what is there without a pull" },
+  );
 }

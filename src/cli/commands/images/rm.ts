@@ -16,7 +16,8 @@ import { shortId } from "./table.ts";
 export async function run({ values, words }: Invocation<typeof imagesRemoveOptions>): Promise<number> {
   const paths = resolvePaths();
   const registry = (await loadSettings(paths)).images.defaultRegistry;
-  const removed = await removeImages(paths.cache, words, { force: values.force, registry });
+  const { force, platform } = values;
+  const removed = await removeImages(paths.cache, words, { force, platform, registry });
   if (values.json) await printJson(removedJson(removed, false));
   else await print(formatRemoved(removed));
   if (removed.inUse.length === 0) return 0;

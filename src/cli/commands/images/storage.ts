@@ -4,28 +4,19 @@ import { type Column, formatTable } from "../../format/table.ts";
 import { oneLine } from "../../output.ts";
 import { shortId } from "./table.ts";
 
-/** What the images of this host take; a layer that several images have is counted once. */
+/** What the images of this host take, and how many layers they have; each is counted once. */
 export interface Storage {
   /** The limit of the cache; Infinity when there is none. */
   readonly totalBytes: number;
+  /** Everything in the cache, also what belongs to no image (any more). */
   readonly usedBytes: number;
   readonly layers: number;
   readonly images: number;
 }
 
-export function storageOf(images: readonly ImageSummary[], maxBytes: number): Storage {
-  const layers = new Map(images.flatMap((image) => image.layers.map(({ diffId, bytes }) => [diffId, bytes])));
-  const own = images.map((image) => {
-    // An image may have one layer several times.
-    const shared = new Map(image.layers.map(({ diffId, bytes }) => [diffId, bytes]));
-    return image.sizeBytes - sum([...shared.values()]);
-  });
-  return {
-    totalBytes: maxBytes,
-    usedBytes: sum([...layers.values(), ...own]),
-    layers: layers.size,
-    images: images.length,
-  };
+export function storageOf(images: readonly ImageSummary[], usedBytes: number, maxBytes: number): Storage {
+  const layers = new Set(images.flatMap((image) => image.layers.map(({ diffId }) => diffId)));
+  return { totalBytes: maxBytes, usedBytes, layers: layers.size, images: images.length };
 }
 
 /** The keys of upstream's `machine images --json`; `created` is when the image was stored here. */
@@ -85,8 +76,4 @@ export function formatStorage(storage: Storage, images: readonly ImageSummary[])
   );
   const count = `Total: ${images.length} image${images.length === 1 ? "" : "s"}\n`;
   return `${head}\n${formatTable(COLUMNS, rows)}\n${count}`;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
