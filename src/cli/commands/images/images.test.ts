@@ -243,7 +243,7 @@ describe("prune", () => {
 
   test("removes images", () => {
     expect(formatPruned(something, { all: true, dryRun: false })).toMatchInlineSnapshot(`
-      "Kept, because a machine uses it: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+      "Kept, because it is in use: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
       Untagged: old [2J:1
       Untagged: alpine:3.20
       Deleted: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
@@ -251,7 +251,7 @@ describe("prune", () => {
       "
     `);
     expect(formatPruned(something, { all: true, dryRun: true })).toMatchInlineSnapshot(`
-      "Kept, because a machine uses it: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+      "Kept, because it is in use: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
       Would delete: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa alpine:3.20
       Would free 12.0 MiB
       "

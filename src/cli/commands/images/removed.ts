@@ -27,7 +27,7 @@ interface PruneOptions {
 /** What `prune` did, or would do. */
 export function formatPruned(removed: RemovedImages, { all, dryRun }: PruneOptions): string {
   const { images, layers, freedBytes, inUse } = removed;
-  const used = textOf(inUse.map((id) => `Kept, because a machine uses it: ${id}`));
+  const used = textOf(inUse.map((id) => `Kept, because it is in use: ${id}`));
   if (images.length === 0 && layers === 0 && freedBytes === 0) {
     const nothing = all ? "No unused images to remove." : "No unreferenced layers to remove.";
     return used + textOf([removed.kept ? KEPT : nothing]);
