@@ -450,7 +450,7 @@ describe("machine run of a registry's image", () => {
       expect(removed.stderr).toStartWith("error: image in use is not removed: ");
       const pruned = await home.smolvm(["machine", "prune", "--name", "user", "--all"]);
       expect(pruned.output).toBe(
-        `Kept, because a machine uses it: ${image.id}\nNo unused images to remove.\n`,
+        `Kept, because it is in use: ${image.id}\nNo unused images to remove.\n`,
       );
 
       running.say("\n");
