@@ -30,6 +30,9 @@ const AGENT_SERIAL = "smolvm.agent";
 /** Size of the window through which a krun guest maps the runtime: several times the file, cost is address space. */
 const RUNTIME_WINDOW_MIB = 512;
 
+/** How long a VM may take to end after its agent has. */
+const LAST_WORDS_MS = 3000;
+
 export interface BootedMachine {
   readonly vm: RunningVm;
   readonly agent: Connection;
@@ -65,7 +68,7 @@ export async function bootMachine(
   try {
     const transport = await Promise.race([connected, failed, late]);
     const agent = new Connection(transport, { hello: { version } });
-    const hello = await Promise.race([agent.hello, failed, late]);
+    const hello = await Promise.race([agent.hello.catch(() => lost(failed)), failed, late]);
     const readyAt = now();
     const agentMs = hello.bootMs === undefined ? 0 : hello.bootMs.agent - hello.bootMs.init;
     failed.catch(() => {});
@@ -79,6 +82,12 @@ export async function bootMachine(
     listener.stop();
     rmSync(agentSocket, { force: true });
   }
+}
+
+/** The agent is gone. As a rule its VM ends a moment later, and says more about it. */
+async function lost(failed: Promise<never>): Promise<never> {
+  await Promise.race([failed, Bun.sleep(LAST_WORDS_MS)]);
+  throw bootFailure("the guest's agent ended before it was ready");
 }
 
 function bootFailure(message: string, console?: string): SmolError {
