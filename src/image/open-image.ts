@@ -11,7 +11,7 @@ import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
 
 export interface OpenAnyImageOptions extends OpenImageOptions, PullOptions {
-  /** Asked for only when the image is one of a registry. */
+  /** Asked for when the image is one of a registry, or was not in the cache. */
   readonly loadSettings: () => Promise<Settings>;
 }
 

@@ -2,6 +2,7 @@
 import type { BlobDescriptor, Reference, RegistryOptions, Repository } from "./types.ts";
 
 export type { CredentialSource, Credentials } from "./credentials/index.ts";
+export { isDigest } from "./digest.ts";
 export { parseReference } from "./reference.ts";
 export type {
   BlobDescriptor,

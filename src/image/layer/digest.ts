@@ -1,14 +1,6 @@
 import { SmolError } from "../../errors.ts";
 import { HashStream } from "./hash-thread.ts";
 
-const lengths: Record<string, number> = { sha256: 64, sha512: 128 };
-
-/** Whether a text is a digest that this program can check (OCI image specification, descriptor.md, "Digests"). */
-export function isDigest(text: string): boolean {
-  const match = /^(sha256|sha512):([0-9a-f]+)$/.exec(text);
-  return match !== null && match[2]?.length === lengths[match[1] ?? ""];
-}
-
 type Algorithm = "sha256" | "sha512";
 
 const algorithmOf = (digest: string): Algorithm => (digest.startsWith("sha512:") ? "sha512" : "sha256");

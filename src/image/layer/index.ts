@@ -1,7 +1,7 @@
 /** Layers of an image: decompressing, checking, and taking apart into data and entries. */
 export { DamagedEntries } from "./decode.ts";
 export { type Compression, decompress, detectCompression } from "./decompress.ts";
-export { Digester, isDigest } from "./digest.ts";
+export { Digester } from "./digest.ts";
 export type { LayerEntry } from "./entry.ts";
 export { readEntries } from "./frames.ts";
 export { encodeHeader } from "./header.ts";

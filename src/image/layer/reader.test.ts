@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { SmolError } from "../../errors.ts";
+import { isDigest } from "../../registry/index.ts";
 import { chunksOf, tarOf, withRecorder } from "../testing.ts";
-import { isDigest, type LayerExpectations, readLayer } from "./index.ts";
+import { type LayerExpectations, readLayer } from "./index.ts";
 
 const archive = tarOf({ path: "a", data: "x" });
 const blob = gzipSync(archive);

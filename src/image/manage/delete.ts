@@ -1,15 +1,9 @@
 import { readFileSync } from "node:fs";
 import { namesIn } from "../names-in.ts";
 import { sweepLeftovers } from "../newfile.ts";
-import { listRefs, type StoredRef } from "../refs/index.ts";
-import { claimImage, imagePaths, layerPaths, removeExclusively, removeIfThere } from "../store/index.ts";
+import { listRefs, type RefFile, readRef } from "../refs/index.ts";
+import { claimImage, imagePaths, removeExclusively, removeIfThere, removeLayer } from "../store/index.ts";
 import { type Survey, type SurveyedImage, survey } from "./survey.ts";
-
-/** A reference in the cache, with the file that says where it leads. */
-export interface RefFile {
-  readonly path: string;
-  readonly ref: StoredRef;
-}
 
 /**
  * Removes an image with its references, unless somebody uses it. First the description: from then on the image is
@@ -41,9 +35,8 @@ export function deleteImage(
 }
 
 /** Takes a reference off, if it still leads to the image. */
-export function deleteRef(directory: string, { path, ref }: RefFile): void {
-  const now = listRefs(directory).find((each) => each.path === path);
-  if (now?.ref.imageId === ref.imageId) removeIfThere(path);
+export function deleteRef({ path, ref }: RefFile): void {
+  if (readRef(path)?.imageId === ref.imageId) removeIfThere(path);
 }
 
 export interface Unused {
@@ -61,9 +54,7 @@ export function deleteUnused(directory: string): Unused {
     const now = survey(directory);
     for (const [diffId, layer] of now.layers) {
       if (layer.users > 0) continue;
-      const { data, entries } = layerPaths(directory, diffId);
-      // In this order: data without entries is not looked at.
-      for (const path of [entries, data]) removeIfThere(path);
+      removeLayer(directory, diffId);
       removed.layers++;
       removed.bytes += layer.bytes;
     }

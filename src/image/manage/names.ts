@@ -1,7 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import { parseReference } from "../../registry/index.ts";
 import { hostPlatform, platformName } from "../platform.ts";
-import type { StoredRef } from "../refs/index.ts";
+import { hasDigest, type RefFile } from "../refs/index.ts";
 import { printable } from "../tree/index.ts";
 import type { Platform } from "../types.ts";
 import type { Survey, SurveyedImage } from "./survey.ts";
@@ -9,7 +9,7 @@ import type { Survey, SurveyedImage } from "./survey.ts";
 export interface Named {
   readonly image: SurveyedImage;
   /** The reference that was meant; undefined when the image itself was named. */
-  readonly ref: { readonly path: string; readonly ref: StoredRef } | undefined;
+  readonly ref: RefFile | undefined;
 }
 
 /** How names of images are understood. */
@@ -95,7 +95,5 @@ function byDigest(
       (stored.id.startsWith(`sha256:${hex}`) || refs.some(({ ref }) => hasDigest(ref, `sha256:${hex}`))),
   );
 }
-
-const hasDigest = (ref: StoredRef, digest: string) => ref.digest === digest || ref.manifestDigest === digest;
 
 const shown = (name: string) => printable(Buffer.from(name).toString("latin1"));

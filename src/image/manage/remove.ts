@@ -33,7 +33,7 @@ export function removeImages(
   for (const { image, ref } of named) {
     const others = image.refs.filter(({ path }) => path !== ref?.path && !gone.has(path));
     if (ref !== undefined && others.length > 0) {
-      deleteRef(directory, ref);
+      deleteRef(ref);
       gone.add(ref.path);
       untagged.push(ref.ref.familiar);
     } else if (!removed.has(image)) {

@@ -1,12 +1,12 @@
 import { type Stats, statSync } from "node:fs";
 import { namesIn } from "../names-in.ts";
-import { listRefs, type StoredRef } from "../refs/index.ts";
-import { describeImage, imagePaths, layerPaths, type StoredImage } from "../store/index.ts";
+import { listRefs, type RefFile } from "../refs/index.ts";
+import { describeImages, imagePaths, layerPaths, type StoredImage } from "../store/index.ts";
 
 export interface SurveyedImage {
   readonly stored: StoredImage;
   /** References that lead here, with the files that say so. */
-  readonly refs: readonly { readonly path: string; readonly ref: StoredRef }[];
+  readonly refs: readonly RefFile[];
   /** Bytes on the disk of what belongs to this image alone: description, metadata, descriptor. */
   readonly ownBytes: number;
   /** Milliseconds since 1970. */
@@ -35,11 +35,7 @@ export interface Survey {
 export function survey(directory: string): Survey {
   const names = namesIn(directory);
   const refs = listRefs(directory);
-  const images = names.flatMap((name) => {
-    const hex = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
-    const stored = hex === undefined ? undefined : describeImage(directory, `sha256:${hex}`);
-    return stored === undefined ? [] : [surveyImage(directory, stored, refs)];
-  });
+  const images = describeImages(directory).map((stored) => surveyImage(directory, stored, refs));
   const users = new Map<string, number>();
   for (const { stored } of images)
     for (const { diffId } of uniqueLayers(stored)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
@@ -60,11 +56,7 @@ export function survey(directory: string): Survey {
   return { directory, images, layers, strays, totalBytes };
 }
 
-function surveyImage(
-  directory: string,
-  stored: StoredImage,
-  refs: readonly { path: string; ref: StoredRef }[],
-): SurveyedImage {
+function surveyImage(directory: string, stored: StoredImage, refs: readonly RefFile[]): SurveyedImage {
   const paths = imagePaths(directory, stored.id);
   const files = [paths.description, paths.metadata, paths.disk].map(statOf);
   return {

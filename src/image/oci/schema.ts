@@ -18,7 +18,7 @@ import {
   union,
 } from "valibot";
 import { messageOf, SmolError } from "../../errors.ts";
-import { isDigest } from "../layer/index.ts";
+import { isDigest } from "../../registry/index.ts";
 import { limits } from "../limits.ts";
 
 const digest = pipe(string(), check(isDigest, "not a sha256 or sha512 digest"));

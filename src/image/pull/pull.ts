@@ -155,7 +155,8 @@ async function pullMissing(
 ): Promise<void> {
   const { reference, platform, settings, signal, onPull } = request;
   const layers = uniqueLayers(image);
-  const missing = layers.filter(({ diffId }) => store.findLayer(diffId) === undefined);
+  const there = new Map(layers.map(({ diffId }) => [diffId, store.findLayer(diffId)]));
+  const missing = layers.filter(({ diffId }) => there.get(diffId) === undefined);
   onPull?.({
     kind: "resolved",
     reference: reference.familiar,
@@ -169,8 +170,7 @@ async function pullMissing(
   });
   const maxBytes = request.maxImageBytes ?? limits.totalBytes;
   const totals: Totals = { entries: 0, bytes: 0, maxBytes };
-  for (const { diffId } of layers) {
-    const present = store.findLayer(diffId);
+  for (const present of there.values()) {
     totals.entries += present?.entries ?? 0;
     totals.bytes += present?.fileBytes ?? 0;
   }

@@ -24,6 +24,12 @@ export interface StoredRef {
   readonly pulledAt: number;
 }
 
+/** A reference, with the file that says where it leads. */
+export interface RefFile {
+  readonly path: string;
+  readonly ref: StoredRef;
+}
+
 export const refsDirectory = (images: string) => `${images}/refs`;
 
 /** Where the entry of a reference is. @param canonical see `StoredRef`. */
@@ -52,14 +58,18 @@ export function findRefByDigest(
   return listRefs(images).find(
     ({ ref }) =>
       ref.platform === platformName(platform) &&
-      (ref.digest === digest || ref.manifestDigest === digest) &&
+      hasDigest(ref, digest) &&
       /^[:@]/.test(ref.canonical.slice(repository.length)) &&
       ref.canonical.startsWith(repository),
   )?.ref;
 }
 
+/** Whether a digest names what a reference gave: the index, or the manifest that was chosen. */
+export const hasDigest = (ref: StoredRef, digest: string) =>
+  ref.digest === digest || ref.manifestDigest === digest;
+
 /** All references in the cache, with the files that hold them. */
-export function listRefs(images: string): { readonly path: string; readonly ref: StoredRef }[] {
+export function listRefs(images: string): RefFile[] {
   const directory = refsDirectory(images);
   return namesIn(directory).flatMap((name) => {
     const path = `${directory}/${name}`;
@@ -71,7 +81,8 @@ export function listRefs(images: string): { readonly path: string; readonly ref:
 /** Makes the text of an entry. */
 export const formatRef = (ref: Omit<StoredRef, "version">) => JSON.stringify({ version: VERSION, ...ref });
 
-function readRef(path: string): StoredRef | undefined {
+/** What one file says; undefined when it is not there, or damaged. */
+export function readRef(path: string): StoredRef | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(path, "utf8"));
     return isRef(value) ? value : undefined;

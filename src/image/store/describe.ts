@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { namesIn } from "../names-in.ts";
 import type { ImageConfig, Platform } from "../types.ts";
 import { currentBoot } from "./boot.ts";
 import { findLayer, isUnusable } from "./layer-files.ts";
@@ -63,6 +64,14 @@ export function describeImage(directory: string, id: string): StoredImage | unde
     if (isUnusable(error)) return undefined;
     throw error;
   }
+}
+
+/** What is said of all images in a directory, as `describeImage`; nothing when there is no such directory. */
+export function describeImages(directory: string): StoredImage[] {
+  return namesIn(directory).flatMap((name) => {
+    const hex = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
+    return (hex && describeImage(directory, `sha256:${hex}`)) || [];
+  });
 }
 
 /**

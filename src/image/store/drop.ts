@@ -1,6 +1,6 @@
-import { readdirSync, unlinkSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
-import { describeImage } from "./describe.ts";
+import { describeImages } from "./describe.ts";
 import { removeExclusively } from "./hold.ts";
 import { layerPaths } from "./layer-files.ts";
 
@@ -14,10 +14,7 @@ export function dropUnused(directory: string, diffIds: readonly string[]): void 
     removeExclusively(directory, () => {
       const used = layersInUse(directory);
       for (const diffId of diffIds) {
-        if (used.has(diffId)) continue;
-        const { data, entries } = layerPaths(directory, diffId);
-        // In this order: data without entries is not looked at.
-        for (const path of [entries, data]) removeIfThere(path);
+        if (!used.has(diffId)) removeLayer(directory, diffId);
       }
     });
   } catch (error) {
@@ -26,13 +23,13 @@ export function dropUnused(directory: string, diffIds: readonly string[]): void 
 }
 
 function layersInUse(directory: string): Set<string> {
-  const used = new Set<string>();
-  for (const name of readdirSync(directory)) {
-    const hex = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
-    const stored = hex === undefined ? undefined : describeImage(directory, `sha256:${hex}`);
-    for (const { diffId } of stored?.layers ?? []) used.add(diffId);
-  }
-  return used;
+  return new Set(describeImages(directory).flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+}
+
+/** In this order: data without entries is not looked at. */
+export function removeLayer(directory: string, diffId: string): void {
+  const { data, entries } = layerPaths(directory, diffId);
+  for (const path of [entries, data]) removeIfThere(path);
 }
 
 export function removeIfThere(path: string): void {

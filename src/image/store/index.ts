@@ -5,12 +5,13 @@ import type { ImageStore } from "./store.ts";
 export type { ImageParts } from "./assemble.ts";
 export {
   describeImage,
+  describeImages,
   findImage,
   imageId,
   imagePaths,
   type StoredImage,
 } from "./describe.ts";
-export { removeIfThere } from "./drop.ts";
+export { removeIfThere, removeLayer } from "./drop.ts";
 export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
 export { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
 export type { UnpackOptions } from "./layer-writer.ts";
