@@ -1,5 +1,5 @@
-/** Picks the role of this process by the hidden first argument; without one it is the command line. */
-import type { Role } from "./self.ts";
+/** Picks the role of this process or thread by the hidden first argument; without one it is the command line. */
+import type { Role, ThreadRole } from "./self.ts";
 
 const roles: Record<Role, () => Promise<unknown>> = {
   __machine: async () => (await import("./machine/process.ts")).runMachineProcess(),
@@ -8,9 +8,13 @@ const roles: Record<Role, () => Promise<unknown>> = {
   "__probe-kvm": async () => (await import("./engine/probe-kvm.ts")).runKvmProbe(),
 };
 
+const threadRoles: Record<ThreadRole, () => Promise<unknown>> = {
+  __decode: async () => (await import("./image/blob/thread.ts")).runDecoderThread(),
+};
+
 async function main(): Promise<void> {
   const words = process.argv.slice(2);
-  const role = roles[words[0] as Role];
+  const role = Bun.isMainThread ? roles[words[0] as Role] : threadRoles[words[0] as ThreadRole];
   if (role !== undefined) {
     await role();
     return;

@@ -1,7 +1,8 @@
-/** How this program starts itself again in another role. */
+/** How this program starts itself again in another role, as a process or as a thread. */
 
 /** The roles, by their hidden first argument; src/main.ts picks. */
 export type Role = "__machine" | "__vmm" | "__agent" | "__probe-kvm";
+export type ThreadRole = "__decode";
 
 /**
  * Variables with which Bun would run something else than this program, or with other options: nobody who sets the
@@ -16,4 +17,10 @@ export function selfCommand(role: Role): { command: [string, ...string[]]; env: 
     if (value !== undefined && !BUN_VARIABLES.includes(name)) env[name] = value;
   }
   return { command: [process.execPath, role], env };
+}
+
+/** Starts a thread of this process in a role. What is sent to it before it says something may be lost. */
+export function startThread(role: ThreadRole): Worker {
+  const program = Bun.isStandaloneExecutable ? Bun.main : new URL("./main.ts", import.meta.url).pathname;
+  return new Worker(program, { argv: [role] });
 }

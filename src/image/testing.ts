@@ -112,7 +112,7 @@ export async function withRecorder<Result>(
     try {
       return await action(recorder, files);
     } finally {
-      await recorder.abort();
+      recorder.close();
       closeSync(data);
       closeSync(entries);
     }

@@ -41,7 +41,7 @@ export async function writeErofsFromTar(
   const { whiteouts = true, signal } = options;
   const diffIds: string[] = [];
   const fillers = layers.map((layer) => async (recorder: LayerRecorder) => {
-    diffIds.push((await readLayer(layer, {}, recorder, { signal })).diffId);
+    diffIds.push(await readLayer(layer, {}, recorder, { signal }));
   });
   const sizeBytes = await writeDisk(path, fillers, whiteouts, () => diffIds.join(), signal);
   return { sizeBytes, diffIds };
@@ -72,7 +72,6 @@ async function copyFile(file: FileSource, name: string, recorder: LayerRecorder)
   recorder.entry({ ...common, path: bytesOf(name), size: file.size, attributes });
   for await (const chunk of file.read(0, file.size)) {
     recorder.data(chunk);
-    await recorder.drain();
   }
   recorder.end();
 }
@@ -101,7 +100,7 @@ export async function writeDisk(
       await layer.record(fill, totals, whiteouts);
       start += layer.dataBytes;
     }
-    const merged = await mergeLayers(layers, {
+    const merged = mergeLayers(layers, {
       fd: file.fd,
       holdsData: true,
       identity: identify(),
@@ -142,12 +141,12 @@ class LayerInFile implements MergeLayer {
     const recorder = new LayerRecorder(files, totals, whiteouts);
     try {
       await fill(recorder);
-      const recorded = await recorder.finish();
+      const recorded = recorder.finish();
       this.dataBytes = recorded.dataBytes;
       const diffId = `sha256:${"0".repeat(64)}`;
       attempt(() => this.#entries.writeAt(encodeHeader({ ...recorded, diffId, writtenInBoot: "" }), 0));
     } finally {
-      await recorder.abort();
+      recorder.close();
     }
   }
 

@@ -4,7 +4,7 @@ import { type Placed, SmallFiles } from "./batch.ts";
 import { type DataRun, type LocatedRun, layoutChunks, locateRuns } from "./chunks.ts";
 import { BLOCK, MAX_BLOCKS } from "./format.ts";
 import { fitsInline } from "./inode.ts";
-import { OutputFile, RunWriter } from "./output.ts";
+import { RunWriter } from "./output.ts";
 
 /** Where a file's data goes. Blocks are numbered from the start of the layer's data. */
 export type DataPlace =
@@ -22,13 +22,10 @@ export type DataPlace =
  * says of a file depends on where the layer will lie on a disk, and is not written here; except for small files,
  * which are written complete, in batches.
  *
- *     writer.beginFile(…) or writer.beginSparseFile(…); writer.write(bytes)…; writer.endFile(); await writer.drain();
- *     await writer.finish();
- *
- * `write` never waits; callers await `drain` after each chunk of input, which bounds the memory in use.
+ *     writer.beginFile(…) or writer.beginSparseFile(…); writer.write(bytes)…; writer.endFile();
+ *     writer.finish();
  */
 export class DataWriter {
-  readonly #output: OutputFile;
   readonly #data: RunWriter;
   readonly #small = new SmallFiles();
   readonly #start: number;
@@ -37,13 +34,12 @@ export class DataWriter {
   #current: OpenFile | undefined;
 
   /**
-   * @param fd a file open for writing; the caller closes it, after `finish` or `abort`.
+   * @param fd a file open for writing; the caller closes it.
    * @param start where the layer's data begins in that file, in bytes: the start of a block.
    * @param onPlaced told about each batch of small files; positions are bytes from the start of the layer's data.
    */
   constructor(fd: number, start: number, onPlaced: (placed: readonly Placed[]) => void) {
-    this.#output = new OutputFile(fd);
-    this.#data = new RunWriter(this.#output);
+    this.#data = new RunWriter(fd);
     this.#start = start;
     this.#onPlaced = onPlaced;
   }
@@ -89,7 +85,7 @@ export class DataWriter {
     return { kind: "chunks", block, chunkBits, ranges };
   }
 
-  /** The next bytes of the file. They are copied; the caller may reuse them at once. */
+  /** The next bytes of the file. The caller may reuse their memory at once. */
   write(bytes: Uint8Array): void {
     const file = this.#current;
     if (file === undefined || bytes.length > file.left) throw new Error("data outside of a file");
@@ -120,21 +116,10 @@ export class DataWriter {
     this.#onPlaced(placed.map((one) => ({ ...one, position: base + one.position })));
   }
 
-  /** Waits while too much is queued for the disk, and throws what went wrong there. */
-  async drain(): Promise<void> {
-    await this.#output.drain();
-  }
-
   /** Writes all that is left. @returns the length of the data in blocks; the file itself may end earlier. */
-  async finish(): Promise<number> {
+  finish(): number {
     this.flushSmall();
-    await this.#output.drain(true);
     return this.#blocks;
-  }
-
-  /** Waits until nothing writes to the descriptor any more, so that it can be closed. */
-  async abort(): Promise<void> {
-    await this.#output.settle();
   }
 
   #append(blocks: number): number {

@@ -1,6 +1,4 @@
-import { writeSync } from "node:fs";
 import { SmolError } from "../../errors.ts";
-import { diskError } from "../disk.ts";
 import { FileType, type Inode } from "../tree/inode.ts";
 import { encodeMap } from "./chunks.ts";
 import { type DirectoryEntry, writeDirectoryBlock } from "./directory.ts";
@@ -15,11 +13,11 @@ import {
   writeSuperblock,
 } from "./format.ts";
 import { deviceOf, encodeInode } from "./inode.ts";
-import { OutputFile, RunWriter } from "./output.ts";
+import { RunWriter, writeFully } from "./output.ts";
 import { type Planned, planTree } from "./plan.ts";
 
 export interface MetadataTarget {
-  /** A file open for writing; the caller closes it, after the promise is settled. */
+  /** A file open for writing; the caller closes it. */
   readonly fd: number;
   /** The first block of the disk behind all data, and where in the file it goes: bytes. */
   readonly firstBlock: number;
@@ -36,7 +34,7 @@ export interface MetadataTarget {
  *
  * @returns the length of the whole disk, in blocks.
  */
-export async function writeMetadata(root: Inode, target: MetadataTarget): Promise<number> {
+export function writeMetadata(root: Inode, target: MetadataTarget): number {
   const { fd, firstBlock, uuid } = target;
   const plan = planTree(root);
   const inodesBlock = firstBlock + plan.directoryBlocks;
@@ -49,35 +47,28 @@ export async function writeMetadata(root: Inode, target: MetadataTarget): Promis
   }
 
   const start = Buffer.alloc(BLOCK);
-  const output = new OutputFile(fd);
-  const directories = new RunWriter(output);
-  const inodes = new RunWriter(output);
+  const directories = new RunWriter(fd);
+  const inodes = new RunWriter(fd);
   const inodesAt = target.position + plan.directoryBlocks * BLOCK;
   let end = 0;
-  try {
-    for (const planned of plan.planned) {
-      const [head, behind] = encodePlanned(planned, target, directories);
-      if (planned.inode === root) {
-        head.copy(start, ROOT_OFFSET);
-        behind?.copy(start, ROOT_OFFSET + head.length);
-        continue;
-      }
-      inodes.zeros(inodesAt + end, planned.at - end);
-      inodes.append(inodesAt + planned.at, head);
-      end = planned.at + head.length;
-      if (behind !== undefined) inodes.append(inodesAt + end, behind);
-      end += behind?.length ?? 0;
-      if (output.isBehind) await output.drain();
+  for (const planned of plan.planned) {
+    const [head, behind] = encodePlanned(planned, target, directories);
+    if (planned.inode === root) {
+      head.copy(start, ROOT_OFFSET);
+      behind?.copy(start, ROOT_OFFSET + head.length);
+      continue;
     }
-    inodes.zeros(inodesAt + end, plan.inodeBlocks * BLOCK - end);
-    directories.flush();
-    inodes.flush();
-    await output.drain(true);
-  } finally {
-    await output.settle();
+    inodes.zeros(inodesAt + end, planned.at - end);
+    inodes.append(inodesAt + planned.at, head);
+    end = planned.at + head.length;
+    if (behind !== undefined) inodes.append(inodesAt + end, behind);
+    end += behind?.length ?? 0;
   }
+  inodes.zeros(inodesAt + end, plan.inodeBlocks * BLOCK - end);
+  directories.flush();
+  inodes.flush();
   writeSuperblock(start, { inodes: plan.inodes, blocks, chunked: plan.chunked, uuid });
-  writeFully(fd, start);
+  writeFully(fd, start, 0);
   return blocks;
 }
 
@@ -155,14 +146,4 @@ function countDirectories(children: ReadonlyMap<string, Inode>): number {
   let count = 0;
   for (const child of children.values()) if (child.children !== undefined) count++;
   return count;
-}
-
-function writeFully(fd: number, block: Buffer): void {
-  try {
-    for (let done = 0; done < block.length; ) {
-      done += writeSync(fd, block, done, block.length - done, done);
-    }
-  } catch (error) {
-    throw diskError(error);
-  }
 }

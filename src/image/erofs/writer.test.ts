@@ -45,7 +45,6 @@ async function write(files: readonly File[], more?: (recorder: LayerRecorder) =>
         recorder.data(data.subarray(0, middle));
         recorder.data(data.subarray(middle));
         recorder.end();
-        await recorder.drain();
       }
       more?.(recorder);
     };
@@ -210,7 +209,8 @@ describe("sparse files", () => {
       { offset: 3, length: 5 },
       { offset: 2 ** 32 + 1, length: 200_000 },
     ]);
-  });
+    // fsck.erofs reads the holes too.
+  }, 60_000);
 
   test("any runs", async () => {
     const gaps = fc.array(

@@ -1,5 +1,5 @@
 import { readSync } from "node:fs";
-import { BLOCK, MAX_CHUNKS, OutputFile, RunWriter } from "../erofs/index.ts";
+import { BLOCK, MAX_CHUNKS, RunWriter } from "../erofs/index.ts";
 import { limits } from "../limits.ts";
 import { DamagedEntries, EntryDecoder } from "./decode.ts";
 import { encodeEntry, PLACE_BYTES, recordSize, writePlace } from "./encode.ts";
@@ -28,7 +28,6 @@ interface Frame {
 
 /** Writes the entries of a layer in the order of the archive, though the place of small files is known only later. */
 export class EntriesWriter {
-  readonly #output: OutputFile;
   readonly #run: RunWriter;
   #waiting: Frame[] = [];
   #position = HEADER_BYTES;
@@ -36,8 +35,7 @@ export class EntriesWriter {
 
   /** @param fd an empty file, open for writing. */
   constructor(fd: number) {
-    this.#output = new OutputFile(fd);
-    this.#run = new RunWriter(this.#output);
+    this.#run = new RunWriter(fd);
   }
 
   /** Whether it is time for `flush`. */
@@ -73,21 +71,11 @@ export class EntriesWriter {
     this.#waiting = [];
   }
 
-  async drain(): Promise<void> {
-    await this.#output.drain();
-  }
-
   /** Writes what is left. @returns the fields of the head that are known here. */
-  async finish(): Promise<{ entriesBytes: number; frames: number }> {
+  finish(): { entriesBytes: number; frames: number } {
     this.flush();
     this.#run.flush();
-    await this.#output.drain(true);
     return { entriesBytes: this.#position, frames: this.#frames };
-  }
-
-  /** Waits until nothing writes to the descriptor any more. */
-  async abort(): Promise<void> {
-    await this.#output.settle();
   }
 
   #room(size: number): Frame {

@@ -107,32 +107,20 @@ export class LayerRecorder implements TarHandler {
     this.#data.endFile();
   }
 
-  /** Waits while too much is queued for the disk, and throws what went wrong there. */
-  async drain(): Promise<void> {
-    await this.#data.drain();
-    await this.#entries.drain();
-  }
-
   /** Writes what is left. The data file may end before `dataBytes`: there is nothing but zeros. */
-  async finish(): Promise<Recorded> {
-    const dataBytes = (await this.#data.finish()) * BLOCK;
-    const { entriesBytes, frames } = await this.#entries.finish();
+  finish(): Recorded {
+    const dataBytes = this.#data.finish() * BLOCK;
+    const { entriesBytes, frames } = this.#entries.finish();
     this.#finished = true;
     return { entries: this.#count, bytes: this.#bytes, dataBytes, entriesBytes, frames };
   }
 
-  /**
-   * Waits until nothing is written any more, so that the files can be closed. What was not finished does not count
-   * against the limits any more: the layer may be read once more, from elsewhere.
-   */
-  async abort(): Promise<void> {
-    if (!this.#finished) {
-      this.#totals.entries -= this.#count;
-      this.#totals.bytes -= this.#bytes;
-      this.#finished = true;
-    }
-    await this.#data.abort();
-    await this.#entries.abort();
+  /** What was not finished does not count against the limits any more: the layer may be read again, from elsewhere. */
+  close(): void {
+    if (this.#finished) return;
+    this.#totals.entries -= this.#count;
+    this.#totals.bytes -= this.#bytes;
+    this.#finished = true;
   }
 
   #beginFile(entry: RecordedEntry, attributes: Attributes): void {

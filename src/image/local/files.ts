@@ -1,5 +1,5 @@
 import { errnoOf, SmolError } from "../../errors.ts";
-import { Digester } from "../layer/index.ts";
+import { Digester } from "../blob/index.ts";
 import { splitPath } from "../tree/index.ts";
 import { type ArchiveIndex, missingMember } from "./archive.ts";
 import { FileSource } from "./file-source.ts";

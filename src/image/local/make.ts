@@ -1,5 +1,6 @@
 import { SmolError } from "../../errors.ts";
-import { detectCompression, type LayerExpectations, type Totals, wrongSize } from "../layer/index.ts";
+import { type BlobExpectations, DecoderThreads, detectCompression, wrongSize } from "../blob/index.ts";
+import type { Totals } from "../layer/index.ts";
 import { emptyConfig } from "../oci/index.ts";
 import { hostPlatform } from "../platform.ts";
 import {
@@ -128,25 +129,34 @@ async function fromDirectory(job: Job, path: string): Promise<MadeImage> {
   });
 }
 
+/** Which layer it is, from 1, and of how many. */
+interface Position {
+  readonly layer: number;
+  readonly layers: number;
+}
+
 interface Layer {
   open(): ImageFile;
-  readonly expected: LayerExpectations;
+  readonly expected: BlobExpectations;
 }
 
 /** Unpacks the layers that are not in the cache yet. @returns the digests of their contents. */
 async function unpackLayers(job: Job, totals: Totals, layers: readonly Layer[]): Promise<string[]> {
   const { store, options } = job;
+  using threads = new DecoderThreads();
+  const unpack = (layer: Layer, position: Position) =>
+    unpackOne({ ...job, threads }, totals, layer, position);
   const diffIds: string[] = [];
   for (const [index, layer] of layers.entries()) {
     const { diffId } = layer.expected;
     const position = { layer: index + 1, layers: layers.length };
     if (diffId === undefined) {
-      diffIds.push(await unpackOne(job, totals, layer, position));
+      diffIds.push(await unpack(layer, position));
       continue;
     }
     const lock = await store.lockLayer(diffId, options.signal);
     try {
-      if (store.findLayer(diffId) === undefined) await unpackOne(job, totals, layer, position);
+      if (store.findLayer(diffId) === undefined) await unpack(layer, position);
       diffIds.push(diffId);
     } finally {
       lock.release();
@@ -156,18 +166,18 @@ async function unpackLayers(job: Job, totals: Totals, layers: readonly Layer[]):
 }
 
 async function unpackOne(
-  { store, fresh, options: { signal, onProgress } }: Job,
+  { store, fresh, threads, options: { signal, onProgress } }: Job & { readonly threads: DecoderThreads },
   totals: Totals,
   { open, expected }: Layer,
-  position: { layer: number; layers: number },
+  position: Position,
 ): Promise<string> {
   const file = open();
   try {
     if (expected.size !== undefined && expected.size !== file.size) throw wrongSize(expected.size);
     const event = { kind: "layer", ...position, total: file.size } as const;
     const report = onProgress && ((bytes: number) => onProgress({ ...event, bytes }));
-    const options = { totals, signal, onProgress: report };
-    const { diffId } = await store.unpackLayer(file.read(), expected, options);
+    const options = { threads, totals, signal, onProgress: report };
+    const { diffId } = await store.unpackLayer(file.read(), { ...expected, size: file.size }, options);
     fresh.push(diffId);
     return diffId;
   } finally {

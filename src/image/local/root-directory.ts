@@ -146,7 +146,6 @@ async function copyEntry(
   else {
     record(walk, entry, Number(stat.size));
     walk.recorder.end();
-    await walk.recorder.drain();
   }
   if (identity !== undefined) walk.linked.set(identity, path);
   if (type === "directory" && stat.dev === walk.device) {
@@ -182,7 +181,6 @@ async function copyFile(
         walk.digest.update(chunk);
         walk.bytes += chunk.length;
         recorder.data(chunk);
-        await recorder.drain();
       }
     }
     recorder.end();

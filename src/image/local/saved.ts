@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Compression } from "../layer/index.ts";
+import type { Compression } from "../blob/index.ts";
 import { limits } from "../limits.ts";
 import {
   type Descriptor,

@@ -1,7 +1,6 @@
-import { write } from "node:fs";
 import { SmolError } from "../../errors.ts";
-import { diskError } from "../disk.ts";
-import { decompress } from "../layer/index.ts";
+import { reusing } from "../blob/index.ts";
+import { writeFully } from "../erofs/index.ts";
 import { limits } from "../limits.ts";
 import { attempt } from "../make.ts";
 import { NewFile } from "../newfile.ts";
@@ -20,30 +19,27 @@ export async function spool(
   onProgress: (bytes: number) => void,
 ): Promise<{ source: FileSource; close(): void }> {
   const file = attempt(() => new NewFile(directory));
+  let size = 0;
+  const { Decompressor } = await import("../blob/decompress.ts");
+  const output = reusing((bytes) => {
+    writeFully(file.fd, bytes, size);
+    size += bytes.length;
+    if (size > limits.totalBytes) {
+      throw new SmolError("image.limit", `${name} has more than ${limits.totalBytes} bytes`);
+    }
+  });
+  const decompressor = new Decompressor(output);
   try {
-    let size = 0;
-    for await (const chunk of decompress(stream)) {
-      await append(file.fd, chunk, size);
-      size += chunk.length;
-      if (size > limits.totalBytes) {
-        throw new SmolError("image.limit", `${name} has more than ${limits.totalBytes} bytes`);
-      }
+    for await (const chunk of stream) {
+      decompressor.write(chunk);
       onProgress(size);
     }
+    decompressor.finish();
     return { source: new FileSource(name, file.fd), close: () => file.discard() };
   } catch (error) {
     file.discard();
     throw error;
-  }
-}
-
-async function append(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += await new Promise<number>((resolve, reject) => {
-      write(fd, bytes, done, bytes.length - done, position + done, (error, count) => {
-        if (error === null) resolve(count);
-        else reject(diskError(error));
-      });
-    });
+  } finally {
+    decompressor.close();
   }
 }

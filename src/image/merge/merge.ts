@@ -50,7 +50,7 @@ export class DamagedLayer extends Error {
  * @param layers from the lowest to the highest.
  * @throws SmolError for layers that make no sense together; DamagedLayer
  */
-export async function mergeLayers(layers: readonly MergeLayer[], target: MergeTarget): Promise<Merged> {
+export function mergeLayers(layers: readonly MergeLayer[], target: MergeTarget): Merged {
   const { distinct, end } = placeLayers(layers);
   const tree = new Tree();
   for (const layer of layers) {
@@ -59,7 +59,7 @@ export async function mergeLayers(layers: readonly MergeLayer[], target: MergeTa
     blaming(layer, () => applyLayer(tree, layer.entries(), base));
   }
   const placed = [...distinct.values()];
-  const blocks = await writeMetadata(tree.root, {
+  const blocks = writeMetadata(tree.root, {
     fd: target.fd,
     firstBlock: end,
     position: target.holdsData ? end * BLOCK : BLOCK,

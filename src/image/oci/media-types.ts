@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Compression } from "../layer/index.ts";
+import type { Compression } from "../blob/index.ts";
 import { printable } from "../tree/index.ts";
 
 const indexes = new Set([

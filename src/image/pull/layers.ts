@@ -1,5 +1,6 @@
 import { SmolError } from "../../errors.ts";
 import type { Repository } from "../../registry/index.ts";
+import { DecoderThreads } from "../blob/index.ts";
 import type { Totals } from "../layer/index.ts";
 import type { ManifestLayer } from "../oci/index.ts";
 import type { ImageStore } from "../store/index.ts";
@@ -19,6 +20,7 @@ export interface LayerPull {
 }
 
 interface RunningPull extends LayerPull {
+  readonly threads: DecoderThreads;
   readonly signal: AbortSignal;
   readonly space: SpaceWatch;
 }
@@ -37,10 +39,11 @@ export async function pullLayers(layers: readonly RemoteLayer[], pull: LayerPull
   const signal = pull.signal === undefined ? stop.signal : AbortSignal.any([pull.signal, stop.signal]);
   const waiting = layers.values();
   const space = new SpaceWatch(pull.store.directory);
+  using threads = new DecoderThreads();
   const worker = async () => {
     for (const layer of waiting) {
       if (signal.aborted) return;
-      await pullLayer(layer, { ...pull, signal, space });
+      await pullLayer(layer, { ...pull, threads, signal, space });
     }
   };
   let failure: { error: unknown } | undefined;
@@ -87,7 +90,7 @@ async function fetchLayer(layer: RemoteLayer, pull: RunningPull): Promise<void> 
 
 async function unpack(
   layer: RemoteLayer,
-  { store, repository, totals, signal, space, onPull }: RunningPull,
+  { store, repository, threads, totals, signal, space, onPull }: RunningPull,
   origin: boolean,
 ): Promise<void> {
   const { digest, size } = layer;
@@ -95,5 +98,6 @@ async function unpack(
     space.look(totals.bytes);
     onPull?.({ kind: "layer", digest, bytes, size });
   };
-  await store.unpackLayer(repository.blob(layer, { signal, origin }), layer, { totals, signal, onProgress });
+  const options = { threads, totals, signal, onProgress };
+  await store.unpackLayer(repository.blob(layer, { signal, origin }), layer, options);
 }

@@ -1,6 +1,6 @@
 import { SmolError } from "../../errors.ts";
 import type { Repository } from "../../registry/index.ts";
-import { Digester } from "../layer/index.ts";
+import { Digester } from "../blob/index.ts";
 import { limits } from "../limits.ts";
 import {
   type Descriptor,

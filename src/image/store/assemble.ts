@@ -29,7 +29,7 @@ export interface ImageParts {
  * @throws SmolError `image.layer_damaged` when a layer is not, or not any more, as it was written: it counts as absent
  *   from then on. Others for layers that make no sense together.
  */
-export async function assembleImage(directory: string, parts: ImageParts): Promise<StoredImage> {
+export function assembleImage(directory: string, parts: ImageParts): StoredImage {
   const layers = parts.diffIds.map((diffId) => findLayer(directory, diffId) ?? fail(diffId));
   checkTotals({
     entries: layers.reduce((sum, layer) => sum + layer.entries, 0),
@@ -38,7 +38,7 @@ export async function assembleImage(directory: string, parts: ImageParts): Promi
   const file = attempt(() => new NewFile(directory));
   const open = new Map(layers.map((layer) => [layer.diffId, new LayerOnDisk(directory, layer)]));
   try {
-    const merged = await mergeLayers(
+    const merged = mergeLayers(
       layers.map(({ diffId }) => open.get(diffId) ?? fail(diffId)),
       { fd: file.fd, holdsData: false, identity: parts.id, signal: parts.signal },
     );

@@ -1,19 +1,12 @@
 import { ftruncateSync, mkdirSync } from "node:fs";
-import {
-  encodeHeader,
-  type LayerExpectations,
-  LayerRecorder,
-  type ReadOptions,
-  type Recorded,
-  readLayer,
-  type Totals,
-} from "../layer/index.ts";
+import type { BlobExpectations, DecodeOptions } from "../blob/index.ts";
+import { encodeHeader, LayerRecorder, type Recorded, readLayer, type Totals } from "../layer/index.ts";
 import { attempt } from "../make.ts";
 import { NewFile } from "../newfile.ts";
 import { currentBoot } from "./boot.ts";
 import { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
 
-export interface UnpackOptions extends ReadOptions {
+export interface UnpackOptions extends DecodeOptions {
   /** Counts over all layers of the image; default: this layer alone. */
   readonly totals?: Totals | undefined;
 }
@@ -27,11 +20,11 @@ export interface UnpackOptions extends ReadOptions {
 export async function unpackLayer(
   directory: string,
   source: AsyncIterable<Uint8Array>,
-  expected: LayerExpectations,
+  expected: BlobExpectations,
   options: UnpackOptions,
 ): Promise<StoredLayer> {
   return await recordLayer(directory, true, options.totals, async (recorder) => {
-    return (await readLayer(source, expected, recorder, options)).diffId;
+    return await readLayer(source, expected, recorder, options);
   });
 }
 
@@ -56,10 +49,10 @@ export async function recordLayer(
     const recorder = new LayerRecorder(files, totals ?? { entries: 0, bytes: 0 }, whiteouts);
     try {
       const diffId = await fill(recorder);
-      const recorded = await recorder.finish();
+      const recorded = recorder.finish();
       return attempt(() => keep(directory, diffId, data, entries, recorded));
     } finally {
-      await recorder.abort();
+      recorder.close();
       entries.discard();
     }
   } finally {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
-import type { LayerExpectations, LayerRecorder, Totals } from "../layer/index.ts";
+import type { BlobExpectations } from "../blob/index.ts";
+import type { LayerRecorder, Totals } from "../layer/index.ts";
 import { attempt } from "../make.ts";
 import { sweepLeftovers } from "../newfile.ts";
 import { writeSmallFile } from "../small-file.ts";
@@ -74,7 +75,7 @@ export class ImageStore {
   /** See `unpackLayer` in layer-writer.ts. */
   async unpackLayer(
     source: AsyncIterable<Uint8Array>,
-    expected: LayerExpectations,
+    expected: BlobExpectations,
     options: UnpackOptions = {},
   ): Promise<StoredLayer> {
     const stored = await unpackLayer(this.directory, source, expected, options);
@@ -95,7 +96,7 @@ export class ImageStore {
   async assemble(parts: ImageParts): Promise<Built> {
     const lock = await this.lock(parts.id, parts.signal);
     try {
-      const stored = this.find(parts.id) ?? (await assembleImage(this.directory, parts));
+      const stored = this.find(parts.id) ?? assembleImage(this.directory, parts);
       return { stored, durable: makeDurable(this.directory, stored) };
     } finally {
       lock.release();

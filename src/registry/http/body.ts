@@ -1,6 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import { Transient } from "./failure.ts";
 import { networkError } from "./network-error.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 /**
  * Bytes that are taken from the connection before anybody wants them; a slow reader slows the server down after that.
@@ -40,12 +41,15 @@ export class Body {
   /** No more will come: because of the end, of `cancel`, or of #failure. */
   #ended = false;
   #failure: unknown;
-  /** Something has changed that the other side may wait for. */
-  #changed = Promise.withResolvers<void>();
+  /** Those who wait until something changes: whoever reads, and the pump. */
+  #waiting: (() => void)[] = [];
+  readonly #watch: StallWatch;
 
   constructor(stream: ReadableStream<Uint8Array> | null, context: BodyContext) {
     this.#reader = stream?.getReader();
     this.#context = context;
+    const { url, stallMs } = context;
+    this.#watch = new StallWatch(stallMs, () => this.#break(stalled(url, stallMs)));
     if (this.#reader === undefined) this.#end();
     else void this.#pump(this.#reader);
   }
@@ -61,12 +65,12 @@ export class Body {
       const next = this.#queue.shift();
       if (next !== undefined) {
         this.#queued -= next.byteLength;
-        this.#change();
+        this.#wake();
         return next;
       }
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return undefined;
-      await this.#changed.promise;
+      await this.#change();
     }
   }
 
@@ -119,47 +123,46 @@ export class Body {
     try {
       while (!this.#ended) {
         if (this.#queued >= READ_AHEAD) {
-          await this.#changed.promise;
+          await this.#change();
           continue;
         }
-        const { done, value } = await this.#unlessStalled(reader.read());
+        this.#watch.begin();
+        const { done, value } = await reader.read();
+        this.#watch.pause();
         if (done) this.#end();
         else if (value !== undefined && !this.#ended) {
           this.#queue.push(value);
           this.#queued += value.byteLength;
-          this.#change();
+          this.#wake();
         }
       }
     } catch (error) {
-      if (this.#ended) return;
-      this.#failure = error instanceof Transient ? error : networkError(error, url, proxy);
-      this.#end();
-      this.#context.abort();
-      await reader.cancel().catch(() => {});
+      this.#break(networkError(error, url, proxy));
     }
+  }
+
+  /** Ends the body before its time. */
+  #break(failure: unknown): void {
+    if (this.#ended) return;
+    this.#failure = failure;
+    this.#end();
+    this.#context.abort();
+    this.#reader?.cancel().catch(() => {});
   }
 
   #end(): void {
     this.#ended = true;
+    this.#watch.stop();
     this.#context.release();
-    this.#change();
+    this.#wake();
   }
 
-  #change(): void {
-    const { resolve } = this.#changed;
-    this.#changed = Promise.withResolvers<void>();
-    resolve();
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  async #unlessStalled<T>(reading: Promise<T>): Promise<T> {
-    const { url, stallMs } = this.#context;
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(stalled(url, stallMs)), stallMs);
-    try {
-      return await Promise.race([reading, promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #wake(): void {
+    if (this.#waiting.length > 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 

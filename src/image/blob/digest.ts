@@ -1,5 +1,4 @@
 import { SmolError } from "../../errors.ts";
-import { HashStream } from "./hash-thread.ts";
 
 type Algorithm = "sha256" | "sha512";
 
@@ -31,41 +30,6 @@ export class Digester {
   /** @throws SmolError `image.digest_mismatch` */
   check(what: string): void {
     if (this.digest() !== this.#expected) throw digestMismatch(what, this.#expected);
-  }
-}
-
-/** As `Digester`, for what may be long: the work is done on another thread, if `elsewhere` is set. */
-export class StreamDigester {
-  readonly #expected: string;
-  readonly #algorithm: Algorithm;
-  readonly #hash: Bun.CryptoHasher | HashStream;
-
-  /** @param expected as for `Digester`. */
-  constructor(expected: string, elsewhere: boolean) {
-    this.#expected = expected;
-    this.#algorithm = algorithmOf(expected);
-    this.#hash = elsewhere ? new HashStream(this.#algorithm) : new Bun.CryptoHasher(this.#algorithm);
-  }
-
-  /** Takes the bytes; whoever passes them may use their memory again when this resolves. */
-  async update(bytes: Uint8Array): Promise<void> {
-    await this.#hash.update(bytes);
-  }
-
-  /** Once, at the end. */
-  async digest(): Promise<string> {
-    const hex = this.#hash instanceof HashStream ? await this.#hash.digest() : this.#hash.digest("hex");
-    return `${this.#algorithm}:${hex}`;
-  }
-
-  /** Instead of `digest`. @throws SmolError `image.digest_mismatch` */
-  async check(what: string): Promise<void> {
-    if ((await this.digest()) !== this.#expected) throw digestMismatch(what, this.#expected);
-  }
-
-  /** Always to be called in the end. */
-  close(): void {
-    if (this.#hash instanceof HashStream) this.#hash.close();
   }
 }
 
