@@ -20,13 +20,47 @@ import { printTable } from "./support/table.ts";
  *     bun bench/pull.ts [rounds]
  */
 
+/** How each tool pulls a reference, in a directory of its own where it needs one. */
+type Commands = Record<string, (reference: string, target: string) => string[]>;
+
+const msb = await microsandbox();
+/** Tools that make something bootable. */
+const bootable: Commands = {
+  "msb pull": (reference) => [msb, "pull", "--insecure", "--quiet", reference],
+  "smolvm images pull": (reference) => [program, "images", "pull", "--quiet", reference],
+};
+
+/** Tools that unpack to a directory. */
+function unpackers(layer: "gzip" | "zstd"): Commands {
+  const shell = (script: string) => (reference: string, target: string) => [
+    "sh",
+    "-ec",
+    script,
+    "sh",
+    reference,
+    target,
+  ];
+  const umoci =
+    'skopeo copy -q --src-tls-verify=false "docker://$1" "oci:$2/oci:i"; umoci unpack --image "$2/oci:i" "$2/b"';
+  return {
+    // This version of umoci does not know zstd.
+    ...(layer === "gzip" && { "skopeo copy, umoci unpack": shell(umoci) }),
+    "crane export, tar -x": shell(`mkdir "$2/b"; ${craneProgram()} export "$1" - | tar -xp -C "$2/b" -f -`),
+  };
+}
+
 const rounds = Number(process.argv[2] ?? 5);
 const scratch = new Scratch();
 const registry = await startCraneRegistry();
 try {
   const layers = mixedLayers();
-  for (const tool of ["gzip", "zstd"] as const)
-    await pulls(tool, await pushPacked(registry, packed(layers, tool), tool, `mixed/${tool}:1`));
+  for (const tool of ["gzip", "zstd"] as const) {
+    const archives = packed(layers, tool);
+    const mixed = await pushPacked(registry, archives, tool, `mixed/${tool}:1`);
+    await pulls(`3 layers, ${tool}`, mixed, { ...bootable, ...unpackers(tool) });
+    const single = await pushPacked(registry, archives.slice(0, 1), tool, `single/${tool}:1`);
+    await pulls(`1 layer, ${tool}`, single, bootable);
+  }
   await starts(registry);
   await disk(registry, layers);
 } finally {
@@ -35,19 +69,12 @@ try {
 }
 
 /** Cold pulls, everybody in turn. Before each, its cache and target are removed. */
-async function pulls(layer: "gzip" | "zstd", reference: string): Promise<void> {
+async function pulls(title: string, reference: string, commands: Commands): Promise<void> {
   const target = `${scratch.path}/target`;
   const env = { HOME: target, XDG_CACHE_HOME: `${target}/cache`, MSB_HOME: `${target}/msb`, TMPDIR: target };
-  const shell = (script: string) => ["sh", "-ec", script, "sh", reference, target];
-  const umoci =
-    'skopeo copy -q --src-tls-verify=false "docker://$1" "oci:$2/oci:i"; umoci unpack --image "$2/oci:i" "$2/b"';
-  const tools: Record<string, string[]> = {
-    "msb pull": [await microsandbox(), "pull", "--insecure", "--quiet", reference],
-    "smolvm images pull": [program, "images", "pull", "--quiet", reference],
-    // This version of umoci does not know zstd.
-    ...(layer === "gzip" && { "skopeo copy, umoci unpack": shell(umoci) }),
-    "crane export, tar -x": shell(`mkdir "$2/b"; ${craneProgram()} export "$1" - | tar -xp -C "$2/b" -f -`),
-  };
+  const tools = Object.fromEntries(
+    Object.entries(commands).map(([name, command]) => [name, command(reference, target)]),
+  );
   const clean = () => {
     rmSync(target, { recursive: true, force: true });
     mkdirSync(target);
@@ -84,7 +111,7 @@ async function pulls(layer: "gzip" | "zstd", reference: string): Promise<void> {
   }
   clean();
   const columns = ["", "runs", "median ms", "min ms", "median ratio", "min ratio", "CPU s", "peak MiB"];
-  printTable(`Cold pull of 3 layers, ${layer}, to something bootable or a directory`, columns, rows);
+  printTable(`Cold pull of ${title}, to something bootable or a directory`, columns, rows);
 }
 
 /** The image's share of a start, for a cached image of 5 GB and one of 5 MB. */

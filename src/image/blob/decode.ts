@@ -1,8 +1,11 @@
+import { detectCompression } from "./compression.ts";
+import type { BlobDecoder } from "./decoder.ts";
 import { type BlobExpectations, wrongSize } from "./expected.ts";
 import { reusing } from "./output.ts";
+import type { StreamInThread } from "./stream.ts";
 import type { DecoderThreads } from "./threads.ts";
 
-/** Bytes; a smaller blob is decoded sooner than it is handed over. */
+/** Bytes. */
 const WORTH_A_THREAD = 1024 * 1024;
 
 export interface DecodeOptions {
@@ -29,26 +32,32 @@ export async function decodeBlob(
   { signal, onProgress, threads }: DecodeOptions = {},
 ): Promise<string> {
   const { size } = expected;
-  const elsewhere = (size ?? Number.POSITIVE_INFINITY) < WORTH_A_THREAD ? undefined : threads;
-  const stream = elsewhere?.begin(expected, take) ?? (await openHere(expected, take));
+  let stream: StreamInThread | BlobDecoder | undefined;
+  const open = async (start: Uint8Array) => {
+    if (threads !== undefined && isWorthAThread(start, size)) return threads.begin(expected, take);
+    // Loaded when it is needed: with threads that is only there.
+    const { BlobDecoder } = await import("./decoder.ts");
+    return new BlobDecoder(expected, reusing(take));
+  };
   try {
     let bytes = 0;
     for await (const chunk of source) {
       signal?.throwIfAborted();
       bytes += chunk.length;
       if (size !== undefined && bytes > size) throw wrongSize(size);
+      stream ??= await open(chunk);
       await stream.write(chunk);
       onProgress?.(bytes);
     }
     if (size !== undefined && bytes < size) throw wrongSize(size);
+    stream ??= await open(new Uint8Array(0));
     return await stream.finish();
   } finally {
-    stream.close();
+    stream?.close();
   }
 }
 
-/** What it takes is loaded when it is needed: with threads it is needed only there. */
-async function openHere(expected: BlobExpectations, take: (bytes: Uint8Array) => void) {
-  const { BlobDecoder } = await import("./decoder.ts");
-  return new BlobDecoder(expected, reusing(take));
+/** Whether handing a blob over costs less than it saves: not for a small one, nor for one that is only hashed. */
+function isWorthAThread(start: Uint8Array, size: number = Number.POSITIVE_INFINITY): boolean {
+  return size >= WORTH_A_THREAD && detectCompression(start) !== "none";
 }

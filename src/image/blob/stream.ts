@@ -6,6 +6,8 @@ import type { DecoderWorker } from "./worker.ts";
 /** Memory in which bytes of a blob go to a thread, and how many such pieces of a blob may be on their way. */
 const BUFFER = 256 * 1024;
 const BUFFERS = 4;
+/** What a blob of unknown size counts for when work is shared out. */
+const UNKNOWN_SIZE = 32 * 1024 * 1024;
 
 /** A blob that a thread decodes. */
 export class StreamInThread {
@@ -34,6 +36,7 @@ export class StreamInThread {
     // Whoever does not wait for the result hears of a failure by `write`.
     this.#result.promise.catch(() => {});
     worker.listen(stream, {
+      size: expected.size ?? UNKNOWN_SIZE,
       hear: (message) => this.#hear(message),
       lost: (error) => this.#fail(error),
     });

@@ -3,6 +3,8 @@ import type { AboutStream, FromThread, ToThread } from "./messages.ts";
 
 /** Who wants to know what happens to a stream. */
 export interface StreamListener {
+  /** Bytes of the blob, as far as that is known: how much there is to do. */
+  readonly size: number;
   hear(message: AboutStream): void;
   /** The thread is gone: nothing will be heard any more. */
   lost(error: Error): void;
@@ -23,9 +25,9 @@ export class DecoderWorker {
     this.#worker.addEventListener("close", () => this.#fail("it ended"));
   }
 
-  /** How many streams it decodes. */
+  /** Bytes of the blobs that it decodes; 0 when there are none. */
   get load(): number {
-    return this.#listeners.size;
+    return this.#listeners.values().reduce((sum, { size }) => sum + size, 0);
   }
 
   listen(stream: number, listener: StreamListener): void {

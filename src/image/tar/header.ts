@@ -23,15 +23,12 @@ export function fieldText(block: Buffer, start: number, length: number): string 
   return block.toString("latin1", start, end === -1 || end > start + length ? start + length : end);
 }
 
-const zeros = Buffer.alloc(TAR_BLOCK);
-
 export function isZeroBlock(block: Buffer): boolean {
-  return block[0] === 0 && block.equals(zeros);
+  for (let at = 0; at < TAR_BLOCK; at += 4) if (block.readUInt32LE(at) !== 0) return false;
+  return true;
 }
 
-/** Where the checksum stands, and how long it is. */
 const CHECKSUM = 148;
-const CHECKSUM_BYTES = 8;
 
 /**
  * Reads a header block (POSIX ustar, GNU or the format of Unix version 7).
@@ -47,58 +44,30 @@ export function parseHeader(block: Buffer): Header {
   const prefix = posix ? fieldText(block, 345, 155) : "";
   const typeflag = block.toString("latin1", 156, 157);
   const isDevice = typeflag === "3" || typeflag === "4";
-  const [mode = 0, uid = 0, gid = 0, size = 0, mtime = 0] = parseNumbers(block, numberFields);
-  const [major = 0, minor = 0] = isDevice && (posix || gnu) ? parseNumbers(block, deviceFields) : [];
   return {
     typeflag,
-    size,
+    size: parseNumber(block, 124, 12, "size"),
     name: prefix === "" ? name : `${prefix}/${name}`,
     linkname: fieldText(block, 157, 100),
-    mode,
-    uid,
-    gid,
-    mtime,
-    major,
-    minor,
+    mode: parseNumber(block, 100, 8, "mode"),
+    uid: parseNumber(block, 108, 8, "uid"),
+    gid: parseNumber(block, 116, 8, "gid"),
+    mtime: parseNumber(block, 136, 12, "mtime"),
+    major: isDevice && (posix || gnu) ? parseNumber(block, 329, 8, "devmajor") : 0,
+    minor: isDevice && (posix || gnu) ? parseNumber(block, 337, 8, "devminor") : 0,
   };
 }
 
-type NumberField = readonly [name: string, start: number, length: number];
-
-const numberFields: readonly NumberField[] = [
-  ["mode", 100, 8],
-  ["uid", 108, 8],
-  ["gid", 116, 8],
-  ["size", 124, 12],
-  ["mtime", 136, 12],
-];
-
-const deviceFields: readonly NumberField[] = [
-  ["devmajor", 329, 8],
-  ["devminor", 337, 8],
-];
-
-/** One place that parses for all fields: the compiler copies what is called into each place that calls it. */
-const parseNumbers = (block: Buffer, fields: readonly NumberField[]) =>
-  fields.map(([name, start, length]) => parseNumber(block, start, length, name));
-
 /** The sum of all bytes with the checksum field as blanks; old programs summed signed bytes. */
 function checkSum(block: Buffer): void {
-  const expected = parseNumber(block, CHECKSUM, CHECKSUM_BYTES, "checksum");
-  const unsigned = sumOf(block.subarray(0, SUMMABLE)) + sumOf(block.subarray(SUMMABLE));
-  const field = block.subarray(CHECKSUM, CHECKSUM + CHECKSUM_BYTES);
-  const blanks = CHECKSUM_BYTES * 0x20 - sumOf(field);
-  if (unsigned + blanks === expected) return;
-  const high = (bytes: Buffer) => bytes.reduce((count, byte) => count + (byte >> 7), 0);
-  const signed = unsigned - 256 * (high(block) - high(field));
-  if (signed + blanks !== expected) throw damaged("a header has a wrong checksum");
+  const expected = parseNumber(block, CHECKSUM, 8, "checksum");
+  let unsigned = 0;
+  for (let at = 0; at < TAR_BLOCK; at++) unsigned += block[at] ?? 0;
+  for (let at = CHECKSUM; at < CHECKSUM + 8; at++) unsigned += 0x20 - (block[at] ?? 0);
+  if (unsigned === expected) return;
+  let signed = unsigned;
+  for (let at = 0; at < TAR_BLOCK; at++) {
+    if ((block[at] ?? 0) >= 0x80 && (at < CHECKSUM || at >= CHECKSUM + 8)) signed -= 256;
+  }
+  if (signed !== expected) throw damaged("a header has a wrong checksum");
 }
-
-/** So many bytes can be summed by `sumOf`. */
-const SUMMABLE = 256;
-
-/**
- * The sum of up to 256 bytes, without a loop that would be the hottest of a pull: the lower half of their Adler-32 is
- * their sum and one, modulo 65521 (RFC 1950, section 8.2), which is more than 256 bytes can have.
- */
-const sumOf = (bytes: Uint8Array) => (Bun.hash.adler32(bytes) & 0xffff) - 1;

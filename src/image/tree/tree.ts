@@ -22,12 +22,6 @@ export class Tree {
   /** Directories that no entry describes: they cost memory too. */
   #implied = 0;
 
-  /**
-   * The directory that the last path led to, by its part of the path: most entries stand where the one before stands.
-   * As long as nothing is taken out of the tree, a path that leads somewhere keeps leading there.
-   */
-  #last: { readonly prefix: string; readonly directory: Inode } | undefined;
-
   constructor() {
     this.root.links = 1;
   }
@@ -40,18 +34,11 @@ export class Tree {
    * @throws SmolError `image.bad_entry` when a part of the path is a file, or links lead in circles.
    */
   locate(path: string, make: boolean): Place | undefined {
-    requirePath(path);
-    const slash = path.lastIndexOf("/") + 1;
-    const last = path.slice(slash);
-    if (last !== "" && last !== "." && last !== ".." && this.#last?.prefix === path.slice(0, slash))
-      return { directory: this.#last.directory, name: last };
     const parts = splitPath(path);
     const name = parts.pop();
     if (name === undefined) return { directory: this.root, name: "" };
     const directory = this.#walk(parts, path, make);
-    if (directory === undefined) return undefined;
-    if (name === last) this.#last = { prefix: path.slice(0, slash), directory };
-    return { directory, name };
+    return directory === undefined ? undefined : { directory, name };
   }
 
   /** The inode at a place, if there is one. The last part of a path is never followed. */
@@ -133,7 +120,6 @@ export class Tree {
   #remove({ directory, name }: Place): void {
     const inode = directory.children?.get(name);
     if (inode === undefined) return;
-    this.#last = undefined;
     directory.children?.delete(name);
     const stack = [inode];
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
