@@ -21,6 +21,6 @@ export function selfCommand(role: Role): { command: [string, ...string[]]; env: 
 
 /** Starts a thread of this process in a role. What is sent to it before it says something may be lost. */
 export function startThread(role: ThreadRole): Worker {
-  const program = Bun.isStandaloneExecutable ? Bun.main : new URL("./main.ts", import.meta.url).pathname;
+  const program = Bun.isStandaloneExecutable ? Bun.main : `${import.meta.dir}/main.ts`;
   return new Worker(program, { argv: [role] });
 }

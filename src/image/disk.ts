@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { errnoOf, messageOf, SmolError } from "../errors.ts";
 
 /** Turns a failed write to the cache into the error that users see. Errors of our own pass unchanged. */
@@ -20,4 +21,19 @@ export function diskError(error: unknown): SmolError {
     );
   }
   return new SmolError("image.write_failed", `cannot write the image: ${messageOf(error)}`, { cause: error });
+}
+
+/**
+ * Writes all bytes at a position of a file, and waits for the system to take them, which is a copy in its memory.
+ *
+ * @throws SmolError `image.no_space` and others
+ */
+export function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+    }
+  } catch (error) {
+    throw diskError(error);
+  }
 }

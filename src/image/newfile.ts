@@ -7,11 +7,11 @@ import {
   renameSync,
   statSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { basename, dirname } from "node:path";
 import { flock, linkDescriptor } from "../../ffi/libc.ts";
 import { errnoOf } from "../errors.ts";
+import { writeFully } from "./disk.ts";
 
 /** O_TMPFILE is a flag of its own plus O_DIRECTORY, whose number depends on the architecture. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
@@ -38,11 +38,9 @@ export class NewFile {
     flock(this.fd, "exclusive", false);
   }
 
-  /** Writes bytes at a position. @throws the error of pwrite(2) */
+  /** Writes bytes at a position. @throws SmolError `image.no_space` and others */
   writeAt(bytes: Uint8Array, position: number): void {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
-    }
+    writeFully(this.fd, bytes, position);
   }
 
   /** Gives the file its name, in the place of whatever has it now, and closes it. */

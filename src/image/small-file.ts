@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { NewFile } from "./newfile.ts";
 
@@ -6,8 +5,7 @@ import { NewFile } from "./newfile.ts";
 export function writeSmallFile(path: string, text: string): void {
   const file = new NewFile(dirname(path));
   try {
-    const bytes = Buffer.from(text);
-    for (let done = 0; done < bytes.length; ) done += writeSync(file.fd, bytes, done, bytes.length - done);
+    file.writeAt(Buffer.from(text), 0);
     file.commit(path);
   } finally {
     file.discard();

@@ -159,6 +159,20 @@ for (const place of ["here", "in a thread"] as const) {
       }
     });
 
+    test("stops at once, however much may still come out of what is there", async () => {
+      // 100 MB, in 100 KB.
+      const bomb = pack.gzip(Buffer.alloc(100_000_000));
+      const stop = new AbortController();
+      let pieces = 0;
+      const take = () => {
+        pieces++;
+        stop.abort(new Error("stop"));
+      };
+      const decoding = decodeBlob(chunksOf(bomb, bomb), {}, take, { ...where(), signal: stop.signal });
+      await expect(decoding).rejects.toThrow("stop");
+      expect(pieces).toBe(1);
+    });
+
     test("of many blobs at once, some given up, does not mix them", async () => {
       const kinds = ["gzip", "zstd", "none"] as const;
       const running = Array.from({ length: 24 }, async (_, index) => {
@@ -182,6 +196,23 @@ for (const place of ["here", "in a thread"] as const) {
 }
 
 describe("threads", () => {
+  test("hear of a failure with the next bytes, not with the next full buffer", async () => {
+    using mine = new DecoderThreads();
+    const failed = Promise.withResolvers<void>();
+    const stream = mine.begin({}, () => {
+      queueMicrotask(failed.resolve);
+      throw new SmolError("test.taker", "the taker fails");
+    });
+    await stream.write(blob.subarray(0, 900_000));
+    await failed.promise;
+    await expect(stream.write(Buffer.from("x"))).rejects.toThrow("the taker fails");
+    stream.close();
+    // Others go on, in its thread and in others.
+    const taken: Buffer[] = [];
+    await decodeBlob(chunksOf(blob), {}, (bytes) => void taken.push(Buffer.from(bytes)), { threads: mine });
+    expect(Buffer.concat(taken).equals(archive)).toBe(true);
+  });
+
   test("that end take nobody with them", async () => {
     using mine = new DecoderThreads();
     const started = Promise.withResolvers<void>();
@@ -199,7 +230,7 @@ describe("threads", () => {
     const script = `
       import { DecoderThreads, decodeBlob } from ${JSON.stringify(`${import.meta.dir}/index.ts`)};
       using threads = new DecoderThreads();
-      const source = async function* () { yield Buffer.from("abc"); };
+      const source = async function* () { yield Bun.gzipSync(Buffer.from("abc")); };
       console.log(await decodeBlob(source(), {}, () => {}, { threads }));`;
     const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
     expect(await new Response(child.stdout).text()).toBe(`${digest(Buffer.from("abc"))}\n`);

@@ -1,11 +1,8 @@
 import { detectCompression } from "./compression.ts";
-import type { BlobDecoder } from "./decoder.ts";
 import { type BlobExpectations, wrongSize } from "./expected.ts";
-import { reusing } from "./output.ts";
-import type { StreamInThread } from "./stream.ts";
 import type { DecoderThreads } from "./threads.ts";
 
-/** Bytes. */
+/** Bytes of the smallest blob that is handed over. */
 const WORTH_A_THREAD = 1024 * 1024;
 
 export interface DecodeOptions {
@@ -32,13 +29,19 @@ export async function decodeBlob(
   { signal, onProgress, threads }: DecodeOptions = {},
 ): Promise<string> {
   const { size } = expected;
-  let stream: StreamInThread | BlobDecoder | undefined;
-  const open = async (start: Uint8Array) => {
-    if (threads !== undefined && isWorthAThread(start, size)) return threads.begin(expected, take);
-    // Loaded when it is needed: with threads that is only there.
-    const { BlobDecoder } = await import("./decoder.ts");
-    return new BlobDecoder(expected, reusing(take));
+  // A few bytes of a blob can become a great many: whoever stops does not wait for them.
+  const takeUnlessStopped = (piece: Uint8Array) => {
+    signal?.throwIfAborted();
+    take(piece);
   };
+  const open = async (start: Uint8Array): Promise<BlobStream> => {
+    if (threads !== undefined && isWorthAThread(expected, start))
+      return threads.begin(expected, takeUnlessStopped);
+    // Not needed at all where every blob goes to a thread: that is start-up time.
+    const { StreamHere } = await import("./here.ts");
+    return new StreamHere(expected, takeUnlessStopped);
+  };
+  let stream: BlobStream | undefined;
   try {
     let bytes = 0;
     for await (const chunk of source) {
@@ -57,7 +60,18 @@ export async function decodeBlob(
   }
 }
 
+/** A blob that is being decoded, wherever that is. */
+interface BlobStream {
+  /** Takes the next bytes; their memory may be used again when this resolves. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Says that the blob ends here. @returns the digest of the archive, when all of it was taken. */
+  finish(): Promise<string>;
+  /** Always to be called in the end. */
+  close(): void;
+}
+
 /** Whether handing a blob over costs less than it saves: not for a small one, nor for one that is only hashed. */
-function isWorthAThread(start: Uint8Array, size: number = Number.POSITIVE_INFINITY): boolean {
-  return size >= WORTH_A_THREAD && detectCompression(start) !== "none";
+function isWorthAThread({ size, compression }: BlobExpectations, start: Uint8Array): boolean {
+  const isLarge = size === undefined || size >= WORTH_A_THREAD;
+  return isLarge && (compression ?? detectCompression(start)) !== "none";
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { SmolError } from "../../errors.ts";
 import { Decompressor } from "./decompress.ts";
 import { type Compression, detectCompression, reusing } from "./index.ts";
+import { PIECE } from "./output.ts";
 
 const data = Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * at) & 0xff));
 const gzip = gzipSync(data);
@@ -48,6 +49,23 @@ describe("streams", () => {
     expect(run([gzip, gzip]).equals(twice)).toBe(true);
     expect(run([Buffer.concat([skippable, zstd, skippable, zstd])]).equals(twice)).toBe(true);
     expect(run([])).toHaveLength(0);
+  });
+
+  test("members and frames that end where a piece ends, or are empty", () => {
+    const sizes = [0, 1, PIECE - 1, PIECE, PIECE + 1];
+    const parts = new Map(sizes.map((size) => [size, Buffer.alloc(size, size % 251)]));
+    for (const pack of [gzipSync, zstdCompressSync]) {
+      for (const first of parts.values()) {
+        for (const second of parts.values()) {
+          const whole = Buffer.concat([pack(first), pack(Buffer.alloc(0)), pack(second)]);
+          const expected = Buffer.concat([first, second]);
+          for (const cut of [0, 10, pack(first).length, whole.length - 1]) {
+            expect(run([whole.subarray(0, cut), whole.subarray(cut)]).equals(expected)).toBe(true);
+          }
+          expect(refusal(whole.subarray(0, -1))).toContain("image.bad_layer");
+        }
+      }
+    }
   });
 
   test("cut into single bytes", () => {

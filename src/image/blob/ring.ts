@@ -35,6 +35,13 @@ export class RingReader {
     this.#tell(this.#next);
   }
 
+  /** Makes it as new, when the other side is done with it. */
+  reset(): this {
+    this.#next = 0;
+    this.#tell(0);
+    return this;
+  }
+
   /** Wakes the other side up: it gives up. */
   abandon(): void {
     this.#tell(ABANDONED);
@@ -72,21 +79,10 @@ export class RingOutput implements Output {
     }
   }
 
-  /** @throws Abandoned */
+  /** Only what is in the last `room`: what is not compressed is not worth a ring. */
   take(bytes: Uint8Array): void {
-    if (bytes.buffer === this.#pieces) {
-      this.#pass(bytes.length);
-      return;
-    }
-    for (let done = 0; done < bytes.length; done += PIECE) {
-      const part = bytes.subarray(done, done + PIECE);
-      this.room().set(part);
-      this.#pass(part.length);
-    }
-  }
-
-  #pass(length: number): void {
+    if (bytes.buffer !== this.#pieces) throw new Error("bytes from elsewhere");
     this.#filled++;
-    this.#send(length);
+    this.#send(bytes.length);
   }
 }

@@ -9,29 +9,39 @@ const BUFFERS = 4;
 /** What a blob of unknown size counts for when work is shared out. */
 const UNKNOWN_SIZE = 32 * 1024 * 1024;
 
+/** Memory of streams that came to their end, for others. */
+export interface SpareMemory {
+  readonly rings: RingReader[];
+  readonly buffers: SharedArrayBuffer[];
+}
+
 /** A blob that a thread decodes. */
 export class StreamInThread {
   readonly #stream: number;
   readonly #worker: DecoderWorker;
   readonly #take: (bytes: Uint8Array) => void;
-  readonly #ring = new RingReader();
+  readonly #memory: SpareMemory;
+  readonly #ring: RingReader;
   readonly #result = Promise.withResolvers<string>();
-  readonly #free: SharedArrayBuffer[] = [];
   /** Being filled. */
   #buffer: SharedArrayBuffer | undefined;
   #length = 0;
   #onTheirWay = 0;
   #waiting: (() => void) | undefined;
   #failure: unknown;
+  #isFinished = false;
 
   constructor(
     stream: number,
     worker: DecoderWorker,
+    memory: SpareMemory,
     expected: BlobExpectations,
     take: (bytes: Uint8Array) => void,
   ) {
     this.#stream = stream;
     this.#worker = worker;
+    this.#memory = memory;
+    this.#ring = memory.rings.pop() ?? new RingReader();
     this.#take = take;
     // Whoever does not wait for the result hears of a failure by `write`.
     this.#result.promise.catch(() => {});
@@ -45,6 +55,7 @@ export class StreamInThread {
 
   /** Takes a copy of the bytes; waits while the thread is behind. @throws what went wrong so far. */
   async write(bytes: Uint8Array): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     for (let done = 0; done < bytes.length; ) {
       this.#buffer ??= await this.#emptyBuffer();
       const count = Math.min(bytes.length - done, BUFFER - this.#length);
@@ -59,12 +70,16 @@ export class StreamInThread {
   async finish(): Promise<string> {
     this.#flush();
     this.#worker.send({ stream: this.#stream, kind: "finish" });
-    return await this.#result.promise;
+    const diffId = await this.#result.promise;
+    this.#isFinished = true;
+    return diffId;
   }
 
   /** Always to be called in the end. */
   close(): void {
-    this.#ring.abandon();
+    // The thread may still be filling the ring of a stream that is given up.
+    if (this.#isFinished) this.#memory.rings.push(this.#ring.reset());
+    else this.#ring.abandon();
     this.#worker.send({ stream: this.#stream, kind: "close" });
     this.#worker.forget(this.#stream);
   }
@@ -76,7 +91,7 @@ export class StreamInThread {
       });
     }
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#free.pop() ?? new SharedArrayBuffer(BUFFER);
+    return this.#memory.buffers.pop() ?? new SharedArrayBuffer(BUFFER);
   }
 
   #flush(): void {
@@ -94,7 +109,7 @@ export class StreamInThread {
         this.#takePiece(message.length);
         break;
       case "taken":
-        this.#free.push(message.buffer);
+        this.#memory.buffers.push(message.buffer);
         this.#onTheirWay--;
         this.#wake();
         break;

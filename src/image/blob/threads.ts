@@ -1,5 +1,5 @@
 import type { BlobExpectations } from "./expected.ts";
-import { StreamInThread } from "./stream.ts";
+import { type SpareMemory, StreamInThread } from "./stream.ts";
 import { DecoderWorker } from "./worker.ts";
 
 /** More would wait for the network, or for whoever takes what comes out. */
@@ -12,17 +12,17 @@ const MAX_THREADS = 4;
  */
 export class DecoderThreads implements Disposable {
   readonly #workers: DecoderWorker[] = [];
-  /** One more than there are processors: large and small layers end at about the same time then. */
+  readonly #memory: SpareMemory = { rings: [], buffers: [] };
   readonly #max = Math.min(navigator.hardwareConcurrency, MAX_THREADS);
   #next = 0;
 
   /**
-   * Begins a blob, on the thread that has the least to do.
+   * Begins a blob, on the thread that has the fewest bytes to do. Not for one that is not compressed.
    *
    * @param take gets the archive piece by piece, in memory that is valid during the call.
    */
   begin(expected: BlobExpectations, take: (bytes: Uint8Array) => void): StreamInThread {
-    return new StreamInThread(this.#next++, this.#idlest(), expected, take);
+    return new StreamInThread(this.#next++, this.#idlest(), this.#memory, expected, take);
   }
 
   /** Ends the threads, whatever they do. */
@@ -31,7 +31,7 @@ export class DecoderThreads implements Disposable {
   }
 
   #idlest(): DecoderWorker {
-    const [first] = this.#workers.toSorted((a, b) => a.load - b.load);
+    const [first] = this.#workers.filter(({ isLost }) => !isLost).sort((a, b) => a.load - b.load);
     if (first !== undefined && (first.load === 0 || this.#workers.length >= this.#max)) return first;
     const worker = new DecoderWorker();
     this.#workers.push(worker);

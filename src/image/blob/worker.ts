@@ -2,7 +2,7 @@ import { startThread } from "../../self.ts";
 import type { AboutStream, FromThread, ToThread } from "./messages.ts";
 
 /** Who wants to know what happens to a stream. */
-export interface StreamListener {
+interface StreamListener {
   /** Bytes of the blob, as far as that is known: how much there is to do. */
   readonly size: number;
   hear(message: AboutStream): void;
@@ -23,6 +23,11 @@ export class DecoderWorker {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromThread>) => this.#hear(data));
     this.#worker.addEventListener("error", ({ message }) => this.#fail(message));
     this.#worker.addEventListener("close", () => this.#fail("it ended"));
+  }
+
+  /** Whether it failed, or was ended. */
+  get isLost(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Bytes of the blobs that it decodes; 0 when there are none. */

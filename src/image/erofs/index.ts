@@ -4,5 +4,5 @@ export { type DataRun, MAX_CHUNK_BITS, MAX_CHUNKS } from "./chunks.ts";
 export { type DataPlace, DataWriter } from "./data.ts";
 export { BLOCK, BLOCK_BITS, EXTENDED_INODE, MAX_BLOCKS, SLOT } from "./format.ts";
 export { type MetadataTarget, writeMetadata } from "./metadata.ts";
-export { RunWriter, writeFully } from "./output.ts";
+export { RunWriter } from "./output.ts";
 export { isStorable } from "./xattr.ts";

@@ -1,4 +1,5 @@
 import { SmolError } from "../../errors.ts";
+import { writeFully } from "../disk.ts";
 import { FileType, type Inode } from "../tree/inode.ts";
 import { encodeMap } from "./chunks.ts";
 import { type DirectoryEntry, writeDirectoryBlock } from "./directory.ts";
@@ -13,7 +14,7 @@ import {
   writeSuperblock,
 } from "./format.ts";
 import { deviceOf, encodeInode } from "./inode.ts";
-import { RunWriter, writeFully } from "./output.ts";
+import { RunWriter } from "./output.ts";
 import { type Planned, planTree } from "./plan.ts";
 
 export interface MetadataTarget {

@@ -1,27 +1,10 @@
-import { writeSync } from "node:fs";
-import { diskError } from "../disk.ts";
+import { writeFully } from "../disk.ts";
 
 /** What is collected before it is written, and the size of the first buffer: many layers have only a few small files. */
 const BUFFER = 256 * 1024;
 const FIRST_BUFFER = 64 * 1024;
 /** Bytes that come in such a piece are written as they are: copying them together costs more than a system call. */
 const DIRECT = 64 * 1024;
-
-/**
- * Writes all bytes at a position of a file. It waits for the system to take them, which is a copy in memory: whoever
- * cannot wait at all runs on a thread of its own (src/image/unpack).
- *
- * @throws SmolError `image.no_space` and others
- */
-export function writeFully(fd: number, bytes: Uint8Array, position: number): void {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-    }
-  } catch (error) {
-    throw diskError(error);
-  }
-}
 
 const nothing = Buffer.alloc(0);
 

@@ -4,6 +4,7 @@ import { type LayerRecorder, type RecordedEntry, storable } from "../layer/index
 import { limits } from "../limits.ts";
 import type { SparseRun } from "../tar/index.ts";
 import { type Attributes, FileType, printable } from "../tree/index.ts";
+import { Turns } from "../turns.ts";
 import type { ImageProgress } from "../types.ts";
 import { FileSource } from "./file-source.ts";
 import { OpenDirectory } from "./open-directory.ts";
@@ -30,6 +31,8 @@ interface Walk extends WalkOptions {
   readonly digest: Bun.CryptoHasher;
   files: number;
   bytes: number;
+  /** Small files are read and written without waiting for anything. */
+  readonly turns: Turns;
 }
 
 /**
@@ -56,6 +59,7 @@ export async function readRootDirectory(
     digest: new Bun.CryptoHasher("sha256"),
     files: 0,
     bytes: 0,
+    turns: new Turns(),
   };
   try {
     const attributes = attributesOf(root, directory, ".");
@@ -92,6 +96,7 @@ async function copyDirectory(
       );
     }
     for (const name of attempt(walk, path, () => directory.names())) {
+      await walk.turns.give();
       walk.signal?.throwIfAborted();
       const childPath = `${path}/${name}`;
       const stat = attempt(walk, childPath, () => directory.stat(name));

@@ -1,9 +1,10 @@
 import { SmolError } from "../../errors.ts";
 import { reusing } from "../blob/index.ts";
-import { writeFully } from "../erofs/index.ts";
+import { writeFully } from "../disk.ts";
 import { limits } from "../limits.ts";
 import { attempt } from "../make.ts";
 import { NewFile } from "../newfile.ts";
+import { slices, Turns } from "../turns.ts";
 import { FileSource } from "./file-source.ts";
 
 /**
@@ -18,9 +19,10 @@ export async function spool(
   directory: string,
   onProgress: (bytes: number) => void,
 ): Promise<{ source: FileSource; close(): void }> {
-  const file = attempt(() => new NewFile(directory));
-  let size = 0;
   const { Decompressor } = await import("../blob/decompress.ts");
+  const file = attempt(() => new NewFile(directory));
+  const turns = new Turns();
+  let size = 0;
   const output = reusing((bytes) => {
     writeFully(file.fd, bytes, size);
     size += bytes.length;
@@ -31,7 +33,10 @@ export async function spool(
   const decompressor = new Decompressor(output);
   try {
     for await (const chunk of stream) {
-      decompressor.write(chunk);
+      for (const slice of slices(chunk)) {
+        decompressor.write(slice);
+        await turns.give();
+      }
       onProgress(size);
     }
     decompressor.finish();

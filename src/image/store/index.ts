@@ -14,7 +14,6 @@ export {
 export { removeIfThere, removeLayer } from "./drop.ts";
 export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
 export { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
-
 export type { HeldLock } from "./lock.ts";
 export {
   type Fingerprint,
