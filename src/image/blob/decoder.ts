@@ -1,13 +1,14 @@
 import { SmolError } from "../../errors.ts";
 import { limits } from "../limits.ts";
 import { Decompressor } from "./decompress.ts";
-import { Digester, digestMismatch } from "./digest.ts";
+import { Digester } from "./digest.ts";
 import type { BlobExpectations } from "./expected.ts";
 import type { Output } from "./output.ts";
 
 /** Decodes one blob as its bytes come in: decompresses it and computes both digests, in one run over each piece. */
 export class BlobDecoder {
-  readonly #diffId: string | undefined;
+  /** Whether the digest of the archive was promised. */
+  readonly #isKnown: boolean;
   readonly #blob: Digester | undefined;
   readonly #archive: Digester;
   readonly #decompressor: Decompressor;
@@ -15,7 +16,7 @@ export class BlobDecoder {
 
   /** @param output gets the archive. */
   constructor({ digest, diffId, compression }: BlobExpectations, output: Output) {
-    this.#diffId = diffId;
+    this.#isKnown = diffId !== undefined;
     // Of a layer that is not compressed, blob and archive are the same bytes: one digest is enough.
     const isOne = compression === "none" && digest === diffId;
     this.#blob = digest === undefined || isOne ? undefined : new Digester(digest);
@@ -42,11 +43,8 @@ export class BlobDecoder {
     // What is wrong with the archive is explained best by a blob that is not the right one.
     this.#blob?.check("a layer");
     this.#decompressor.finish();
-    const computed = this.#archive.digest();
-    if (this.#diffId !== undefined && computed !== this.#diffId) {
-      throw digestMismatch("a layer's contents", this.#diffId);
-    }
-    return computed;
+    if (this.#isKnown) this.#archive.check("a layer's contents");
+    return this.#archive.digest();
   }
 
   /** Always to be called in the end. */

@@ -34,7 +34,7 @@ export class Digester {
 }
 
 /** What comes in is not what was promised. */
-export function digestMismatch(what: string, expected: string): SmolError {
+function digestMismatch(what: string, expected: string): SmolError {
   return new SmolError("image.digest_mismatch", `${what} is not what its digest promises: ${expected}`, {
     hint: "the image is damaged or was tampered with: fetch or export it again",
   });
