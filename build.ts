@@ -1,13 +1,13 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
-import { libkrun } from "./ffi/libkrun/build.ts";
-import { assemble } from "./rootfs/assemble.ts";
-import { baseImage } from "./rootfs/base.ts";
-import { diskTemplate } from "./rootfs/disks.ts";
-import { canRunKrun, ensureQemu } from "./rootfs/engines.ts";
-import { root } from "./rootfs/host.ts";
-import { kernel } from "./rootfs/kernel.ts";
-import { printSizes } from "./rootfs/sizes.ts";
-import { systemImage } from "./rootfs/system.ts";
+import { assemble } from "./build/assemble.ts";
+import { canRunKrun, ensureQemu } from "./build/engines.ts";
+import { root } from "./build/host.ts";
+import { printSizes } from "./build/sizes.ts";
+import { baseImage } from "./recipes/base/base.ts";
+import { diskTemplate } from "./recipes/disks/disks.ts";
+import { kernel } from "./recipes/kernel/prebuilt.ts";
+import { libkrun } from "./recipes/libkrun/libkrun.ts";
+import { systemImage } from "./recipes/system/system.ts";
 import type { AssetName } from "./src/assets/types.ts";
 
 /**

@@ -51,7 +51,7 @@ describe("SPECIFICATION.md", () => {
 });
 
 test("every link between the papers leads somewhere", () => {
-  for (const paper of filesOf("{*.md,docs/*.md,rootfs/*.md}")) {
+  for (const paper of filesOf("{*.md,docs/*.md,recipes/**/*.md}")) {
     const folder = paper.includes("/") ? `${paper.slice(0, paper.lastIndexOf("/"))}/` : "";
     for (const [, target] of read(paper).matchAll(/\]\(([^)#:]+)\)/g)) {
       expect(read(`${folder}${target}`).length, `${paper}: ${target}`).toBeGreaterThan(0);

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { readDynamic } from "../../rootfs/elf.ts";
-import { writeErofs } from "../../rootfs/erofs.ts";
-import { EPOCH_SECONDS, multiarch, run } from "../../rootfs/host.ts";
-import { kernel } from "../../rootfs/kernel.ts";
-import { type TarEntry, writeTar } from "../../rootfs/tar.ts";
+import { readDynamic } from "../../build/elf.ts";
+import { writeErofs } from "../../build/erofs.ts";
+import { EPOCH_SECONDS, multiarch, run } from "../../build/host.ts";
+import { type TarEntry, writeTar } from "../../build/tar.ts";
+import { kernel } from "../../recipes/kernel/prebuilt.ts";
 
 /**
  * The floor for the qemu engine: QEMU with the kernel of smolvm's guests, whose init starts a Bun program that prints

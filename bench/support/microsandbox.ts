@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { architecture, run, say } from "../../rootfs/host.ts";
-import { part } from "../../rootfs/parts.ts";
+import { architecture, run, say } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 
 /** What the npm registry says of the packages that hold the programs (`dist.integrity`). */
 const packages = {

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
-import { run, say, sha256File } from "../../rootfs/host.ts";
-import { part } from "../../rootfs/parts.ts";
+import { run, say, sha256File } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 
 const wheel = {
   package: "smolmachines",

@@ -1,5 +1,5 @@
 import { closeSync, readFileSync, writeFileSync } from "node:fs";
-import { run } from "../../rootfs/host.ts";
+import { run } from "../../build/host.ts";
 import { emulatedClockParameters } from "../../src/engine/qemu/clock.ts";
 import { labParts, makeExt4 } from "./parts.ts";
 import { withScratch } from "./scratch.ts";

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { run, say } from "../../rootfs/host.ts";
+import { run, say } from "../../build/host.ts";
 
 /** Puts roots together from Debian packages without being root: downloaded and unpacked, none of their scripts run. */
 

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, mkdirSync, openSync, truncateSync } from "node:fs";
-import { distribution, distributionSources } from "../../rootfs/apt.ts";
-import { run } from "../../rootfs/host.ts";
-import { kernel } from "../../rootfs/kernel.ts";
-import { part } from "../../rootfs/parts.ts";
+import { distribution, distributionSources } from "../../build/apt.ts";
+import { run } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
+import { kernel } from "../../recipes/kernel/prebuilt.ts";
 import { unpackRoot } from "./packages.ts";
 
 /** What the lab is made of, each made once and kept in the build's cache. */

@@ -95,8 +95,8 @@ function makeArchive(directory: string): void {
 
 /** A statically linked busybox, out of the Debian package of that name. */
 async function staticBusybox(): Promise<string> {
-  const { distributionSources, extractPackages, resolvePackages } = await import("../../rootfs/apt.ts");
-  const { part } = await import("../../rootfs/parts.ts");
+  const { distributionSources, extractPackages, resolvePackages } = await import("../../build/apt.ts");
+  const { part } = await import("../../build/parts.ts");
   const sources = await distributionSources();
   const packages = await resolvePackages(["busybox-static"], sources);
   const pins = packages.map(({ sha256 }) => sha256);

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cacheRoot } from "../../../rootfs/host.ts";
+import { cacheRoot } from "../../../build/host.ts";
 import { type Server, serverDirectory, startServer } from "./server.ts";
 import { tool } from "./tool.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { installNewest, withLists } from "../../rootfs/apt.ts";
-import { run } from "../../rootfs/host.ts";
+import { installNewest, withLists } from "../../build/apt.ts";
+import { run } from "../../build/host.ts";
 
 /** Finds a cargo that is new enough for the crate, or installs one from the distribution. */
 

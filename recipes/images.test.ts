@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { cacheRoot, root, run } from "../build/host.ts";
+import { pack } from "../build/pack.ts";
+import { part } from "../build/parts.ts";
 import { unpack } from "../src/assets/unpack.ts";
-import { cacheRoot, root, run } from "./host.ts";
-import { pack } from "./pack.ts";
-import { part } from "./parts.ts";
 
 /** Recipes are run for real, twice, in empty caches that share only the downloaded packages. */
 
@@ -35,9 +35,9 @@ async function makePart(name: string, expression: string): Promise<string> {
 
 describe("made twice, the same bytes", () => {
   const recipes: Record<string, [expression: string, file: string]> = {
-    system: [`(await import("${root}/rootfs/system.ts")).systemImage()`, "system.erofs"],
-    kernel: [`(await import("${root}/rootfs/kernel.ts")).kernel()`, "kernel"],
-    overlay: [`(await import("${root}/rootfs/disks.ts")).diskTemplate("overlay")`, "overlay.ext4"],
+    system: [`(await import("${root}/recipes/system/system.ts")).systemImage()`, "system.erofs"],
+    kernel: [`(await import("${root}/recipes/kernel/prebuilt.ts")).kernel()`, "kernel"],
+    overlay: [`(await import("${root}/recipes/disks/disks.ts")).diskTemplate("overlay")`, "overlay.ext4"],
   };
   for (const [name, [expression, file]] of Object.entries(recipes)) {
     test(name, async () => {
@@ -53,7 +53,7 @@ describe("made twice, the same bytes", () => {
 test("the disk templates are clean to e2fsck, the largest too, and come back whole from their packing", async () => {
   const directory = await makePart(
     "storage",
-    `(await import("${root}/rootfs/disks.ts")).diskTemplate("storage")`,
+    `(await import("${root}/recipes/disks/disks.ts")).diskTemplate("storage")`,
   );
   const made = `${directory}/storage.ext4`;
   const { path: file, ...asset } = await pack("test-storage", made, "fast");

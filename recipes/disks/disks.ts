@@ -1,8 +1,8 @@
 import { closeSync, openSync, truncateSync, writeFileSync } from "node:fs";
-import { ensureInstalled } from "./apt.ts";
-import { writeComponents } from "./components.ts";
-import { EPOCH_SECONDS, run } from "./host.ts";
-import { part } from "./parts.ts";
+import { ensureInstalled } from "../../build/apt.ts";
+import { writeComponents } from "../../build/components.ts";
+import { EPOCH_SECONDS, run } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 
 /**
  * Formatted disks that every machine's own start out as copies of: sparse files with a few hundred kilobytes of data.

@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { ensureInstalled } from "../../rootfs/apt.ts";
-import { type Component, type LicenceText, writeComponents } from "../../rootfs/components.ts";
-import { cacheRoot, run, say, sha256File } from "../../rootfs/host.ts";
-import { part } from "../../rootfs/parts.ts";
+import { ensureInstalled } from "../../build/apt.ts";
+import { type Component, type LicenceText, writeComponents } from "../../build/components.ts";
+import { cacheRoot, run, say, sha256File } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 import { type Cargo, findCargo } from "./cargo.ts";
 
 /** Builds `libkrun.so.1` out of the crate in this folder; every crate is pinned by Cargo.lock. */

@@ -8,14 +8,14 @@ import {
   extractPackages,
   resolvePackages,
   withFreshLists,
-} from "./apt.ts";
-import { writeComponents } from "./components.ts";
-import { debianComponent, debianLicences } from "./debian-licences.ts";
-import { readDynamic } from "./elf.ts";
-import { writeErofs } from "./erofs.ts";
-import { EPOCH_SECONDS, multiarch, root, run, sha256 } from "./host.ts";
-import { part } from "./parts.ts";
-import { type TarEntry, writeTar } from "./tar.ts";
+} from "../../build/apt.ts";
+import { writeComponents } from "../../build/components.ts";
+import { debianComponent, debianLicences } from "../../build/debian-licences.ts";
+import { readDynamic } from "../../build/elf.ts";
+import { writeErofs } from "../../build/erofs.ts";
+import { EPOCH_SECONDS, multiarch, root, run, sha256 } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
+import { type TarEntry, writeTar } from "../../build/tar.ts";
 
 /**
  * The system image: what a guest runs before and beside the workload, the same for every machine. `/init` (our own C,

@@ -1,5 +1,5 @@
-import { distribution } from "./apt.ts";
-import { asRoot, EPOCH_SECONDS, run, say } from "./host.ts";
+import { distribution } from "../../build/apt.ts";
+import { asRoot, EPOCH_SECONDS, run, say } from "../../build/host.ts";
 
 /** Puts a root filesystem together from Debian packages, with mmdebstrap, as a tar archive. */
 

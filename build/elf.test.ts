@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { wrapElf } from "../recipes/kernel/prebuilt.ts";
 import { readDynamic } from "./elf.ts";
-import { wrapElf } from "./kernel.ts";
 
 /** What readelf (binutils) says of a file. */
 function readelf(option: string, path: string): string {

@@ -1,9 +1,15 @@
-import { distribution, distributionSources, ensureInstalled, isAvailable, resolvePackages } from "./apt.ts";
+import {
+  distribution,
+  distributionSources,
+  ensureInstalled,
+  isAvailable,
+  resolvePackages,
+} from "../../build/apt.ts";
+import { type Component, writeComponents } from "../../build/components.ts";
+import { writeErofs } from "../../build/erofs.ts";
+import { run } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 import { bootstrap, bootstrapRecipe } from "./bootstrap.ts";
-import { type Component, writeComponents } from "./components.ts";
-import { writeErofs } from "./erofs.ts";
-import { run } from "./host.ts";
-import { part } from "./parts.ts";
 
 /**
  * The base image: the userland of a machine that was given no image. The build machine's own release of Debian (or

