@@ -13,6 +13,8 @@ export const StepFlag = {
   optional: 8,
   /** Only where nothing is there, a link included; else the step is skipped. */
   ifAbsent: 16,
+  /** Only where the target is missing or an empty directory (no link); else the step is skipped and noted. */
+  emptyOnly: 32,
 } as const;
 
 /** Flags of mount(2), linux/mount.h. */

@@ -1,0 +1,60 @@
+import { MountFlag, type Step, StepFlag } from "../../guest/steps.ts";
+import { place } from "./places.ts";
+import type { RootDisks } from "./types.ts";
+
+/**
+ * How the overlay joins the image (EROFS, below) and the overlay disk (ext4, above). All options are said, so that a disk written under
+ * one kernel reads the same under the next, whatever that was configured with.
+ *
+ * - `redirect_dir=on`: a directory of the image can be renamed. The new place names the old one in an attribute.
+ * - `metacopy=on`: chown and chmod of an image's file copy its inode, not its bytes.
+ *
+ *   Both attributes (`trusted.overlay.*`) are followed blindly, so a lower layer that carries them could show any file under any
+ *   name, which is why the kernel's documentation warns of layers from strangers. Ours is an image of a stranger, but who
+ *   writes it, the merge on the host, drops whatever an image says in that namespace, and through the overlay
+ *   the kernel itself refuses or escapes such attributes. So they occur only in the upper layer, where overlayfs wrote them. They make
+ *   that disk useless without the very image it was begun on; the machine holds that image anyway.
+ * - `index=off`: the index ties the upper layer to the identity of the filesystem below (UUID and file handles). An image that was
+ *   evicted and made again has the same files and another identity. The price is docker's: a hard link in the image
+ *   is broken by writing to one of its names.
+ * - `xino=off`: else inode numbers carry the layer in their upper bits, and programs of 32 bits fail to stat (EOVERFLOW).
+ */
+const overlayOptions = "redirect_dir=on,metacopy=on,index=off,xino=off";
+
+/** What an ext4 does when it finds itself damaged: no more harm, and the next start checks it. */
+const DISK_OPTIONS = "errors=remount-ro";
+
+/** Mounts an ext4 of the machine; the host may have made its disk larger than the filesystem was. */
+export function mountDisk(device: string, path: string): Step[] {
+  return [
+    { kind: "mount", source: device, path, type: "ext4", data: DISK_OPTIONS, flags: StepFlag.makeDirectory },
+    { kind: "grow", path, flags: StepFlag.optional },
+  ];
+}
+
+/** Mounts image and overlay disk and joins them at `place.root`. */
+export function mountLayers(disks: RootDisks): Step[] {
+  const upper = `${place.overlay}/upper`;
+  const work = `${place.overlay}/work`;
+  return [
+    {
+      kind: "mount",
+      source: disks.image,
+      path: place.image,
+      type: "erofs",
+      mountFlags: MountFlag.readOnly,
+      flags: StepFlag.makeDirectory,
+    },
+    ...mountDisk(disks.overlay, place.overlay),
+    { kind: "mkdir", path: upper, mode: 0o755 },
+    { kind: "mkdir", path: work, mode: 0o755 },
+    {
+      kind: "mount",
+      source: "overlay",
+      path: place.root,
+      type: "overlay",
+      data: `lowerdir=${place.image},upperdir=${upper},workdir=${work},${overlayOptions}`,
+      flags: StepFlag.makeDirectory,
+    },
+  ];
+}

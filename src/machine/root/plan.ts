@@ -1,0 +1,45 @@
+import { type Step, StepFlag } from "../../guest/steps.ts";
+import { makeDevices } from "./devices.ts";
+import { attachEtc, hostnameOf, writeEtc } from "./etc.ts";
+import { attachRun, mountRun } from "./init-system.ts";
+import { mountKernel } from "./kernel-mounts.ts";
+import { mountLayers } from "./layers.ts";
+import { keptMemory, pidsMax } from "./limits.ts";
+import { MAIN_ROOT, place } from "./places.ts";
+import { setKernel } from "./settings.ts";
+import { attachStorage, mountStorage } from "./storage.ts";
+import type { RootInput, RootPlan } from "./types.ts";
+
+/**
+ * What the guest's agent does to make the machine's root. Everything that an image can influence comes behind `enter`: there no
+ * link of the image leads anywhere but into the image.
+ */
+export function planRoot(input: RootInput): RootPlan {
+  const { initSystem, memoryMib } = input;
+  const hostname = hostnameOf(input.name);
+  return {
+    name: MAIN_ROOT,
+    hostname,
+    steps: [
+      ...setKernel(memoryMib),
+      ...mountLayers(input.disks),
+      ...mountStorage(input.disks.storage),
+      ...writeEtc(hostname),
+      ...(initSystem ? mountRun() : []),
+      { kind: "enter", path: place.root },
+      ...mountKernel(initSystem),
+      ...makeDevices(input.terminal),
+      ...(initSystem ? attachRun() : []),
+      ...attachEtc(),
+      ...attachStorage(input.bare),
+      ...input.volumes.map(makeVolume),
+    ],
+    cgroup: [`pids.max=${pidsMax(memoryMib)}`],
+    keptMemory: keptMemory(memoryMib),
+  };
+}
+
+/** As WORKDIR: made where it is missing. What the image itself makes impossible is left to the program to complain about. */
+function makeVolume(path: string): Step {
+  return { kind: "mkdir", path, mode: 0o755, flags: StepFlag.optional };
+}

@@ -1,0 +1,53 @@
+import { type Step, StepFlag } from "../../guest/steps.ts";
+import { mountDisk } from "./layers.ts";
+import { place, slot } from "./places.ts";
+
+/** On the system's side: mounts the storage disk, with its directory for /workspace. */
+export function mountStorage(device: string): Step[] {
+  return [
+    ...mountDisk(device, place.storage),
+    { kind: "mkdir", path: place.workspace, mode: 0o755 },
+    { kind: "hold", path: place.storage, slot: slot.storage },
+    { kind: "hold", path: place.workspace, slot: slot.workspace },
+  ];
+}
+
+/**
+ * Inside: the storage disk is at /storage, a directory of it at /workspace. An image that has something there keeps it: its /workspace
+ * is copied to the disk as long as there is nothing (as docker fills an empty volume), and a file or link, or files at
+ * /storage, stay what they are, with a note. In a bare machine /workspace is a link.
+ */
+export function attachStorage(bare: boolean): Step[] {
+  const storage: Step = {
+    kind: "attach",
+    slot: slot.storage,
+    path: "/storage",
+    flags: StepFlag.makeDirectory | StepFlag.emptyOnly,
+  };
+  if (bare) {
+    return [
+      storage,
+      { kind: "symlink", path: "/workspace", target: "/storage/workspace", flags: StepFlag.ifAbsent },
+    ];
+  }
+  return [
+    { kind: "fill", path: "/workspace", slot: slot.workspace, flags: StepFlag.directoryOnly },
+    storage,
+    {
+      kind: "attach",
+      slot: slot.workspace,
+      path: "/workspace",
+      flags: StepFlag.makeDirectory | StepFlag.directoryOnly,
+    },
+  ];
+}
+
+/** What a user should know about a step that was skipped; undefined for what concerns nobody. */
+export function explainSkipped(step: Step): string | undefined {
+  if (step.kind !== "attach") return undefined;
+  if (step.slot === slot.workspace)
+    return "the image's /workspace is no directory and stays as it is; the storage disk is at /storage";
+  if (step.slot === slot.storage)
+    return "the image has a /storage of its own; of the storage disk only /workspace is there";
+  return undefined;
+}

@@ -1,0 +1,39 @@
+import type { Step } from "../../guest/steps.ts";
+
+/** What a machine's root is made from: decided on the host, before anything of the guest is known. */
+export interface RootInput {
+  /** Of the machine. */
+  readonly name: string;
+  /** Whether the machine has the built-in image and none of the user's. */
+  readonly bare: boolean;
+  /** The image's VOLUME paths, absolute. */
+  readonly volumes: readonly string[];
+  /** Whether the first process is an init system (`isInitSystem`). */
+  readonly initSystem: boolean;
+  /** Whether the first process has a terminal. */
+  readonly terminal: boolean;
+  /** Of the virtual machine. */
+  readonly memoryMib: number;
+  readonly disks: RootDisks;
+}
+
+/** Devices of the guest, e.g. `/dev/vdb`. */
+export interface RootDisks {
+  /** EROFS, read-only. */
+  readonly image: string;
+  /** ext4: what the workload changes. */
+  readonly overlay: string;
+  /** ext4: /storage and /workspace. */
+  readonly storage: string;
+}
+
+/** The `root` verb's fields (docs/protocol.md, "Roots"). */
+export interface RootPlan {
+  readonly name: string;
+  readonly hostname: string;
+  readonly steps: readonly Step[];
+  /** `FILE=VALUE`, for the root's cgroup. */
+  readonly cgroup: readonly string[];
+  /** Bytes of memory that the workload does not get. */
+  readonly keptMemory: number;
+}
