@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { Connection } from "./connection.ts";
 import { encodeFrame, FrameType, ProtocolError } from "./frame.ts";
+import { jsonCodec } from "./json.ts";
 import { type Stream, StreamFailure } from "./stream.ts";
 import {
   connectionPair,
@@ -33,7 +34,7 @@ describe("work on a stream", () => {
       stream.onControl = (message) => void stream.write(2, Buffer.from(JSON.stringify(message)));
       await echo(stream);
     });
-    const stream = opener.open("copy", { a: 1 });
+    const stream = opener.open({ method: "copy", params: { a: 1 } });
     expect(await stream.accepted).toEqual({ pid: 1 });
     stream.control({ type: "resize" });
     const control = await stream.read(2).next();
@@ -45,11 +46,43 @@ describe("work on a stream", () => {
     opener.close();
   });
 
+  test("events come between accept and result, in order", async () => {
+    const { opener } = await connectionPair((stream) => {
+      stream.accept();
+      for (const number of [1, 2]) stream.event({ number });
+      stream.finish("done");
+      stream.event({ number: 3 });
+    });
+    const stream = opener.open({ method: "watch" });
+    const events: unknown[] = [];
+    stream.onEvent = (event) => events.push(event);
+    expect(await stream.result).toBe("done");
+    expect(events).toEqual([{ number: 1 }, { number: 2 }]);
+    opener.close();
+  });
+
+  test("who reads an event may refuse it: that ends the connection with the reason", async () => {
+    const { opener } = await connectionPair((stream) => stream.event({}));
+    const stream = opener.open({ method: "watch" });
+    stream.onEvent = () => {
+      throw new ProtocolError("malformed event");
+    };
+    expect((await opener.closed)?.message).toBe("malformed event");
+    expect(await stream.result.catch((e: Error) => e.message)).toBe("malformed event");
+  });
+
+  test("bytes that are not UTF-8 travel as lone surrogates", async () => {
+    const { opener } = await connectionPair((stream) => stream.finish(stream.request.params));
+    const params = ["\udcff", "a\udc80é", "\ud800"];
+    expect(await opener.open({ method: "m", params }).result).toEqual(params);
+    opener.close();
+  });
+
   test("a failure has a code, a message and a hint", async () => {
     const { opener } = await connectionPair((stream) =>
       stream.fail({ code: "x.y", message: "no", hint: "do" }),
     );
-    const error = await opener.open("m").result.catch((e: unknown) => e);
+    const error = await opener.open({ method: "m" }).result.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(StreamFailure);
     expect(error).toMatchObject({ code: "x.y", message: "no", hint: "do" });
     opener.close();
@@ -59,15 +92,19 @@ describe("work on a stream", () => {
     const { opener } = await connectionPair((stream) =>
       stream.fail({ code: "x", message: "m".repeat(1_000_000) }),
     );
-    expect(await opener.open("m").result.catch((e: Error) => e.message.length)).toBeLessThanOrEqual(4096);
+    expect(
+      await opener.open({ method: "m" }).result.catch((e: Error) => e.message.length),
+    ).toBeLessThanOrEqual(4096);
     opener.close();
   });
 
   test("a request that is too large fails alone", async () => {
     const { opener } = await connectionPair((stream) => stream.finish("fine"));
-    const error = await opener.open("m", "x".repeat(2_000_000)).result.catch((e: unknown) => e);
+    const error = await opener
+      .open({ method: "m", params: "x".repeat(2_000_000) })
+      .result.catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "protocol.too_large" });
-    expect(await opener.open("m").result).toBe("fine");
+    expect(await opener.open({ method: "m" }).result).toBe("fine");
     opener.close();
   });
 
@@ -80,7 +117,7 @@ describe("work on a stream", () => {
       while (!cancelled) await stream.write(1, new Uint8Array(100_000));
       stream.finish("cancelled");
     });
-    const stream = opener.open("flood");
+    const stream = opener.open({ method: "flood" });
     await Bun.sleep(50);
     stream.cancel();
     expect(await stream.result).toBe("cancelled");
@@ -90,16 +127,18 @@ describe("work on a stream", () => {
   test("the end of the connection ends every stream on both sides", async () => {
     const ended: string[] = [];
     const { opener, server } = await connectionPair((stream) => {
-      stream.onCancel = () => ended.push(stream.method);
+      stream.onCancel = () => ended.push(stream.request.method);
     });
-    const streams = ["a", "b", "c"].map((method) => opener.open(method));
+    const streams = ["a", "b", "c"].map((method) => opener.open({ method }));
     await Bun.sleep(50);
     server.close();
     const results = await Promise.allSettled(streams.map((stream) => stream.result));
     expect(results.every(({ status }) => status === "rejected")).toBe(true);
     expect(ended).toEqual(["a", "b", "c"]);
     expect(await opener.closed).toBeUndefined();
-    expect(await opener.open("late").result.catch((e: Error) => e.message)).toBe("connection closed");
+    expect(await opener.open({ method: "late" }).result.catch((e: Error) => e.message)).toBe(
+      "connection closed",
+    );
   });
 });
 
@@ -107,18 +146,18 @@ describe("flow control", () => {
   test("a writer without a reader stops at the window, another stream goes on", async () => {
     let written = 0;
     const { opener } = await connectionPair(async (stream) => {
-      if (stream.method === "echo") return echo(stream);
+      if (stream.request.method === "echo") return echo(stream);
       for (;;) {
         await stream.write(1, new Uint8Array(10_000));
         written += 10_000;
         if (written > 100 * WINDOW_BYTES) return;
       }
     });
-    const flood = opener.open("flood");
+    const flood = opener.open({ method: "flood" });
     await Bun.sleep(100);
     expect(written).toBeLessThanOrEqual(WINDOW_BYTES);
     expect(written).toBeGreaterThan(WINDOW_BYTES - 20_000);
-    const other = opener.open("echo");
+    const other = opener.open({ method: "echo" });
     void other.write(0, new Uint8Array(3 * WINDOW_BYTES)).then(() => other.end(0));
     expect((await collect(other, 1)).length).toBe(3 * WINDOW_BYTES);
     // And the flood goes on as soon as somebody reads.
@@ -133,7 +172,7 @@ describe("flow control", () => {
     await Promise.all(
       Array.from({ length: 100 }, async (_, i) => {
         const bytes = randomBytes(1 + i * 9_973);
-        const stream = opener.open("echo");
+        const stream = opener.open({ method: "echo" });
         void stream.write(0, bytes).then(() => stream.end(0));
         expect(digest(await collect(stream, 1))).toBe(digest(bytes));
         expect(await stream.result).toEqual({ done: true });
@@ -147,12 +186,12 @@ describe("flow control", () => {
     const { opener } = await connectionPair(async (stream) => {
       for (;;) {
         await stream.write(1, new Uint8Array(64 * 1024));
-        sent.set(stream.method, (sent.get(stream.method) ?? 0) + 1);
-        if ((sent.get(stream.method) ?? 0) > 200) return stream.finish();
+        sent.set(stream.request.method, (sent.get(stream.request.method) ?? 0) + 1);
+        if ((sent.get(stream.request.method) ?? 0) > 200) return stream.finish();
       }
     });
     const names = Array.from({ length: 8 }, (_, i) => `s${i}`);
-    const streams = names.map((name) => opener.open(name));
+    const streams = names.map((name) => opener.open({ method: name }));
     const readers = streams.map((stream) => collect(stream, 1));
     await Promise.race(streams.map((stream) => stream.result));
     // When the first is through with its 200, none of the others lags far behind.
@@ -162,7 +201,7 @@ describe("flow control", () => {
   });
 });
 
-describe("a hostile guest: the connection ends with the reason", () => {
+describe("a hostile server: the connection ends with the reason", () => {
   const credit = (bytes: number) => {
     const payload = Buffer.alloc(4);
     payload.writeUInt32BE(bytes);
@@ -179,7 +218,7 @@ describe("a hostile guest: the connection ends with the reason", () => {
     ["hello that is no JSON", (p) => p.frame(FrameType.hello, 0, Buffer.from("{")), /not JSON/],
     [
       "a huge version",
-      (p) => p.json(FrameType.hello, 0, { protocol: 1, version: "x".repeat(1000) }),
+      (p) => p.json(FrameType.hello, 0, { protocol: 2, version: "x".repeat(1000) }),
       /malformed hello/,
     ],
     ["hello twice", (p) => [p.greet(), p.greet()], /not open/],
@@ -203,7 +242,17 @@ describe("a hostile guest: the connection ends with the reason", () => {
       /more credit/,
     ],
     ["control", (p) => [p.greet(), p.json(FrameType.control, 1, {})], /unexpected frame/],
-    ["cancel", (p) => [p.greet(), p.frame(FrameType.cancel, 1)], /unexpected frame|not JSON/],
+    ["cancel", (p) => [p.greet(), p.frame(FrameType.cancel, 1)], /unexpected frame/],
+    [
+      "an event that is no JSON",
+      (p) => [p.greet(), p.frame(FrameType.event, 1, Buffer.from("{"))],
+      /not JSON/,
+    ],
+    [
+      "an event after the result",
+      (p) => [p.greet(), p.json(FrameType.result, 1, 0), p.json(FrameType.event, 1, {})],
+      /not open/,
+    ],
     [
       "failure without code",
       (p) => [p.greet(), p.json(FrameType.fail, 1, { message: "x" })],
@@ -240,7 +289,7 @@ describe("a hostile guest: the connection ends with the reason", () => {
   for (const [name, attack, message] of cases) {
     test(name, async () => {
       const { opener, peer } = await openerWithRawPeer();
-      const stream = opener.open("exec");
+      const stream = opener.open({ method: "exec" });
       attack(peer);
       const error = await opener.closed;
       expect(error).toBeInstanceOf(ProtocolError);
@@ -255,9 +304,9 @@ describe("a hostile guest: the connection ends with the reason", () => {
     });
   }
 
-  test("a guest that closes in the middle of a frame is an end like any other", async () => {
+  test("a server that closes in the middle of a frame is an end like any other", async () => {
     const { opener, peer } = await openerWithRawPeer();
-    const stream = opener.open("exec");
+    const stream = opener.open({ method: "exec" });
     peer.greet();
     peer.send(encodeFrame(FrameType.data, 1, new Uint8Array(1000), 1).subarray(0, 500));
     await opener.hello;
@@ -266,7 +315,7 @@ describe("a hostile guest: the connection ends with the reason", () => {
     expect(await stream.result.catch((e: Error) => e.message)).toMatch(/connection (closed|reset)/);
   });
 
-  test("a guest that says nothing can be given up", async () => {
+  test("a server that says nothing can be given up", async () => {
     const { opener } = await openerWithRawPeer();
     opener.close();
     expect(await opener.hello.catch((e: Error) => e.message)).toBe("connection closed");
@@ -276,7 +325,7 @@ describe("a hostile guest: the connection ends with the reason", () => {
 describe("the serving side", () => {
   const cases: [name: string, attack: (peer: RawPeer) => void, message: RegExp][] = [
     ["stream 0", (p) => p.json(FrameType.open, 0, { method: "x" }), /was open before/],
-    ["no method", (p) => p.json(FrameType.open, 1, {}), /unexpected open/],
+    ["no method", (p) => p.json(FrameType.open, 1, {}), /open without a method/],
     [
       "a number opened twice",
       (p) => [1, 1].map((id) => p.json(FrameType.open, id, { method: "x" })),
@@ -288,6 +337,11 @@ describe("the serving side", () => {
       /was open before/,
     ],
     ["a stream never opened", (p) => p.frame(FrameType.cancel, 3), /not open/],
+    [
+      "an event",
+      (p) => [p.json(FrameType.open, 1, { method: "x" }), p.json(FrameType.event, 1, 1)],
+      /unexpected frame/,
+    ],
     [
       "a result",
       (p) => [p.json(FrameType.open, 1, { method: "x" }), p.json(FrameType.result, 1, 1)],
@@ -310,7 +364,7 @@ describe("the serving side", () => {
   }
 
   test("ignores what was on its way to a stream that has just finished", async () => {
-    const { server, peer } = await serverWithRawPeer((stream) => stream.finish(stream.method));
+    const { server, peer } = await serverWithRawPeer((stream) => stream.finish(stream.request.method));
     peer.greet();
     peer.json(FrameType.open, 1, { method: "one" });
     peer.frame(FrameType.data, 1, Buffer.from("late"));
@@ -326,7 +380,7 @@ describe("the serving side", () => {
 
   test("gives up a peer that asks and never reads the answers, before memory runs out", async () => {
     const [, second] = await transportPair();
-    const server = new Connection(second, { hello: { version: "s" }, onStream: () => {} });
+    const server = new Connection(second, { codec: jsonCodec("s"), onStream: () => {} });
     // Both ends are in this process: while this loop runs nobody reads.
     for (let i = 0; i < 200_000; i++) server.send(FrameType.result, 1, new Uint8Array(1000));
     expect((await server.closed)?.message).toBe("the other side does not read");

@@ -1,9 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
-  decodeJson,
   encodeFrame,
-  encodeJson,
   FrameDecoder,
   FrameType,
   HEADER_BYTES,
@@ -11,6 +9,7 @@ import {
   MAX_OPEN_BYTES,
   ProtocolError,
 } from "./frame.ts";
+import { decodeJson, encodeJson } from "./json.ts";
 
 interface Plain {
   type: number;
@@ -103,7 +102,7 @@ describe("a header that breaks the rules is refused before its payload", () => {
   };
   const cases: [string, Buffer][] = [
     ["type 0", header(0, 0)],
-    ["unknown type", header(11, 0)],
+    ["unknown type", header(12, 0)],
     ["type 255", header(255, 0xffffffff)],
     ["data too long", header(FrameType.data, MAX_DATA_BYTES + 1)],
     ["open too long", header(FrameType.open, MAX_OPEN_BYTES + 1)],

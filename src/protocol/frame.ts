@@ -1,5 +1,5 @@
 /**
- * The frame format of the smolvm protocol, version 1 (docs/protocol.md).
+ * The frame format of the smolvm protocol, (docs/protocol.md).
  *
  *     offset  size  field (big endian)
  *     0       1     type
@@ -21,6 +21,7 @@ export const FrameType = {
   result: 8,
   fail: 9,
   cancel: 10,
+  event: 11,
 } as const;
 
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
@@ -82,6 +83,7 @@ function maximumPayload(type: number): number {
     case FrameType.control:
     case FrameType.result:
     case FrameType.fail:
+    case FrameType.event:
       return MAX_DATA_BYTES;
     case FrameType.credit:
       return 4;
@@ -164,21 +166,4 @@ function parseHeader(header: Uint8Array) {
   if (type === FrameType.credit && length !== 4) throw new ProtocolError(`credit frame with ${length} bytes`);
   if (view.getUint16(2) !== 0) throw new ProtocolError("reserved header bytes are not zero");
   return { type: type as FrameType, channel: view.getUint8(1), stream: view.getUint32(4), length };
-}
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
-const encoder = new TextEncoder();
-
-/** Decodes a JSON payload; the result is unchecked data. */
-export function decodeJson(payload: Uint8Array): unknown {
-  try {
-    return payload.length === 0 ? undefined : JSON.parse(decoder.decode(payload));
-  } catch {
-    throw new ProtocolError("payload is not JSON in UTF-8");
-  }
-}
-
-/** Encodes a JSON payload; undefined becomes an empty payload. */
-export function encodeJson(value: unknown): Uint8Array {
-  return value === undefined ? new Uint8Array(0) : encoder.encode(JSON.stringify(value));
 }

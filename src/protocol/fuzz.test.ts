@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { encodeFrame, encodeJson, FrameType } from "./frame.ts";
+import { encodeFrame, FrameType } from "./frame.ts";
+import { encodeJson } from "./json.ts";
 import { PROTOCOL_VERSION } from "./messages.ts";
 import { openerWithRawPeer, type RawPeer, serverWithRawPeer } from "./testing.ts";
 
@@ -37,11 +38,11 @@ async function attack(peer: RawPeer, pieces: Uint8Array[], greet: boolean): Prom
 }
 
 /** What reaches the user of a stream is data or an Error; nothing is thrown past the connection, nothing hangs. */
-test("whatever a guest sends, the host's streams settle", async () => {
+test("whatever the other side sends, an opener's streams settle", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyBytes, { maxLength: 25 }), fc.boolean(), async (pieces, greet) => {
       const { opener, peer } = await openerWithRawPeer();
-      const streams = [opener.open("exec", {}), opener.open("clock")];
+      const streams = [opener.open({ method: "exec", params: {} }), opener.open({ method: "start" })];
       const reading = streams.flatMap((stream) =>
         [0, 1, 2].map(async (channel) => {
           for await (const chunk of stream.read(channel)) expect(chunk).toBeInstanceOf(Uint8Array);
@@ -59,7 +60,7 @@ test("whatever a guest sends, the host's streams settle", async () => {
   );
 }, 60_000);
 
-test("whatever a host sends, the agent's streams end", async () => {
+test("whatever the other side sends, a server's streams end", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyBytes, { maxLength: 25 }), fc.boolean(), async (pieces, greet) => {
       const ends: Promise<unknown>[] = [];
@@ -82,11 +83,11 @@ async function collect(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   return bytes;
 }
 
-test("a guest that sends all it may on every channel costs the host its windows", async () => {
+test("a side that sends all it may on every channel costs the other one its windows", async () => {
   Bun.gc(true);
   const before = process.memoryUsage.rss();
   const { opener, peer } = await openerWithRawPeer();
-  const streams = Array.from({ length: 32 }, () => opener.open("exec"));
+  const streams = Array.from({ length: 32 }, () => opener.open({ method: "exec" }));
   peer.json(FrameType.hello, 0, { protocol: PROTOCOL_VERSION, version: "raw" });
   await opener.hello;
   for (const { id } of streams) {

@@ -1,6 +1,8 @@
 /** What host and guest, and the command line and a machine's process, say to each other. See docs/protocol.md. */
+export type { Codec } from "./codec.ts";
 export { Connection, type ConnectionOptions } from "./connection.ts";
 export { encodeFrame, type Frame, FrameDecoder, FrameType, ProtocolError } from "./frame.ts";
+export { decodeJson, encodeJson, type JsonRequest, jsonCodec } from "./json.ts";
 export * from "./messages.ts";
 export { failureOf, Stream, StreamFailure } from "./stream.ts";
 export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";

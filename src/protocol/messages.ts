@@ -1,7 +1,8 @@
-/** What is said in the protocol's JSON payloads, and the checks for data from the other side. */
+/** What command line and machine process say to each other, in JSON, and the checks for data from the other side. */
 import { ProtocolError } from "./frame.ts";
 
-export const PROTOCOL_VERSION = 1;
+/** Both sides must speak the same: they are as a rule the same program. */
+export const PROTOCOL_VERSION = 2;
 
 /** The channels of an `exec` stream. */
 export const Channel = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -12,11 +13,12 @@ export interface Hello {
   readonly protocol: number;
   /** Version of the program that speaks. */
   readonly version: string;
-  /** Milliseconds since the guest's kernel started, of the guest's first process and of the agent; agent only. */
-  readonly bootMs?: { readonly init: number; readonly agent: number };
 }
 
-/** Parameters of `exec`: start a process in the workload's root. */
+/**
+ * Parameters of `exec`: start a process in the workload's root. Bytes of texts that are not UTF-8 are lone surrogates
+ * (surrogate-escape.ts).
+ */
 export interface ExecRequest {
   /** Program and arguments; the program is looked up in the PATH of `env` unless it has a slash. */
   readonly argv: readonly string[];
@@ -31,6 +33,8 @@ export interface ExecRequest {
   /** False: standard input is /dev/null and the stdin channel is not used. */
   readonly stdin: boolean;
   readonly rlimits?: readonly ResourceLimit[];
+  /** A small init is the first process of the workload's PID namespace, and the program its child (`--init`). */
+  readonly init?: boolean;
 }
 
 export interface TerminalSize {
@@ -45,30 +49,35 @@ export interface ResourceLimit {
   readonly hard: number;
 }
 
-/** Answer to `exec` once the program runs: its process id as the guest's agent sees it. */
+/** Answer to `exec` once the program runs: its process id as the guest's kernel counts. */
 export interface ExecAccepted {
   readonly pid: number;
 }
 
-/** How a process ended: exactly one of the two. */
-export type ExecResult = { readonly exitCode: number } | { readonly signal: number };
+/** How a process ended: exactly one of the three; `halted`: it asked the kernel, as init programs do, to stop. */
+export type ExecResult =
+  | { readonly exitCode: number }
+  | { readonly signal: number }
+  | { readonly halted: "restart" | "poweroff" };
 
-/** Control messages on an `exec` stream, host to guest. */
+/** What happens while a process runs: the kernel ended processes of the machine for lack of memory. */
+export type ExecEvent = { readonly type: "out_of_memory" };
+
+/** Control messages on an `exec` stream. */
 export type ExecControl =
   | { readonly type: "resize"; readonly columns: number; readonly rows: number }
   | { readonly type: "signal"; readonly signal: number };
 
-/** Parameters of `clock`: set the guest's clock to the host's, nanoseconds since the epoch as a decimal string. */
-export interface ClockRequest {
-  readonly unixNanoseconds: string;
-}
-
-/** Payload of a `fail` frame. Codes of the agent: see docs/protocol.md. */
+/** Why work could not be done. Codes: docs/errors.md, and of the guest's agent docs/protocol.md. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
   /** What the user can do about it. */
   readonly hint?: string;
+  /** The guest's errno, when a system call of the agent's failed. */
+  readonly errno?: number;
+  /** The number of the step that failed, from 0, when the agent was told to take steps. */
+  readonly step?: number;
 }
 
 type Json = Record<string, unknown>;
@@ -86,15 +95,7 @@ function reject(what: string): never {
 
 export function checkHello(value: unknown): Hello {
   if (!isObject(value) || !isCount(value.protocol, 0xffff) || !isText(value.version, 100)) reject("hello");
-  const { bootMs } = value;
-  if (bootMs === undefined) return { protocol: value.protocol, version: value.version };
-  if (!isObject(bootMs) || typeof bootMs.init !== "number" || typeof bootMs.agent !== "number")
-    reject("hello");
-  return {
-    protocol: value.protocol,
-    version: value.version,
-    bootMs: { init: bootMs.init, agent: bootMs.agent },
-  };
+  return { protocol: value.protocol, version: value.version };
 }
 
 export function checkExecAccepted(value: unknown): ExecAccepted {
@@ -106,6 +107,7 @@ export function checkExecResult(value: unknown): ExecResult {
   if (!isObject(value)) reject("result of exec");
   if (isCount(value.exitCode, 255)) return { exitCode: value.exitCode };
   if (isCount(value.signal, 127)) return { signal: value.signal };
+  if (value.halted === "restart" || value.halted === "poweroff") return { halted: value.halted };
   reject("result of exec");
 }
 
@@ -135,7 +137,7 @@ function checkResourceLimit(value: unknown): ResourceLimit {
   return { name, soft, hard };
 }
 
-/** The agent's check of what the host (or, through a bug there, anyone) asks for. */
+/** The machine process's check of what a command line asks for. */
 export function checkExecRequest(value: unknown): ExecRequest {
   if (!isObject(value) || !isTextList(value.argv) || value.argv.length === 0) reject("exec: argv");
   if (!isTextList(value.env)) reject("exec: env");
@@ -151,6 +153,7 @@ export function checkExecRequest(value: unknown): ExecRequest {
     user: value.user,
     stdin: value.stdin,
     rlimits: limits.map(checkResourceLimit),
+    ...(value.init === true ? { init: true } : {}),
     ...(value.tty === undefined ? {} : { tty: checkTerminalSize(value.tty) }),
   };
 }
@@ -163,10 +166,7 @@ export function checkExecControl(value: unknown): ExecControl {
   reject("control message");
 }
 
-export function checkClockRequest(value: unknown): ClockRequest {
-  // At most the 63 bits that the kernel counts, in the year 2262.
-  if (!isObject(value) || !isText(value.unixNanoseconds, 19) || !/^\d+$/.test(value.unixNanoseconds))
-    reject("clock");
-  if (BigInt(value.unixNanoseconds) >= 2n ** 63n) reject("clock");
-  return { unixNanoseconds: value.unixNanoseconds };
+export function checkExecEvent(value: unknown): ExecEvent {
+  if (isObject(value) && value.type === "out_of_memory") return { type: "out_of_memory" };
+  reject("event of exec");
 }

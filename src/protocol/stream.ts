@@ -1,4 +1,6 @@
-import { encodeJson, FrameType, MAX_DATA_BYTES, ProtocolError } from "./frame.ts";
+import type { Codec } from "./codec.ts";
+import { FrameType, MAX_DATA_BYTES, ProtocolError } from "./frame.ts";
+import type { JsonRequest } from "./json.ts";
 import type { Failure } from "./messages.ts";
 import { ReceiveWindow, SendWindow } from "./window.ts";
 
@@ -16,11 +18,15 @@ export class StreamFailure extends Error {
   override name = "StreamFailure";
   readonly code: string;
   readonly hint: string | undefined;
+  readonly errno: number | undefined;
+  readonly step: number | undefined;
 
   constructor(failure: Failure) {
     super(failure.message);
     this.code = failure.code;
     this.hint = failure.hint;
+    this.errno = failure.errno;
+    this.step = failure.step;
   }
 }
 
@@ -46,36 +52,39 @@ const empty = new Uint8Array(0);
 
 /**
  * One piece of work on a connection, e.g. one process: numbered byte channels in both directions, each with its own
- * flow control, control messages from the opener, and one final result or failure from the other side.
+ * flow control, control messages from the opener, events and one final result or failure from the other side.
+ * Requests and messages of the other side are unchecked data.
  */
-export class Stream {
+export class Stream<Request = JsonRequest, Message = unknown> {
   readonly id: number;
-  readonly method: string;
-  /** Unchecked data from the other side when it opened this stream. */
-  readonly params: unknown;
-  /** The opener: resolves when the other side has started the work, with unchecked data. */
-  readonly accepted: Promise<unknown>;
-  /** The opener: resolves with the result, unchecked data; rejects with StreamFailure or the connection's error. */
-  readonly result: Promise<unknown>;
-  /** The other side: called for each control message, unchecked data. */
-  onControl: (message: unknown) => void = () => {};
+  /** What the opener asked for. */
+  readonly request: Request;
+  /** The opener: resolves when the other side has started the work; undefined when it told nothing about it. */
+  readonly accepted: Promise<Message | undefined>;
+  /** The opener: resolves with the result; rejects with StreamFailure or the connection's error. */
+  readonly result: Promise<Message>;
+  /** The opener: called for each event. What it throws ends the connection. */
+  onEvent: (message: Message) => void = () => {};
+  /** The other side: called for each control message. What it throws ends the connection. */
+  onControl: (message: Message) => void = () => {};
   /** The other side: called when the opener gives up or its connection is gone. */
   onCancel: () => void = () => {};
 
   #sender: FrameSender;
+  #codec: Codec<unknown, Request, Message>;
   #sending = new Map<number, SendWindow>();
   #receiving = new Map<number, ReceiveWindow>();
   #endSent = new Set<number>();
   #closed = false;
   #cancelled = false;
-  #accept = Promise.withResolvers<unknown>();
-  #finish = Promise.withResolvers<unknown>();
+  #accept = Promise.withResolvers<Message | undefined>();
+  #finish = Promise.withResolvers<Message>();
 
-  constructor(sender: FrameSender, id: number, method: string, params: unknown) {
+  constructor(sender: FrameSender, codec: Codec<unknown, Request, Message>, id: number, request: Request) {
     this.#sender = sender;
+    this.#codec = codec;
     this.id = id;
-    this.method = method;
-    this.params = params;
+    this.request = request;
     this.accepted = this.#accept.promise;
     this.result = this.#finish.promise;
     // Nobody has to wait for either.
@@ -131,8 +140,8 @@ export class Stream {
   }
 
   /** Opener: sends a control message. */
-  control(message: unknown): void {
-    if (!this.#closed) this.#sender.send(FrameType.control, this.id, encodeJson(message));
+  control(message: Message): void {
+    if (!this.#closed) this.#sender.send(FrameType.control, this.id, this.#codec.encodeMessage(message));
   }
 
   /** Opener: asks the other side to end the work; `result` settles when it has. */
@@ -143,23 +152,32 @@ export class Stream {
   }
 
   /** Other side: the work has started. */
-  accept(info?: unknown): void {
-    if (!this.#closed) this.#sender.send(FrameType.accept, this.id, encodeJson(info));
+  accept(info?: Message): void {
+    this.#say(FrameType.accept, info);
+  }
+
+  /** Other side: something happened during the work. */
+  event(message: Message): void {
+    this.#say(FrameType.event, message);
   }
 
   /** Other side: the work is done; all data must have been written. */
-  finish(result?: unknown): void {
+  finish(result?: Message): void {
     if (this.#closed) return;
-    this.#sender.send(FrameType.result, this.id, encodeJson(result));
+    this.#say(FrameType.result, result);
     this.close(undefined);
   }
 
   /** Other side: the work could not be done. */
   fail(failure: Failure): void {
     if (this.#closed) return;
-    const message = failure.message.slice(0, MAX_MESSAGE_LENGTH);
-    this.#sender.send(FrameType.fail, this.id, encodeJson({ ...failure, message }));
+    this.#sender.send(FrameType.fail, this.id, this.#codec.encodeFailure(failure));
     this.close(new StreamFailure(failure));
+  }
+
+  #say(type: FrameType, message: Message | undefined): void {
+    if (this.#closed) return;
+    this.#sender.send(type, this.id, message === undefined ? empty : this.#codec.encodeMessage(message));
   }
 
   /** For the connection: a data frame. */
@@ -181,19 +199,23 @@ export class Stream {
     this.onCancel();
   }
 
-  receiveAccept(info: unknown): void {
+  receiveAccept(info: Message): void {
     this.#accept.resolve(info);
   }
 
-  /** For the connection: the stream is over, by its result, a failure or the connection's end. */
-  close(error: Error | undefined, result?: unknown): void {
+  receiveResult(result: Message): void {
+    this.#finish.resolve(result);
+    this.close(undefined);
+  }
+
+  /** For the connection: the stream is over, after its result, or by a failure or the connection's end. */
+  close(error: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const window of this.#sending.values()) window.close();
     for (const window of this.#receiving.values()) window.end();
     if (error === undefined) {
       this.#accept.resolve(undefined);
-      this.#finish.resolve(result);
     } else {
       this.#accept.reject(error);
       this.#finish.reject(error);
@@ -229,6 +251,3 @@ export class Stream {
     this.#sender.send(FrameType.credit, this.id, payload, channel);
   }
 }
-
-/** Longest failure message: a few lines of a guest's console fit. */
-const MAX_MESSAGE_LENGTH = 4000;

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Connection } from "./connection.ts";
-import { encodeFrame, encodeJson, type Frame, FrameDecoder, FrameType } from "./frame.ts";
+import { encodeFrame, type Frame, FrameDecoder, FrameType } from "./frame.ts";
+import { encodeJson, jsonCodec } from "./json.ts";
 import { PROTOCOL_VERSION } from "./messages.ts";
 import type { Stream } from "./stream.ts";
 import { connectTransport, listenTransport, type SocketTransport } from "./transport.ts";
@@ -24,8 +25,8 @@ export async function connectionPair(
   onStream: (stream: Stream) => void,
 ): Promise<{ opener: Connection; server: Connection }> {
   const [first, second] = await transportPair();
-  const opener = new Connection(first, { hello: { version: "opener" } });
-  const server = new Connection(second, { hello: { version: "server" }, onStream });
+  const opener = new Connection(first, { codec: jsonCodec("opener") });
+  const server = new Connection(second, { codec: jsonCodec("server"), onStream });
   await Promise.all([opener.hello, server.hello]);
   return { opener, server };
 }
@@ -71,7 +72,7 @@ export class RawPeer {
 /** An opener, as the host is, whose guest is the raw peer. */
 export async function openerWithRawPeer(): Promise<{ opener: Connection; peer: RawPeer }> {
   const [first, second] = await transportPair();
-  return { opener: new Connection(first, { hello: { version: "opener" } }), peer: new RawPeer(second) };
+  return { opener: new Connection(first, { codec: jsonCodec("opener") }), peer: new RawPeer(second) };
 }
 
 /** A server, as the agent is, whose host is the raw peer. */
@@ -80,7 +81,7 @@ export async function serverWithRawPeer(
 ): Promise<{ server: Connection; peer: RawPeer }> {
   const [first, second] = await transportPair();
   return {
-    server: new Connection(second, { hello: { version: "server" }, onStream }),
+    server: new Connection(second, { codec: jsonCodec("server"), onStream }),
     peer: new RawPeer(first),
   };
 }
