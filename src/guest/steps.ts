@@ -120,6 +120,8 @@ export interface FillStep extends Flagged {
 export interface GrowStep extends Flagged {
   readonly kind: "grow";
   readonly path: string;
+  /** The device. */
+  readonly source: string;
 }
 
 /** Makes a mounted directory the root (pivot_root(2)). Paths before it are the system's, behind it the root's. */

@@ -1,4 +1,4 @@
-import { MountFlag, type Step } from "../../guest/steps.ts";
+import { MountFlag, type Step } from "../../guest/index.ts";
 import { mountAt, safe } from "./kernel-mounts.ts";
 
 const CHARACTER = 0o020000;

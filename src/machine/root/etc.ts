@@ -1,4 +1,4 @@
-import { MountFlag, type Step, StepFlag } from "../../guest/steps.ts";
+import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
 import { place, slot } from "./places.ts";
 
 /** HOST_NAME_MAX is 64; a label of a domain name has at most 63 (RFC 1035). */

@@ -1,4 +1,4 @@
-import { MountFlag, type Step, StepFlag } from "../../guest/steps.ts";
+import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
 import { mountAt, safe } from "./kernel-mounts.ts";
 import { place, slot } from "./places.ts";
 

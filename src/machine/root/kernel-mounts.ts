@@ -1,4 +1,4 @@
-import { MountFlag, type MountStep, type Step, StepFlag } from "../../guest/steps.ts";
+import { MountFlag, type MountStep, type Step, StepFlag } from "../../guest/index.ts";
 
 /** For what holds no programs, devices or privileges. */
 export const safe = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExec;

@@ -1,4 +1,4 @@
-import { MountFlag, type Step, StepFlag } from "../../guest/steps.ts";
+import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
 import { place } from "./places.ts";
 import type { RootDisks } from "./types.ts";
 
@@ -28,7 +28,7 @@ const DISK_OPTIONS = "errors=remount-ro";
 export function mountDisk(device: string, path: string): Step[] {
   return [
     { kind: "mount", source: device, path, type: "ext4", data: DISK_OPTIONS, flags: StepFlag.makeDirectory },
-    { kind: "grow", path, flags: StepFlag.optional },
+    { kind: "grow", path, source: device, flags: StepFlag.optional },
   ];
 }
 

@@ -3,10 +3,10 @@ const MIB = 1024 * 1024;
 /**
  * Bytes of memory that the workload does not get, so that the kernel ends a process as soon as the workload's share is
  * gone. Without it the whole machine runs dry first: for seconds nothing moves but pages of programs, evicted and read again. What is
- * kept has to hold the agent (1 MiB), page cache of the system image, memory that no cgroup is charged for, and
+ * reserved has to hold the agent (1 MiB), page cache of the system image, memory that no cgroup is charged for, and
  * the kernel's own reserve (vm.min_free_kbytes grows with the root of the memory: 2 MiB of 256, 11 MiB of 8192).
  */
-export function keptMemory(memoryMib: number): number {
+export function reservedMemory(memoryMib: number): number {
   return Math.min(8 + Math.floor(memoryMib / 32), 128) * MIB;
 }
 

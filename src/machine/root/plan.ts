@@ -1,20 +1,20 @@
-import { type Step, StepFlag } from "../../guest/steps.ts";
+import { type RootRequest, type Step, StepFlag } from "../../guest/index.ts";
 import { makeDevices } from "./devices.ts";
 import { attachEtc, hostnameOf, writeEtc } from "./etc.ts";
 import { attachRun, mountRun } from "./init-system.ts";
 import { mountKernel } from "./kernel-mounts.ts";
 import { mountLayers } from "./layers.ts";
-import { keptMemory, pidsMax } from "./limits.ts";
+import { pidsMax, reservedMemory } from "./limits.ts";
 import { MAIN_ROOT, place } from "./places.ts";
 import { setKernel } from "./settings.ts";
 import { attachStorage, mountStorage } from "./storage.ts";
-import type { RootInput, RootPlan } from "./types.ts";
+import type { RootInput } from "./types.ts";
 
 /**
  * What the guest's agent does to make the machine's root. Everything that an image can influence comes behind `enter`: there no
  * link of the image leads anywhere but into the image.
  */
-export function planRoot(input: RootInput): RootPlan {
+export function planRoot(input: RootInput): RootRequest {
   const { initSystem, memoryMib } = input;
   const hostname = hostnameOf(input.name);
   return {
@@ -35,7 +35,7 @@ export function planRoot(input: RootInput): RootPlan {
       ...input.volumes.map(makeVolume),
     ],
     cgroup: [`pids.max=${pidsMax(memoryMib)}`],
-    keptMemory: keptMemory(memoryMib),
+    reservedBytes: reservedMemory(memoryMib),
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { encodeStep, MAX_SLOT, type Step, StepFlag } from "../../guest/steps.ts";
+import { MAX_SLOT, type Step, StepFlag } from "../../guest/index.ts";
+import { encodeStep } from "../../guest/steps.ts";
 import {
   explainSkipped,
   hostnameOf,
@@ -65,12 +66,12 @@ describe("the steps of a machine with an image", () => {
         "write /proc/sys/fs/file-max content=9223372036854775807 optional",
         "mount source=/dev/vdb /run/main/image type=erofs mountFlags=1 makeDirectory",
         "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro makeDirectory",
-        "grow /run/main/overlay optional",
+        "grow /run/main/overlay source=/dev/vdc optional",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
         "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
         "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro makeDirectory",
-        "grow /run/main/storage optional",
+        "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
         "hold /run/main/storage slot=3",
         "hold /run/main/storage/workspace slot=4",
@@ -203,9 +204,14 @@ test("/dev/console is there for a terminal only", () => {
 
 test("memory and threads grow with the machine, within limits", () => {
   const figures = [64, 256, 512, 4096, 65_536].map((memoryMib) => {
-    const { keptMemory, cgroup, steps } = planRoot({ ...input, memoryMib });
+    const { reservedBytes, cgroup, steps } = planRoot({ ...input, memoryMib });
     const threads = steps.find((step) => step.kind === "write" && step.path.endsWith("/threads-max"));
-    return [memoryMib, keptMemory / 1024 ** 2, ...cgroup, (threads as { content: string }).content];
+    return [
+      memoryMib,
+      Number(reservedBytes) / 1024 ** 2,
+      ...(cgroup ?? []),
+      (threads as { content: string }).content,
+    ];
   });
   expect(figures).toMatchInlineSnapshot(`
     [

@@ -1,4 +1,4 @@
-import { type Step, StepFlag } from "../../guest/steps.ts";
+import { type Step, StepFlag } from "../../guest/index.ts";
 import { threadsMax } from "./limits.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { type Step, StepFlag } from "../../guest/steps.ts";
+import { type Step, StepFlag } from "../../guest/index.ts";
 import { mountDisk } from "./layers.ts";
 import { place, slot } from "./places.ts";
 

@@ -1,5 +1,3 @@
-import type { Step } from "../../guest/steps.ts";
-
 /** What a machine's root is made from: decided on the host, before anything of the guest is known. */
 export interface RootInput {
   /** Of the machine. */
@@ -25,15 +23,4 @@ export interface RootDisks {
   readonly overlay: string;
   /** ext4: /storage and /workspace. */
   readonly storage: string;
-}
-
-/** The `root` verb's fields (docs/protocol.md, "Roots"). */
-export interface RootPlan {
-  readonly name: string;
-  readonly hostname: string;
-  readonly steps: readonly Step[];
-  /** `FILE=VALUE`, for the root's cgroup. */
-  readonly cgroup: readonly string[];
-  /** Bytes of memory that the workload does not get. */
-  readonly keptMemory: number;
 }
