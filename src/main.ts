@@ -1,10 +1,10 @@
 /** Picks the role of this process or thread by the hidden first argument; without one it is the command line. */
+import { commandLineWords } from "./command-line.ts";
 import type { Role, ThreadRole } from "./self.ts";
 
 const roles: Record<Role, () => Promise<unknown>> = {
   __machine: async () => (await import("./machine/process.ts")).runMachineProcess(),
   __vmm: async () => (await import("./engine/vmm.ts")).runVmmProcess(),
-  __agent: async () => (await import("../agent/main.ts")).runAgent(),
   "__probe-kvm": async () => (await import("./engine/probe-kvm.ts")).runKvmProbe(),
 };
 
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
     return;
   }
   const { runCli } = await import("./cli/index.ts");
-  process.exit(await runCli(words));
+  process.exit(await runCli(commandLineWords()));
 }
 
 void main();

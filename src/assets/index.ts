@@ -50,28 +50,6 @@ function missing(name: AssetName): SmolError {
   });
 }
 
-/**
- * An EROFS image that holds this program as `/smolvm`, for engines that give the guest its runtime as a disk.
- *
- * @throws SmolError as `assetPath`, and `assets.not_compiled` when run from source.
- */
-export async function runtimeImagePath(cacheDir: string): Promise<string> {
-  const directory = runtimeDirectory(cacheDir, embedded().buildId);
-  const path = `${directory}/runtime.erofs`;
-  if (matchingStamp(path)) return path;
-  return await (await import("./runtime.ts")).makeProgramImage(directory);
-}
-
-/**
- * A directory that holds this program as `smolvm` and nothing else, for engines that share a directory. It stays
- * for as long as this process lives.
- *
- * @throws SmolError as `assetPath`, and `assets.not_compiled` when run from source.
- */
-export async function runtimeSharePath(cacheDir: string): Promise<string> {
-  return await (await import("./runtime.ts")).shareProgram(runtimeDirectory(cacheDir, embedded().buildId));
-}
-
 function runtimeDirectory(cacheDir: string, hash: string): string {
   return `${cacheDir}/runtime/${hash.slice(0, 32)}`;
 }

@@ -1,9 +1,8 @@
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { flock } from "../../ffi/libc.ts";
 
-/** Directories below `<cache>/runtime/` are locked by these two files inside them. */
-const MAKING = "lock";
-const IN_USE = "in-use";
+/** Directories below `<cache>/runtime/` are locked by this file inside them. */
+const LOCK = "lock";
 
 /** How long to wait between two tries; waiting happens only while another process unpacks the same file. */
 const RETRY_MILLISECONDS = 15;
@@ -12,7 +11,7 @@ const RETRY_MILLISECONDS = 15;
 export async function whileLocked<T>(directory: string, work: () => Promise<T>): Promise<T> {
   for (;;) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const fd = openLock(`${directory}/${MAKING}`);
+    const fd = openLock(`${directory}/${LOCK}`);
     if (fd === undefined) continue; // pruned between the two calls
     try {
       while (!flock(fd, "exclusive", false)) await Bun.sleep(RETRY_MILLISECONDS);
@@ -24,27 +23,16 @@ export async function whileLocked<T>(directory: string, work: () => Promise<T>):
   }
 }
 
-/** Descriptors that say until this process ends that a directory is in use. */
-const held = new Map<string, number>();
-
-/** Keeps the directory from being pruned for as long as this process lives. */
-export function holdUntilExit(directory: string): void {
-  if (held.has(directory)) return;
-  const fd = openLock(`${directory}/${IN_USE}`);
-  if (fd === undefined) return;
-  flock(fd, "shared", false);
-  held.set(directory, fd);
-}
-
-/** Runs `work` if no other process makes or uses anything in the directory; false when one does. */
+/** Runs `work` if no other process makes anything in the directory; false when one does. */
 export function ifUnused(directory: string, work: () => void): boolean {
-  const fds = [MAKING, IN_USE].map((name) => openLock(`${directory}/${name}`));
+  const fd = openLock(`${directory}/${LOCK}`);
+  if (fd === undefined) return false;
   try {
-    for (const fd of fds) if (fd === undefined || !flock(fd, "exclusive", false)) return false;
+    if (!flock(fd, "exclusive", false)) return false;
     work();
     return true;
   } finally {
-    for (const fd of fds) if (fd !== undefined) closeSync(fd);
+    closeSync(fd);
   }
 }
 

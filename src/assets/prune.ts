@@ -6,8 +6,8 @@ const KEEP_MILLISECONDS = 30 * 24 * 3600 * 1000;
 
 /**
  * Removes what earlier versions of smolvm unpacked. Called only after something was unpacked, that is after an
- * upgrade. Stamps are touched daily by their users, and a process that needs a directory to stay (a virtiofs share)
- * holds a lock in it, so nothing that is used goes; should it ever, the next use unpacks it again.
+ * upgrade. Stamps are touched daily by their users, so nothing that is used goes; should it ever, the next use unpacks
+ * it again.
  */
 export function pruneRuntime(runtime: string, now = Date.now()): void {
   for (const name of readdirSync(runtime)) {

@@ -29,8 +29,8 @@ export function identityOf(stat: StatsBase<bigint> & { mtimeNs: bigint; ctimeNs:
 }
 
 /** The file's stamp when it still describes the file, else undefined. Also keeps the stamp from looking unused. */
-export function matchingStamp(path: string, name = stampPath(path)): Stamp | undefined {
-  const stamp = readStamp(name);
+export function matchingStamp(path: string): Stamp | undefined {
+  const stamp = readStamp(stampPath(path));
   if (!stamp) return undefined;
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (!stat || identityOf(stat) !== stamp.identity) return undefined;
@@ -38,7 +38,7 @@ export function matchingStamp(path: string, name = stampPath(path)): Stamp | und
 }
 
 /** The last stamp, whether or not its file changed since. */
-export function readStamp(name: string): Stamp | undefined {
+function readStamp(name: string): Stamp | undefined {
   try {
     const [identity, sha256, end] = readFileSync(name, "utf8").split("\n");
     if (!identity || !sha256 || end === undefined) return undefined;
@@ -50,7 +50,8 @@ export function readStamp(name: string): Stamp | undefined {
 }
 
 /** Records that the file is right as it is now. Where that cannot be written, the file is checked each time. */
-export function writeStamp(path: string, sha256: string, name = stampPath(path)): void {
+export function writeStamp(path: string, sha256: string): void {
+  const name = stampPath(path);
   const stat = statSync(path, { bigint: true });
   try {
     writeFileSync(name, `${identityOf(stat)}\n${sha256}\n`, { mode: 0o600 });
@@ -59,7 +60,7 @@ export function writeStamp(path: string, sha256: string, name = stampPath(path))
   }
 }
 
-/** Where the stamp of a file is by default; its modification time tells when the file was last used, to a day. */
+/** Where the stamp of a file is; its modification time tells when the file was last used, to a day. */
 export function stampPath(path: string): string {
   return `${path}.stamp`;
 }

@@ -16,7 +16,7 @@ const good: VmSpec = {
   kernel: file,
   commandLine: [],
   disks: [{ path: file, readOnly: true }],
-  shares: [{ tag: "runtime", path: directory, readOnly: true }],
+  shares: [{ tag: "folder", path: directory, readOnly: true }],
   agentSocket: "/run/agent.sock",
   agentPort: 6000,
   ephemeral: true,

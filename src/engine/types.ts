@@ -74,8 +74,6 @@ export interface LaunchOptions {
 
 export interface Engine {
   readonly name: EngineName;
-  /** How the agent's executable reaches the guest. */
-  readonly runtime: "share" | "disk";
   /** What the agent's channel is in the guest; as virtio-serial, the port's name is `smolvm.agent`. */
   readonly agentTransport: "vsock" | "virtio-serial";
   /**

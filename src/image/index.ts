@@ -40,20 +40,6 @@ export async function writeErofsFromTar(
   return await module.writeErofsFromTar(layers, path, options);
 }
 
-/**
- * Puts one file of the host into an EROFS image at `path`, as `/<name>`, owned by root, mode 0555.
- *
- * @throws SmolError when the file cannot be read or the image cannot be written.
- */
-export async function writeErofsFromFile(
-  source: string,
-  name: string,
-  path: string,
-): Promise<{ sizeBytes: number }> {
-  const module = await import("./write.ts");
-  return await module.writeErofsFromFile(source, name, path);
-}
-
 /** What a pull brought. */
 export interface PulledImage {
   readonly id: string;

@@ -9,11 +9,9 @@ import {
   readLayer,
   type Totals,
 } from "./layer/index.ts";
-import { FileSource } from "./local/file-source.ts";
 import { attempt } from "./make.ts";
 import { type MergeLayer, mergeLayers } from "./merge/index.ts";
 import { NewFile } from "./newfile.ts";
-import { bytesOf, impliedDirectory } from "./tree/index.ts";
 
 export interface WriteErofsOptions {
   /** Whether names that begin with `.wh.` delete files of the archives before (default: yes, as in OCI layers). */
@@ -45,35 +43,6 @@ export async function writeErofsFromTar(
   });
   const sizeBytes = await writeDisk(path, fillers, whiteouts, () => diffIds.join(), signal);
   return { sizeBytes, diffIds };
-}
-
-/**
- * Puts one file of the host into an EROFS image at `path`, as `/<name>`, owned by root, mode 0555.
- *
- * @throws SmolError when the file cannot be read or the image cannot be written.
- */
-export async function writeErofsFromFile(
-  source: string,
-  name: string,
-  path: string,
-): Promise<{ sizeBytes: number }> {
-  const file = new FileSource(source);
-  try {
-    const fill = (recorder: LayerRecorder) => copyFile(file, name, recorder);
-    return { sizeBytes: await writeDisk(path, [fill], false, () => `${name}\0${file.size}`) };
-  } finally {
-    file.close();
-  }
-}
-
-async function copyFile(file: FileSource, name: string, recorder: LayerRecorder): Promise<void> {
-  const attributes = { ...impliedDirectory, permissions: 0o555 };
-  const common = { type: "file", target: "", major: 0, minor: 0, runs: undefined } as const;
-  recorder.entry({ ...common, path: bytesOf(name), size: file.size, attributes });
-  for await (const chunk of file.read(0, file.size)) {
-    recorder.data(chunk);
-  }
-  recorder.end();
 }
 
 /**

@@ -1,18 +1,10 @@
 import { rmSync } from "node:fs";
-import type {
-  DiskFormat,
-  Engine,
-  LaunchOptions,
-  RunningVm,
-  VmDisk,
-  VmmHandle,
-  VmSpec,
-} from "../engine/index.ts";
+import type { Engine, LaunchOptions, RunningVm, VmmHandle, VmSpec } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
-import { Connection, listenTransport, type SocketTransport } from "../protocol/index.ts";
-import { version } from "../version.ts";
-import { type MachineDirectory, socketPaths } from "./directory.ts";
-import { createDisk, TEMPLATE_GIB } from "./disk.ts";
+import { Guest } from "../guest/index.ts";
+import { listenTransport, ProtocolError, type SocketTransport } from "../protocol/index.ts";
+import { socketPaths } from "./directory.ts";
+import type { MachineDisks } from "./machine-disks.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
 import { now } from "./timings.ts";
 
@@ -27,33 +19,38 @@ const AGENT_PORT = 6000;
 /** Name of the agent's virtio-serial port (qemu). */
 const AGENT_SERIAL = "smolvm.agent";
 
-/** Size of the window through which a krun guest maps the runtime: several times the file, cost is address space. */
-const RUNTIME_WINDOW_MIB = 512;
-
 /** How long a VM may take to end after its agent has. */
 const LAST_WORDS_MS = 3000;
 
-export interface BootedMachine {
+/** A VM that was started, and its guest. */
+export interface Boot {
   readonly vm: RunningVm;
-  readonly agent: Connection;
-  readonly report: StartReport;
+  /**
+   * Resolves as soon as there is a channel to the guest, which may be long before its kernel runs: whatever is asked for
+   * now is done as soon as it can be.
+   */
+  readonly guest: Promise<Guest>;
+  /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
+  readonly ready: Promise<Readiness>;
 }
 
+export type Readiness = Pick<StartReport, "launchedAt" | "initAt" | "readyAt">;
+
 /**
- * Makes the disks, starts the VM and waits for the agent's hello. On failure the VM is gone when the promise
- * rejects; disks and sockets are the caller's to remove, with the directory.
+ * Starts the VM. When one of the promises rejects the VM is gone; disks and sockets are the caller's to remove, with
+ * the directory.
+ *
+ * @throws SmolError when the VM cannot be built like that
  */
-export async function bootMachine(
-  plan: MachinePlan,
-  directory: MachineDirectory,
-  engine: Engine,
-  vmm: VmmHandle,
-): Promise<BootedMachine> {
+export function bootMachine(plan: MachinePlan, disks: MachineDisks, engine: Engine, vmm: VmmHandle): Boot {
   const agentSocket = socketPaths(plan.paths, plan.machine.name).agent;
   const { promise: connected, resolve: onAgent } = Promise.withResolvers<SocketTransport>();
   const listener = listenTransport(agentSocket, onAgent);
-  const spec = describeVm(plan, directory, engine, agentSocket);
-  const vm = engine.launch(spec, { vmm, libkrun: plan.files.libkrun, ...consoleForDebugging() });
+  const vm = engine.launch(describeVm(plan, disks, engine, agentSocket), {
+    vmm,
+    libkrun: plan.files.libkrun,
+    ...consoleForDebugging(),
+  });
   const launchedAt = now();
   const failed = vm.exited.then((exit) => {
     throw (
@@ -61,33 +58,40 @@ export async function bootMachine(
       bootFailure(`the VM ended before its agent was ready (${describeExit(exit)})`, exit.console)
     );
   });
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(bootFailure("the guest's agent did not answer in time")), BOOT_LIMIT_MS);
-  });
-  try {
-    const transport = await Promise.race([connected, failed, late]);
-    const agent = new Connection(transport, { hello: { version } });
-    const hello = await Promise.race([agent.hello.catch(() => lost(failed)), failed, late]);
+  failed.catch(() => {});
+  const { promise: late, reject: giveUp } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => giveUp(bootFailure("the guest's agent did not answer in time")),
+    BOOT_LIMIT_MS,
+  );
+  const guest = Promise.race([connected, failed, late]).then((transport) => new Guest(transport));
+  const ready = guest.then(async ({ hello }) => {
+    const { initMs, helloMs } = await Promise.race([
+      hello.catch((error) => lost(error, failed)),
+      failed,
+      late,
+    ]);
     const readyAt = now();
-    const agentMs = hello.bootMs === undefined ? 0 : hello.bootMs.agent - hello.bootMs.init;
-    failed.catch(() => {});
-    return { vm, agent, report: { launchedAt, initAt: readyAt - agentMs, readyAt, vmmPid: vm.pid } };
-  } catch (error) {
-    vm.kill();
-    await vm.exited;
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    listener.stop();
-    rmSync(agentSocket, { force: true });
-  }
+    return { launchedAt, initAt: readyAt - Math.max(0, helloMs - initMs), readyAt };
+  });
+  ready
+    .catch(async () => {
+      vm.kill();
+      await vm.exited;
+    })
+    .finally(() => {
+      clearTimeout(timer);
+      listener.stop();
+      rmSync(agentSocket, { force: true });
+    });
+  return { vm, guest, ready };
 }
 
 /** The agent is gone. As a rule its VM ends a moment later, and says more about it. */
-async function lost(failed: Promise<never>): Promise<never> {
+async function lost(error: unknown, failed: Promise<never>): Promise<never> {
   await Promise.race([failed, Bun.sleep(LAST_WORDS_MS)]);
-  throw bootFailure("the guest's agent ended before it was ready");
+  const why = error instanceof ProtocolError ? `: it broke the protocol (${error.message})` : "";
+  throw bootFailure(`the guest's agent ended before it was ready${why}`);
 }
 
 function bootFailure(message: string, console?: string): SmolError {
@@ -110,52 +114,17 @@ function describeExit(exit: { code: number | null; signal: string | null }): str
   return exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`;
 }
 
-/** Lays out disks and the kernel parameters that tell the guest which is which (agent/init.c reads them). */
-function describeVm(
-  plan: MachinePlan,
-  directory: MachineDirectory,
-  engine: Engine,
-  agentSocket: string,
-): VmSpec {
+/** The VM. Its only word to the guest is where the agent finds its channel; everything else comes over that. */
+function describeVm(plan: MachinePlan, disks: MachineDisks, engine: Engine, agentSocket: string): VmSpec {
   const { files, machine } = plan;
-  const disks: VmDisk[] = [];
-  const add = (path: string, readOnly: boolean, format: DiskFormat = "raw") => {
-    disks.push({ path, readOnly, format });
-    return `/dev/vd${"abcdefgh"[disks.length - 1]}`;
-  };
-  const blank: string[] = [];
-  const writable = (name: "overlay" | "storage", gib: number, template: string) => {
-    const path = `${directory.path}/${name}.ext4`;
-    if (createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] }) === "blank") blank.push(name);
-    return add(path, false);
-  };
-  const root = add(files.system, true);
-  const image = add(files.image.path, true, files.image.format);
-  const overlay = writable("overlay", machine.overlayGib, files.overlayTemplate);
-  const storage = writable("storage", machine.storageGib, files.storageTemplate);
-  const runtime = "disk" in files.runtime ? add(files.runtime.disk, true) : "virtiofs:runtime";
+  const channel = engine.agentTransport === "vsock" ? `vsock:${AGENT_PORT}` : `virtio:${AGENT_SERIAL}`;
   return {
     cpus: machine.cpus,
     memoryMib: machine.memoryMib,
     kernel: files.kernel,
-    commandLine: [
-      `root=${root}`,
-      "rootfstype=erofs",
-      "ro",
-      "init=/init",
-      `smolvm.image=${image}`,
-      `smolvm.overlay=${overlay}`,
-      `smolvm.storage=${storage}`,
-      `smolvm.runtime=${runtime}`,
-      `smolvm.agent=${engine.agentTransport === "vsock" ? `vsock:${AGENT_PORT}` : `virtio:${AGENT_SERIAL}`}`,
-      `smolvm.hostname=${machine.name}`,
-      ...(blank.length > 0 ? [`smolvm.format=${blank.join(",")}`] : []),
-    ],
-    disks,
-    shares:
-      "share" in files.runtime
-        ? [{ tag: "runtime", path: files.runtime.share, readOnly: true, daxWindowMib: RUNTIME_WINDOW_MIB }]
-        : [],
+    commandLine: [`root=${disks.system}`, "rootfstype=erofs", "ro", "init=/init", `smolvm.agent=${channel}`],
+    disks: disks.list,
+    shares: [],
     agentSocket,
     agentPort: AGENT_PORT,
     ephemeral: machine.ephemeral,

@@ -4,6 +4,7 @@ import {
   Connection,
   connectTransport,
   type ExecRequest,
+  jsonCodec,
   type Stream,
   StreamFailure,
 } from "../protocol/index.ts";
@@ -35,20 +36,20 @@ export class OwnedMachine {
     const fd = this.#child.stdio[OWNER_FD];
     if (typeof fd !== "number") throw new Error("no descriptor for the machine process");
     this.#connection = connectTransport({ fd }).then(
-      (transport) => new Connection(transport, { hello: { version } }),
+      (transport) => new Connection(transport, { codec: jsonCodec(version) }),
     );
   }
 
   /** Boots the machine; resolves when its agent is ready. */
   async start(plan: MachinePlan): Promise<StartReport> {
     this.#plan = plan;
-    const stream = (await this.#connection).open("start", plan);
+    const stream = (await this.#connection).open({ method: "start", params: plan });
     return (await this.#result(stream)) as StartReport;
   }
 
   /** Starts a process in the machine; may be called right after `start`, without waiting for it. */
   async exec(request: ExecRequest): Promise<Stream> {
-    return (await this.#connection).open("exec", request);
+    return (await this.#connection).open({ method: "exec", params: request });
   }
 
   /** Ends the machine and waits until nothing of it is left. */
@@ -81,7 +82,7 @@ export async function connectMachine(
   if (record === undefined) throw notFound(name);
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
-    return { record, connection: new Connection(transport, { hello: { version } }) };
+    return { record, connection: new Connection(transport, { codec: jsonCodec(version) }) };
   } catch (error) {
     const code = errnoOf(error);
     // It ended between the look and the call.

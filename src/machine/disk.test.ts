@@ -1,21 +1,47 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { createDisk } from "./disk.ts";
+import { createDisk, hasErrors } from "./disk.ts";
 
-test("a disk of the template's size is a sparse copy, any other size is blank", async () => {
-  const directory = mkdtempSync(`${tmpdir()}/smolvm-disk-`);
-  try {
-    const template = `${directory}/template`;
-    writeFileSync(template, Buffer.alloc(300_000, "x"));
-    truncateSync(template, 1024 ** 3);
-    expect(createDisk(`${directory}/a`, 1, { path: template, gib: 1 })).toBe("formatted");
-    expect(statSync(`${directory}/a`).size).toBe(1024 ** 3);
-    expect(statSync(`${directory}/a`).blocks * 512).toBeLessThan(1_000_000);
-    expect(await Bun.file(`${directory}/a`).slice(0, 300_001).text()).toBe(`${"x".repeat(300_000)}\0`);
-    expect(createDisk(`${directory}/b`, 2, { path: template, gib: 1 })).toBe("blank");
-    expect(statSync(`${directory}/b`)).toMatchObject({ size: 2 * 1024 ** 3, blocks: 0 });
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+const directory = mkdtempSync(`${tmpdir()}/smolvm-disk-`);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const GIB = 1024 ** 3;
+
+function template(): { path: string; gib: number } {
+  const path = `${directory}/template`;
+  writeFileSync(path, Buffer.alloc(300_000, "x"));
+  truncateSync(path, 2 * GIB);
+  return { path, gib: 2 };
+}
+
+test.each([2, 5])("a disk of %i GiB is a sparse copy of a template of 2 GiB", async (gib) => {
+  const path = `${directory}/copy-${gib}`;
+  expect(createDisk(path, gib, template())).toBe("formatted");
+  expect(statSync(path).size).toBe(gib * GIB);
+  expect(statSync(path).blocks * 512).toBeLessThan(1_000_000);
+  expect(await Bun.file(path).slice(0, 300_001).text()).toBe(`${"x".repeat(300_000)}\0`);
+});
+
+test("a disk below the template's size is blank", () => {
+  const path = `${directory}/blank`;
+  expect(createDisk(path, 1, template())).toBe("blank");
+  expect(statSync(path)).toMatchObject({ size: GIB, blocks: 0 });
+});
+
+test("errors that a kernel noted in an ext4 are seen, and nothing else is", () => {
+  const path = `${directory}/ext4`;
+  writeFileSync(path, "");
+  truncateSync(path, 4 * 1024 * 1024);
+  expect(hasErrors(path)).toBe(false);
+  const tools = { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } };
+  const made = Bun.spawnSync(["mke2fs", "-q", "-F", "-t", "ext4", path], tools);
+  expect(`${made.exitCode} ${made.stderr}`).toBe("0 ");
+  expect(hasErrors(path)).toBe(false);
+  const marked = Bun.spawnSync(["debugfs", "-w", "-R", "ssv state 2", path], tools);
+  expect(marked.exitCode).toBe(0);
+  expect(hasErrors(path)).toBe(true);
+  // The same state without the magic number means nothing.
+  writeSync(openSync(path, "r+"), Buffer.alloc(2), 0, 2, 1024 + 56);
+  expect(hasErrors(path)).toBe(false);
 });

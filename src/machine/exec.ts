@@ -17,10 +17,15 @@ export async function execInMachine(command: ExecCommand): Promise<number> {
   try {
     const defaults = { ...record, entrypoint: [], cmd: [] };
     const workload = planWorkload({ ...command, entrypoint: undefined, rlimits: [] }, defaults, record.name);
-    return await runInForeground(workload, async (request) => connection.open("exec", request), {
-      ...command,
-      interrupts,
-    });
+    return await runInForeground(
+      workload,
+      async (request) => connection.open({ method: "exec", params: request }),
+      {
+        ...command,
+        memoryMib: record.memoryMib,
+        interrupts,
+      },
+    );
   } finally {
     connection.close();
   }

@@ -1,4 +1,4 @@
-import { assetPath, baseImageConfig, hasAsset, runtimeImagePath, runtimeSharePath } from "../assets/index.ts";
+import { assetPath, baseImageConfig, hasAsset } from "../assets/index.ts";
 import type { Paths } from "../config/paths.ts";
 import type { DiskFormat, Engine } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
@@ -77,14 +77,11 @@ export async function resolveFiles(
   paths: Paths,
 ): Promise<MachineFiles> {
   const cache = paths.cache;
-  const [kernel, system, overlayTemplate, storageTemplate, runtime, libkrun] = await Promise.all([
+  const [kernel, system, overlayTemplate, storageTemplate, libkrun] = await Promise.all([
     assetPath("kernel", cache),
     assetPath("system", cache),
     assetPath("overlay", cache),
     assetPath("storage", cache),
-    engine.runtime === "share"
-      ? runtimeSharePath(cache).then((share) => ({ share }))
-      : runtimeImagePath(cache).then((disk) => ({ disk })),
     engine.name === "krun" ? assetPath("libkrun", cache) : undefined,
   ]);
   return {
@@ -93,7 +90,6 @@ export async function resolveFiles(
     image: { path: image.path, format: image.format },
     overlayTemplate,
     storageTemplate,
-    runtime,
     ...(libkrun === undefined ? {} : { libkrun }),
   };
 }

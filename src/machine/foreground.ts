@@ -1,8 +1,9 @@
 import { ExitCode, SmolError } from "../errors.ts";
-import type { ExecRequest, ExecResult, Stream } from "../protocol/index.ts";
+import { checkExecEvent, type ExecRequest, type ExecResult, type Stream } from "../protocol/index.ts";
 import { attach, type LocalTerminal, OutputClosed, openTerminal } from "../stdio/index.ts";
 import { toSmolError } from "./client.ts";
 import { Interrupted, type Interrupts } from "./interrupt.ts";
+import { GuestNotes } from "./notes.ts";
 
 export interface ForegroundOptions {
   readonly interactive: boolean;
@@ -10,6 +11,8 @@ export interface ForegroundOptions {
   /** The process is ended, with exit code 124, when it runs longer; milliseconds from its start. */
   readonly timeoutMs: number | undefined;
   readonly interrupts: Interrupts;
+  /** Memory of the machine, for what is said when it has run out. */
+  readonly memoryMib: number;
   readonly onFirstOutput?: () => void;
 }
 
@@ -20,7 +23,11 @@ const OUTPUT_CLOSED_EXIT_CODE = 141;
  * Runs a process of a machine in the foreground of this one.
  *
  * @param open starts it
- * @returns the exit code for this process: the workload's own, or 128 plus the number of the signal that ended it.
+ * What the user should know beside the process's own output is one line on stderr each: that the machine ran out of
+ * memory, or that the process, as the machine's first, asked the kernel to power off or to restart.
+ *
+ * @returns the exit code for this process: the workload's own, 128 plus the number of the signal that ended it, or 0
+ * when it powered off or restarted.
  * @throws SmolError when it could not be started, `run.timeout`, or `machine.lost`.
  */
 export async function runInForeground(
@@ -31,15 +38,19 @@ export async function runInForeground(
   const terminal = options.tty ? openTerminal() : undefined;
   let stream: Stream | undefined;
   const limit = new TimeLimit(options.timeoutMs);
+  const notes = new GuestNotes(options.memoryMib, terminal !== undefined);
   try {
     stream = await open(terminal === undefined ? request : { ...request, tty: terminal.size });
+    stream.onEvent = (message) => notes.event(checkExecEvent(message));
     options.interrupts.forwardTo(stream);
     stream.accepted.then(
       () => limit.start(),
       () => {},
     );
     const attached = attach(stream, attachOptions(options, terminal));
-    return exitCodeOf(await Promise.race([attached, options.interrupts.expired, limit.expired]));
+    const result = await Promise.race([attached, options.interrupts.expired, limit.expired]);
+    notes.end(result);
+    return exitCodeOf(result);
   } catch (error) {
     stream?.cancel();
     if (error instanceof Interrupted) return error.exitCode;
@@ -48,6 +59,7 @@ export async function runInForeground(
   } finally {
     limit.clear();
     terminal?.restore();
+    await notes.flush();
   }
 }
 
@@ -60,6 +72,7 @@ function attachOptions(options: ForegroundOptions, terminal: LocalTerminal | und
 }
 
 function exitCodeOf(result: ExecResult): number {
+  if ("halted" in result) return 0;
   return "exitCode" in result ? result.exitCode : 128 + result.signal;
 }
 

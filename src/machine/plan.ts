@@ -1,13 +1,18 @@
 import type { Paths } from "../config/paths.ts";
 import type { DiskFormat } from "../engine/index.ts";
 import type { MachineDescription } from "./record.ts";
+import type { RootInput } from "./root/index.ts";
 
 /** Everything a machine process needs to boot its machine: decided by the command line, carried out as it stands. */
 export interface MachinePlan {
   readonly machine: MachineDescription;
   readonly paths: Paths;
   readonly files: MachineFiles;
+  readonly root: WorkloadRoot;
 }
+
+/** What the workload's root depends on beside the machine's description. */
+export type WorkloadRoot = Pick<RootInput, "bare" | "volumes" | "initSystem" | "terminal">;
 
 /** Files of the host that the machine is made of; all are read, none is written. */
 export interface MachineFiles {
@@ -18,8 +23,6 @@ export interface MachineFiles {
   readonly system: string;
   /** The workload's root filesystem (EROFS). */
   readonly image: { readonly path: string; readonly format: DiskFormat };
-  /** How the agent's executable gets there: a directory to share, or a disk image (EROFS). */
-  readonly runtime: { readonly share: string } | { readonly disk: string };
   readonly overlayTemplate: string;
   readonly storageTemplate: string;
 }
@@ -30,4 +33,6 @@ export interface StartReport {
   readonly initAt: number;
   readonly readyAt: number;
   readonly vmmPid: number;
+  /** What the user should know about the machine's root, one sentence each. */
+  readonly notes: readonly string[];
 }

@@ -10,9 +10,21 @@
 import { closeSync, lstatSync, mkdirSync } from "node:fs";
 import { engineByName, prepareVmm } from "../engine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
-import { Connection, connectTransport, failureOf, listenTransport, type Stream } from "../protocol/index.ts";
+import type { Guest, GuestExec } from "../guest/index.ts";
+import {
+  Connection,
+  checkExecRequest,
+  connectTransport,
+  type ExecRequest,
+  failureOf,
+  jsonCodec,
+  listenTransport,
+  ProtocolError,
+  type Stream,
+  StreamFailure,
+} from "../protocol/index.ts";
 import { version } from "../version.ts";
-import { type BootedMachine, bootMachine } from "./boot.ts";
+import { bootMachine } from "./boot.ts";
 import { OWNER_FD } from "./client.ts";
 import {
   createMachineDirectory,
@@ -22,9 +34,12 @@ import {
   sweepMachineDirectories,
   writeRecord,
 } from "./directory.ts";
-import type { MachinePlan } from "./plan.ts";
+import { makeDisks } from "./machine-disks.ts";
+import { type MainRoot, makeMainRoot } from "./main-root.ts";
+import type { MachinePlan, StartReport } from "./plan.ts";
 import type { MachineRecord } from "./record.ts";
 import { relayExec } from "./relay.ts";
+import { MAIN_ROOT, withDefaultLimits } from "./root/index.ts";
 import { now } from "./timings.ts";
 
 /** When this process, and with it its machine, started: seconds since the epoch. */
@@ -39,7 +54,7 @@ export async function runMachineProcess(): Promise<never> {
   process.on("SIGINT", () => void machine.end());
   const transport = await connectTransport({ fd: OWNER_FD });
   const owner = new Connection(transport, {
-    hello: { version },
+    codec: jsonCodec(version),
     onStream: (stream) => machine.serveOwner(stream),
   });
   await owner.closed;
@@ -47,23 +62,34 @@ export async function runMachineProcess(): Promise<never> {
   process.exit(0);
 }
 
+/** A guest that can be asked for processes. */
+interface Running {
+  readonly guest: Guest;
+  readonly root: MainRoot;
+}
+
 class MachineProcess {
   // Started before it is known what to boot: its start-up overlaps with the owner's work on the image.
   readonly #vmm = prepareVmm();
-  readonly #booted = Promise.withResolvers<BootedMachine>();
+  readonly #running = Promise.withResolvers<Running>();
+  /** The owner's command runs: others find its namespaces. */
+  readonly #mainStarted = Promise.withResolvers<void>();
+  /** Clients with a command in the machine. */
+  readonly #clients = new Set<Stream>();
   #plan: MachinePlan | undefined;
   #directory: MachineDirectory | undefined;
   #control: { stop(): void } | undefined;
   #ending: Promise<void> | undefined;
 
   constructor() {
-    this.#booted.promise.catch(() => {});
+    this.#running.promise.catch(() => {});
+    this.#mainStarted.promise.catch(() => {});
   }
 
   serveOwner(stream: Stream): void {
-    if (stream.method === "start") void this.#start(stream);
-    else if (stream.method === "exec") void this.#exec(stream, true);
-    else stream.fail({ code: "machine.bad_request", message: `unknown method ${stream.method}` });
+    if (stream.request.method === "start") void this.#start(stream);
+    else if (stream.request.method === "exec") void this.#exec(stream, true);
+    else stream.fail({ code: "machine.bad_request", message: `unknown method ${stream.request.method}` });
   }
 
   /** Ends the VM and removes everything; safe to call at any time and more than once. */
@@ -75,27 +101,51 @@ class MachineProcess {
   async #start(stream: Stream): Promise<void> {
     try {
       // The owner is the same program of the same user: the plan is what it says it is.
-      const plan = stream.params as MachinePlan;
+      const plan = stream.request.params as MachinePlan;
       this.#plan = plan;
       prepareRuntimeDirectory(plan.paths.runtime);
       const directory = createMachineDirectory(plan.paths, plan.machine.name);
       this.#directory = directory;
-      // Before the record: whoever finds the machine can connect, and waits for the agent like the owner does.
+      // Before the record: whoever finds the machine can connect, and waits for the guest like the owner does.
       this.#control = listenTransport(socketPaths(plan.paths, plan.machine.name).control, (transport) => {
-        new Connection(transport, { hello: { version }, onStream: (stream) => this.#serveClient(stream) });
+        new Connection(transport, {
+          codec: jsonCodec(version),
+          onStream: (stream) => this.#serveClient(stream),
+        });
       });
       await writeRecord(directory, recordOf(plan, "starting"));
-      const booted = await bootMachine(plan, directory, engineByName(plan.machine.engine), this.#vmm);
-      this.#booted.resolve(booted);
-      stream.finish(booted.report);
-      void booted.vm.exited.then(() => booted.agent.close());
-      booted.agent.open("clock", { unixNanoseconds: BigInt(Math.round(now() * 1e6)).toString() });
+      stream.finish(await this.#boot(plan, directory));
       void this.#tidyUp(plan, directory);
     } catch (error) {
-      this.#booted.reject(error);
+      this.#running.reject(error);
       stream.fail(failureOf(error));
       await this.end();
     }
+  }
+
+  /** Everything that the guest has to do at its start is on its way before its kernel runs, the command included. */
+  async #boot(plan: MachinePlan, directory: MachineDirectory): Promise<StartReport> {
+    const { machine } = plan;
+    const disks = makeDisks(plan, directory);
+    const { vm, guest: channel, ready } = bootMachine(plan, disks, engineByName(machine.engine), this.#vmm);
+    // What it says is heard below.
+    ready.catch(() => {});
+    const guest = await channel;
+    void vm.exited.then(() => guest.close());
+    setClock(guest);
+    const { name, memoryMib } = machine;
+    const input = { ...plan.root, ...disks, name, memoryMib, disks: disks.root };
+    const root = makeMainRoot(guest, input, () => this.#tellOutOfMemory());
+    root.made.catch(() => {});
+    this.#running.resolve({ guest, root });
+    const readiness = await ready;
+    // The request may have waited in the channel for the whole time that the kernel took.
+    setClock(guest);
+    return { ...readiness, vmmPid: vm.pid, notes: await root.made };
+  }
+
+  #tellOutOfMemory(): void {
+    for (const client of this.#clients) client.event({ type: "out_of_memory" });
   }
 
   /** What nobody waits for, and what must not cost a running machine when it fails. */
@@ -109,18 +159,31 @@ class MachineProcess {
   }
 
   #serveClient(stream: Stream): void {
-    if (stream.method === "exec") void this.#exec(stream, false);
-    else stream.fail({ code: "machine.bad_request", message: `unknown method ${stream.method}` });
+    if (stream.request.method === "exec") void this.#exec(stream, false);
+    else stream.fail({ code: "machine.bad_request", message: `unknown method ${stream.request.method}` });
   }
 
   async #exec(stream: Stream, main: boolean): Promise<void> {
+    this.#clients.add(stream);
     try {
-      const { agent } = await this.#booted.promise;
-      await relayExec(stream, agent);
+      const request = guestExec(stream.request.params, main);
+      const { guest, root } = await this.#running.promise;
+      await root.requested;
+      // Only the first process makes the namespace in which all others live.
+      if (!main) await this.#mainStarted.promise;
+      await relayExec(stream, request, {
+        exec: (exec) => guest.exec(exec),
+        rootMade: root.made,
+        ...(main ? { onStart: this.#mainStarted.resolve } : {}),
+      });
     } catch (error) {
       stream.fail(failureOf(error));
     }
-    if (main && this.#plan?.machine.ephemeral) await this.end();
+    this.#clients.delete(stream);
+    if (!main) return;
+    // Unless it has started before.
+    this.#mainStarted.reject(new SmolError("machine.lost", "the machine's command could not be started"));
+    if (this.#plan?.machine.ephemeral) await this.end();
   }
 
   async #tearDown(): Promise<void> {
@@ -133,6 +196,33 @@ class MachineProcess {
     }
     process.exit(0);
   }
+}
+
+/**
+ * What the guest is asked for. The owner's command is the first process of the root's PID namespace, as in a container.
+ *
+ * @throws StreamFailure `exec.bad_request`
+ */
+function guestExec(params: unknown, main: boolean): GuestExec {
+  let request: ExecRequest;
+  try {
+    request = checkExecRequest(params);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new StreamFailure({ code: "exec.bad_request", message: error.message });
+  }
+  const { init, rlimits = [], ...rest } = request;
+  return {
+    ...rest,
+    root: MAIN_ROOT,
+    rlimits: withDefaultLimits(rlimits),
+    ...(main ? { first: init === "reaper" ? ("reaper" as const) : ("itself" as const) } : {}),
+  };
+}
+
+/** To the host's time, nanoseconds since the epoch. Nothing depends on it: a refusal is the console's to tell. */
+function setClock(guest: Guest): void {
+  void guest.clock(BigInt(Math.round(now() * 1e6)));
 }
 
 function recordOf({ machine }: MachinePlan, state: MachineRecord["state"]): MachineRecord {

@@ -8,8 +8,9 @@ import { Interrupted, Interrupts, settled } from "./interrupt.ts";
 import { checkMachineName, makeMachineName } from "./name.ts";
 import type { MachineDescription } from "./record.ts";
 import type { RunRequest } from "./request.ts";
+import { initEnvironment, isInitSystem } from "./root/index.ts";
 import { Timings } from "./timings.ts";
-import { planWorkload, requireCommand } from "./workload.ts";
+import { mergeEnvironment, planWorkload, requireCommand } from "./workload.ts";
 
 /**
  * `machine run`: boots a machine, runs one command in it in the foreground, and leaves nothing behind.
@@ -61,7 +62,10 @@ async function runIn(
   });
   timings.end("probe");
   const image = await resolveImage(request, paths, interrupts.signal);
-  const workload = planWorkload(request, image, name);
+  const planned = planWorkload(request, image, name);
+  const initSystem = isInitSystem(planned.argv);
+  const env = initSystem ? mergeEnvironment(initEnvironment, planned.env) : planned.env;
+  const workload = { ...planned, env };
   const files = await resolveFiles(engine, image, paths);
   timings.end("image");
   const machine: MachineDescription = {
@@ -80,7 +84,14 @@ async function runIn(
     workdir: workload.cwd,
     user: workload.user,
   };
-  const started = owned.start({ machine, paths, files }).then((report) => {
+  const root = {
+    bare: request.image === undefined,
+    volumes: image.volumes,
+    initSystem,
+    terminal: request.tty,
+  };
+  const started = owned.start({ machine, paths, files, root }).then((report) => {
+    for (const note of report.notes) request.onNote?.(note);
     timings.end("spawn", report.launchedAt);
     timings.end("kernel", report.initAt);
     timings.end("agent", report.readyAt);
@@ -90,6 +101,7 @@ async function runIn(
     interactive: request.interactive,
     tty: request.tty,
     timeoutMs: request.timeoutMs,
+    memoryMib: request.memoryMib,
     interrupts,
     onFirstOutput: () => timings.end("first output"),
   });

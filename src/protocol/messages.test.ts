@@ -18,7 +18,7 @@ test("a complete exec request passes, and nothing else comes with it", () => {
     ...request,
     tty: { columns: 80, rows: 24 },
     rlimits: [{ name: "nofile", soft: 1, hard: -1 }],
-    init: true,
+    init: "reaper" as const,
   };
   expect(checkExecRequest({ ...full, extra: 1 })).toEqual(full);
 });
@@ -39,6 +39,7 @@ describe("malformed exec requests", () => {
     { user: "x".repeat(300) },
     { user: "a\0" },
     { stdin: 1 },
+    { init: true },
     { tty: {} },
     { tty: { columns: -1, rows: 1 } },
     { tty: { columns: 65_536, rows: 1 } },

@@ -33,8 +33,8 @@ export interface ExecRequest {
   /** False: standard input is /dev/null and the stdin channel is not used. */
   readonly stdin: boolean;
   readonly rlimits?: readonly ResourceLimit[];
-  /** A small init is the first process of the workload's PID namespace, and the program its child (`--init`). */
-  readonly init?: boolean;
+  /** `reaper`: the program is the child of a small init, which reaps what is orphaned. */
+  readonly init?: "none" | "reaper";
 }
 
 export interface TerminalSize {
@@ -137,6 +137,11 @@ function checkResourceLimit(value: unknown): ResourceLimit {
   return { name, soft, hard };
 }
 
+function checkInit(value: unknown): "none" | "reaper" {
+  if (value === "none" || value === "reaper") return value;
+  reject("exec: init");
+}
+
 /** The machine process's check of what a command line asks for. */
 export function checkExecRequest(value: unknown): ExecRequest {
   if (!isObject(value) || !isTextList(value.argv) || value.argv.length === 0) reject("exec: argv");
@@ -153,7 +158,7 @@ export function checkExecRequest(value: unknown): ExecRequest {
     user: value.user,
     stdin: value.stdin,
     rlimits: limits.map(checkResourceLimit),
-    ...(value.init === true ? { init: true } : {}),
+    ...(value.init === undefined ? {} : { init: checkInit(value.init) }),
     ...(value.tty === undefined ? {} : { tty: checkTerminalSize(value.tty) }),
   };
 }

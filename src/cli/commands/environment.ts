@@ -1,3 +1,4 @@
+import { environment } from "../../command-line.ts";
 import { resolveVariables, type Variable } from "../values/environment.ts";
 
 interface EnvironmentOptions {
@@ -14,7 +15,7 @@ interface EnvironmentOptions {
  */
 export async function environmentOf({ env, envFile }: EnvironmentOptions): Promise<string[]> {
   const fromFiles = envFile.length === 0 ? [] : await readFiles(envFile);
-  return resolveVariables([...fromFiles, ...env], process.env);
+  return resolveVariables([...fromFiles, ...env], environment());
 }
 
 async function readFiles(paths: readonly string[]): Promise<Variable[]> {

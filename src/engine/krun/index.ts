@@ -22,7 +22,6 @@ const limits = { commandLineBytes: 2047, devices: process.arch === "x64" ? 6 : 2
 /** Hardware virtualization by libkrun: KVM on Linux, Hypervisor.framework on macOS. */
 export const krunEngine: Engine = {
   name: "krun",
-  runtime: "share",
   agentTransport: "vsock",
   launch(spec, options = {}) {
     if (options.libkrun === undefined) {

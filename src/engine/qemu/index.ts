@@ -9,7 +9,6 @@ import { emulatedClockParameters } from "./clock.ts";
 /** Software emulation by the host's QEMU: works everywhere, at a fraction of the speed. */
 export const qemuEngine: Engine = {
   name: "qemu",
-  runtime: "disk",
   agentTransport: "virtio-serial",
   launch(spec, options = {}) {
     const command = qemuCommand(spec);

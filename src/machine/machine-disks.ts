@@ -1,0 +1,47 @@
+import type { DiskFormat, VmDisk } from "../engine/index.ts";
+import type { MachineDirectory } from "./directory.ts";
+import { createDisk, hasErrors, TEMPLATE_GIB } from "./disk.ts";
+import type { MachinePlan } from "./plan.ts";
+import type { RootDisks } from "./root/index.ts";
+
+/** A machine's disks, and what the guest calls them. */
+export interface MachineDisks {
+  readonly list: readonly VmDisk[];
+  /** The device of the guest's own system. */
+  readonly system: string;
+  readonly root: RootDisks;
+  /** Devices that the guest has to format, and those that it has to check. */
+  readonly blank: readonly string[];
+  readonly damaged: readonly string[];
+}
+
+/** Makes the disks that are the machine's own, and lays out all of them. */
+export function makeDisks(plan: MachinePlan, directory: MachineDirectory): MachineDisks {
+  const { files, machine } = plan;
+  const list: VmDisk[] = [];
+  const add = (path: string, readOnly: boolean, format: DiskFormat = "raw") => {
+    list.push({ path, readOnly, format });
+    return `/dev/vd${"abcdefgh"[list.length - 1]}`;
+  };
+  const blank: string[] = [];
+  const damaged: string[] = [];
+  const writable = (name: "overlay" | "storage", gib: number, template: string) => {
+    const path = `${directory.path}/${name}.ext4`;
+    const state = createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
+    const device = add(path, false);
+    if (state === "blank") blank.push(device);
+    else if (hasErrors(path)) damaged.push(device);
+    return device;
+  };
+  return {
+    list,
+    system: add(files.system, true),
+    root: {
+      image: add(files.image.path, true, files.image.format),
+      overlay: writable("overlay", machine.overlayGib, files.overlayTemplate),
+      storage: writable("storage", machine.storageGib, files.storageTemplate),
+    },
+    blank,
+    damaged,
+  };
+}
