@@ -1,26 +1,28 @@
-/* What the new process does between fork and exec. Every descriptor but 0, 1, 2 and the status pipe is closed first. */
+/* What a new process does between clone and exec. Every descriptor but 0, 1, 2 and the status pipe is closed first. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/sched.h>
 #include <grp.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "agent.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STATUS 3
+#define PROGRAM 4
 
 /* Tells the parent why there is no program: the code, a line feed, the failure text. */
 static _Noreturn void give_up(const char *code)
@@ -31,14 +33,15 @@ static _Noreturn void give_up(const char *code)
     _exit(1);
 }
 
-static void take_descriptors(const int stdio[3], int status)
+static void take_descriptors(const int stdio[3], int status, int program)
 {
     /* Above the numbers they are going to have, so that none overwrites another. */
-    int source[4] = {stdio[0], stdio[1], stdio[2], status};
-    for (int i = 0; i < 4; i++) source[i] = fcntl(source[i], F_DUPFD_CLOEXEC, 10);
+    int source[5] = {stdio[0], stdio[1], stdio[2], status, program};
+    for (int i = 0; i < 5; i++) source[i] = fcntl(source[i], F_DUPFD_CLOEXEC, 10);
     for (int i = 0; i < 3; i++) dup2(source[i], i);
     dup3(source[3], STATUS, O_CLOEXEC);
-    syscall(SYS_close_range, STATUS + 1u, ~0u, 0u);
+    if (program >= 0) dup3(source[4], PROGRAM, O_CLOEXEC);
+    syscall(SYS_close_range, program >= 0 ? PROGRAM + 1u : STATUS + 1u, ~0u, 0u);
 }
 
 static void reset_signals(void)
@@ -49,7 +52,7 @@ static void reset_signals(void)
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 }
 
-static int set_limits(const struct request *request)
+static int set_limits(struct request *request)
 {
     for (size_t i = 0; i < request->limit_count; i++) {
         const struct limit *limit = &request->limits[i];
@@ -102,7 +105,7 @@ static const char *get_variable(char **env, const char *name)
     return value;
 }
 
-static void add_home(const struct request *request, const char *home)
+static void add_home(struct request *request, const char *home)
 {
     static char variable[sizeof "HOME=" + sizeof ((struct identity *)0)->home];
     if (get_variable(request->env, "HOME") != NULL) return;
@@ -151,21 +154,121 @@ static void execute(char **argv, char **env)
     errno = denied ? EACCES : ENOENT;
 }
 
-_Noreturn void run_child(const struct request *request, int workload_pidfd, const int stdio[3], int status)
+/* ---- the first process of a root ---- */
+
+/* The root's /proc shows the PID namespace of whoever mounts it; one of an earlier first process is in the way. */
+static int mount_proc(void)
+{
+    umount2("/proc", MNT_DETACH);
+    mkdir("/proc", 0555);
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) return fail("mount /proc");
+    return 0;
+}
+
+/* Docker's /dev/console: the terminal of the first process. Without that file in the root there is none. */
+static void mount_console(void)
+{
+    umount2("/dev/console", MNT_DETACH);
+    (void)!mount("/proc/self/fd/0", "/dev/console", NULL, MS_BIND, NULL);
+}
+
+static pid_t reaped_program;
+
+static void forward(int number)
+{
+    int error = errno;
+    if (kill(-reaped_program, number) < 0) kill(reaped_program, number);
+    errno = error;
+}
+
+/*
+ * `--init`: this process stays the first of its namespace, passes signals on, reaps what loses its parent, and ends as
+ * the program does. Returns in the program-to-be.
+ */
+static void stay_as_reaper(void)
+{
+    int ready[2], status;
+    char none;
+    if (pipe2(ready, O_CLOEXEC) < 0) return;
+    reaped_program = fork();
+    if (reaped_program < 0) {
+        fail("start a process");
+        give_up("exec.failed");
+    }
+    if (reaped_program == 0) {
+        /* Not before its parent passes signals on: a first process without handlers loses them. */
+        close(ready[1]);
+        (void)!read(ready[0], &none, 1);
+        close(ready[0]);
+        return;
+    }
+    prctl(PR_SET_NAME, "init");
+    struct sigaction action = {.sa_handler = forward, .sa_flags = SA_RESTART};
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGCHLD && number != SIGKILL && number != SIGSTOP) sigaction(number, &action, NULL);
+    sigset_t no_signals;
+    sigemptyset(&no_signals);
+    sigprocmask(SIG_SETMASK, &no_signals, NULL);
+    syscall(SYS_close_range, STATUS, ~0u, 0u); /* `ready` too, which lets the program go on */
+    for (pid_t pid; (pid = waitpid(-1, &status, 0)) != reaped_program;)
+        if (pid < 0 && errno != EINTR) break;
+    _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* ---- all of it ---- */
+
+/* A program of the system's, which is opened before its root is out of sight; -1 when none was asked for. */
+static int open_program(const struct request *request)
+{
+    static const char *const directories[] = {"", "/bin/", "/sbin/"};
+    char path[PATH_MAX];
+    if (!(request->flags & EXEC_SYSTEM_PROGRAM)) return -1;
+    for (int i = strchr(request->argv[0], '/') == NULL ? 1 : 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", directories[i], request->argv[0]);
+        int fd = open(path, O_PATH | O_CLOEXEC);
+        if (fd >= 0 || i == 0) return fd;
+    }
+    return -1;
+}
+
+static bool enter(const struct request *request, const struct root *root)
+{
+    if (root == NULL) return true;
+    if (enter_root_namespaces(root) < 0) return false;
+    return !(request->flags & EXEC_FIRST) || mount_proc() == 0;
+}
+
+static _Noreturn void become_program(struct request *request)
+{
+    bool of_system = request->flags & EXEC_SYSTEM_PROGRAM;
+    if (of_system) syscall(SYS_execveat, PROGRAM, "", request->argv, request->env, AT_EMPTY_PATH);
+    else execute(request->argv, request->env);
+    bool missing = errno == ENOENT || errno == ENOTDIR;
+    explain(request->argv[0]);
+    give_up(missing ? "exec.not_found" : "exec.not_executable");
+}
+
+_Noreturn void run_child(struct request *request, const struct root *root, const int stdio[3], int status)
 {
     static struct identity identity;
-    int namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
-    bool entered = setns(workload_pidfd, namespaces) == 0;
-    int error = errno;
-    take_descriptors(stdio, status);
-    errno = error;
-    if (!entered) {
-        fail("enter the workload's namespaces");
-        give_up("exec.no_root");
+    bool of_system = request->flags & EXEC_SYSTEM_PROGRAM;
+    int program = open_program(request);
+    int missing = errno;
+    bool entered = enter(request, root);
+    take_descriptors(stdio, status, program);
+    if (!entered) give_up("exec.no_root");
+    if (of_system && program < 0) {
+        errno = missing;
+        fail("%s", request->argv[0]);
+        give_up("exec.not_found");
     }
+    if (request->flags & EXEC_REAPER) stay_as_reaper();
     setsid();
     setpriority(PRIO_PROCESS, 0, 0);
-    if (request->tty) ioctl(0, TIOCSCTTY, 1);
+    if (request->flags & EXEC_TTY) {
+        ioctl(0, TIOCSCTTY, 1);
+        if (request->flags & EXEC_FIRST) mount_console();
+    }
     reset_signals();
     umask(022);
     if (!resolve_user(request->user, &identity)) give_up("exec.bad_user");
@@ -174,10 +277,7 @@ _Noreturn void run_child(const struct request *request, int workload_pidfd, cons
     own_stdio(identity.uid);
     if (become(&identity) < 0) give_up("exec.bad_user");
     add_home(request, identity.home);
-    /* After the change of user, which clears it: no process outlives the helper that watches it. */
+    /* After the change of user, which clears it: no process outlives the agent. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execute(request->argv, request->env);
-    bool missing = errno == ENOENT || errno == ENOTDIR;
-    explain(request->argv[0]);
-    give_up(missing ? "exec.not_found" : "exec.not_executable");
+    become_program(request);
 }

@@ -1,200 +1,184 @@
+/* Verb exec: what was asked for, and when it can start. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "init.h"
+#include "agent.h"
 
-/* Size of the fixed part of an exec request, after its kind; then `limits` x 17 bytes, then the texts. */
-#define FIXED 17
+enum { ROOT = 1, ARGUMENT, VARIABLE, DIRECTORY, USER, FLAGS, COLUMNS, ROWS, LIMIT, CGROUP };
+#define LIMIT_BYTES 17
 
-/* Fills `list` with the next `count` texts and moves `next` behind them. */
-static bool take_texts(char **next, char *end, char **list, size_t count)
+void free_request(struct request *request)
 {
-    for (size_t i = 0; i < count; i++) {
-        char *nul = *next < end ? memchr(*next, '\0', (size_t)(end - *next)) : NULL;
-        if (nul == NULL) return false;
-        list[i] = *next;
-        *next = nul + 1;
-    }
+    free(request->payload);
+    free(request->argv);
+    free(request->env);
+    free(request);
+}
+
+static bool take_limit(struct request *request, const struct field *field)
+{
+    if (field->length != LIMIT_BYTES || request->limit_count == sizeof request->limits / sizeof request->limits[0])
+        return false;
+    request->limits[request->limit_count++] =
+        (struct limit){field->value[0], get64(field->value + 1), get64(field->value + 9)};
     return true;
 }
 
-/*
- * Layout, big endian (agent/request.ts writes it), after the 'E' that is its kind: u8 flags (1: stdin, 2: terminal),
- * u16 columns, u16 rows, u32 argc, u32 envc, u32 limits; per limit u8 resource, u64 soft, u64 hard; then the texts:
- * cwd, user, argv, env.
- */
-static bool parse_request(uint8_t *payload, size_t size, struct request *request)
+static bool take_cgroup(struct request *request, char *text)
 {
-    if (size < FIXED) return false;
-    size_t argc = get32(payload + 5), envc = get32(payload + 9), limits = get32(payload + 13);
-    if (argc == 0 || argc > size || envc > size || limits > 16 || FIXED + limits * 17 > size) return false;
-    request->stdin_open = payload[0] & 1;
-    request->tty = payload[0] & 2;
-    request->columns = (uint16_t)(payload[1] << 8 | payload[2]);
-    request->rows = (uint16_t)(payload[3] << 8 | payload[4]);
-    request->limit_count = limits;
-    uint8_t *limit = payload + FIXED;
-    for (size_t i = 0; i < limits; i++, limit += 17)
-        request->limits[i] = (struct limit){limit[0], get64(limit + 1), get64(limit + 9)};
-    char *texts[2], *next = (char *)limit, *end = (char *)payload + size;
-    request->argv = calloc(argc + 1, sizeof(char *));
-    request->env = calloc(envc + 2, sizeof(char *));
-    request->env_count = envc;
-    if (request->argv == NULL || request->env == NULL) return false;
-    if (!take_texts(&next, end, texts, 2)) return false;
-    request->cwd = texts[0];
-    request->user = texts[1];
-    return take_texts(&next, end, request->argv, argc) && take_texts(&next, end, request->env, envc) && next == end;
+    if (request->cgroup_count == sizeof request->cgroup / sizeof request->cgroup[0]) return false;
+    request->cgroup[request->cgroup_count++] = text;
+    return true;
 }
 
-/*
- * Opens a new terminal of the workload's own devpts, so that the program finds it as /dev/pts/N. The path belongs
- * to the workload: whatever is there must turn out to be the multiplexer.
- */
-static int open_terminal(const struct workload *workload, const struct request *request, int *slave)
+static void count_lists(struct request *request, size_t length)
 {
-    struct stat info;
-    int home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    if (home < 0 || setns(workload->pidfd, CLONE_NEWNS) < 0) return fail("enter the workload's root");
-    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    int error = errno;
-    if (setns(home, CLONE_NEWNS) < 0) return fail("return to the system's root");
-    close(home);
-    errno = error;
-    if (master < 0) return fail("open the workload's /dev/ptmx");
+    struct field field;
+    struct fields fields = fields_of(request->payload, length);
+    while (next_field(&fields, &field)) {
+        if (field.tag == ARGUMENT) request->argc++;
+        if (field.tag == VARIABLE) request->env_count++;
+    }
+}
+
+static bool parse(struct request *request, size_t length)
+{
+    struct field field;
+    size_t argc = 0, envc = 0;
+    count_lists(request, length);
+    request->argv = allocate((request->argc + 1) * sizeof(char *));
+    request->env = allocate((request->env_count + 2) * sizeof(char *));
+    request->cwd = "/";
+    request->user = "";
+    struct fields fields = fields_of(request->payload, length);
+    while (next_field(&fields, &field)) {
+        switch (field.tag) {
+        case ROOT: request->root_name = take_text(&fields, &field); break;
+        case ARGUMENT: request->argv[argc++] = take_text(&fields, &field); break;
+        case VARIABLE: request->env[envc++] = take_text(&fields, &field); break;
+        case DIRECTORY: request->cwd = take_text(&fields, &field); break;
+        case USER: request->user = take_text(&fields, &field); break;
+        case FLAGS: request->flags = (unsigned)take_int(&fields, &field, 31); break;
+        case COLUMNS: request->columns = (uint16_t)take_int(&fields, &field, UINT16_MAX); break;
+        case ROWS: request->rows = (uint16_t)take_int(&fields, &field, UINT16_MAX); break;
+        case LIMIT:
+            if (!take_limit(request, &field)) return false;
+            break;
+        case CGROUP:
+            if (!take_cgroup(request, take_text(&fields, &field))) return false;
+            break;
+        default: return false;
+        }
+    }
+    if ((request->flags & EXEC_REAPER) && !(request->flags & EXEC_FIRST)) return false;
+    return !fields.malformed && argc > 0 && request->cwd[0] == '/';
+}
+
+static void refuse(struct request *request, const char *code)
+{
+    finish_failed(request->stream, code);
+    free_request(request);
+}
+
+void resume_request(struct request *request, struct root *root)
+{
     errno = 0;
-    if (fstat(master, &info) < 0 || !S_ISCHR(info.st_mode) || info.st_rdev != makedev(5, 2))
-        return fail("the workload's /dev/ptmx is no terminal multiplexer");
-    int unlock = 0;
-    struct winsize size = {.ws_col = request->columns, .ws_row = request->rows};
-    if (ioctl(master, TIOCSPTLCK, &unlock) < 0 || ioctl(master, TIOCSWINSZ, &size) < 0)
-        return fail("set up a terminal");
-    *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    return *slave < 0 ? fail("open a terminal") : master;
-}
-
-/* A pipe whose end on this side, 0 for reading or 1 for writing, does not block. */
-static int make_pipe(int ends[2], int ours)
-{
-    if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0) return fail("pipe");
-    return 0;
-}
-
-/* Real pipes, never sockets: programs open /dev/stdout and /dev/stdin again, which fails on a socket. */
-static int open_stdio(const struct workload *workload, const struct request *request, struct process *process,
-                      int stdio[3])
-{
-    process->input = process->output[0] = process->output[1] = process->terminal = -1;
-    process->tty = request->tty;
-    if (request->tty) {
-        int master = open_terminal(workload, request, &stdio[0]);
-        if (master < 0) return -1;
-        stdio[1] = stdio[2] = stdio[0];
-        process->output[0] = master;
-        process->input = fcntl(master, F_DUPFD_CLOEXEC, 0);
-        return 0;
-    }
-    int in[2], out[2], err[2];
-    if (make_pipe(out, 0) < 0 || make_pipe(err, 0) < 0) return -1;
-    if (!request->stdin_open) {
-        stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    } else {
-        if (make_pipe(in, 1) < 0) return -1;
-        stdio[0] = in[0];
-        process->input = in[1];
-    }
-    stdio[1] = out[1];
-    stdio[2] = err[1];
-    process->output[0] = out[0];
-    process->output[1] = err[0];
-    return 0;
-}
-
-/* A cgroup for this process and all it starts: the one way to end them all. */
-static int make_cgroup(const struct workload *workload, const char *name)
-{
-    if (mkdirat(workload->cgroup, name, 0755) < 0) return fail("make a cgroup");
-    int cgroup = openat(workload->cgroup, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return cgroup < 0 ? fail("open a cgroup") : cgroup;
-}
-
-/* Daemons may outlive the process that was asked for; they move up, so that no cgroup is left behind. */
-static void remove_cgroup(const struct workload *workload, const struct process *process, const char *name)
-{
-    for (int attempt = 0; attempt < 10; attempt++) {
-        if (unlinkat(workload->cgroup, name, AT_REMOVEDIR) == 0 || errno != EBUSY) return;
-        int list = openat(process->cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-        int parent = openat(workload->cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-        FILE *lines = list < 0 ? NULL : fdopen(list, "r");
-        char line[32];
-        while (lines != NULL && parent >= 0 && fgets(line, sizeof line, lines) != NULL)
-            (void)!write(parent, line, strlen(line));
-        if (lines != NULL) fclose(lines);
-        if (parent >= 0) close(parent);
+    if (root != NULL && root->state == ROOT_FAILED) {
+        fail("%s", root->failure);
+        refuse(request, "exec.no_root");
+    } else if (root != NULL && !(request->flags & EXEC_FIRST) && root->first == 0) {
+        fail("the root %s has no first process, or it has ended", root->name);
+        refuse(request, "exec.no_root");
+    } else if (root != NULL && (request->flags & EXEC_FIRST) && root->first != 0) {
+        fail("the root %s has a first process", root->name);
+        refuse(request, "exec.bad_request");
+    } else if (start_process(request, root) < 0) {
+        refuse(request, failure_errno == ESRCH || failure_errno == ENOMEM ? "exec.no_root" : "exec.failed");
     }
 }
 
-/* The helper is never the out-of-memory killer's choice, the program is: the score is inherited by fork. */
-static void set_oom_score(const char *score)
+static void unlink_waiting(struct request *request)
 {
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    (void)!write(fd, score, strlen(score));
-    close(fd);
+    struct root *root = find_root(request->root_name);
+    for (struct request **link = root == NULL ? NULL : &root->waiting; link != NULL && *link != NULL;
+         link = &(*link)->next) {
+        if (*link != request) continue;
+        *link = request->next;
+        break;
+    }
 }
 
-static int start_process(const struct workload *workload, const struct request *request, struct process *process)
+static void cancel_waiting(struct stream *stream)
 {
-    int stdio[3], status[2];
-    if (open_stdio(workload, request, process, stdio) < 0) return -1;
-    if (pipe2(status, O_CLOEXEC) < 0) return fail("pipe");
-    /* Takes effect for the child only; it has to be done by its parent. */
-    if (setns(workload->pidfd, CLONE_NEWPID) < 0) return fail("enter the workload's process namespace");
-    set_oom_score("0");
-    process->pid = clone_into(0, process->cgroup, &process->pidfd);
-    if (process->pid < 0) return fail("start a process");
-    if (process->pid == 0) run_child(request, workload->pidfd, stdio, status[1]);
-    set_oom_score("-1000");
-    process->status = status[0];
-    close(status[1]);
-    if (request->tty) {
-        process->terminal = stdio[0];
-        return 0;
-    }
-    for (int i = 0; i < 3; i++) close(stdio[i]);
-    return 0;
+    unlink_waiting(stream->state);
+    errno = 0;
+    fail("given up before it was started");
+    refuse(stream->state, "exec.failed");
 }
 
-_Noreturn void serve_exec(int connection, struct workload *workload, uint64_t number, uint8_t *payload, size_t size)
+static void control_waiting(struct stream *stream, uint8_t *payload, size_t length)
 {
-    struct request request = {0};
-    struct process process = {0};
-    char name[32];
-    if (workload->failure[0] != '\0') {
-        send_failure(connection, "exec.no_root", workload->failure);
-        exit(0);
+    struct request *request = stream->state;
+    struct control control;
+    if (!parse_control(payload, length, &control)) violation("malformed control message");
+    if (control.signal == 0) {
+        request->columns = control.columns;
+        request->rows = control.rows;
+        return;
     }
-    if (!parse_request(payload, size, &request)) {
-        send_failure(connection, "exec.bad_request", "malformed request");
-        exit(0);
+    /* It ends as a process does that had no time to do anything about a signal. */
+    struct builder result = {0};
+    put_int(&result, 2, (uint64_t)control.signal);
+    unlink_waiting(request);
+    finish(stream, &result);
+    free_request(request);
+}
+
+static const struct work waiting = {.control = control_waiting, .cancel = cancel_waiting};
+
+void open_exec(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct request *request = allocate(sizeof *request);
+    request->stream = stream;
+    request->payload = allocate(length + 1);
+    memcpy(request->payload, payload, length);
+    if (!parse(request, length)) {
+        errno = 0;
+        fail("malformed request");
+        refuse(request, "exec.bad_request");
+        return;
     }
-    snprintf(name, sizeof name, "exec-%llu", (unsigned long long)number);
-    process.cgroup = make_cgroup(workload, name);
-    if (process.cgroup < 0 || start_process(workload, &request, &process) < 0)
-        /* Without its first process, after a shutdown, the workload takes no others. */
-        send_failure(connection, errno == ESRCH || errno == ENOMEM ? "exec.no_root" : "exec.failed", failure);
-    else
-        pump(connection, &process);
-    remove_cgroup(workload, &process, name);
-    exit(0);
+    struct root *root = request->root_name == NULL ? NULL : find_root(request->root_name);
+    if (request->root_name != NULL && root == NULL) {
+        errno = 0;
+        fail("there is no root %s", request->root_name);
+        refuse(request, "exec.no_root");
+        return;
+    }
+    if (root == NULL || root_is_ready(root) || root->state == ROOT_FAILED) {
+        resume_request(request, root);
+        return;
+    }
+    set_work(stream, &waiting, request);
+    struct request **last = &root->waiting;
+    while (*last != NULL) last = &(*last)->next;
+    *last = request;
+}
+
+bool parse_control(uint8_t *payload, size_t length, struct control *control)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    *control = (struct control){0};
+    while (next_field(&fields, &field)) {
+        switch (field.tag) {
+        case 1: control->signal = (int)take_int(&fields, &field, 64); break;
+        case 2: control->columns = (uint16_t)take_int(&fields, &field, UINT16_MAX); break;
+        case 3: control->rows = (uint16_t)take_int(&fields, &field, UINT16_MAX); break;
+        default: return false;
+        }
+    }
+    return !fields.malformed;
 }

@@ -1,41 +1,422 @@
+/* Verbs root, steps and drop: named places for workloads. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <poll.h>
 
-#include "init.h"
+#include "agent.h"
 
-#define IMAGE_DIR "/run/image"
-#define OVERLAY_DIR "/run/overlay"
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+#define DEVPTS_MAGIC 0x1cd1
 
-static int make_directory(const char *path)
+enum { NAME = 1, HOSTNAME, STEP, CGROUP, KEPT_MEMORY };
+
+static struct root *roots;
+static struct source processors = {.fd = -1};
+static void (*all_ended)(void);
+
+/* ---- which roots there are ---- */
+
+struct root *find_root(const char *name)
 {
-    if (mkdir(path, 0755) == 0 || errno == EEXIST) return 0;
-    return fail("mkdir %s", path);
+    for (struct root *root = roots; root != NULL; root = root->next)
+        if (strcmp(root->name, name) == 0) return root;
+    return NULL;
 }
 
-/*
- * The workload's root: the image below, the overlay disk above. The options are all off by default in most kernels;
- * said aloud so that a disk written under one kernel reads the same under the next.
- */
-int mount_root(const struct settings *settings)
+bool root_is_ready(const struct root *root)
+{
+    return root->state == ROOT_READY && processors.fd < 0;
+}
+
+static void free_root(struct root *root)
+{
+    for (struct root **link = &roots; *link != NULL; link = &(*link)->next) {
+        if (*link != root) continue;
+        *link = root->next;
+        break;
+    }
+    /* With the last descriptor goes the mount namespace, and with that its mounts. */
+    int *all[] = {&root->mount, &root->uts, &root->ipc, &root->cgroup_namespace, &root->pids, &root->terminals, &root->cgroup};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) close_fd(all[i]);
+    char path[128];
+    snprintf(path, sizeof path, CGROUP_DIR "/%s", root->name);
+    rmdir(path);
+    free(root);
+}
+
+static void resume_waiting(struct root *root)
+{
+    while (root->waiting != NULL) {
+        struct request *request = root->waiting;
+        root->waiting = request->next;
+        resume_request(request, root);
+    }
+}
+
+static void processors_changed(struct source *source, short revents)
+{
+    char none;
+    (void)revents;
+    if (read(source->fd, &none, 1) < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    remove_source(source);
+    close_fd(&source->fd);
+    for (struct root *root = roots; root != NULL; root = root->next)
+        if (root->state == ROOT_READY) resume_waiting(root);
+}
+
+/* A program may look only once how many processors there are, so it starts when all of them run. */
+void set_processors(int fd)
+{
+    if (fd < 0) return;
+    processors = (struct source){.fd = fd, .events = POLLIN, .ready = processors_changed};
+    add_source(&processors);
+}
+
+int enter_root_namespaces(const struct root *root)
+{
+    if (setns(root->mount, CLONE_NEWNS) < 0 || setns(root->uts, CLONE_NEWUTS) < 0 || setns(root->ipc, CLONE_NEWIPC) < 0 ||
+        setns(root->cgroup_namespace, CLONE_NEWCGROUP) < 0)
+        return fail("enter the root's namespaces");
+    return 0;
+}
+
+/* ---- making one ---- */
+
+struct plan {
+    struct root *root;
+    struct stream *stream;
+    uint8_t *payload;
+    size_t length;
+    char *hostname;
+};
+
+static void free_plan(struct plan *plan)
+{
+    free(plan->payload);
+    free(plan);
+}
+
+/* The descriptor of the root's own terminals, for the agent to copy: 0 when the root has none. */
+static int find_terminals(void)
+{
+    struct statfs info;
+    int fd = open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fstatfs(fd, &info) == 0 && info.f_type == DEVPTS_MAGIC) return fd;
+    if (fd >= 0) close(fd);
+    return 0;
+}
+
+static int prepare_root(const struct plan *plan, struct builder *notes, int *failed_step)
+{
+    /* As root of its cgroup namespace the workload sees its own cgroup, and nothing above it. */
+    if (syscall(SYS_unshare, CLONE_NEWCGROUP) < 0) return fail("make a cgroup namespace");
+    /* Nothing that is mounted here may show outside, and the other way round. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail("make mounts private");
+    if (sethostname(plan->hostname, strlen(plan->hostname)) < 0) return fail("set the hostname");
+    return run_steps(plan->payload, plan->length, NULL, notes, failed_step);
+}
+
+static void report_step_failure(int failed_step)
+{
+    static struct builder builder;
+    put_failure(&builder, "step.failed");
+    if (failed_step >= 0) put_int(&builder, 4, (uint64_t)failed_step);
+    report(FAIL, &builder);
+}
+
+/* In the maker's process. It waits for its end: the agent still has to look at its namespaces. */
+static void make_root(void *state)
+{
+    static struct builder notes;
+    int failed_step = -1;
+    umask(0);
+    if (prepare_root(state, &notes, &failed_step) < 0) {
+        report_step_failure(failed_step);
+        return;
+    }
+    uint8_t terminals[4];
+    put32(terminals, (uint32_t)find_terminals());
+    put_field(&notes, 255, terminals, sizeof terminals);
+    report(RESULT, &notes);
+    for (;;) pause();
+}
+
+static int open_namespace(pid_t pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? fail("open %s", path) : fd;
+}
+
+/* Takes over what the maker has made; its last field, which is not the host's, tells the descriptor of the terminals. */
+static int adopt(struct root *root, pid_t pid, uint8_t *payload, size_t *length)
+{
+    *length -= 8;
+    int remote = (int)get32(payload + *length + 4);
+    if (remote > 0) {
+        int pidfd = (int)syscall(SYS_pidfd_open, pid, 0u);
+        root->terminals = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, remote, 0u);
+        if (pidfd >= 0) close(pidfd);
+        if (root->terminals < 0) return fail("take over the root's terminals");
+    }
+    if ((root->mount = open_namespace(pid, "mnt")) < 0 || (root->uts = open_namespace(pid, "uts")) < 0 ||
+        (root->ipc = open_namespace(pid, "ipc")) < 0 || (root->cgroup_namespace = open_namespace(pid, "cgroup")) < 0)
+        return -1;
+    return 0;
+}
+
+static void root_failed(struct root *root, struct stream *stream, const char *code)
+{
+    root->state = ROOT_FAILED;
+    snprintf(root->failure, sizeof root->failure, "%s", failure);
+    if (code != NULL) finish_failed(stream, code);
+    resume_waiting(root);
+}
+
+/* The text of a failure, for those who wait for the root. */
+static void read_failure(uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    errno = 0;
+    fail("the root could not be made");
+    while (next_field(&fields, &field))
+        if (field.tag == 2) snprintf(failure, sizeof failure, "%.*s", (int)field.length, (char *)field.value);
+}
+
+static void root_made(struct worker *worker, int type, uint8_t *payload, size_t length)
+{
+    struct plan *plan = worker->state;
+    struct root *root = plan->root;
+    struct stream *stream = plan->stream;
+    root->maker = NULL;
+    free_plan(plan);
+    errno = 0;
+    if (type != RESULT) {
+        finish_with(stream, type, payload, length);
+        read_failure(payload, length);
+        root_failed(root, stream, NULL);
+    } else if (adopt(root, worker->child.pid, payload, &length) < 0) {
+        root_failed(root, stream, "step.failed");
+    } else {
+        root->state = ROOT_READY;
+        finish_with(stream, RESULT, payload, length);
+        if (root_is_ready(root)) resume_waiting(root);
+    }
+    root_process_ended();
+}
+
+/* Memory that the workload can have: all but what is kept, or nothing to say where that is unknown. */
+static int limit_memory(int cgroup, uint64_t kept)
+{
+    struct sysinfo info;
+    char text[32];
+    if (kept == 0 || sysinfo(&info) < 0) return 0;
+    uint64_t total = (uint64_t)info.totalram * info.mem_unit;
+    if (kept >= total) return 0;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)(total - kept));
+    return write_file_at(cgroup, "memory.max", text) ? 0 : fail("limit the root's memory");
+}
+
+static int make_root_cgroup(struct root *root, char *const *values, size_t count, uint64_t kept)
+{
+    char path[128];
+    snprintf(path, sizeof path, CGROUP_DIR "/%s", root->name);
+    if (mkdir(path, 0755) < 0 && errno != EEXIST) return fail("mkdir %s", path);
+    root->cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root->cgroup < 0) return fail("open %s", path);
+    if (limit_memory(root->cgroup, kept) < 0) say("%s", failure);
+    return set_cgroup(root->cgroup, values, count);
+}
+
+static bool is_name(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return length > 0 && length <= 64 && name[length] == '\0';
+}
+
+static void refuse(struct stream *stream, const char *code, const char *why)
 {
     errno = 0;
-    if (settings->image[0] == '\0') return fail("the host gave no image");
-    const char *directories[] = {IMAGE_DIR, OVERLAY_DIR, ROOT_DIR, NULL};
-    for (int i = 0; directories[i] != NULL; i++)
-        if (make_directory(directories[i]) < 0) return -1;
-    if (mount(settings->image, IMAGE_DIR, "erofs", MS_RDONLY, NULL) < 0)
-        return fail("mount the image %s", settings->image);
-    if (settings->overlay[0] == '\0') {
-        if (mount("overlay", OVERLAY_DIR, "tmpfs", 0, "mode=0755") < 0) return fail("mount a tmpfs for changes");
-    } else if (mount_disk(settings->overlay, OVERLAY_DIR, settings->format_overlay) < 0) {
-        return -1;
+    fail("%s", why);
+    finish_failed(stream, code);
+}
+
+void open_root(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct field field;
+    char *name = NULL, *values[32];
+    size_t count = 0;
+    uint64_t kept = 0;
+    struct plan *plan = allocate(sizeof *plan);
+    plan->payload = allocate(length + 1);
+    memcpy(plan->payload, payload, length);
+    plan->length = length;
+    plan->hostname = "localhost";
+    plan->stream = stream;
+    /* Taking a text changes the payload; the maker reads its own, and starts before this one is gone. */
+    struct fields fields = fields_of(payload, length);
+    bool good = true;
+    while (good && next_field(&fields, &field)) {
+        switch (field.tag) {
+        case NAME: name = take_text(&fields, &field); break;
+        case HOSTNAME: plan->hostname = take_text(&fields, &field); break;
+        case STEP: break;
+        case CGROUP:
+            good = count < sizeof values / sizeof values[0];
+            if (good) values[count++] = take_text(&fields, &field);
+            break;
+        case KEPT_MEMORY: kept = take_int(&fields, &field, UINT64_MAX); break;
+        default: good = false;
+        }
     }
-    if (make_directory(OVERLAY_DIR "/upper") < 0 || make_directory(OVERLAY_DIR "/work") < 0) return -1;
-    const char *options = "lowerdir=" IMAGE_DIR ",upperdir=" OVERLAY_DIR "/upper,workdir=" OVERLAY_DIR
-                          "/work,index=off,metacopy=off,redirect_dir=off,xino=off";
-    if (mount("overlay", ROOT_DIR, "overlay", 0, options) < 0) return fail("mount the overlay");
-    return 0;
+    if (!good || fields.malformed || name == NULL || !is_name(name)) {
+        free_plan(plan);
+        refuse(stream, "agent.bad_request", "malformed request");
+        return;
+    }
+    struct root *root = find_root(name);
+    if (root != NULL && root->state == ROOT_FAILED) {
+        free_root(root);
+        root = NULL;
+    }
+    if (root != NULL) {
+        free_plan(plan);
+        refuse(stream, "root.exists", "there is a root of that name");
+        return;
+    }
+    root = allocate(sizeof *root);
+    root->mount = root->uts = root->ipc = root->cgroup_namespace = root->pids = root->terminals = root->cgroup = -1;
+    snprintf(root->name, sizeof root->name, "%s", name);
+    root->next = roots;
+    roots = root;
+    plan->root = root;
+    if (make_root_cgroup(root, values, count, kept) == 0)
+        root->maker = start_worker(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, root->cgroup, plan, make_root, root_made);
+    if (root->maker != NULL) return;
+    free_plan(plan);
+    root_failed(root, stream, "step.failed");
+}
+
+/* ---- steps ---- */
+
+struct errand {
+    const struct root *root;
+    struct stream *stream;
+    uint8_t *payload;
+    size_t length;
+};
+
+static void do_errand(void *state)
+{
+    static struct builder notes;
+    struct errand *errand = state;
+    int failed_step = -1;
+    umask(0);
+    if (run_steps(errand->payload, errand->length, errand->root, &notes, &failed_step) < 0)
+        report_step_failure(failed_step);
+    else report(RESULT, &notes);
+}
+
+static void errand_done(struct worker *worker, int type, uint8_t *payload, size_t length)
+{
+    struct errand *errand = worker->state;
+    finish_with(errand->stream, type, payload, length);
+    free(errand->payload);
+    free(errand);
+}
+
+void open_steps(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    struct root *root = NULL;
+    struct errand *errand = allocate(sizeof *errand);
+    errand->payload = allocate(length + 1);
+    memcpy(errand->payload, payload, length);
+    bool good = true;
+    while (good && next_field(&fields, &field)) {
+        if (field.tag == NAME) {
+            root = find_root(take_text(&fields, &field));
+            good = root != NULL && root->state == ROOT_READY;
+        } else {
+            good = field.tag == STEP;
+        }
+    }
+    *errand = (struct errand){root, stream, errand->payload, length};
+    errno = 0;
+    if (good && !fields.malformed && start_worker(0, -1, errand, do_errand, errand_done) != NULL) return;
+    free(errand->payload);
+    free(errand);
+    refuse(stream, good ? "step.failed" : "agent.bad_request", good ? "the steps could not be started" : "malformed request, or no such root");
+}
+
+/* ---- the end of roots ---- */
+
+void kill_all_roots(void)
+{
+    for (struct root *root = roots; root != NULL; root = root->next)
+        if (root->cgroup >= 0) write_file_at(root->cgroup, "cgroup.kill", "1");
+}
+
+static bool is_empty(const struct root *root)
+{
+    return root->maker == NULL && !has_processes(root);
+}
+
+void root_process_ended(void)
+{
+    for (struct root *root = roots, *next; root != NULL; root = next) {
+        next = root->next;
+        if (root->dropping == NULL || !is_empty(root)) continue;
+        struct stream *stream = root->dropping;
+        free_root(root);
+        finish(stream, NULL);
+    }
+    if (all_ended == NULL) return;
+    for (struct root *root = roots; root != NULL; root = root->next)
+        if (!is_empty(root)) return;
+    void (*done)(void) = all_ended;
+    all_ended = NULL;
+    while (roots != NULL) free_root(roots);
+    done();
+}
+
+void open_drop(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    struct root *root = NULL;
+    while (next_field(&fields, &field))
+        if (field.tag == NAME) root = find_root(take_text(&fields, &field));
+    if (fields.malformed || root == NULL || root->dropping != NULL) {
+        refuse(stream, "exec.no_root", "there is no such root");
+        return;
+    }
+    root->dropping = stream;
+    if (root->cgroup >= 0) write_file_at(root->cgroup, "cgroup.kill", "1");
+    root_process_ended();
+}
+
+void end_all_roots(void (*done)(void))
+{
+    all_ended = done;
+    kill_all_roots();
+    root_process_ended();
 }

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "agent.h"
 
 #define MAX_FILE (16 * 1024 * 1024)
 #define MAX_LINE 65536

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "init.h"
+#include "agent.h"
 
 char failure[512];
+int failure_errno;
 
 void say(const char *format, ...)
 {
@@ -33,7 +33,7 @@ _Noreturn void die(const char *format, ...)
     fputs("smolvm: ", stderr);
     vfprintf(stderr, format, arguments);
     fprintf(stderr, ": %s\n", strerror(error));
-    exit(1);
+    power_off();
 }
 
 int fail(const char *format, ...)
@@ -45,8 +45,16 @@ int fail(const char *format, ...)
     va_end(arguments);
     if (error != 0 && length < sizeof failure)
         snprintf(failure + length, sizeof failure - length, ": %s", strerror(error));
+    failure_errno = error;
     errno = error;
     return -1;
+}
+
+void *allocate(size_t size)
+{
+    void *memory = calloc(1, size);
+    if (memory == NULL) die("allocate %zu bytes", size);
+    return memory;
 }
 
 bool write_all(int fd, const void *bytes, size_t length)
@@ -62,42 +70,20 @@ bool write_all(int fd, const void *bytes, size_t length)
     return true;
 }
 
-bool write_file(const char *path, const char *text)
+bool write_file_at(int directory, const char *path, const char *text)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = openat(directory, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return false;
     bool written = write_all(fd, text, strlen(text));
-    return close(fd) == 0 && written;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return written;
 }
 
-int run(const char *const argv[])
-{
-    pid_t pid = fork();
-    if (pid < 0) return -1;
-    if (pid == 0) {
-        /* e2fsck may have a million things to say; errors still reach the console. */
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, 0);
-        dup2(null, 1);
-        clearenv();
-        setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-        execvp(argv[0], (char *const *)argv);
-        _exit(127);
-    }
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* fork() with flags. The child starts in `cgroup`, a directory, unless it is -1: moving it later costs milliseconds. */
-pid_t clone_into(uint64_t flags, int cgroup, int *pidfd)
+pid_t clone_into(uint64_t flags, int cgroup)
 {
     struct clone_args arguments = {.flags = flags, .exit_signal = SIGCHLD};
-    if (pidfd != NULL) {
-        arguments.flags |= CLONE_PIDFD;
-        arguments.pidfd = (uint64_t)(uintptr_t)pidfd;
-    }
     if (cgroup >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (uint64_t)cgroup;
@@ -108,4 +94,10 @@ pid_t clone_into(uint64_t flags, int cgroup, int *pidfd)
 bool starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+void close_fd(int *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
 }

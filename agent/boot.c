@@ -1,0 +1,133 @@
+/* The first process of a guest: what everything else needs, and the end of the machine. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+static bool is_init;
+
+long milliseconds_since_boot(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* To the VMM a reset is the end: there is no firmware to power anything off. */
+_Noreturn void power_off(void)
+{
+    kill_all_roots();
+    if (!is_init || getpid() != 1) _exit(1);
+    kill(-1, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
+    sync();
+    reboot(RB_AUTOBOOT);
+    for (;;) pause();
+}
+
+static void mount_first(const char *type, const char *path, unsigned long flags, const char *options)
+{
+    if (mount(type, path, type, flags, options) < 0 && errno != EBUSY) die("mount %s", path);
+}
+
+static void open_console(void)
+{
+    int fd = open("/dev/console", O_RDWR);
+    for (int i = 0; fd >= 0 && i < 3; i++) dup2(fd, i);
+    if (fd > 2) close(fd);
+}
+
+/* The one thing that has to be known before the host can tell anything: where it is, `smolvm.agent=CHANNEL`. */
+static void read_channel(char *channel, size_t size)
+{
+    static const char name[] = "smolvm.agent=";
+    char line[4096] = "";
+    int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, line, sizeof line - 1) < 0) die("read the kernel command line");
+    close(fd);
+    char *rest = line;
+    for (char *word; (word = strsep(&rest, " \n")) != NULL;)
+        if (starts_with(word, name)) snprintf(channel, size, "%s", word + strlen(name));
+}
+
+static void start_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0) say("start the loopback interface: %s", strerror(errno));
+    close_fd(&fd);
+}
+
+/*
+ * Under emulation the kernel boots on one processor only (maxcpus=1): that is faster, and the others start here, beside
+ * everything else. Returns a descriptor that is at its end once all of them run, or -1.
+ */
+static int start_processors(void)
+{
+    int ends[2];
+    /* Without a second one that is off there is nothing to start. */
+    char state = '1';
+    int second = open("/sys/devices/system/cpu/cpu1/online", O_RDONLY | O_CLOEXEC);
+    if (second < 0 || read(second, &state, 1) != 1 || state == '1' || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        close_fd(&second);
+        return -1;
+    }
+    close(second);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int number = 1;; number++) {
+            char path[64];
+            snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/online", number);
+            if (access(path, F_OK) < 0) _exit(0);
+            write_file_at(AT_FDCWD, path, "1");
+        }
+    }
+    close(ends[1]);
+    if (pid > 0) return ends[0];
+    close(ends[0]);
+    return -1;
+}
+
+void boot_first(char *channel, size_t size)
+{
+    const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    is_init = true;
+    umask(022);
+    mount_first("devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, NULL);
+    open_console();
+    mount_first("proc", "/proc", safe, NULL);
+    mount_first("sysfs", "/sys", safe, NULL);
+    /* A workload that takes all memory or all processors must not silence the agent. */
+    write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
+    setpriority(PRIO_PROCESS, 0, -10);
+    read_channel(channel, size);
+}
+
+void boot_rest(void)
+{
+    static const char *const controllers[] = {"+cpuset", "+cpu", "+io", "+memory", "+pids"};
+    const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    set_processors(start_processors());
+    mount_first("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
+    mount_first("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount_first("cgroup2", CGROUP_DIR, safe, "nsdelegate,memory_recursiveprot");
+    /* One by one: a kernel may lack some. */
+    for (size_t i = 0; i < sizeof controllers / sizeof controllers[0]; i++)
+        write_file_at(AT_FDCWD, CGROUP_DIR "/cgroup.subtree_control", controllers[i]);
+    start_loopback();
+}

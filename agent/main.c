@@ -1,0 +1,41 @@
+/* Entry: `/init` as the first process of a guest, or `agent serve SOCKET` beside other processes, for tests. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+/* The first frame; see docs/protocol.md for the fields. */
+static size_t make_hello(uint8_t *frame, long started)
+{
+    struct sysinfo memory;
+    struct utsname system;
+    static struct builder hello;
+    put_int(&hello, 1, PROTOCOL);
+    put_int(&hello, 2, (uint64_t)started);
+    put_int(&hello, 3, (uint64_t)milliseconds_since_boot());
+    if (sysinfo(&memory) == 0) put_int(&hello, 4, (uint64_t)memory.totalram * memory.mem_unit);
+    if (uname(&system) == 0) put_text(&hello, 5, system.release);
+    return make_frame(frame, HELLO, 0, hello.bytes, hello.length);
+}
+
+int main(int argc, char **argv)
+{
+    char channel[128] = "";
+    uint8_t frame[1024];
+    long started = milliseconds_since_boot();
+    bool first = getpid() == 1 && argc < 3;
+    if (!first && (argc != 3 || strcmp(argv[1], "serve") != 0)) {
+        say("this is the first process of a smolvm guest; for tests: agent serve SOCKET");
+        return 2;
+    }
+    if (first) boot_first(channel, sizeof channel);
+    size_t length = make_hello(frame, started);
+    int fd = open_channel(first ? channel : argv[2], frame, length);
+    /* The host is heard of as early as possible; what it asks for waits for the rest. */
+    if (first) boot_rest();
+    start_wire(fd);
+    run_loop();
+}

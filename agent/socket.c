@@ -1,0 +1,376 @@
+/* Verbs connect, listen and take: sockets of the guest, carried as streams. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+enum { ROOT = 1, PATH, PORT, ADDRESS, MODE, UID, GID };
+/* Connections that wait for the host to take them; more wait in the kernel's queue. */
+#define MOST_PENDING 64
+
+struct target {
+    struct root *root;
+    struct stream *stream;
+    int fd;
+    union {
+        struct sockaddr any;
+        struct sockaddr_un local;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address;
+    socklen_t length;
+    bool has_mode, has_owner, cancelled;
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+};
+
+/* ---- what was asked for ---- */
+
+static bool set_path(struct target *target, const char *path)
+{
+    if (strlen(path) >= sizeof target->address.local.sun_path || path[0] != '/') return false;
+    target->address.local.sun_family = AF_UNIX;
+    strcpy(target->address.local.sun_path, path);
+    target->length = sizeof target->address.local;
+    return true;
+}
+
+static bool set_port(struct target *target, uint16_t port, const char *ip)
+{
+    if (inet_pton(AF_INET, ip, &target->address.in.sin_addr) == 1) {
+        target->address.in.sin_family = AF_INET;
+        target->address.in.sin_port = htons(port);
+        target->length = sizeof target->address.in;
+        return true;
+    }
+    if (inet_pton(AF_INET6, ip, &target->address.in6.sin6_addr) != 1) return false;
+    target->address.in6.sin6_family = AF_INET6;
+    target->address.in6.sin6_port = htons(port);
+    target->length = sizeof target->address.in6;
+    return true;
+}
+
+static bool parse(struct target *target, uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    const char *path = NULL, *ip = "127.0.0.1";
+    int port = -1;
+    while (next_field(&fields, &field)) {
+        switch (field.tag) {
+        case ROOT:
+            target->root = find_root(take_text(&fields, &field));
+            if (target->root == NULL || target->root->state != ROOT_READY) return false;
+            break;
+        case PATH: path = take_text(&fields, &field); break;
+        case PORT: port = (int)take_int(&fields, &field, UINT16_MAX); break;
+        case ADDRESS: ip = take_text(&fields, &field); break;
+        case MODE:
+            target->mode = (mode_t)take_int(&fields, &field, 0777);
+            target->has_mode = true;
+            break;
+        case UID:
+            target->uid = (uid_t)take_int(&fields, &field, UINT32_MAX - 1);
+            target->has_owner = true;
+            break;
+        case GID:
+            target->gid = (gid_t)take_int(&fields, &field, UINT32_MAX - 1);
+            target->has_owner = true;
+            break;
+        default: return false;
+        }
+    }
+    if (fields.malformed || (path == NULL) == (port < 0)) return false;
+    return path != NULL ? set_path(target, path) : set_port(target, (uint16_t)port, ip);
+}
+
+static void refuse(struct stream *stream, const char *code, const char *why)
+{
+    errno = 0;
+    fail("%s", why);
+    finish_failed(stream, code);
+}
+
+/* ---- one connection ---- */
+
+struct connection {
+    struct stream *stream;
+    struct sink input;
+    struct tap output;
+    bool input_ended, output_ended;
+};
+
+static void check_finished(struct connection *connection)
+{
+    if (!connection->input_ended || !connection->output_ended) return;
+    struct stream *stream = connection->stream;
+    close_sink(&connection->input);
+    close_tap(&connection->output);
+    free(connection);
+    finish(stream, NULL);
+}
+
+static void input_done(struct sink *sink, bool broken)
+{
+    struct connection *connection = sink->stream->state;
+    (void)broken;
+    shutdown(sink->source.fd, SHUT_WR);
+    close_sink(sink);
+    connection->input_ended = true;
+    check_finished(connection);
+}
+
+static void output_done(struct tap *tap)
+{
+    struct connection *connection = tap->stream->state;
+    connection->output_ended = true;
+    check_finished(connection);
+}
+
+static void take_data(struct stream *stream, const uint8_t *bytes, size_t length)
+{
+    sink_take(&((struct connection *)stream->state)->input, bytes, length);
+}
+
+static void take_end(struct stream *stream)
+{
+    struct connection *connection = stream->state;
+    if (connection->input.source.fd >= 0) sink_end(&connection->input);
+}
+
+static void take_cancel(struct stream *stream)
+{
+    struct connection *connection = stream->state;
+    connection->input_ended = connection->output_ended = true;
+    check_finished(connection);
+}
+
+static void take_credit(struct stream *stream)
+{
+    tap_update(&((struct connection *)stream->state)->output);
+}
+
+static const struct work connection_work = {
+    .data = take_data, .end = take_end, .cancel = take_cancel, .credit = take_credit};
+
+static void carry(struct stream *stream, int fd)
+{
+    struct connection *connection = allocate(sizeof *connection);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    connection->stream = stream;
+    open_sink(&connection->input, stream, fcntl(fd, F_DUPFD_CLOEXEC, 0), input_done);
+    open_tap(&connection->output, stream, 0, fd, output_done);
+    send_frame(ACCEPT, 0, stream->id, NULL, 0);
+    set_work(stream, &connection_work, connection);
+}
+
+/* ---- the agent's side of a worker that connects or binds ---- */
+
+static void cancel_target(struct stream *stream)
+{
+    ((struct target *)stream->state)->cancelled = true;
+}
+
+static const struct work target_work = {.cancel = cancel_target};
+
+static bool enter(const struct target *target)
+{
+    return target->root == NULL || enter_root_namespaces(target->root) == 0;
+}
+
+static const struct builder empty;
+
+static void start(struct stream *stream, uint8_t *payload, size_t length, const char *code, void (*work)(void *),
+                  worker_done done)
+{
+    struct target *target = allocate(sizeof *target);
+    target->stream = stream;
+    target->fd = -1;
+    errno = 0;
+    if (!parse(target, payload, length)) {
+        free(target);
+        refuse(stream, "agent.bad_request", "malformed request, or no such root");
+        return;
+    }
+    /* The worker's calls act on this very socket, wherever in the guest its path leads. */
+    target->fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    set_work(stream, &target_work, target);
+    if (target->fd >= 0 && start_worker(0, -1, target, work, done) != NULL) return;
+    fail("make a socket");
+    close_fd(&target->fd);
+    free(target);
+    finish_failed(stream, code);
+}
+
+/* Ends a target whose work failed or is not wanted any more; false when it goes on. */
+static bool given_up(struct target *target, int type, uint8_t *payload, size_t length)
+{
+    if (type == RESULT && !target->cancelled) return false;
+    close_fd(&target->fd);
+    if (type == RESULT) finish(target->stream, NULL);
+    else finish_with(target->stream, type, payload, length);
+    free(target);
+    return true;
+}
+
+/* ---- connect ---- */
+
+static void do_connect(void *state)
+{
+    struct target *target = state;
+    if (enter(target) && (connect(target->fd, &target->address.any, target->length) == 0 || fail("connect") == 0))
+        report(RESULT, &empty);
+    else report_failure("connect.failed");
+}
+
+static void connect_done(struct worker *worker, int type, uint8_t *payload, size_t length)
+{
+    struct target *target = worker->state;
+    if (given_up(target, type, payload, length)) return;
+    carry(target->stream, target->fd);
+    free(target);
+}
+
+void open_connect(struct stream *stream, uint8_t *payload, size_t length)
+{
+    start(stream, payload, length, "connect.failed", do_connect, connect_done);
+}
+
+/* ---- listen and take ---- */
+
+struct listener {
+    struct source source;
+    struct stream *stream;
+    struct listener *next;
+};
+struct pending {
+    uint32_t number;
+    int fd;
+    struct listener *listener;
+    struct pending *next;
+};
+
+static struct listener *listeners;
+static struct pending *waiting;
+static uint32_t last_connection;
+
+static size_t count_pending(const struct listener *listener)
+{
+    size_t count = 0;
+    for (struct pending *one = waiting; one != NULL; one = one->next)
+        if (one->listener == listener) count++;
+    return count;
+}
+
+static void connection_came(struct source *source, short revents)
+{
+    struct listener *listener = (struct listener *)source;
+    (void)revents;
+    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    struct pending *one = allocate(sizeof *one);
+    *one = (struct pending){.number = ++last_connection, .fd = fd, .listener = listener, .next = waiting};
+    waiting = one;
+    struct builder *event = allocate(sizeof *event);
+    put_int(event, 1, one->number);
+    send_frame(EVENT, 0, listener->stream->id, event->bytes, event->length);
+    free(event);
+    if (count_pending(listener) == MOST_PENDING) source->events = 0;
+}
+
+static void cancel_listener(struct stream *stream)
+{
+    struct listener *listener = stream->state;
+    remove_source(&listener->source);
+    close_fd(&listener->source.fd);
+    for (struct pending **link = &waiting; *link != NULL;) {
+        struct pending *one = *link;
+        if (one->listener != listener) {
+            link = &one->next;
+            continue;
+        }
+        *link = one->next;
+        close(one->fd);
+        free(one);
+    }
+    for (struct listener **link = &listeners; *link != NULL; link = &(*link)->next) {
+        if (*link != listener) continue;
+        *link = listener->next;
+        break;
+    }
+    free(listener);
+    finish(stream, NULL);
+}
+
+static const struct work listener_work = {.cancel = cancel_listener};
+
+static void do_listen(void *state)
+{
+    struct target *target = state;
+    const struct sockaddr_un *local = &target->address.local;
+    bool is_local = local->sun_family == AF_UNIX;
+    int on = 1;
+    bool bound = enter(target);
+    if (!is_local) setsockopt(target->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bound && (bind(target->fd, &target->address.any, target->length) < 0 || listen(target->fd, 128) < 0))
+        bound = fail("listen") == 0;
+    if (bound && is_local && target->has_owner && chown(local->sun_path, target->uid, target->gid) < 0)
+        bound = fail("chown %s", local->sun_path) == 0;
+    if (bound && is_local && target->has_mode && chmod(local->sun_path, target->mode) < 0)
+        bound = fail("chmod %s", local->sun_path) == 0;
+    if (bound) report(RESULT, &empty);
+    else report_failure("listen.failed");
+}
+
+static void listen_done(struct worker *worker, int type, uint8_t *payload, size_t length)
+{
+    struct target *target = worker->state;
+    if (given_up(target, type, payload, length)) return;
+    struct listener *listener = allocate(sizeof *listener);
+    fcntl(target->fd, F_SETFL, fcntl(target->fd, F_GETFL) | O_NONBLOCK);
+    *listener = (struct listener){
+        .source = {.fd = target->fd, .events = POLLIN, .ready = connection_came},
+        .stream = target->stream,
+        .next = listeners,
+    };
+    listeners = listener;
+    add_source(&listener->source);
+    set_work(target->stream, &listener_work, listener);
+    send_frame(ACCEPT, 0, target->stream->id, NULL, 0);
+    free(target);
+}
+
+void open_listen(struct stream *stream, uint8_t *payload, size_t length)
+{
+    start(stream, payload, length, "listen.failed", do_listen, listen_done);
+}
+
+void open_take(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    uint64_t number = 0;
+    while (next_field(&fields, &field))
+        if (field.tag == 1) number = take_int(&fields, &field, UINT32_MAX);
+    for (struct pending **link = &waiting; !fields.malformed && *link != NULL; link = &(*link)->next) {
+        struct pending *one = *link;
+        if (one->number != number) continue;
+        *link = one->next;
+        one->listener->source.events = POLLIN;
+        carry(stream, one->fd);
+        free(one);
+        return;
+    }
+    refuse(stream, "agent.bad_request", "no such connection waits");
+}

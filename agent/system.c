@@ -1,0 +1,48 @@
+/* Verbs clock and shutdown. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+void open_clock(struct stream *stream, uint8_t *payload, size_t length)
+{
+    struct field field;
+    struct fields fields = fields_of(payload, length);
+    uint64_t nanoseconds = 0;
+    while (next_field(&fields, &field))
+        if (field.tag == 1) nanoseconds = take_int(&fields, &field, INT64_MAX);
+    struct timespec now = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+    errno = EINVAL;
+    if (!fields.malformed && nanoseconds > 0 && clock_settime(CLOCK_REALTIME, &now) == 0) {
+        finish(stream, NULL);
+        return;
+    }
+    fail("set the clock");
+    finish_failed(stream, "clock.failed");
+}
+
+static struct stream *waiting;
+
+static void roots_ended(void)
+{
+    sync();
+    finish(waiting, NULL);
+    waiting = NULL;
+}
+
+void open_shutdown(struct stream *stream, uint8_t *payload, size_t length)
+{
+    (void)payload;
+    (void)length;
+    if (waiting != NULL) {
+        errno = 0;
+        fail("it is under way");
+        finish_failed(stream, "agent.bad_request");
+        return;
+    }
+    waiting = stream;
+    end_all_roots(roots_ended);
+}
