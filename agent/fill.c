@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,49 @@
 
 /* Each level holds two descriptors and a directory stream. */
 #define MAX_DEPTH 200
-#define COPY_BYTES (1 << 30)
+#define COPY_BYTES 65536
+/* On a directory whose filling has begun and not ended: after a power cut it is filled anew. */
+#define UNFINISHED "trusted.smolvm.unfinished"
 
 static int copy_tree(int from, int to, int depth);
+
+/* ---- hard links: where the first name of a file with several names went ---- */
+
+#define BUCKETS 4096
+
+struct original {
+    dev_t device;
+    ino_t inode;
+    struct original *next;
+    char path[]; /* from the tree's top */
+};
+
+static struct original *originals[BUCKETS];
+static int top = -1;
+/* The directory that is being copied, with a slash at its end; longer ones have their hard links copied. */
+static char current[PATH_MAX];
+static size_t current_length;
+
+static struct original *find_original(const struct stat *info)
+{
+    struct original *one = originals[info->st_ino % BUCKETS];
+    while (one != NULL && (one->inode != info->st_ino || one->device != info->st_dev)) one = one->next;
+    return one;
+}
+
+static void remember_original(const struct stat *info, const char *name)
+{
+    size_t length = strlen(name);
+    if (current_length + length >= sizeof current) return;
+    struct original *one = allocate(sizeof *one + current_length + length + 1);
+    struct original **bucket = &originals[info->st_ino % BUCKETS];
+    *one = (struct original){info->st_dev, info->st_ino, *bucket};
+    memcpy(one->path, current, current_length);
+    memcpy(one->path + current_length, name, length + 1);
+    *bucket = one;
+}
+
+/* ---- copies ---- */
 
 static int copy_attributes(int from, int to)
 {
@@ -46,22 +87,38 @@ static int copy_metadata(int from, int to)
     return futimens(to, times) < 0 ? fail("copy times") : 0;
 }
 
+static bool is_zero(const char *bytes, size_t length)
+{
+    return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+/* Holes stay holes, and blocks of zeros become some: not every filesystem tells where its files have holes. */
+static int copy_bytes(int in, int out)
+{
+    static char buffer[COPY_BYTES];
+    struct stat info;
+    if (fstat(in, &info) < 0) return -1;
+    for (off_t offset = 0; offset < info.st_size;) {
+        off_t data = lseek(in, offset, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break;
+        if (data > offset) offset = data;
+        ssize_t got = pread(in, buffer, sizeof buffer, offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -1;
+        if (got == 0) break;
+        bool written = is_zero(buffer, (size_t)got) || (lseek(out, offset, SEEK_SET) == offset &&
+                                                        write_all(out, buffer, (size_t)got));
+        if (!written) return -1;
+        offset += got;
+    }
+    return ftruncate(out, info.st_size);
+}
+
 static int copy_file(int from, int to, const char *name)
 {
     int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     int out = in < 0 ? -1 : openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int result = out < 0 ? fail("copy %s", name) : 0;
-    while (result == 0) {
-        ssize_t copied = copy_file_range(in, NULL, out, NULL, COPY_BYTES, 0);
-        if (copied < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)) {
-            static char buffer[65536];
-            copied = read(in, buffer, sizeof buffer);
-            if (copied > 0 && !write_all(out, buffer, (size_t)copied)) copied = -1;
-        }
-        if (copied < 0) result = fail("copy %s", name);
-        if (copied <= 0) break;
-    }
-    if (result == 0) result = copy_metadata(in, out);
+    int result = out < 0 || copy_bytes(in, out) < 0 ? fail("copy %s", name) : copy_metadata(in, out);
     close_fd(&in);
     close_fd(&out);
     return result;
@@ -88,25 +145,40 @@ static int copy_link(int from, int to, const char *name)
 
 static int copy_directory(int from, int to, const char *name, int depth)
 {
+    size_t length = strlen(name), before = current_length;
     if (mkdirat(to, name, 0700) < 0) return fail("mkdir %s", name);
+    if (before + length + 1 < sizeof current) {
+        memcpy(current + before, name, length);
+        current[before + length] = '/';
+    }
+    current_length = before + length + 1;
     int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int out = in < 0 ? -1 : openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int result = out < 0 ? fail("open %s", name) : copy_tree(in, out, depth + 1);
+    current_length = before;
     if (result == 0) result = copy_metadata(in, out);
     close_fd(&in);
     close_fd(&out);
     return result;
 }
 
+static int copy_special(int from, int to, const char *name, const struct stat *info)
+{
+    int result = S_ISLNK(info->st_mode) ? copy_link(from, to, name) : mknodat(to, name, info->st_mode, info->st_rdev);
+    return result < 0 ? fail("make %s", name) : copy_owner_and_times(to, name, info);
+}
+
 static int copy_entry(int from, int to, const char *name, int depth)
 {
     struct stat info;
     if (fstatat(from, name, &info, AT_SYMLINK_NOFOLLOW) < 0) return fail("look at %s", name);
-    if (S_ISREG(info.st_mode)) return copy_file(from, to, name);
     if (S_ISDIR(info.st_mode)) return copy_directory(from, to, name, depth);
-    int result = S_ISLNK(info.st_mode) ? copy_link(from, to, name) : mknodat(to, name, info.st_mode, info.st_rdev);
-    if (result < 0) return fail("make %s", name);
-    return copy_owner_and_times(to, name, &info);
+    if (info.st_nlink > 1) {
+        const struct original *original = find_original(&info);
+        if (original != NULL) return linkat(top, original->path, to, name, 0) < 0 ? fail("link %s", name) : 0;
+        remember_original(&info, name);
+    }
+    return S_ISREG(info.st_mode) ? copy_file(from, to, name) : copy_special(from, to, name, &info);
 }
 
 static int copy_tree(int from, int to, int depth)
@@ -123,18 +195,53 @@ static int copy_tree(int from, int to, int depth)
     return result;
 }
 
-static bool is_empty(int directory)
+/* ---- the whole ---- */
+
+/* Calls for each name in a directory until one of the calls fails. */
+static int for_each(int directory, int (*call)(int directory, const char *name, int depth), int depth)
 {
-    DIR *entries = fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 0));
-    bool empty = entries != NULL;
-    for (struct dirent *entry; empty && (entry = readdir(entries)) != NULL;)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    DIR *entries = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int result = entries == NULL ? fail("read a directory") : 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = call(directory, entry->d_name, depth);
     if (entries != NULL) closedir(entries);
-    return empty;
+    return result;
 }
 
+static int found(int directory, const char *name, int depth)
+{
+    (void)directory;
+    (void)name;
+    (void)depth;
+    return -1;
+}
+
+static int remove_entry(int directory, const char *name, int depth)
+{
+    if (unlinkat(directory, name, 0) == 0) return 0;
+    if (errno != EISDIR || depth > MAX_DEPTH) return fail("remove %s", name);
+    int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int result = fd < 0 ? fail("open %s", name) : for_each(fd, remove_entry, depth + 1);
+    close_fd(&fd);
+    if (result < 0) return -1;
+    return unlinkat(directory, name, AT_REMOVEDIR) < 0 ? fail("remove %s", name) : 0;
+}
+
+/*
+ * The mark goes only after all bytes are on the disk: what counts as filled is complete whenever the power fails. A filesystem without
+ * attributes goes without.
+ */
 int fill_directory(int from, int to)
 {
-    if (!is_empty(to)) return 0;
-    return copy_tree(from, to, 0) < 0 ? -1 : copy_metadata(from, to);
+    bool unfinished = fgetxattr(to, UNFINISHED, NULL, 0) >= 0;
+    if (!unfinished && for_each(to, found, 0) < 0) return 0;
+    if (unfinished && for_each(to, remove_entry, 0) < 0) return -1;
+    if (for_each(from, found, 0) == 0) return copy_metadata(from, to);
+    if (fsetxattr(to, UNFINISHED, "", 0, 0) < 0 && errno != ENOTSUP) return fail("mark a directory");
+    top = to;
+    if (copy_tree(from, to, 0) < 0 || copy_metadata(from, to) < 0) return -1;
+    if (syncfs(to) < 0) return fail("write the files");
+    if (fremovexattr(to, UNFINISHED) < 0 && errno != ENOTSUP && errno != ENODATA) return fail("unmark a directory");
+    return 0;
 }

@@ -40,7 +40,6 @@ async function failure(...list: Step[]): Promise<unknown> {
 const ENOENT = 2;
 const EEXIST = 17;
 const ENOTDIR = 20;
-const _EINVAL = 22;
 
 describe("each kind of step", () => {
   test("mkdir makes parents, sets mode and owner of the last, and leaves one that exists as it is", async () => {
@@ -124,6 +123,31 @@ describe("each kind of step", () => {
     expect(await output(it.guest, "stat -c '%F %a %u:%g %t:%T' /n /b")).toBe(
       "character special file 666 1:2 1:3\nblock special file 660 0:6 103:3e8\n",
     );
+  });
+
+  test("fill: only what is empty, or was left half way; a missing source is nothing", async () => {
+    await output(it.guest, "mkdir -p /src/sub; echo new > /src/sub/file; mkdir /dst");
+    const tmpfs: Step = { kind: "mount", path: "/dst", type: "tmpfs" };
+    const fill = (path: string): Step[] => [
+      { kind: "hold", path: "/dst", slot: 0 },
+      { kind: "fill", path, slot: 0 },
+    ];
+    await steps(tmpfs, ...fill("/none"));
+    expect(await output(it.guest, "ls /dst")).toBe("");
+    await output(it.guest, "echo own > /dst/own");
+    await steps(...fill("/src"));
+    expect(await output(it.guest, "ls /dst")).toBe("own\n");
+
+    const [pid] = it.agent.processes("main");
+    const mark = ["-n", "trusted.smolvm.unfinished", `/proc/${pid}/root/dst`];
+    expect(Bun.spawnSync(["setfattr", ...mark]).exitCode).toBe(0);
+    await output(it.guest, "mkdir -p /dst/a/b; ln -s /etc /dst/a/b/link; touch /dst/a/b/half");
+    await steps(...fill("/src"));
+    expect(await output(it.guest, "find /dst | sort; cat /dst/sub/file; ls -d /etc/passwd")).toBe(
+      "/dst\n/dst/sub\n/dst/sub/file\nnew\n/etc/passwd\n",
+    );
+    expect(Bun.spawnSync(["getfattr", ...mark]).exitCode).toBe(1);
+    expect(await failure(...fill("/src/sub/file"))).toMatchObject({ code: "step.failed", step: 1 });
   });
 
   test("grow fails where there is nothing to grow", async () => {

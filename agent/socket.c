@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,8 @@ enum { ROOT = 1, PATH, PORT, ADDRESS, MODE, UID, GID };
 struct target {
     struct root *root;
     struct stream *stream;
+    struct worker *worker;
+    const char *code; /* of its failures */
     int fd;
     union {
         struct sockaddr any;
@@ -177,9 +180,12 @@ static void carry(struct stream *stream, int fd)
 
 /* ---- the agent's side of a worker that connects or binds ---- */
 
+/* Connecting to nowhere can take the kernel minutes. */
 static void cancel_target(struct stream *stream)
 {
-    ((struct target *)stream->state)->cancelled = true;
+    struct target *target = stream->state;
+    target->cancelled = true;
+    if (target->worker->child.pid > 0) kill(target->worker->child.pid, SIGKILL);
 }
 
 static const struct work target_work = {.cancel = cancel_target};
@@ -196,6 +202,7 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
 {
     struct target *target = allocate(sizeof *target);
     target->stream = stream;
+    target->code = code;
     target->fd = -1;
     errno = 0;
     if (!parse(target, payload, length)) {
@@ -206,8 +213,9 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
     /* The worker's calls act on this very socket, wherever in the guest its path leads. */
     target->fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     set_work(stream, &target_work, target);
-    if (target->fd >= 0 && start_worker(0, -1, target, work, done) != NULL) return;
-    fail("make a socket");
+    if (target->fd >= 0) target->worker = start_worker(0, -1, target, work, done);
+    if (target->worker != NULL) return;
+    if (target->fd < 0) fail("make a socket");
     close_fd(&target->fd);
     free(target);
     finish_failed(stream, code);
@@ -218,7 +226,7 @@ static bool given_up(struct target *target, int type, uint8_t *payload, size_t l
 {
     if (type == RESULT && !target->cancelled) return false;
     close_fd(&target->fd);
-    if (type == RESULT) finish(target->stream, NULL);
+    if (target->cancelled) refuse(target->stream, target->code, "given up");
     else finish_with(target->stream, type, payload, length);
     free(target);
     return true;

@@ -107,6 +107,18 @@ describe("a Unix socket of a root", () => {
     listener.cancel();
   }, 30_000);
 
+  test("that accepts nobody any more can be given up", async () => {
+    const { listener, next } = await listen(unix("busy"));
+    // 64 wait to be taken, 129 in the kernel's queue; the rest would block for ever.
+    const clients = Array.from({ length: 220 }, () => it.guest.connect(unix("busy")));
+    for (let i = 0; i < 64; i++) await next();
+    for (const client of clients) client.cancel();
+    const ends = await Promise.all(clients.map(({ ended }) => failure(ended)));
+    expect(ends.length).toBe(220);
+    listener.cancel();
+    await listener.ended;
+  }, 30_000);
+
   test("that cannot be connected to says why", async () => {
     expect(await failure(it.guest.connect(unix("none")).connected)).toEqual({
       code: "connect.failed",

@@ -1,5 +1,6 @@
 /* The steps of the verbs root and steps, run by a process of their own (docs/protocol.md, "A step"). */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,7 +31,7 @@
 #define STEP 3
 enum kind { MKDIR = 1, MOUNT, HOLD, ATTACH, UNMOUNT, WRITE, SYMLINK, NODE, FILL, GROW, ENTER };
 enum { PATH = 1, SOURCE, TYPE, FLAGS, MOUNT_FLAGS, DATA_TEXT, MODE, UID, GID, MAJOR, MINOR, SLOT, CONTENT };
-enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16 };
+enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16, ONLY_EMPTY = 32 };
 #define SLOTS 16
 #define MOST_NOTES (32 * 1024)
 
@@ -63,7 +64,7 @@ static bool parse_step(const struct field *outer, struct step *step)
         case PATH: step->path = take_text(&fields, &field); break;
         case SOURCE: step->source = take_text(&fields, &field); break;
         case TYPE: step->type = take_text(&fields, &field); break;
-        case FLAGS: step->flags = (unsigned)take_int(&fields, &field, 31); break;
+        case FLAGS: step->flags = (unsigned)take_int(&fields, &field, 63); break;
         case MOUNT_FLAGS: step->mount_flags = take_int(&fields, &field, UINT32_MAX); break;
         case DATA_TEXT: step->data = take_text(&fields, &field); break;
         case MODE:
@@ -135,12 +136,28 @@ static int make_file(const char *path, mode_t mode)
     return close(fd);
 }
 
+/* Whether this is a directory, not a link to one, and nothing is in it. */
+static bool is_empty_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    int count = 0;
+    if (entries == NULL) {
+        close_fd(&fd);
+        return false;
+    }
+    while (readdir(entries) != NULL) count++;
+    closedir(entries);
+    return count <= 2; /* . and .. */
+}
+
 /* Whether the step is to be left out. */
 static bool is_skipped(const struct step *step)
 {
     struct stat info;
     if (step->path == NULL || lstat(step->path, &info) < 0) return false;
     if (step->flags & IF_ABSENT) return true;
+    if ((step->flags & ONLY_EMPTY) && !is_empty_directory(step->path)) return true;
     return (step->flags & ONLY_DIRECTORY) && !S_ISDIR(info.st_mode);
 }
 
@@ -335,7 +352,7 @@ int run_steps(uint8_t *payload, size_t length, const struct root *root, struct b
         errno = 0;
         if (!parse_step(&field, &step)) return fail("malformed step %d", number);
         if (is_skipped(&step)) {
-            if (step.flags & ONLY_DIRECTORY) note(notes, number, "there is something else, which stays");
+            if (step.flags & (ONLY_DIRECTORY | ONLY_EMPTY)) note(notes, number, "there is something else, which stays");
         } else if (run_step(&step, root) < 0) {
             if (!(step.flags & MAY_FAIL)) return -1;
             note(notes, number, failure);

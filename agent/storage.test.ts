@@ -133,7 +133,7 @@ describe("/workspace", () => {
   test("whose content cannot be read in full ends the start", async () => {
     const failed = await boot((root) => {
       // Deeper than anything that a directory is copied for.
-      mkdirSync(`${root}/workspace/${"d/".repeat(900)}`, { recursive: true });
+      mkdirSync(`${root}/workspace/${"d/".repeat(250)}`, { recursive: true });
     }).catch((error) => error);
     expect([failed.code, failed.message]).toEqual([
       "exec.no_root",

@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,10 @@ struct watch {
     uint64_t kills;
     char *paths[MOST_PATHS];
     size_t path_count;
+    char *root_name;        /* it may be gone when the next figures are due */
+    struct worker *worker;  /* measures the filesystems */
+    struct builder *figures; /* meanwhile, the rest of the event */
+    bool ended;
 };
 
 /* Reads a small file from its start. */
@@ -77,16 +83,48 @@ static void memory_changed(struct source *source, short revents)
     free(event);
 }
 
-static void put_disk(struct builder *event, const char *path)
+/* In a worker: the paths are the root's, where a filesystem may well be a program of the workload, which never answers. */
+static void measure_disks(void *state)
 {
-    uint8_t bytes[16 + 4096];
+    static struct builder disks;
+    static uint8_t bytes[16 + PATH_MAX];
+    const struct watch *watch = state;
     struct statvfs info;
-    size_t length = strlen(path);
-    if (length > 4096 || statvfs(path, &info) < 0) return;
-    put64(bytes, (uint64_t)info.f_blocks * info.f_frsize);
-    put64(bytes + 8, (uint64_t)info.f_bavail * info.f_frsize);
-    memcpy(bytes + 16, path, length);
-    put_field(event, 8, bytes, 16 + length);
+    const struct root *root = watch->root_name == NULL ? NULL : find_root(watch->root_name);
+    bool there = watch->root_name == NULL || (root != NULL && enter_root_namespaces(root) == 0);
+    for (size_t i = 0; there && i < watch->path_count; i++) {
+        size_t length = strlen(watch->paths[i]);
+        if (length >= PATH_MAX || statvfs(watch->paths[i], &info) < 0) continue;
+        put64(bytes, (uint64_t)info.f_blocks * info.f_frsize);
+        put64(bytes + 8, (uint64_t)info.f_bavail * info.f_frsize);
+        memcpy(bytes + 16, watch->paths[i], length);
+        put_field(&disks, 8, bytes, 16 + length);
+    }
+    report(RESULT, &disks);
+}
+
+static void free_watch(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->path_count; i++) free(watch->paths[i]);
+    free(watch->root_name);
+    free(watch->figures);
+    free(watch);
+}
+
+static void disks_measured(struct worker *worker, int type, uint8_t *payload, size_t length)
+{
+    struct watch *watch = worker->state;
+    struct field field;
+    struct fields fields = fields_of(payload, type == RESULT ? length : 0);
+    watch->worker = NULL;
+    if (watch->ended) {
+        free_watch(watch);
+        return;
+    }
+    while (next_field(&fields, &field)) put_field(watch->figures, field.tag, field.value, field.length);
+    send_event(watch, watch->figures);
+    free(watch->figures);
+    watch->figures = NULL;
 }
 
 static void time_came(struct source *source, short revents)
@@ -95,6 +133,7 @@ static void time_came(struct source *source, short revents)
     uint64_t times;
     (void)revents;
     if (read(source->fd, &times, sizeof times) < 0) return;
+    if (watch->worker != NULL) return; /* the last figures are not out yet */
     struct builder *event = allocate(sizeof *event);
     const char *memory = read_file_at(AT_FDCWD, "/proc/meminfo");
     put_int(event, 1, FIGURES);
@@ -105,9 +144,12 @@ static void time_came(struct source *source, short revents)
         put_int(event, 6, number_in(read_file_at(watch->cgroup, "cpu.stat"), "usage_usec "));
         put_int(event, 7, strtoull(read_file_at(watch->cgroup, "pids.current"), NULL, 10));
     }
-    for (size_t i = 0; i < watch->path_count; i++) put_disk(event, watch->paths[i]);
+    watch->figures = event;
+    if (watch->path_count > 0) watch->worker = start_worker(0, -1, watch, measure_disks, disks_measured);
+    if (watch->worker != NULL) return;
     send_event(watch, event);
     free(event);
+    watch->figures = NULL;
 }
 
 static void end_watch(struct watch *watch)
@@ -119,8 +161,9 @@ static void end_watch(struct watch *watch)
         close_fd(&all[i]->fd);
     }
     close_fd(&watch->cgroup);
-    for (size_t i = 0; i < watch->path_count; i++) free(watch->paths[i]);
-    free(watch);
+    watch->ended = true;
+    if (watch->worker == NULL) free_watch(watch);
+    else if (watch->worker->child.pid > 0) kill(watch->worker->child.pid, SIGKILL);
 }
 
 static void cancel_watch(struct stream *stream)
@@ -175,6 +218,7 @@ void open_watch(struct stream *stream, uint8_t *payload, size_t length)
         default: good = false;
         }
     }
+    if (root != NULL) watch->root_name = strdup(root->name);
     if (root != NULL) watch->cgroup = fcntl(root->cgroup, F_DUPFD_CLOEXEC, 0);
     if (interval > 0 && interval < SHORTEST_INTERVAL) interval = SHORTEST_INTERVAL;
     errno = 0;

@@ -4,7 +4,7 @@ import { MountFlag, type Step, StepFlag } from "../../src/guest/index.ts";
 import { planRoot, type RootInput } from "../../src/machine/root/index.ts";
 
 const applets =
-  "cat chmod chown cut dd df echo env false grep head hostname id kill ln ls mkdir mkfifo mknod mount mv nc od ps pwd readlink rm seq setsid sh sleep " +
+  "cat chmod chown cut dd df echo env false find grep head hostname id kill ln ls mkdir mkfifo mknod mount mv nc od ps pwd readlink rm seq setsid sh sleep sort " +
   "stat stty tail touch tr true tty umount wc yes";
 
 const files: Record<string, string> = {

@@ -63,7 +63,7 @@ export const fieldsCodec: Codec<GuestHello, Uint8Array, Uint8Array> = {
 function decodeFailure(payload: Uint8Array): Failure {
   const fields = new FieldReader(payload, "failure");
   const code = fields.text(1, MAX_CODE_BYTES);
-  if (!/^[a-z]+\.[a-z_]+$/.test(code)) throw new ProtocolError("malformed failure: its code is none");
+  if (!/^[a-z]+(\.[a-z_]+)?$/.test(code)) throw new ProtocolError("malformed failure: its code is none");
   const errno = fields.optionalInt(3, MAX_ERRNO);
   const step = fields.optionalInt(4, MAX_STEP);
   return {
