@@ -118,16 +118,30 @@ void boot_first(char *channel, size_t size)
     read_channel(channel, size);
 }
 
+/* Every resource that the kernel can share out, so that roots have limits and may pass them on. */
+static void enable_controllers(void)
+{
+    char list[256] = "", line[512] = "";
+    int fd = open(CGROUP_DIR "/cgroup.controllers", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, list, sizeof list - 1) < 0) list[0] = '\0';
+    close_fd(&fd);
+    char *rest = list;
+    for (char *name; (name = strsep(&rest, " \n")) != NULL;) {
+        size_t length = strlen(line);
+        if (name[0] != '\0') snprintf(line + length, sizeof line - length, "+%s ", name);
+    }
+    /* In one write: each costs the kernel a grace period. */
+    if (!write_file_at(AT_FDCWD, CGROUP_DIR "/cgroup.subtree_control", line))
+        say("enable the controllers %s: %s", line, strerror(errno));
+}
+
 void boot_rest(void)
 {
-    static const char *const controllers[] = {"+cpuset", "+cpu", "+io", "+memory", "+pids"};
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     set_processors(start_processors());
     mount_first("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
     mount_first("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
     mount_first("cgroup2", CGROUP_DIR, safe, "nsdelegate,memory_recursiveprot");
-    /* One by one: a kernel may lack some. */
-    for (size_t i = 0; i < sizeof controllers / sizeof controllers[0]; i++)
-        write_file_at(AT_FDCWD, CGROUP_DIR "/cgroup.subtree_control", controllers[i]);
+    enable_controllers();
     start_loopback();
 }
