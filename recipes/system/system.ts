@@ -99,7 +99,7 @@ async function makeSystemImage(): Promise<string> {
 /** The guest's C sources, which become one static program. */
 function guestSources(): { name: string; text: string }[] {
   const names = readdirSync(`${root}/agent`).filter((name) => /\.[ch]$/.test(name));
-  if (!names.includes("init.c")) throw new Error("agent/init.c is missing: a guest cannot start without it");
+  if (!names.includes("main.c")) throw new Error("agent/main.c is missing: a guest cannot start without it");
   return names.sort().map((name) => ({ name, text: readFileSync(`${root}/agent/${name}`, "utf8") }));
 }
 
