@@ -82,6 +82,8 @@ export function baseImageConfig(): BaseImageConfig {
     cmd: ["/bin/bash"],
     env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
     workdir: "/",
+    volumes: [],
+    stopSignal: undefined,
   };
 }
 

@@ -48,6 +48,8 @@ export interface BaseImageConfig {
   readonly cmd: readonly string[];
   readonly env: readonly string[];
   readonly workdir: string;
+  readonly volumes: readonly string[];
+  readonly stopSignal: string | undefined;
 }
 
 /** Everything that the build puts into the program beside its code. */

@@ -43,6 +43,8 @@ export const limits = {
   /** log2 of the largest zstd window: 128 MiB is what the zstd command accepts without --long=31. */
   zstdWindowLog: 27,
   layers: 512,
+  /** Directories that one image declares as volumes; images in use name less than ten. */
+  volumes: 256,
   /** OCI documents (distribution specification: registries refuse manifests above 4 MiB). */
   manifestBytes: 4 * MiB,
   configBytes: 8 * MiB,

@@ -9,7 +9,10 @@ export interface ImageConfig {
   /** `user`, `uid`, `user:group` or `uid:gid`; empty for root. */
   readonly user: string;
   readonly labels: Record<string, string>;
-  readonly stopSignal?: string;
+  /** Directories that VOLUME names: absolute, without `.` and `..`, never the root; sorted, each once. */
+  readonly volumes: readonly string[];
+  /** What STOPSIGNAL says: the name of a signal with or without `SIG`, `RTMIN+3`, or a number from 1 to 64. */
+  readonly stopSignal: string | undefined;
 }
 
 /** An image as a read-only disk that a machine can use. */

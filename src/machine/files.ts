@@ -12,6 +12,9 @@ export interface ResolvedImage extends WorkloadDefaults {
   /** The root filesystem: an EROFS image, or the descriptor that joins one out of several files. */
   readonly path: string;
   readonly format: DiskFormat;
+  /** Directories that VOLUME names, and what STOPSIGNAL says: as `ImageConfig`. */
+  readonly volumes: readonly string[];
+  readonly stopSignal: string | undefined;
 }
 
 /**

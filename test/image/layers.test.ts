@@ -369,6 +369,15 @@ describe("the store", () => {
 
 const parts = {
   id: `sha256:${"5".repeat(64)}`,
-  config: { entrypoint: [], cmd: [], env: [], workdir: "/", user: "", labels: {} },
+  config: {
+    entrypoint: [],
+    cmd: [],
+    env: [],
+    workdir: "/",
+    user: "",
+    labels: {},
+    volumes: [],
+    stopSignal: undefined,
+  },
   platform: { os: "linux", architecture: "amd64" },
 };

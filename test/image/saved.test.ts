@@ -139,6 +139,13 @@ describe("OCI layouts", () => {
       }),
       user: await withLayout({ config: { User: "root\nroot" } }),
       signal: await withLayout({ config: { StopSignal: "TERM; rm -rf /" } }),
+      number: await withLayout({ config: { StopSignal: "65" } }),
+      realtime: await withLayout({ config: { StopSignal: "RTMIN+31" } }),
+      volume: await withLayout({ config: { Volumes: { "/a\0b": {} } } }),
+      long: await withLayout({ config: { Volumes: { [`/${"a/".repeat(2048)}`]: {} } } }),
+      volumes: await withLayout({
+        config: { Volumes: Object.fromEntries(Array.from({ length: 257 }, (_, n) => [`/${n}`, {}])) },
+      }),
       shape: await withLayout({ config: { Cmd: { a: 1 } } }),
       labels: await withLayout({ config: { Labels: { a: 1 } } }),
     };
@@ -146,11 +153,16 @@ describe("OCI layouts", () => {
       {
         "huge": "image.bad_manifest: the image's configuration cannot be used: it has a string of more than 131072 bytes",
         "labels": "image.bad_manifest: the image's configuration is not valid: config.Labels.a: Invalid type: Expected string but received 1",
+        "long": "image.bad_manifest: the image's configuration cannot be used: it has a working directory or volume of more than 4095 bytes",
         "many": "image.bad_manifest: the image's configuration cannot be used: it has more than 1048576 bytes of arguments and environment",
         "nul": "image.bad_manifest: the image's configuration cannot be used: it has a NUL byte in "A=\\u{0}"",
+        "number": "image.bad_manifest: the image's configuration cannot be used: it has the stop signal "65"",
+        "realtime": "image.bad_manifest: the image's configuration cannot be used: it has the stop signal "RTMIN+31"",
         "shape": "image.bad_manifest: the image's configuration is not valid: config.Cmd: Invalid type: Expected (Array | string) but received Object",
         "signal": "image.bad_manifest: the image's configuration cannot be used: it has the stop signal "TERM; rm -rf /"",
         "user": "image.bad_manifest: the image's configuration cannot be used: it has the user "root\\u{a}root"",
+        "volume": "image.bad_manifest: the image's configuration cannot be used: it has a NUL byte in "/a\\u{0}b"",
+        "volumes": "image.bad_manifest: the image's configuration cannot be used: it has more than 256 volumes",
       }
     `);
     using scratch = new Scratch();
@@ -161,6 +173,8 @@ describe("OCI layouts", () => {
       Env: ["A=b", "C", "=d", ""],
       WorkingDir: "a/../../../b/./c",
       User: null,
+      Volumes: { "data/": {}, "/data": {}, "/a/./b": null, "/": {} },
+      StopSignal: "sigrtmin+3",
     };
     writeLayout(directory, [layer], { config });
     const image = await openLocalImage(directory, { cacheDir: scratch.path });
@@ -171,6 +185,8 @@ describe("OCI layouts", () => {
       workdir: "/b/c",
       user: "",
       labels: {},
+      volumes: ["/a/b", "/data"],
+      stopSignal: "sigrtmin+3",
     });
   });
 });

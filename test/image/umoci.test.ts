@@ -39,6 +39,7 @@ function buildImage(scratch: Scratch): string {
     "--config.user=7:8",
     "--config.label=l=v",
     "--config.stopsignal=SIGINT",
+    "--config.volume=/data",
   ];
   run(["umoci", "config", "--image", `${layout}:test`, ...config, ...more]);
   for (const [index, commands] of layers.entries()) {
@@ -78,6 +79,7 @@ describe("an image of several layers with whiteouts and opaque directories", () 
       workdir: "/srv",
       user: "7:8",
       labels: { l: "v" },
+      volumes: ["/data"],
       stopSignal: "SIGINT",
     });
   });

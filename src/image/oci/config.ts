@@ -1,4 +1,5 @@
 import { SmolError } from "../../errors.ts";
+import { limits } from "../limits.ts";
 import { printable } from "../tree/index.ts";
 import type { ImageConfig } from "../types.ts";
 import { configSchema, parseDocument } from "./schema.ts";
@@ -36,7 +37,8 @@ export function parseConfig(text: string): ParsedConfig {
     workdir: absolute(config.WorkingDir ?? ""),
     user: config.User ?? "",
     labels: config.Labels ?? {},
-    ...(config.StopSignal ? { stopSignal: config.StopSignal } : {}),
+    volumes: volumes(Object.keys(config.Volumes ?? {})),
+    stopSignal: config.StopSignal || undefined,
   };
   checkStrings(result);
   return {
@@ -54,6 +56,8 @@ export const emptyConfig: ImageConfig = {
   workdir: "/",
   user: "",
   labels: {},
+  volumes: [],
+  stopSignal: undefined,
 };
 
 /** Very old images have a single string, which is one word. */
@@ -72,22 +76,45 @@ function absolute(path: string): string {
   return `/${parts.join("/")}`;
 }
 
+/** @throws SmolError when there are more than a machine could mount. */
+function volumes(declared: readonly string[]): string[] {
+  if (declared.length > limits.volumes) throw refused(`more than ${limits.volumes} volumes`);
+  // The root is no directory that could be missing, or lie on another disk.
+  return [...new Set(declared.map(absolute))].filter((path) => path !== "/").sort();
+}
+
 function checkStrings(config: ImageConfig): void {
   const passed = [...config.entrypoint, ...config.cmd, ...config.env];
-  const single = [config.workdir, config.user, config.stopSignal ?? ""];
+  const { workdir, user, volumes, stopSignal } = config;
+  const single = [workdir, user, ...volumes, stopSignal ?? ""];
   for (const text of [...passed, ...single]) {
     if (text.includes("\0")) throw refused(`a NUL byte in ${quoted(text)}`);
     if (Buffer.byteLength(text) >= MAX_STRING) throw refused(`a string of more than ${MAX_STRING} bytes`);
   }
-  if (config.workdir.length >= 4096) throw refused("a working directory of more than 4095 bytes");
-  if (config.user.length > 256 || /\s/.test(config.user)) throw refused(`the user ${quoted(config.user)}`);
-  if (!/^(SIG)?[A-Z0-9+-]{0,16}$/i.test(config.stopSignal ?? "")) {
-    throw refused(`the stop signal ${quoted(config.stopSignal ?? "")}`);
+  if ([workdir, ...volumes].some((path) => Buffer.byteLength(path) >= limits.pathBytes)) {
+    throw refused(`a working directory or volume of more than ${limits.pathBytes - 1} bytes`);
+  }
+  if (user.length > 256 || /\s/.test(user)) throw refused(`the user ${quoted(user)}`);
+  if (stopSignal !== undefined && !isSignal(stopSignal)) {
+    throw refused(`the stop signal ${quoted(stopSignal)}`);
   }
   const bytes = passed.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
   if (bytes > MAX_ARGUMENT_BYTES)
     throw refused(`more than ${MAX_ARGUMENT_BYTES} bytes of arguments and environment`);
   if (Buffer.byteLength(JSON.stringify(config.labels)) > MAX_LABEL_BYTES) throw refused("too many labels");
+}
+
+/** signal(7): what Linux has on all architectures that it runs on here, whatever the host's system calls its own. */
+const SIGNALS =
+  "HUP INT QUIT ILL TRAP ABRT IOT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CLD CONT STOP TSTP TTIN TTOU " +
+  "URG XCPU XFSZ VTALRM PROF WINCH IO POLL PWR SYS RTMIN RTMAX";
+
+/** Whether Docker would take it (moby, pkg/signal): a name with or without `SIG`, a real-time signal, or a number. */
+function isSignal(text: string): boolean {
+  if (/^\d{1,2}$/.test(text)) return Number(text) >= 1 && Number(text) <= 64;
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  const realtime = /^(?:RTMIN\+|RTMAX-)(\d{1,2})$/.exec(name)?.[1];
+  return realtime === undefined ? SIGNALS.split(" ").includes(name) : Number(realtime) <= 30;
 }
 
 const quoted = (text: string) => `"${printable(Buffer.from(text).toString("latin1"))}"`;

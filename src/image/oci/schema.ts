@@ -16,6 +16,7 @@ import {
   safeParse,
   string,
   union,
+  unknown,
 } from "valibot";
 import { messageOf, SmolError } from "../../errors.ts";
 import { isDigest } from "../../registry/index.ts";
@@ -76,6 +77,8 @@ export const configSchema = object({
       WorkingDir: nullish(string()),
       User: nullish(string()),
       Labels: nullish(record(string(), string())),
+      // Go's map[string]struct{}: only the keys count.
+      Volumes: nullish(record(string(), unknown())),
       StopSignal: nullish(string()),
     }),
   ),

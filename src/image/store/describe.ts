@@ -6,7 +6,7 @@ import { findLayer, isUnusable } from "./layer-files.ts";
 import { describeDisk } from "./vmdk.ts";
 
 /** Changes whenever the same input would give another image: part of every image's identity. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** What stands in `<hex>.json` beside an image. */
 export interface StoredImage {
@@ -139,11 +139,12 @@ function isLayer(value: unknown): boolean {
 
 function isConfig(value: unknown): boolean {
   const config = fields<ImageConfig>(value);
-  const lists = [config?.entrypoint, config?.cmd, config?.env];
+  const lists = [config?.entrypoint, config?.cmd, config?.env, config?.volumes];
   return (
     lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === "string")) &&
     typeof config?.workdir === "string" &&
     typeof config.user === "string" &&
+    (config.stopSignal === undefined || typeof config.stopSignal === "string") &&
     fields(config.labels) !== undefined
   );
 }

@@ -31,6 +31,8 @@ const alpine: ImageSummary = {
     workdir: "/",
     user: "",
     labels: { maintainer: "a" },
+    volumes: ["/data"],
+    stopSignal: undefined,
   },
 };
 
@@ -144,6 +146,9 @@ test("the keys of --json", () => {
         },
         "stop_signal": null,
         "user": "",
+        "volumes": [
+          "/data",
+        ],
         "workdir": "/",
       },
       "layers": [

@@ -29,6 +29,7 @@ export function detailedJson(image: ImageSummary): Record<string, unknown> {
       workdir: config.workdir,
       user: config.user,
       labels: config.labels,
+      volumes: config.volumes,
       stop_signal: config.stopSignal ?? null,
     },
   };
