@@ -1,5 +1,11 @@
 import { SmolError } from "../../errors.ts";
-import { type BlobExpectations, DecoderThreads, detectCompression, wrongSize } from "../blob/index.ts";
+import {
+  type BlobExpectations,
+  DecoderThreads,
+  detectCompression,
+  MAGIC_BYTES,
+  wrongSize,
+} from "../blob/index.ts";
 import type { Totals } from "../layer/index.ts";
 import { emptyConfig } from "../oci/index.ts";
 import { hostPlatform } from "../platform.ts";
@@ -68,7 +74,7 @@ export async function makeLocalImage(
 async function fromFile(job: Job, path: string): Promise<MadeImage> {
   const file = new FileSource(path);
   try {
-    const start = file.readNow(0, Math.min(file.size, 4));
+    const start = file.readNow(0, Math.min(file.size, MAGIC_BYTES));
     if (detectCompression(start) !== "none") return await fromStream(job, file.read(0, file.size), path);
     return await fromArchive(job, file);
   } finally {

@@ -1,5 +1,4 @@
 import { SmolError } from "../../errors.ts";
-import type { Compression } from "../blob/index.ts";
 import { limits } from "../limits.ts";
 import {
   type Descriptor,
@@ -21,7 +20,6 @@ export interface SavedLayer {
   readonly diffId: string;
   readonly digest?: string;
   readonly size?: number;
-  readonly compression?: Compression;
 }
 
 /** An image of which the documents are read and checked, and the layers are not. */
