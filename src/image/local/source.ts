@@ -21,8 +21,7 @@ export type LocalSource =
  */
 export async function describeSource(path: string, platform: Platform): Promise<LocalSource> {
   const stat = statOf(path);
-  if (/^(docker|container)file(\..*)?$/i.test(basename(path)) || /\.dockerfile$/i.test(path))
-    throw isRecipe(path);
+  if (isRecipeName(path)) throw isRecipe(path);
   if (stat.isFile()) return { kind: "file", path, fingerprint: fingerprintOf(stat, platform) };
   if (!stat.isDirectory()) {
     throw new SmolError("image.unknown_format", `neither a file nor a directory: ${path}`, {
@@ -49,8 +48,13 @@ function statOf(path: string): BigIntStats {
   }
 }
 
+/** Whether a file is called as Dockerfiles are: `Dockerfile`, `Containerfile.dev`, `app.Dockerfile`, in any case. */
+export function isRecipeName(path: string): boolean {
+  return /^(docker|container)file(\..*)?$/i.test(basename(path)) || /\.(docker|container)file$/i.test(path);
+}
+
 export function isRecipe(path: string): SmolError {
   return new SmolError("image.not_an_image", `${path} is a recipe for an image, not an image`, {
-    hint: `build it first: docker build -t NAME . && docker save NAME -o image.tar, then --image ./image.tar`,
+    hint: `Dockerfiles are not built here; build it first: docker build -t NAME . && docker save NAME -o image.tar, then --image ./image.tar`,
   });
 }
