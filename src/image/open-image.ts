@@ -1,13 +1,13 @@
-import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Settings } from "../config/index.ts";
-import { errnoOf, SmolError } from "../errors.ts";
+import { SmolError } from "../errors.ts";
 import type { Reference } from "../registry/index.ts";
 import { bootable } from "./bootable.ts";
+import { exists, isRecipe, isRecipeName, locateSource } from "./local/source.ts";
 import { openLocalImage } from "./open.ts";
 import { checkPlatform, hostPlatform } from "./platform.ts";
 import { findKnownRef } from "./refs/index.ts";
-import { isLocalImage, splitArchiveTag } from "./source-kind.ts";
+import { isLocalImage } from "./source-kind.ts";
 import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
 
@@ -30,7 +30,7 @@ const ATTEMPTS = 5;
 export async function openImage(source: string, options: OpenAnyImageOptions): Promise<BootableImage> {
   const directory = resolve(`${options.cacheDir}/images`);
   if (isLocalImage(source)) {
-    if (source !== "-" && !exists(source) && !exists(splitArchiveTag(source).path)) throw noSuchFile(source);
+    if (source !== "-" && locateSource(source) === undefined) throw noSuchFile(source);
     const image = await openLocalImage(source, options);
     if (!image.cached) await makeRoom(directory, await options.loadSettings(), image.id);
     return image;
@@ -39,16 +39,7 @@ export async function openImage(source: string, options: OpenAnyImageOptions): P
   try {
     return await openReference(directory, source, options);
   } catch (error) {
-    throw exists(source) ? await asPath(source, error) : error;
-  }
-}
-
-/** Whether something lies under a path, also when it may not be read. */
-function exists(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined;
-  } catch (error) {
-    return errnoOf(error) === "EACCES";
+    throw exists(source) ? asPath(source, error) : error;
   }
 }
 
@@ -68,9 +59,8 @@ const NO_SUCH_REFERENCE = [
 ];
 
 /** A reference that led nowhere, while something of that name lies in the working directory. */
-async function asPath(source: string, error: unknown): Promise<unknown> {
+function asPath(source: string, error: unknown): unknown {
   if (!(error instanceof SmolError) || !NO_SUCH_REFERENCE.includes(error.code)) return error;
-  const { isRecipe, isRecipeName } = await import("./local/source.ts");
   if (isRecipeName(source)) return isRecipe(source);
   const { code, message, exitCode } = error;
   const hint = `for the file or directory here, write --image ./${source}`;

@@ -1,15 +1,14 @@
+import { array, object, optional, string, unknown } from "valibot";
 import { SmolError } from "../../errors.ts";
 import { printable } from "../tree/index.ts";
+import { parseDocument } from "./schema.ts";
 
-const indexes = new Set([
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-]);
+const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
-const manifests = new Set([
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-]);
+const indexes = new Set([OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"]);
+
+const manifests = new Set([OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json"]);
 
 const configs = new Set([
   "application/vnd.oci.image.config.v1+json",
@@ -29,6 +28,13 @@ const layers = new Set([
   "application/vnd.docker.image.rootfs.diff.tar.zstd",
   "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 ]);
+
+/** The type of a document that nothing but itself tells; OCI documents need not name it. */
+export function documentType(text: string): string {
+  const shape = object({ mediaType: optional(string()), manifests: optional(array(unknown())) });
+  const { mediaType, manifests: members } = parseDocument(text, shape, "the image's manifest");
+  return mediaType ?? (members === undefined ? OCI_MANIFEST : OCI_INDEX);
+}
 
 export const isIndexType = (type: string) => indexes.has(type);
 export const isManifestType = (type: string) => manifests.has(type);
