@@ -257,13 +257,20 @@ describe("wrong lengths", () => {
     expect(await (await pull(same)).bytes()).toEqual(content);
     const zipped = Bun.gzipSync(content);
     const other: Lie = (exchange) => exchange.respond(200, { "content-encoding": "gzip" }, zipped);
-    expect((await failure((await pull(other)).bytes())).code).toBe("registry.bad_answer");
+    const refused = async (lie: Lie) => {
+      const { bytes, asked } = await pull(lie);
+      const { code, message } = await failure(bytes());
+      // Asking again would not change it.
+      expect([code, asked().length]).toEqual(["registry.bad_answer", 1]);
+      expect(message).toContain("is sent compressed (Content-Encoding: gzip)");
+    };
+    await refused(other);
     const unknown: Lie = async (exchange) => {
       await exchange.head(200, { "content-encoding": "gzip", connection: "close" });
       await exchange.body(zipped);
       exchange.close();
     };
-    expect((await failure((await pull(unknown)).bytes())).message).toMatch(/encoding gzip/);
+    await refused(unknown);
   });
 });
 
