@@ -1,7 +1,6 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tarOf } from "../src/image/testing.ts";
 import { writeLayout } from "./image/layout.ts";
-import { Scratch } from "./image/tools.ts";
 import { testImages } from "./support/images.ts";
 import { inLab, program } from "./support/program.ts";
 import { onQemu } from "./support/register.ts";
@@ -15,16 +14,14 @@ import {
   startDockerRegistry,
   startProxy,
   trickle,
-  useServers,
+  useRegistry,
 } from "./support/registry/index.ts";
 
 /** `images …`, `machine images`, `machine prune` and what a pull shows, by the whole program. */
 
 setDefaultTimeout(60_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch } = useRegistry();
 
 const registry = server(await startDockerRegistry());
 const MIB = 2 ** 20;

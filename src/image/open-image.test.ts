@@ -80,6 +80,46 @@ test("an id or its first digits; not of another platform; what is no name and no
   });
 });
 
+test("a name is one of a registry, whatever lies in the working directory; a failure says so", async () => {
+  await withDirectory(async (directory) => {
+    const options = await optionsIn(directory);
+    const open = async (source: string) => {
+      try {
+        (await openImage(source, { ...options, policy: "never" })).release();
+        return "opened";
+      } catch (error) {
+        if (!(error instanceof SmolError)) throw error;
+        return [error.code, error.hint];
+      }
+    };
+    const here = process.cwd();
+    process.chdir(directory);
+    try {
+      await Bun.write("layer.tar", tarOf({ path: "etc/os-release", data: Buffer.from("x") }));
+      await Bun.write("alpine", Bun.file("layer.tar"));
+      await Bun.write("Saved Image", Bun.file("layer.tar"));
+      await Bun.write("Dockerfile", "FROM scratch\n");
+      await Bun.write("app.dockerfile", "FROM scratch\n");
+      const pathHint = (name: string) => `for the file or directory here, write --image ./${name}`;
+      expect(await open("alpine")).toEqual(["image.not_cached", pathHint("alpine")]);
+      expect(await open("Saved Image")).toEqual(["registry.bad_reference", pathHint("Saved Image")]);
+      for (const path of ["./alpine", `${directory}/alpine`, "layer.tar", "./Saved Image"]) {
+        expect([path, await open(path)]).toEqual([path, "opened"]);
+      }
+      for (const recipe of ["Dockerfile", "./Dockerfile", "app.dockerfile"]) {
+        const [code, hint] = await open(recipe);
+        expect([recipe, code, hint]).toEqual([
+          recipe,
+          "image.not_an_image",
+          expect.stringContaining("Dockerfiles are not built"),
+        ]);
+      }
+    } finally {
+      process.chdir(here);
+    }
+  });
+});
+
 test("what was read of a layer in vain does not count against the limit", async () => {
   await withDirectory(async (directory) => {
     const store = await openStore(join(directory, "cache"));

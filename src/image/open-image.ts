@@ -3,10 +3,11 @@ import type { Settings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
 import type { Reference } from "../registry/index.ts";
 import { bootable } from "./bootable.ts";
+import { exists, isRecipe, isRecipeName, locateSource } from "./local/source.ts";
 import { openLocalImage } from "./open.ts";
 import { checkPlatform, hostPlatform } from "./platform.ts";
 import { findKnownRef } from "./refs/index.ts";
-import { isLocalImage, looksLikePath } from "./source-kind.ts";
+import { isLocalImage } from "./source-kind.ts";
 import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
 
@@ -29,17 +30,45 @@ const ATTEMPTS = 5;
 export async function openImage(source: string, options: OpenAnyImageOptions): Promise<BootableImage> {
   const directory = resolve(`${options.cacheDir}/images`);
   if (isLocalImage(source)) {
+    if (source !== "-" && locateSource(source) === undefined) throw noSuchFile(source);
     const image = await openLocalImage(source, options);
     if (!image.cached) await makeRoom(directory, await options.loadSettings(), image.id);
     return image;
   }
-  if (looksLikePath(source)) {
-    throw new SmolError("image.no_such_file", `no such file or directory: ${source}`, {
-      hint: "an image is an archive, an OCI layout, a root filesystem directory, or a reference as in alpine:3.20",
-    });
-  }
   if (/^sha256:[0-9a-f]{6,64}$/.test(source)) return await openById(directory, source, options);
-  return await openReference(directory, source, options);
+  try {
+    return await openReference(directory, source, options);
+  } catch (error) {
+    throw exists(source) ? asPath(source, error) : error;
+  }
+}
+
+function noSuchFile(source: string): SmolError {
+  return new SmolError("image.no_such_file", `no such file or directory: ${source}`, {
+    hint: "an image is an archive, an OCI layout, a root filesystem directory, or a reference as in alpine:3.20",
+  });
+}
+
+/** Failures after which it is likely that a file or directory was meant. */
+const NO_SUCH_REFERENCE = [
+  "registry.bad_reference",
+  "registry.not_found",
+  "registry.unauthorized",
+  "registry.denied",
+  "image.not_cached",
+];
+
+/** A reference that led nowhere, while something of that name lies in the working directory. */
+function asPath(source: string, error: unknown): unknown {
+  if (!(error instanceof SmolError) || !NO_SUCH_REFERENCE.includes(error.code)) return error;
+  if (isRecipeName(source)) return isRecipe(source);
+  const { code, message, exitCode } = error;
+  const hint = `for the file or directory here, write --image ./${source}`;
+  return new SmolError(code, message, {
+    hint,
+    cause: error,
+    ...(exitCode === undefined ? {} : { exitCode }),
+  });
 }
 
 /** @param name an id, or its first digits. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { SmolError } from "../errors.ts";
 import { bootable } from "./bootable.ts";
-import { describeSource, type LocalSource } from "./local/source.ts";
+import { describeSource, type LocalSource, locateSource } from "./local/source.ts";
 import { hostPlatform } from "./platform.ts";
 import { fileClock, findImage, isSettled, lookUpSource, openStore } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions } from "./types.ts";
@@ -15,7 +15,7 @@ const ATTEMPTS = 3;
  *
  * An archive that did not change since the last time is not read again: that takes a few milliseconds.
  *
- * @param source a path, or `-`.
+ * @param source a path, a path and the name of one of the images there (`./images.tar:app:v1`), or `-`.
  * @throws SmolError `image.*`; nothing is left behind then. When `signal` fires, its reason is thrown.
  */
 export async function openLocalImage(source: string, options: OpenImageOptions): Promise<BootableImage> {
@@ -61,5 +61,6 @@ async function openPath(
 }
 
 function describe(source: string, options: OpenImageOptions): Promise<LocalSource> {
-  return describeSource(resolve(source), options.platform ?? hostPlatform());
+  const { path, name } = locateSource(source) ?? { path: source, name: undefined };
+  return describeSource(resolve(path), name, options.platform ?? hostPlatform());
 }

@@ -1,32 +1,30 @@
-import { statSync } from "node:fs";
-import { errnoOf } from "../errors.ts";
+/**
+ * What `--image X` means, by its text alone: never by what happens to lie in the working directory. Whoever wrote a
+ * checkout must not decide that `--image alpine` runs a file called alpine.
+ */
+
+/** Ends of the names of archives; nobody calls a repository like that. */
+const ARCHIVE = "\\.(?:tar|tar\\.gz|tgz|tar\\.zst|tar\\.xz)";
+
+const archiveName = new RegExp(`${ARCHIVE}$`);
+const archiveWithTag = new RegExp(`^(.*?${ARCHIVE}):([^/].*)$`, "s");
+
+/** Whether `--image X` names something on this machine, which need not exist, rather than in a registry. */
+export function isLocalImage(source: string): boolean {
+  return source === "-" || looksLikePath(source);
+}
+
+/** Whether a text is meant as a path: it begins as one, or has the name of an archive. */
+export function looksLikePath(source: string): boolean {
+  const { path } = splitArchiveTag(source);
+  return path === "." || path === ".." || /^\.{0,2}\//.test(path) || archiveName.test(path);
+}
 
 /**
- * Whether `--image X` names something on this machine (also when it may not be read), rather than in a registry.
- *
- * A bare word is a reference, unless a *file* has that name: a directory `alpine` in a checkout must not stand in for
- * the image of that name. `./alpine` is always the directory.
+ * Splits `app.tar:name:tag`, one image of several in an archive, as skopeo writes it. Of a path without such an end,
+ * all is the path.
  */
-export function isLocalImage(source: string): boolean {
-  if (source === "-") return true;
-  try {
-    const stat = statSync(source, { throwIfNoEntry: false });
-    return stat !== undefined && (stat.isFile() || looksLikePath(source) || !isReferenceLike(source));
-  } catch (error) {
-    return errnoOf(error) === "EACCES" && looksLikePath(source);
-  }
+export function splitArchiveTag(source: string): { readonly path: string; readonly tag: string | undefined } {
+  const [, path = source, tag] = archiveWithTag.exec(source) ?? [];
+  return { path, tag };
 }
-
-/** Whether a text can only be meant as a path. */
-export function looksLikePath(source: string): boolean {
-  return (
-    source === "" || /^\.{0,2}\//.test(source) || source === "." || source === ".." || isArchiveName(source)
-  );
-}
-
-/** Nobody calls a repository like that. */
-const isArchiveName = (source: string) => /\.(tar|tgz|tar\.gz|tar\.zst|tar\.xz|oci)$/.test(source);
-
-/** Roughly: lower-case words with slashes, and perhaps a tag. Directories with other names cannot be references. */
-const isReferenceLike = (source: string) =>
-  /^[a-z0-9][a-z0-9._\-/:@]*$/.test(source) && !source.endsWith("/");

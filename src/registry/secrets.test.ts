@@ -1,13 +1,12 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { inspect } from "node:util";
 import type { Lie } from "../../test/support/registry/proxy.ts";
 import type { Credentials } from "./credentials/index.ts";
-import { blob, collect, repositoryAt, servers } from "./testing.ts";
+import { blob, collect, repositoryAt, useRegistry } from "./testing.ts";
 
 /** Whatever a server does with what it was sent, no secret comes back to a screen or a log (reliability 2c). */
 
-const { start, stop } = servers();
-afterAll(stop);
+const { start } = useRegistry();
 
 const MARK = "canary";
 const password = `${MARK}-pass word"\\ü`;

@@ -1,4 +1,5 @@
-import type { Exchange } from "../../test/support/registry/exchange.ts";
+import { afterAll } from "bun:test";
+import type { Exchange, SeenRequest } from "../../test/support/registry/exchange.ts";
 import {
   type Lie,
   type LyingProxy,
@@ -8,7 +9,13 @@ import {
 import type { RegistryEntry, RegistrySettings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
 import type { Credentials } from "./credentials/index.ts";
-import { openRepository, parseReference, type RegistryOptions, type Repository } from "./index.ts";
+import {
+  openRepository,
+  parseReference,
+  type RegistryOptions,
+  type Repository,
+  type RetryEvent,
+} from "./index.ts";
 
 /** For tests: servers that answer by hand, and repositories at them that lose no time. */
 
@@ -51,23 +58,46 @@ export function repositoryAt(host: string, options: TestOptions = {}): Repositor
   });
 }
 
-/** Servers that end with the test file. */
-export function servers(): {
-  start: (act: Lie, options?: ProxyOptions) => Promise<LyingProxy>;
-  stop: () => Promise<void>;
-} {
+/** A server that answers by hand, and the repository `a/b` at it. */
+export interface Served {
+  readonly server: LyingProxy;
+  readonly repository: Repository;
+  /** What was tried again so far. */
+  readonly events: readonly RetryEvent[];
+  /** The requests so far, without the question whether this is http. */
+  readonly asked: () => readonly SeenRequest[];
+}
+
+export interface RegistryFixture {
+  readonly start: (act: Lie, options?: ProxyOptions) => Promise<LyingProxy>;
+  readonly serve: (act: Lie, options?: TestOptions) => Promise<Served>;
+}
+
+/** Sets up a test file: servers that end with it. To be called once, at its top. */
+export function useRegistry(): RegistryFixture {
   const running: LyingProxy[] = [];
+  afterAll(async () => {
+    await Promise.all(running.splice(0).map((server) => server.stop()));
+  });
+  const start: RegistryFixture["start"] = async (act, options = {}) => {
+    const server = await startProxy({ ...options, rules: [{ when: () => true, act: afterPing(act) }] });
+    running.push(server);
+    return server;
+  };
   return {
-    async start(act, options = {}) {
-      const server = await startProxy({ ...options, rules: [{ when: () => true, act: afterPing(act) }] });
-      running.push(server);
-      return server;
-    },
-    async stop() {
-      await Promise.all(running.splice(0).map((server) => server.stop()));
+    start,
+    async serve(act, options = {}) {
+      const server = await start(act);
+      const events: RetryEvent[] = [];
+      const repository = repositoryAt(server.host, { onRetry: (event) => events.push(event), ...options });
+      return { server, repository, events, asked: () => withoutPings(server.requests) };
     },
   };
 }
+
+/** Without the question whether this is http. */
+export const withoutPings = (requests: readonly SeenRequest[]) =>
+  requests.filter(({ path }) => path !== "/v2/");
 
 /** The question whether this is http is not what tests are about. */
 const afterPing =

@@ -64,6 +64,8 @@ export interface BlobOptions {
   readonly signal?: AbortSignal;
   /** Not from a mirror. */
   readonly origin?: boolean;
+  /** A small JSON document, which is decoded when a server sends it compressed; what else is compressed is refused. */
+  readonly document?: boolean;
 }
 
 /** One repository of a registry, to pull from. Every method throws SmolError `registry.*`, or the signal's reason. */

@@ -17,7 +17,7 @@ import {
   writeBlob,
   writeLayout,
 } from "./layout.ts";
-import { Scratch } from "./tools.ts";
+import { run, Scratch } from "./tools.ts";
 
 const layer = tarOf({ path: "bin/sh", data: "#!" });
 const upper = tarOf({ path: "bin/.wh.sh" }, { path: "etc/new" });
@@ -50,6 +50,53 @@ describe("OCI layouts", () => {
       expect(await withLayout({ compression })).toBe(good);
   });
 
+  test("both digests decide, not the media type: the same whatever was in the cache before", async () => {
+    const kinds = ["", "+gzip", "+zstd"];
+    for (const compression of ["none", "gzip", "zstd"] as const) {
+      for (const kind of kinds) {
+        const options: LayoutOptions = {
+          compression,
+          editManifest: ({ layers }) => {
+            for (const one of layers) one.mediaType = `application/vnd.oci.image.layer.v1.tar${kind}`;
+          },
+        };
+        expect(await withLayout(options)).toBe(good);
+      }
+    }
+    const wrong = digestOf(Buffer.from("something else"));
+    const changed: Record<string, LayoutOptions> = {
+      blob: {
+        editManifest: ({ layers: [one] }) => one && void Object.assign(one, { digest: digestOf(upper) }),
+      },
+      contents: { editConfig: ({ rootfs }) => void rootfs.diff_ids.splice(0, 1, wrong) },
+      // The blob is not compressed, and its digest is that of what is inside.
+      inside: {
+        compression: "gzip",
+        editManifest: ({ layers: [one] }) => one && void Object.assign(one, { digest: digestOf(layer) }),
+      },
+    };
+    for (const options of Object.values(changed)) {
+      const result = await withLayout(options, (directory) => writeBlob(directory, layer, ""));
+      expect(result).toContain("image.digest_mismatch");
+    }
+  });
+
+  test("layers in formats that are not read: the error names the format", async () => {
+    for (const tool of ["xz", "bzip2"]) {
+      const packed = Bun.spawnSync([tool, "-c"], { stdin: layer }).stdout;
+      const result = await withLayout(
+        {
+          editManifest: ({ layers: [one] }) =>
+            one && void Object.assign(one, { digest: digestOf(packed), size: packed.length }),
+        },
+        (directory) => void writeBlob(directory, packed, ""),
+      );
+      expect(result).toBe(
+        `image.unsupported_compression: a layer is compressed with ${tool}; what can be read is plain, gzip and zstd`,
+      );
+    }
+  });
+
   test("documents that are not what they should be", async () => {
     const results = {
       both: await withLayout({ editManifest: (manifest) => Object.assign(manifest, { manifests: [] }) }),
@@ -66,11 +113,6 @@ describe("OCI layouts", () => {
       layerType: await withLayout({
         editManifest: ({ layers }) => {
           for (const one of layers) one.mediaType = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
-        },
-      }),
-      wrongCompression: await withLayout({
-        editManifest: ({ layers }) => {
-          for (const one of layers) one.mediaType += "+gzip";
         },
       }),
       fewerLayers: await withLayout({ editConfig: ({ rootfs }) => void rootfs.diff_ids.pop() }),
@@ -106,7 +148,6 @@ describe("OCI layouts", () => {
         "size": "image.digest_mismatch: blobs/sha256/3f5dc9c7c3001b87ebd692ba0803d8ff051a97bf1c2a56aed20b5c259bc328de does not have the 255 bytes it should have",
         "type": "image.bad_manifest: a manifest of type application/vnd.oci.image.manifest.v1+json says it is another type",
         "version": "image.bad_manifest: the image's manifest is not valid: schemaVersion: Invalid type: Expected 2 but received 1",
-        "wrongCompression": "image.bad_layer: a layer is said to be compressed with gzip but is none",
       }
     `);
   });
@@ -189,6 +230,31 @@ describe("OCI layouts", () => {
       stopSignal: "sigrtmin+3",
     });
   });
+});
+
+test("one of several images of an OCI layout by its name", async () => {
+  using scratch = new Scratch();
+  const directory = scratch.directory("layout");
+  writeLayout(directory, [layer, upper], {
+    editIndex: (index) => {
+      const [image] = index.manifests;
+      if (image === undefined) never();
+      const other = { ...image, digest: digestOf(json({})), annotations: {} };
+      const names = {
+        "io.containerd.image.name": "docker.io/library/app:2",
+        "org.opencontainers.image.ref.name": "2",
+      };
+      index.manifests.push(other, { ...other, annotations: names });
+    },
+  });
+  expect(await open(scratch, `${directory}:test`)).toBe(good);
+  for (const name of ["2", "app:2"]) {
+    expect(await open(scratch, `${directory}:${name}`)).toContain("the image lacks the file blobs/");
+  }
+  expect(await open(scratch, `${directory}:3`)).toMatch(
+    /^image\.no_such_tag: no image inside is called 3: there is test, sha256:[0-9a-f]{12}, docker.io\/library\/app:2, 2$/,
+  );
+  expect(await open(scratch, directory)).toContain("image.ambiguous");
 });
 
 describe("platforms", () => {
@@ -337,6 +403,58 @@ describe("archives of docker save", () => {
     expect(await opened({ path: "manifest.json", data: manifest([]) }, circle)).toContain("lacks the file");
   });
 
+  test("one of several by its name: exactly, as a reference, by its tag", async () => {
+    using scratch = new Scratch();
+    const archive = join(scratch.path, "images.tar");
+    const other = { ...config, config: { Cmd: ["other"] } };
+    const list = [
+      { Config: "one.json", RepoTags: ["alpine:latest", "reg.example:5000/a/b:1"], Layers: ["a", "b"] },
+      { Config: "two.json", RepoTags: ["debian:1", "debian:12"], Layers: ["a", "b"] },
+    ];
+    writeFileSync(
+      archive,
+      tarOf(
+        { path: "manifest.json", data: json(list) },
+        { path: "one.json", data: json(config) },
+        { path: "two.json", data: json(other) },
+        { path: "a", data: layer },
+        { path: "b", data: upper },
+      ),
+    );
+    const second = good.replace("/bin/sh", "other");
+    const named = async (name: string) => await open(scratch, `${archive}:${name}`);
+    for (const name of [
+      "alpine",
+      "alpine:latest",
+      "docker.io/library/alpine",
+      "latest",
+      "reg.example:5000/a/b:1",
+    ]) {
+      expect([name, await named(name)]).toEqual([name, good]);
+    }
+    for (const name of ["debian:1", "debian:12", "12"])
+      expect([name, await named(name)]).toEqual([name, second]);
+    const all = "alpine:latest, reg.example:5000/a/b:1, debian:1, debian:12";
+    expect(await open(scratch, archive)).toBe(`image.ambiguous: there are several images inside: ${all}`);
+    expect(await named("1")).toBe(`image.ambiguous: there are several images inside: ${all}`);
+    for (const name of ["debian", "alpine:3", "\u001b[2J"]) {
+      const shown = name.replace("\u001b", "\\u{1b}");
+      expect(await named(name)).toBe(
+        `image.no_such_tag: no image inside is called ${shown}: there is ${all}`,
+      );
+    }
+  });
+
+  test("a colon in the name of a file is no choice, and a root filesystem has none", async () => {
+    using scratch = new Scratch();
+    writeFileSync(join(scratch.path, "root.tar:1"), tarOf({ path: "etc/x" }));
+    expect(await open(scratch, join(scratch.path, "root.tar:1"))).toBe('/ /etc /etc/x ["/bin/sh"]');
+    expect(await open(scratch, join(scratch.path, "root.tar:1:2"))).toContain("image.no_such_tag");
+    mkdirSync(join(scratch.path, "root/etc"), { recursive: true });
+    expect(await open(scratch, join(scratch.path, "root:x"))).toContain("image.no_such_tag");
+    expect(await open(scratch, join(scratch.path, "none.tar:x"))).toContain("image.unreadable");
+  });
+
   test("as a directory, without following links out of it", async () => {
     using scratch = new Scratch();
     const directory = scratch.directory("unpacked");
@@ -352,6 +470,58 @@ describe("archives of docker save", () => {
     rmSync(join(directory, "sub"), { recursive: true });
     symlinkSync(outside, join(directory, "sub"));
     expect(await open(scratch, directory)).toContain("image.bad_archive");
+  });
+});
+
+describe("directories of skopeo", () => {
+  /** `skopeo copy dir:` of an image made by hand. */
+  function copied(scratch: Scratch, words: readonly string[], options: LayoutOptions = {}): string {
+    const layout = scratch.directory("layout");
+    writeLayout(layout, [layer, upper], options);
+    const directory = join(scratch.path, "copy");
+    run(["skopeo", "copy", ...words, `oci:${layout}:test`, `dir:${directory}`]);
+    return directory;
+  }
+
+  test("of one image, in OCI's and in docker's words", async () => {
+    for (const format of ["oci", "v2s2"]) {
+      using scratch = new Scratch();
+      const directory = copied(scratch, ["--format", format], { compression: "gzip" });
+      expect(await open(scratch, directory)).toBe(good);
+      expect(await open(scratch, `${directory}:test`)).toContain("image.no_such_tag");
+    }
+  });
+
+  test("of an index, with all its images", async () => {
+    using scratch = new Scratch();
+    const directory = copied(scratch, ["--all"], {
+      editIndex: (index) => {
+        const [image] = index.manifests;
+        if (image === undefined) never();
+        const platform = { os: "linux", architecture: hostArchitecture };
+        const inner = { schemaVersion: 2, mediaType: indexType, manifests: [{ ...image, platform }] };
+        const descriptor = writeBlob(join(scratch.path, "layout"), json(inner), indexType);
+        index.manifests = [{ ...descriptor, annotations: image.annotations ?? {} }];
+      },
+    });
+    expect(await open(scratch, directory)).toBe(good);
+  });
+
+  test("whose blobs or version are not what they should be", async () => {
+    using scratch = new Scratch();
+    const directory = copied(scratch, []);
+    const blob = join(directory, digestOf(layer).slice(7));
+    const bytes = readFileSync(blob);
+    bytes[1000] = 1;
+    writeFileSync(blob, bytes);
+    expect(await open(scratch, directory)).toContain("image.digest_mismatch");
+    rmSync(blob);
+    symlinkSync("/etc/passwd", blob);
+    expect(await open(scratch, directory)).toContain("image.bad_archive");
+    writeFileSync(join(directory, "version"), "Directory Transport Version: 2.0\n");
+    expect(await open(scratch, directory)).toBe(
+      "image.bad_manifest: version 2 of skopeo's directories is not supported",
+    );
   });
 });
 

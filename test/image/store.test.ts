@@ -317,6 +317,8 @@ describe("when it cannot be done", () => {
       writeFileSync(path, bytes);
       return path;
     };
+    const packed = (tool: string) =>
+      new Uint8Array(Bun.spawnSync([tool, "-c"], { stdin: tarOf({ path: "etc/file" }) }).stdout);
     const sources = {
       missing: join(own.path, "missing"),
       empty: file("empty", ""),
@@ -325,7 +327,9 @@ describe("when it cannot be done", () => {
       short: file("short", "hello"),
       dockerfile: file("Dockerfile", "FROM debian\n"),
       recipe: file("recipe", "# syntax=docker/dockerfile:1\nFROM debian\nRUN x\n".repeat(30)),
-      xz: file("xz", Buffer.concat([Buffer.from("fd377a585a00", "hex"), Buffer.alloc(1000)])),
+      xz: file("xz", packed("xz")),
+      bzip2: file("bzip2", packed("bzip2")),
+      xzInGzip: file("xz.gz", Bun.gzipSync(packed("xz"))),
       otherTar: file("other.tar", tarOf({ path: "src/main.c", data: "int main;" })),
       cut: file("cut", readFileSync(archive).subarray(0, 3_000_000)),
       gzipOfText: file("text.gz", Bun.gzipSync(Buffer.from("hello ".repeat(500)))),
@@ -338,6 +342,7 @@ describe("when it cannot be done", () => {
     }
     expect(found).toMatchInlineSnapshot(`
       {
+        "bzip2": "image.unsupported_compression: DIR/bzip2 is compressed with bzip2; what can be read is plain, gzip and zstd",
         "cut": "image.bad_archive: damaged or unsupported tar archive: it ends in the middle of a member",
         "dockerfile": "image.not_an_image: DIR/Dockerfile is a recipe for an image, not an image",
         "elf": "image.unknown_format: not a container image: /proc/self/exe: it is a program",
@@ -349,7 +354,8 @@ describe("when it cannot be done", () => {
         "recipe": "image.not_an_image: DIR/recipe is a recipe for an image, not an image",
         "short": "image.unknown_format: not a container image: DIR/short: it is too short for an archive",
         "text": "image.unknown_format: not a container image: DIR/text: it is not an archive",
-        "xz": "image.unknown_format: not a container image: DIR/xz: it is compressed with xz",
+        "xz": "image.unsupported_compression: DIR/xz is compressed with xz; what can be read is plain, gzip and zstd",
+        "xzInGzip": "image.unsupported_compression: DIR/xz.gz is compressed with xz; what can be read is plain, gzip and zstd",
       }
     `);
     expect(leftovers(join(own.path, "cache"))).toEqual([]);

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tarOf } from "../../src/image/testing.ts";
-import { writeLayout } from "../image/layout.ts";
-import { Scratch } from "../image/tools.ts";
 import {
   type Authority,
   blobTraffic,
@@ -10,8 +8,9 @@ import {
   dropAfter,
   expectNowhere,
   isBlobOf,
+  isManifest,
   PullHome,
-  pushLayout,
+  type Rule,
   randomBytes,
   reply,
   requireToken,
@@ -20,23 +19,22 @@ import {
   startDockerRegistry,
   startProxy,
   startTokenServer,
-  useServers,
+  type TokenServer,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** Who one is: tokens, passwords, and where they come from; and that they go nowhere else. */
 
 setDefaultTimeout(30_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch, push } = useRegistry();
 
 /** Occurs nowhere but where it belongs. */
 const PASSWORD = "canary-7d1f:with:colons";
 const users = { me: PASSWORD };
 const encoded = Buffer.from(`me:${PASSWORD}`).toString("base64");
 
-let layout: string;
+const layers = [tarOf({ path: "large", data: randomBytes(1_200_000) }), tarOf({ path: "small", data: "y" })];
 let large: string;
 let authority: Authority;
 /** Without authentication. */
@@ -44,24 +42,17 @@ let plain: Server;
 
 beforeAll(async () => {
   authority = createAuthority(scratch.path);
-  layout = scratch.directory("layout");
-  const layers = [
-    tarOf({ path: "large", data: randomBytes(1_200_000) }),
-    tarOf({ path: "small", data: "y" }),
-  ];
-  writeLayout(layout, layers, {
-    compression: "gzip",
+  plain = server(await startDockerRegistry());
+  await push(plain, layers, "team/image:1", {
     editManifest: ({ layers: [first] }) => {
       large = first?.digest ?? "";
     },
   });
-  plain = server(await startDockerRegistry());
-  await pushLayout(plain, layout, "team/image:1");
 });
 
 /** Pushes the image to a registry that wants a password. */
 const pushAs = async (registry: Server) =>
-  await pushLayout(registry, layout, "team/image:1", { credentials: `me:${PASSWORD}` });
+  await push(registry, layers, "team/image:1", { credentials: `me:${PASSWORD}` });
 
 const expectNoSecret = (home: PullHome, ...said: string[]) =>
   expectNowhere(home, ["canary-7d1f", encoded], said);
@@ -97,11 +88,50 @@ describe("bearer tokens", () => {
     expect(tokens.requests.map(({ user, method }) => [user, method])).toEqual([[undefined, "GET"]]);
   });
 
+  const unknown = '{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}';
+  /** Says "not found" to whoever has no token; the challenge stands at /v2/ only, for another repository or none. */
+  const hiding = (tokens: TokenServer, scope = ""): Rule[] => {
+    const general = `Bearer realm="${tokens.realm}",service="registry.test"${scope}`;
+    const allowed = ({ headers }: SeenRequest) => tokens.accepts(headers.authorization, "team/image", "pull");
+    return [
+      { when: ({ path }) => path === "/v2/", act: reply(401, { "www-authenticate": general }) },
+      { when: (request) => !allowed(request), act: reply(404, {}, unknown) },
+    ];
+  };
+
+  test("where everything is not found without one: the challenge of /v2/ is used", async () => {
+    for (const scope of ["", ',scope="repository:user/image:pull"']) {
+      const tokens = server(startTokenServer({ authority }));
+      const proxy = server(await startProxy({ upstream: plain.url, rules: hiding(tokens, scope) }));
+      using home = new PullHome();
+      await home.pulled(`${proxy.host}/team/image:1`);
+      expect(tokens.requests.map(({ scopes }) => scopes)).toEqual([["repository:team/image:pull"]]);
+    }
+  });
+
+  test("where everything is not found without one, and nobody gives one: not found, and how to log in", async () => {
+    const tokens = server(startTokenServer({ authority, users }));
+    const proxy = server(await startProxy({ upstream: plain.url, rules: hiding(tokens) }));
+    using home = new PullHome();
+    const { code, hint } = await home.refused(`${proxy.host}/team/image:1`);
+    expect([code, hint]).toEqual(["registry.not_found", expect.stringContaining("docker login")]);
+    home.dockerConfig({ auths: { [proxy.host]: { auth: encoded } } });
+    await home.pulled(`${proxy.host}/team/image:1`);
+  });
+
+  test("an image that is really not there is asked for once more with a token, not for ever", async () => {
+    const tokens = server(startTokenServer({ authority }));
+    const proxy = server(await startProxy({ rules: hiding(tokens) }));
+    using home = new PullHome();
+    expect((await home.refused(`${proxy.host}/team/image:1`)).code).toBe("registry.not_found");
+    expect(proxy.requests.filter(isManifest)).toHaveLength(2);
+  });
+
   test("that run out in the middle of a pull (docker-registry)", async () => {
     // The registry allows a minute more than the token says.
     const tokens = server(startTokenServer({ authority, seconds: -58, announcedSeconds: 300 }));
     const registry = server(await startDockerRegistry({ tokens }));
-    await pushLayout(registry, layout, "team/image:1");
+    await push(registry, layers, "team/image:1");
     const late = { when: isBlobOf(large), times: 1, act: async () => await Bun.sleep(3000) };
     const proxy = server(await startProxy({ upstream: registry.url, rules: [late] }));
     const before = tokens.requests.length;
@@ -169,21 +199,25 @@ describe("bearer tokens", () => {
     using home = new PullHome();
     const wrong = Buffer.from("me:canary-7d1f-wrong").toString("base64");
     home.dockerConfig({ auths: { [proxy.host]: { auth: wrong } } });
-    const { exitCode, stderr } = await home.pull(`${proxy.host}/team/image:1`);
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/credentials|password|unauthorized|not allowed|refuse/i);
+    const error = await home.refused(`${proxy.host}/team/image:1`);
+    expect(error.code).toBe("registry.unauthorized");
     expect(tokens.requests.length).toBeLessThanOrEqual(2);
-    expectNoSecret(home, stderr);
+    expectNoSecret(home, JSON.stringify(error));
   });
 
-  const answers: Record<string, Parameters<typeof reply>> = {
-    "is no JSON": [200, {}, "<html>"],
-    "has no token": [200, {}, "{}"],
-    "has a token that would break the request": [200, {}, JSON.stringify({ token: "a\r\nX-Evil: 1" })],
-    "is 20 MB": [200, {}, JSON.stringify({ token: "x".repeat(20 << 20) })],
-    "leads in a circle": [307, { location: "/token" }, ""],
+  const answers: Record<string, [code: string, ...Parameters<typeof reply>]> = {
+    "is no JSON": ["registry.bad_answer", 200, {}, "<html>"],
+    "has no token": ["registry.bad_answer", 200, {}, "{}"],
+    "has a token that would break the request": [
+      "registry.bad_answer",
+      200,
+      {},
+      JSON.stringify({ token: "a\r\nX-Evil: 1" }),
+    ],
+    "is 20 MB": ["registry.too_large", 200, {}, JSON.stringify({ token: "x".repeat(20 << 20) })],
+    "leads in a circle": ["registry.bad_answer", 307, { location: "/token" }, ""],
   };
-  for (const [what, answer] of Object.entries(answers)) {
+  for (const [what, [expected, ...answer]] of Object.entries(answers)) {
     test(`an answer of the token server that ${what}: refused`, async () => {
       const realm = server(await startProxy({ rules: [{ when: () => true, act: reply(...answer) }] }));
       const bearer = `Bearer realm="${realm.url}/token",service="s",scope="repository:team/image:pull"`;
@@ -191,8 +225,8 @@ describe("bearer tokens", () => {
         await startProxy({ rules: [{ when: () => true, act: reply(401, { "www-authenticate": bearer }) }] }),
       );
       using home = new PullHome();
-      const { exitCode, stderr } = await home.pull(`${proxy.host}/team/image:1`, { seconds: 20 });
-      expect([exitCode, stderr.length < 2000]).toEqual([1, true]);
+      const { code, message } = await home.refused(`${proxy.host}/team/image:1`, { seconds: 20 });
+      expect([code, message.length < 2000]).toEqual([expected, true]);
       expect(realm.requests.length).toBeLessThanOrEqual(25);
     });
   }
@@ -206,12 +240,12 @@ describe("bearer tokens", () => {
     const outside = server(await startProxy());
     using home = new PullHome();
     home.dockerConfig({ auths: { [proxy.host]: { auth: encoded } } });
-    const { exitCode, stderr } = await home.pull(`${proxy.host}/team/image:1`, {
+    const error = await home.refused(`${proxy.host}/team/image:1`, {
       env: { HTTP_PROXY: outside.url, HTTPS_PROXY: outside.url, NO_PROXY: "127.0.0.1" },
     });
-    expect([exitCode, outside.requests]).toEqual([1, []]);
-    expect(stderr).toMatch(/http/);
-    expectNoSecret(home, stderr);
+    expect([error.code, outside.requests]).toEqual(["registry.bad_answer", []]);
+    expect(error.message).toContain("plain http");
+    expectNoSecret(home, JSON.stringify(error));
   });
 });
 
@@ -225,9 +259,8 @@ describe("passwords", () => {
 
   test("none: refused, and it says how to log in", async () => {
     using home = new PullHome();
-    const { exitCode, stderr } = await home.pull(reference);
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/credentials|log ?in|password/i);
+    const { code, hint } = await home.refused(reference);
+    expect([code, hint]).toEqual(["registry.not_found", expect.stringContaining("docker login")]);
   });
 
   const helper = (home: PullHome, name: string, script: string) => {
@@ -302,10 +335,9 @@ printf '{"ServerURL":"%s","Username":"me","Secret":"%s"}' "$host" '${PASSWORD}'`
     home.settings(
       `[images.registries."${registry.host}"]\nusername = "me"\npassword = "canary-7d1f-wrong"\n`,
     );
-    const { exitCode, stderr } = await home.pull(reference);
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/credentials|password|unauthorized|not allowed/i);
-    expectNoSecret(home, stderr);
+    const error = await home.refused(reference);
+    expect(error.code).toBe("registry.unauthorized");
+    expectNoSecret(home, JSON.stringify(error));
   });
 
   test("a helper's name cannot be a path (reliability 2c: hostile helper name)", async () => {
@@ -314,13 +346,13 @@ printf '{"ServerURL":"%s","Username":"me","Secret":"%s"}' "$host" '${PASSWORD}'`
       home.dockerConfig({ credHelpers: { [registry.host]: name } });
       writeFileSync(`${home.path}/evil`, `#!/bin/sh\ntouch ${home.path}/ran\n`, { mode: 0o755 });
       mkdirSync(`${home.path}/bin/docker-credential-`, { recursive: true });
-      const { exitCode } = await home.pull(reference, { env: { PATH: `${home.path}/bin:/usr/bin:/bin` } });
-      expect([name, exitCode]).toEqual([name, 1]);
+      const { code } = await home.refused(reference, { env: { PATH: `${home.path}/bin:/usr/bin:/bin` } });
+      expect([name, code]).toEqual([name, "registry.not_found"]);
       expect(readdirSync(home.path)).not.toContain("ran");
     }
   });
 
-  test("a helper that fails, floods, or speaks nonsense: a clear error, without its output", async () => {
+  test("a helper that fails, floods, or speaks nonsense: tried without it, and the refusal names it", async () => {
     for (const script of [
       "echo canary-7d1f >&2; exit 3",
       'echo \'{"Username":"me"\'',
@@ -329,11 +361,31 @@ printf '{"ServerURL":"%s","Username":"me","Secret":"%s"}' "$host" '${PASSWORD}'`
     ]) {
       using home = new PullHome();
       home.dockerConfig({ credHelpers: { [registry.host]: "bad" } });
-      const { exitCode, stderr } = await home.pull(reference, helper(home, "bad", script));
-      expect([script, exitCode]).toEqual([script, 1]);
-      expect(stderr).toContain("docker-credential-bad");
+      const { code, hint } = await home.refused(reference, helper(home, "bad", script));
+      expect([script, code, hint]).toEqual([
+        script,
+        "registry.not_found",
+        expect.stringContaining("docker-credential-bad"),
+      ]);
       await home.expectNothingLeft();
     }
+  });
+
+  test("a broken helper keeps nobody from an image that everybody may pull", async () => {
+    const tokens = server(startTokenServer({ authority }));
+    const open = server(
+      await startProxy({ upstream: plain.url, rules: [{ when: () => true, act: requireToken(tokens) }] }),
+    );
+    for (const config of [{ credsStore: "bad" }, { credHelpers: { [open.host]: "bad" } }]) {
+      using home = new PullHome();
+      home.dockerConfig(config);
+      const { stderr } = await home.pulled(
+        `${open.host}/team/image:1`,
+        helper(home, "bad", "echo locked; exit 1"),
+      );
+      expect(stderr).not.toContain("docker-credential-bad");
+    }
+    expect(tokens.requests.map(({ user }) => user)).toEqual([undefined, undefined]);
   });
 
   test("are not sent to a registry of another name or port", async () => {

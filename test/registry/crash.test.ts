@@ -1,20 +1,17 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { tarOf } from "../../src/image/testing.ts";
-import { writeLayout } from "../image/layout.ts";
-import { Scratch } from "../image/tools.ts";
 import { until } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 import {
   blobTraffic,
   PullHome,
-  pushLayout,
   randomBytes,
   startDockerRegistry,
   startProxy,
   storeContents,
   strays,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** kill -9 at any moment of a pull: the next pull succeeds, and the cache is as if nothing had happened. */
@@ -22,9 +19,7 @@ import {
 const KILLS = 100;
 setDefaultTimeout(180_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, push } = useRegistry();
 
 let reference: string;
 let expected: Map<string, string>;
@@ -35,7 +30,6 @@ beforeAll(async () => {
   const registry = server(await startDockerRegistry());
   const files = (layer: number) =>
     Array.from({ length: 60 }, (_, at) => ({ path: `d${layer}/f${at}`, data: randomBytes(at * 1200) }));
-  const layout = scratch.directory("layout");
   const layers = [0, 1, 2, 3, 4].map((layer) =>
     tarOf(
       { path: `d${layer}/`, type: "5" },
@@ -43,8 +37,7 @@ beforeAll(async () => {
       ...(layer > 0 ? [{ path: `d${layer - 1}/.wh.f7` }] : []),
     ),
   );
-  writeLayout(layout, layers, { compression: "gzip" });
-  reference = await pushLayout(registry, layout, "kill/me:1");
+  reference = await push(registry, layers, "kill/me:1");
   using home = new PullHome();
   await home.pulled(reference);
   expected = storeContents(home.images);

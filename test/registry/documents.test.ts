@@ -10,17 +10,16 @@ import {
   PullHome,
   pulledTree,
   startProxy,
-  storeContents,
   strays,
   types,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** Documents that say something else than they should; layers and digests are right unless the name says otherwise. */
 
 setDefaultTimeout(30_000);
 
-const server = useServers();
+const { server } = useRegistry();
 let proxy: LyingProxy;
 /** Somewhere else: whoever follows an address of a document comes by here. */
 let elsewhere: LyingProxy;
@@ -35,28 +34,21 @@ afterEach(() => {
 
 const layer = tarOf({ path: "f", data: "contents" });
 
-/** Serves a repository, pulls from it, and says what became of that. */
-async function pull(repository: Handmade, reference = "a/b:latest") {
+/** Serves a repository and pulls from it what must work. */
+async function accepted(repository: Handmade): Promise<void> {
   proxy.add(repository.rule);
   using home = new PullHome();
-  const result = await home.pull(`${proxy.host}/${reference}`, { seconds: 25 });
-  return { ...result, home, left: strays(home.images), stored: [...storedIn(home)] };
+  await home.pulled(`${proxy.host}/a/b:latest`);
 }
 
-function storedIn(home: PullHome): string[] {
-  try {
-    return [...storeContents(home.images).keys()].filter((name) => /vmdk$|^refs\//.test(name));
-  } catch {
-    return []; // no cache was made
-  }
-}
-
-async function refused(repository: Handmade, words: RegExp, reference?: string): Promise<void> {
-  const { exitCode, stderr, left, stored } = await pull(repository, reference);
-  expect({ exitCode, left, stored }).toEqual({ exitCode: 1, left: [], stored: [] });
-  expect(stderr).toMatch(words);
-  expect(stderr).not.toMatch(/\bat .*:\d+:\d+/);
+/** Serves a repository and pulls from it what must be refused, with this code. @returns what is said */
+async function refused(repository: Handmade, code: string): Promise<string> {
+  proxy.add(repository.rule);
+  using home = new PullHome();
+  const error = await home.refused(`${proxy.host}/a/b:latest`);
+  expect(error).toMatchObject({ code });
   expect(elsewhere.requests).toEqual([]);
+  return error.message;
 }
 
 const repository = () => new Handmade("a/b");
@@ -66,7 +58,7 @@ const here = { os: "linux", architecture: hostArchitecture };
 test("the image that the others are made from can be pulled", async () => {
   const made = repository();
   made.image([layer]);
-  expect((await pull(made)).exitCode).toBe(0);
+  await accepted(made);
 });
 
 describe("type confusion (CVE-2021-41190)", () => {
@@ -79,33 +71,33 @@ describe("type confusion (CVE-2021-41190)", () => {
     return made;
   };
   test("a manifest with manifests", async () => {
-    await refused(both(repository(), types.manifest), /at once/);
+    await refused(both(repository(), types.manifest), "registry.bad_answer");
   });
   test("an index with layers", async () => {
     const made = repository();
     const image = made.image([layer], { tag: "inner" });
     const { config, layers } = { config: image, layers: [image] };
     made.document({ ...index({ ...image, platform: here }), config, layers }, types.index, { tag: "latest" });
-    await refused(made, /at once/);
+    await refused(made, "registry.bad_answer");
   });
   test("a document that is of another type than the server says", async () => {
     const made = repository();
     const image = made.image([layer], { tag: "inner" });
     made.document({ ...index({ ...image, platform: here }) }, types.manifest, { tag: "latest" });
-    await refused(made, /type|manifest/);
+    await refused(made, "registry.bad_answer");
   });
   test("a manifest of the index that is of another type than the index says", async () => {
     const made = repository();
     const image = made.image([layer], { tag: "inner" });
     const wrong = { ...image, mediaType: types.dockerManifest, platform: here };
     made.document(index(wrong), types.index, { tag: "latest" });
-    await refused(made, /type|manifest/);
+    await refused(made, "image.bad_manifest");
   });
   test("a manifest of the index with another size than the index says", async () => {
     const made = repository();
     const image = made.image([layer], { tag: "inner" });
     made.document(index({ ...image, size: image.size + 1, platform: here }), types.index, { tag: "latest" });
-    await refused(made, /size|bytes/);
+    await refused(made, "image.bad_manifest");
   });
 });
 
@@ -118,20 +110,20 @@ describe("documents without measure (CVE-2023-25153)", () => {
       platform: { os: "linux", architecture: `a${at}` },
     }));
     made.document(index(...many), types.index, { tag: "latest" });
-    await refused(made, /limit|too many|entries|256/);
+    await refused(made, "image.bad_manifest");
   });
   test("indexes in indexes without end", async () => {
     const made = repository();
     let inner = made.image([layer], { tag: "inner" });
     for (let depth = 0; depth < 8; depth++)
       inner = made.document(index({ ...inner, platform: here }), types.index, { tag: "latest" });
-    await refused(made, /deep|nested/);
+    await refused(made, "image.limit");
   });
   test("a configuration that claims 9 MiB, and one that claims 2^60 bytes", async () => {
     for (const size of [9 << 20, 2 ** 53 - 1]) {
       const made = repository();
       made.image([layer], { manifest: (manifest) => Object.assign(manifest.config, { size }) });
-      await refused(made, /larger|limit|size/);
+      await refused(made, "image.limit");
     }
   });
   test("a configuration that is longer than it says", async () => {
@@ -141,18 +133,18 @@ describe("documents without measure (CVE-2023-25153)", () => {
         config.size -= 10;
       },
     });
-    await refused(made, /bytes|size|long|digest/);
+    await refused(made, "registry.bad_answer");
   });
   test("a thousand layers", async () => {
     const made = repository();
     const empty = tarOf();
     made.image(Array.from({ length: 1000 }, () => empty));
-    await refused(made, /layers|limit/);
+    await refused(made, "image.bad_manifest");
   });
   test("JSON that is nested a hundred thousand times", async () => {
     const made = repository();
     made.document(`${"[".repeat(100_000)}${"]".repeat(100_000)}`, types.manifest, { tag: "latest" });
-    await refused(made, /not a JSON object/);
+    await refused(made, "registry.bad_answer");
   });
 });
 
@@ -175,25 +167,25 @@ describe("digests (CVE-2024-3727)", () => {
       made.image([layer], {
         manifest: ({ layers: [first] }) => first && Object.assign(first, { digest }),
       });
-      await refused(made, /digest/);
+      await refused(made, "image.bad_manifest");
     });
   }
   test("of a configuration, of a manifest in an index, of a layer's contents", async () => {
     const digest = "sha256:../../../../etc/passwd";
     const made = repository();
     made.image([layer], { manifest: ({ config }) => Object.assign(config, { digest }) });
-    await refused(made, /digest/);
+    await refused(made, "image.bad_manifest");
     const second = repository();
     const image = second.image([layer], { tag: "inner" });
     second.document(index({ ...image, digest, platform: here }), types.index, { tag: "latest" });
-    await refused(second, /digest/);
+    await refused(second, "image.bad_manifest");
     const third = repository();
     third.image([layer], {
       config: (config) => {
         config.rootfs.diff_ids = [digest];
       },
     });
-    await refused(third, /digest|diff_id/);
+    await refused(third, "image.bad_manifest");
   });
   test("sha512 throughout", async () => {
     const made = repository();
@@ -214,7 +206,7 @@ describe("digests (CVE-2024-3727)", () => {
         config.rootfs.diff_ids = [digestWith("sha512", tarOf())];
       },
     });
-    await refused(made, /digest|promise/);
+    await refused(made, "image.digest_mismatch");
   });
   test("of a layer's contents that are another layer's (diff_id)", async () => {
     const made = repository();
@@ -224,7 +216,7 @@ describe("digests (CVE-2024-3727)", () => {
         config.rootfs.diff_ids = [digestWith("sha256", tarOf())];
       },
     });
-    await refused(made, /digest|promise/);
+    await refused(made, "image.digest_mismatch");
   });
 });
 
@@ -236,21 +228,22 @@ describe("layers that are not here to be unpacked", () => {
     });
     return made;
   };
-  const kinds: Record<string, [string, RegExp]> = {
-    encrypted: ["application/vnd.oci.image.layer.v1.tar+gzip+encrypted", /encrypted/],
-    xz: ["application/vnd.oci.image.layer.v1.tar+xz", /xz|type/],
-    "a WebAssembly module": ["application/wasm", /type/],
-    "a Helm chart": ["application/vnd.cncf.helm.chart.content.v1.tar+gzip", /type/],
-    "no type": ["", /type/],
-    "a type with control characters": ["a\u001b[2J", /type/],
+  const kinds: Record<string, string> = {
+    encrypted: "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+    xz: "application/vnd.oci.image.layer.v1.tar+xz",
+    "a WebAssembly module": "application/wasm",
+    "a Helm chart": "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+    "no type": "",
+    "a type with control characters": "a\u001b[2J",
   };
-  for (const [name, [mediaType, words]] of Object.entries(kinds)) {
-    test(name, async () => await refused(withLayer({ mediaType }), words));
+  for (const [name, mediaType] of Object.entries(kinds)) {
+    test(name, async () => {
+      const said = await refused(withLayer({ mediaType }), "image.bad_layer");
+      expect(said).toContain("unknown media type");
+      expect(said.includes("encrypted images are not supported")).toBe(name === "encrypted");
+      expect(said.includes("\u001b")).toBe(false);
+    });
   }
-  test("a type with control characters does not reach the terminal", async () => {
-    const { stderr } = await pull(withLayer({ mediaType: "a\u001b[2J" }));
-    expect(stderr.includes("\u001b")).toBe(false);
-  });
   const foreign = [
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
     "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
@@ -258,7 +251,8 @@ describe("layers that are not here to be unpacked", () => {
   test("foreign layers that the registry lacks: refused, and their address is not visited (CVE-2020-15157)", async () => {
     for (const mediaType of foreign) {
       const digest = digestWith("sha256", Buffer.from(mediaType));
-      await refused(withLayer({ mediaType, digest, urls: [`${elsewhere.url}/layer`] }), /127\.0\.0\.2/);
+      const made = withLayer({ mediaType, digest, urls: [`${elsewhere.url}/layer`] });
+      expect(await refused(made, "registry.not_found")).toContain(elsewhere.host);
       proxy.reset();
     }
   });
@@ -270,14 +264,14 @@ describe("layers that are not here to be unpacked", () => {
         manifest: ({ layers: [first] }) =>
           first && Object.assign(first, { urls: [`${elsewhere.url}/layer`] }),
       });
-      expect((await pull(made)).exitCode).toBe(0);
+      await accepted(made);
       proxy.reset();
     }
     expect(elsewhere.requests).toEqual([]);
   });
   test("addresses of an ordinary layer are not visited", async () => {
     const made = withLayer({ urls: [`${elsewhere.url}/layer`, "file:///etc/passwd"] });
-    expect((await pull(made)).exitCode).toBe(0);
+    await accepted(made);
     expect(elsewhere.requests).toEqual([]);
   });
 });
@@ -296,13 +290,13 @@ describe("things in a registry that are no images", () => {
     return made;
   };
   test("an artifact with the empty configuration", async () => {
-    await refused(artifact(types.empty, { artifactType: "application/vnd.example+type" }), /artifact/);
+    await refused(
+      artifact(types.empty, { artifactType: "application/vnd.example+type" }),
+      "image.not_an_image",
+    );
   });
   test("a Helm chart", async () => {
-    await refused(
-      artifact("application/vnd.cncf.helm.config.v1+json"),
-      /helm|artifact|not an? (container )?image/i,
-    );
+    await refused(artifact("application/vnd.cncf.helm.config.v1+json"), "image.not_an_image");
   });
   test("an attestation of buildkit beside the image is not taken for the image", async () => {
     const made = repository();
@@ -318,7 +312,7 @@ describe("things in a registry that are no images", () => {
       types.index,
       { tag: "latest" },
     );
-    expect((await pull(made)).exitCode).toBe(0);
+    await accepted(made);
   });
   test("docker's schema 1", async () => {
     const made = repository();
@@ -331,7 +325,7 @@ describe("things in a registry that are no images", () => {
       architecture: "amd64",
     };
     made.document(one, "application/vnd.docker.distribution.manifest.v1+prettyjws", { tag: "latest" });
-    await refused(made, /schema|version 1|old/i);
+    expect(await refused(made, "registry.bad_answer")).toContain("schema 1");
   });
   test("nonsense", async () => {
     for (const text of [
@@ -346,7 +340,9 @@ describe("things in a registry that are no images", () => {
     ]) {
       const made = repository();
       made.document(text, types.manifest, { tag: "latest" });
-      await refused(made, /manifest|not a JSON object/);
+      // The registry's client looks for a JSON object; what is in it is for the reader of images.
+      const isObject = text.startsWith('{"');
+      await refused(made, isObject ? "image.bad_manifest" : "registry.bad_answer");
       proxy.reset();
     }
   });
@@ -367,8 +363,7 @@ describe("what an image says of itself is data", () => {
     };
     const made = new Handmade("c/d");
     made.image([layer], {
-      config: (config) =>
-        Object.assign(config.config, { Volumes: { "../../../../etc": {}, "/a\u0000b": {} }, Labels: evil }),
+      config: (config) => Object.assign(config.config, { Volumes: { "../../../../etc": {} }, Labels: evil }),
       manifest: (manifest) => {
         Object.assign(manifest, { annotations: evil });
         for (const one of manifest.layers)
@@ -392,7 +387,7 @@ describe("what an image says of itself is data", () => {
     ]) {
       const made = repository();
       made.image([layer], { config: (config) => Object.assign(config.config, more) });
-      await refused(made, /configuration|limit|config/);
+      await refused(made, "image.bad_manifest");
       proxy.reset();
     }
   });

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Member, membersOf, tarOf } from "../../src/image/testing.ts";
@@ -13,18 +13,15 @@ import {
   type Server,
   startCraneRegistry,
   startProxy,
-  strays,
   types,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** Images that are large: by bytes, by files, or only once they are unpacked. */
 
 setDefaultTimeout(180_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch } = useRegistry();
 
 /** Pulls, and says how much memory that took at most, in MiB: the kernel's own high-water mark. */
 async function peakOfPull(home: PullHome, reference: string): Promise<number> {
@@ -137,7 +134,7 @@ describe("bombs: refused soon, and nothing left", () => {
     blob: Uint8Array,
     mediaType: string,
     options: string[],
-    words: RegExp,
+    code: string,
   ): Promise<void> {
     const proxy = server(await startProxy());
     const made = new Handmade("a/bomb");
@@ -149,25 +146,22 @@ describe("bombs: refused soon, and nothing left", () => {
     });
     proxy.add(made.rule);
     using home = new PullHome();
-    const { exitCode, stderr } = await home.pull(`${proxy.host}/a/bomb`, { options, seconds: 60 });
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(words);
-    expect(strays(home.images)).toEqual([]);
+    expect(await home.refused(`${proxy.host}/a/bomb`, { options, seconds: 60 })).toMatchObject({ code });
   }
 
   test("zstd, 3 GiB of zeros in 100 KB", async () => {
     const bomb = await zerosBy(3 * 2 ** 30, "zstd", "-q", "-c");
     expect(bomb.length).toBeLessThan(400_000);
-    await refused(bomb, `${types.layer}+zstd`, [], /ratio|times|bomb|limit|digest/);
+    await refused(bomb, `${types.layer}+zstd`, [], "image.limit");
   });
 
   test("zstd with a window of 2 GiB", async () => {
     const bomb = await zerosBy(1e8, "zstd", "-q", "-c", "--ultra", "--long=31", "-1");
-    await refused(bomb, `${types.layer}+zstd`, [], /window|memory|zstd/);
+    await refused(bomb, `${types.layer}+zstd`, [], "image.limit");
   });
 
   test("beyond --max-image-size", async () => {
     const packed = Bun.gzipSync(new Uint8Array(tarOf({ path: "f", data: randomBytes(3 << 20) })));
-    await refused(packed, types.gzip, ["--max-image-size", "2MiB"], /limit|larger|max-image-size/);
+    await refused(packed, types.gzip, ["--max-image-size", "2MiB"], "image.limit");
   });
 });

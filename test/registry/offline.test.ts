@@ -1,33 +1,28 @@
-import { afterAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { loadSettings } from "../../src/config/index.ts";
 import { SmolError } from "../../src/errors.ts";
 import { openImage } from "../../src/image/index.ts";
 import { tarOf } from "../../src/image/testing.ts";
 import type { PullPolicy } from "../../src/image/types.ts";
-import { writeLayout } from "../image/layout.ts";
-import { Scratch } from "../image/tools.ts";
 import { testImages } from "../support/images.ts";
 import {
   blobTraffic,
   copyTo,
   PullHome,
   pulledTree,
-  pushLayout,
   type Server,
   startCraneRegistry,
   startProxy,
   storeContents,
   strays,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** What asks the registry, and what does not need to: --pull missing, always, never. */
 
 setDefaultTimeout(60_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch, push } = useRegistry();
 
 let registry: Server;
 beforeEach(async () => {
@@ -35,12 +30,12 @@ beforeEach(async () => {
 });
 
 /** Pushes an image with one file. */
-async function push(content: string): Promise<string> {
-  const layout = scratch.directory(`layout-${content}`);
-  writeLayout(layout, [tarOf({ path: "shared", data: "same" }), tarOf({ path: content })], {
-    compression: "gzip",
-  });
-  return await pushLayout(registry, layout, "a/b:latest");
+async function pushWith(content: string): Promise<string> {
+  return await push(
+    registry,
+    [tarOf({ path: "shared", data: "same" }), tarOf({ path: content })],
+    "a/b:latest",
+  );
 }
 
 /** What `--image` with `--pull` does before a machine starts. @returns the id, or what was said */
@@ -64,7 +59,7 @@ const anId = /^sha256:[0-9a-f]{64}$/;
 
 describe("with the registry gone", () => {
   test("missing and never take the cached image; always fails and says why", async () => {
-    const reference = await push("one");
+    const reference = await pushWith("one");
     using home = new PullHome();
     await home.pulled(reference);
     await registry.stop();
@@ -81,7 +76,7 @@ describe("with the registry gone", () => {
   });
 
   test("an image that is not cached: an error that names the registry, and leaves nothing", async () => {
-    const reference = await push("one");
+    const reference = await pushWith("one");
     await registry.stop();
     using home = new PullHome();
     for (const policy of ["missing", "always", "never"] as const) {
@@ -94,7 +89,7 @@ describe("with the registry gone", () => {
 
 describe("with the registry there", () => {
   test("never asks nothing, missing asks once, always asks each time and downloads what changed", async () => {
-    const reference = await push("one");
+    const reference = await pushWith("one");
     const proxy = server(await startProxy({ upstream: registry.url }));
     const through = reference.replace(registry.host, proxy.host);
     using home = new PullHome();
@@ -110,7 +105,7 @@ describe("with the registry there", () => {
     expect(proxy.requests.length).toBeGreaterThan(0);
     expect(blobTraffic(proxy.requests).size).toBe(0);
     // The tag moves: the shared layer is there already.
-    await push("two");
+    await pushWith("two");
     proxy.reset();
     expect(await open(home, through, "missing")).toMatch(anId);
     expect(proxy.requests).toEqual([]);
@@ -120,7 +115,7 @@ describe("with the registry there", () => {
   });
 
   test("an image that was asked for by digest is not asked for again: it cannot change", async () => {
-    const reference = await push("one");
+    const reference = await pushWith("one");
     const proxy = server(await startProxy({ upstream: registry.url }));
     const manifest = await fetch(`${registry.url}/v2/a/b/manifests/latest`);
     const digest = new Bun.CryptoHasher("sha256").update(await manifest.bytes()).digest("hex");

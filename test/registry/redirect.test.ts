@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tarOf } from "../../src/image/testing.ts";
-import { writeLayout } from "../image/layout.ts";
-import { Scratch } from "../image/tools.ts";
 import {
   type Authority,
   createAuthority,
@@ -10,7 +8,6 @@ import {
   isBlobOf,
   isManifest,
   PullHome,
-  pushLayout,
   randomBytes,
   reply,
   requireToken,
@@ -18,16 +15,14 @@ import {
   startDockerRegistry,
   startProxy,
   startTokenServer,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** What is sent to the hosts that a registry sends us on to. */
 
 setDefaultTimeout(30_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch, push } = useRegistry();
 
 const PASSWORD = "canary-7d1f";
 const users = { me: PASSWORD };
@@ -40,19 +35,16 @@ let plain: Server;
 
 beforeAll(async () => {
   authority = createAuthority(scratch.path);
-  const layout = scratch.directory("layout");
   const layers = [
     tarOf({ path: "large", data: randomBytes(1_200_000) }),
     tarOf({ path: "small", data: "y" }),
   ];
-  writeLayout(layout, layers, {
-    compression: "gzip",
+  plain = server(await startDockerRegistry());
+  await push(plain, layers, "team/image:1", {
     editManifest: ({ layers: [first] }) => {
       large = first?.digest ?? "";
     },
   });
-  plain = server(await startDockerRegistry());
-  await pushLayout(plain, layout, "team/image:1");
 });
 
 describe("redirects to another host leak nothing (CVE-2020-15157)", () => {

@@ -1,19 +1,20 @@
-import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Member, membersOf, paxOf, tarOf } from "../../src/image/testing.ts";
 import { writeLayout } from "../image/layout.ts";
 import { differences, listTree } from "../image/listing.ts";
-import { requireRoot, run, Scratch } from "../image/tools.ts";
+import { requireRoot, run } from "../image/tools.ts";
 import {
   Handmade,
   type LyingProxy,
+  type PullError,
   PullHome,
   pulledTree,
   startProxy,
   strays,
   types,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /**
@@ -23,9 +24,7 @@ import {
 
 setDefaultTimeout(60_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch } = useRegistry();
 let proxy: LyingProxy;
 /** A directory of the host that the attacks are after. */
 let target: string;
@@ -49,7 +48,7 @@ afterEach(() => {
   for (const home of homes.splice(0)) home.remove();
 });
 
-/** Pulls an image of these layers. */
+/** Pulls an image of these layers. @returns also the code of the error, if it was refused */
 async function pull(layers: Uint8Array[]) {
   const repository = new Handmade(`attack/n${++count}`);
   repository.image(layers, { layerType: types.gzip });
@@ -57,26 +56,27 @@ async function pull(layers: Uint8Array[]) {
   const home = new PullHome();
   homes.push(home);
   const reference = `${proxy.host}/${repository.name}`;
-  const result = await home.pull(reference, { seconds: 30 });
+  const { exitCode, stderr } = await home.pull(reference, { seconds: 30, options: ["--json"] });
+  const code = exitCode === 0 ? undefined : (JSON.parse(stderr) as { error: PullError }).error.code;
   expect([readdirSync(target), await Bun.file(join(target, "canary")).text()]).toEqual([
     ["canary"],
     "untouched",
   ]);
   expect(strays(home.images)).toEqual([]);
-  return { ...result, home, reference };
+  return { exitCode, code, home, reference };
 }
 
-/** The image is refused, with words about this. */
-async function refused(words: RegExp, ...layers: Uint8Array[]): Promise<void> {
-  const { exitCode, stderr, home } = await pull(layers);
-  expect({ exitCode, said: stderr }).toEqual({ exitCode: 1, said: expect.stringMatching(words) });
+/** The image is refused, for one of these reasons. */
+async function refused(codes: string | readonly string[], ...layers: Uint8Array[]): Promise<void> {
+  const { exitCode, code, home } = await pull(layers);
+  expect([exitCode, [codes].flat()]).toEqual([1, expect.arrayContaining([code])]);
   expect(existsSync(`${home.images}/refs`) ? readdirSync(`${home.images}/refs`) : []).toEqual([]);
 }
 
 /** The image is what umoci makes of it, where everything stays inside the root. */
 async function contained(...layers: Uint8Array[]): Promise<void> {
-  const { exitCode, stderr, home, reference } = await pull(layers);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.anything() });
+  const { code, home, reference } = await pull(layers);
+  expect(code).toBeUndefined();
   const own = scratch.directory(`umoci-${count}`);
   writeLayout(join(own, "layout"), layers, { compression: "gzip" });
   run(["umoci", "unpack", "--image", `${join(own, "layout")}:test`, join(own, "bundle")]);
@@ -118,11 +118,11 @@ test("CVE-2025-45582 (GNU tar): a link of one archive, a file through it of the 
 describe("CVE-2021-29136 (umoci): an entry for the root that is no directory", () => {
   for (const path of [".", "./", "/", "..", "a/.."]) {
     test(JSON.stringify(path), async () => {
-      await refused(/root|directory/, tarOf(link(path, target)));
-      await refused(/root|directory|link/, tarOf(hard(path, "etc/passwd")));
+      await refused("image.bad_entry", tarOf(link(path, target)));
+      await refused("image.bad_entry", tarOf(hard(path, "etc/passwd")));
     });
   }
-  test("a file", async () => await refused(/root|directory/, tarOf(file("."))));
+  test("a file", async () => await refused("image.bad_entry", tarOf(file("."))));
 });
 
 describe("CVE-2026-23745, CVE-2026-24842 (node-tar), CVE-2024-12905, CVE-2025-48387, CVE-2025-59343 (tar-fs): hard links", () => {
@@ -134,13 +134,13 @@ describe("CVE-2026-23745, CVE-2026-24842 (node-tar), CVE-2024-12905, CVE-2025-48
       "..",
       ".",
     ])
-      await refused(/link/, layer(hard("h", to)));
+      await refused("image.bad_entry", layer(hard("h", to)));
   });
   test("to a link that leads out: a second name of the link itself", async () => {
     await contained(layer(link("l", `${target}/canary`), hard("h", "l")));
   });
   test("before their target is there", async () => {
-    await refused(/link/, layer(hard("h", "f"), file("f")));
+    await refused("image.bad_entry", layer(hard("h", "f"), file("f")));
   });
   test("then written to: the other name changes only inside", async () => {
     await contained(layer(file("f", "one"), hard("h", "f")), layer(file("h", "two")));
@@ -160,9 +160,9 @@ describe("archives that programs read differently: as GNU tar does, or not at al
   const long = (text: string): Member => ({ path: "././@LongLink", type: "L", data: `${text}\0` });
 
   async function asGnuTar(archive: Buffer): Promise<void> {
-    const { exitCode, stderr, home, reference } = await pull([archive]);
-    if (exitCode !== 0) {
-      expect(stderr).toMatch(/archive/);
+    const { code, home, reference } = await pull([archive]);
+    if (code !== undefined) {
+      expect(code).toBe("image.bad_archive");
       return;
     }
     const path = join(scratch.path, "differs.tar");
@@ -191,13 +191,13 @@ describe("archives that programs read differently: as GNU tar does, or not at al
   test("sizes of 2^63, negative, and in base 256", async () => {
     for (const bytes of ["800000007fffffffffffffff", "ff".repeat(12), "800000000001000000000000"])
       await refused(
-        /archive|limit|larger|size/,
+        ["image.bad_archive", "image.limit"],
         tarOf({ edit: (header) => header.write(bytes, 124, "hex") }),
       );
   });
   test("a sparse file of 9 PB", async () => {
     const pax = { "GNU.sparse.size": "9000000000000000", "GNU.sparse.map": "0,0" };
-    await refused(/sparse/, tarOf({ pax }));
+    await refused("image.limit", tarOf({ pax }));
   });
 });
 
@@ -225,12 +225,12 @@ describe("devices, setuid, attributes", () => {
 describe("whiteouts that nobody should write", () => {
   for (const path of ["d/.wh..", "d/.wh...", "d/.wh./", ".wh.", ".wh..", "d/.wh.", ".wh.../x"]) {
     test(`${JSON.stringify(path)}: refused, or a file like others; nothing above goes`, async () => {
-      const { exitCode, stderr, home, reference } = await pull([
+      const { code, home, reference } = await pull([
         layer(directory("d"), file("d/f"), file("g")),
         layer({ path }),
       ]);
-      if (exitCode !== 0) {
-        expect(stderr).toMatch(/whiteout|delete|name|directory/);
+      if (code !== undefined) {
+        expect(code).toBe("image.bad_entry");
         return;
       }
       const tree = await pulledTree(home, reference, scratch);

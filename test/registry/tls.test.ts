@@ -1,28 +1,23 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { tarOf } from "../../src/image/testing.ts";
-import { writeLayout } from "../image/layout.ts";
-import { Scratch } from "../image/tools.ts";
 import {
   type Authority,
   createAuthority,
   PullHome,
-  pushLayout,
   redirect,
   type Server,
   startCraneRegistry,
   startDockerRegistry,
   startProxy,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** https with a certificate authority that nobody knows. */
 
 setDefaultTimeout(30_000);
 
-const server = useServers();
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
+const { server, scratch, push } = useRegistry();
 
 let authority: Authority;
 let registry: Server;
@@ -31,26 +26,28 @@ let reference: string;
 
 beforeAll(async () => {
   authority = createAuthority(scratch.path);
-  const layout = scratch.directory("layout");
-  writeLayout(layout, [tarOf({ path: "f", data: "x".repeat(10_000) })], { compression: "gzip" });
+  const layers = [tarOf({ path: "f", data: "x".repeat(10_000) })];
   registry = server(await startDockerRegistry({ tls: authority.issue(["127.0.0.1", "localhost"]) }));
-  reference = await pushLayout(registry, layout, "a/b:1", { authority: authority.certificate });
+  reference = await push(registry, layers, "a/b:1", { authority: authority.certificate });
   plain = server(await startCraneRegistry());
-  await pushLayout(plain, layout, "a/b:1");
+  await push(plain, layers, "a/b:1");
 });
 
-/** A pull that the certificate must stop. */
-async function refused(home: PullHome, from = reference, env: Record<string, string> = {}): Promise<string> {
-  const { exitCode, stderr } = await home.pull(from, { env });
-  expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/certificate/i);
-  return stderr;
+/** A pull that the certificate must stop. @returns the hint */
+async function refused(
+  home: PullHome,
+  from = reference,
+  env: Record<string, string> = {},
+): Promise<string | undefined> {
+  const { code, hint } = await home.refused(from, { env });
+  expect(code).toBe("registry.tls");
+  return hint;
 }
 
 describe("a private certificate authority", () => {
   test("unknown: refused, with what to do", async () => {
     using home = new PullHome();
-    expect(await refused(home)).toMatch(/SSL_CERT_FILE|ca_file/);
+    expect(await refused(home)).toContain("ca_file");
   });
 
   test("in SSL_CERT_FILE", async () => {
@@ -80,9 +77,8 @@ describe("a private certificate authority", () => {
     for (const path of [`${scratch.path}/none.pem`, "/etc/hostname"]) {
       using home = new PullHome();
       home.settings(`[images.registries."${registry.host}"]\nca_file = "${path}"\n`);
-      const { exitCode, stderr } = await home.pull(reference);
-      expect(exitCode).toBe(1);
-      expect(stderr).toContain(path);
+      const { code, message } = await home.refused(reference);
+      expect([code, message]).toEqual(["registry.tls", expect.stringContaining(path)]);
     }
   });
 
@@ -138,11 +134,12 @@ describe("http and https do not mix by themselves", () => {
     const proxy = server(await startProxy({ upstream: plain.url, tls: authority.issue(["127.0.0.1"]) }));
     proxy.add({ when: ({ path }) => path.includes("/blobs/"), act: redirect(blobs.url) });
     using home = new PullHome();
-    const { exitCode, stderr } = await home.pull(`${proxy.host}/a/b:1`, {
-      env: { SSL_CERT_FILE: authority.certificate },
-    });
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/redirect|http/);
+    const env = { SSL_CERT_FILE: authority.certificate };
+    const { code, message } = await home.refused(`${proxy.host}/a/b:1`, { env });
+    expect([code, message]).toEqual([
+      "registry.bad_answer",
+      expect.stringContaining("from https to plain http"),
+    ]);
     expect(blobs.requests).toEqual([]);
   });
 

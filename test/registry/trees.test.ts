@@ -16,14 +16,14 @@ import {
   type Server,
   startCraneRegistry,
   startDockerRegistry,
-  useServers,
+  useRegistry,
 } from "../support/registry/index.ts";
 
 /** Images that other tools made and pushed to real registries: exactly the files that umoci unpacks. */
 
 setDefaultTimeout(60_000);
 
-const server = useServers();
+const { server } = useRegistry();
 const scratch = new Scratch();
 let docker: Server;
 let other: Server;

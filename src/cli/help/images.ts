@@ -50,7 +50,8 @@ that a machine uses stays too: exit code 1.
 
 export const inspect: Details = {
   text: `Prints a JSON array with an object for each IMAGE: the keys of images ls --json, layers (diff_id,
-size_bytes; lowest first) and config (entrypoint, cmd, env, workdir, user, labels, volumes, stop_signal).
+size_bytes; lowest first) and config (entrypoint, cmd, env, workdir, user, labels, volumes,
+stop_signal).
 IMAGE is a name, an id or its first digits, or the digest of a manifest. Asks no registry.`,
   examples: [{ command: "smolvm images inspect alpine:3.20 | jq '.[0].config.env'" }],
 };

@@ -9,9 +9,11 @@ reaches the guest unchanged. -- is never wrong: smolvm machine run [OPTIONS] -- 
 
 IMAGE is a name as docker has them (alpine, ghcr.io/owner/name:tag, name@sha256:...), a file made by
 docker save or podman save (also gzip or zstd), an OCI image layout (directory or archive), a
-directory that holds a root filesystem, or - for such an archive on stdin. What exists as a file or
-directory is one. An image of a registry is downloaded the first time and kept: --pull always looks
-for a newer one, --pull never works offline. The download is shown on stderr as images pull
+directory that holds a root filesystem, or - for such an archive on stdin. It is a path when it
+begins with /, ./ or ../ or ends in .tar, .tar.gz, .tgz, .tar.zst or .tar.xz. FILE.tar:NAME chooses
+one of several images in an archive or a layout by its name or tag. An image of a registry
+is downloaded the first time and kept: --pull always looks for a newer one, --pull never works
+offline. The download is shown on stderr as images pull
 --help describes; it uses the host's network, the machine has none. Without --image the machine
 runs a small Debian with apt. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.

@@ -71,7 +71,7 @@ interface BlobStream {
 }
 
 /** Whether handing a blob over costs less than it saves: not for a small one, nor for one that is only hashed. */
-function isWorthAThread({ size, compression }: BlobExpectations, start: Uint8Array): boolean {
+function isWorthAThread({ size }: BlobExpectations, start: Uint8Array): boolean {
   const isLarge = size === undefined || size >= WORTH_A_THREAD;
-  return isLarge && (compression ?? detectCompression(start)) !== "none";
+  return isLarge && detectCompression(start) !== "none";
 }

@@ -1,7 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import { limits } from "../limits.ts";
 import { Decompressor } from "./decompress.ts";
-import { Digester } from "./digest.ts";
+import { Digester, digestMismatch } from "./digest.ts";
 import type { BlobExpectations } from "./expected.ts";
 import type { Output } from "./output.ts";
 
@@ -9,17 +9,19 @@ import type { Output } from "./output.ts";
 export class BlobDecoder {
   /** Whether the digest of the archive was promised. */
   readonly #isKnown: boolean;
+  /** Whether the blob is promised to be the archive itself. */
+  readonly #isOne: boolean;
   readonly #blob: Digester | undefined;
   readonly #archive: Digester;
   readonly #decompressor: Decompressor;
   #bytes = 0;
 
   /** @param output gets the archive. */
-  constructor({ digest, diffId, compression }: BlobExpectations, output: Output) {
+  constructor({ digest, diffId }: BlobExpectations, output: Output) {
     this.#isKnown = diffId !== undefined;
-    // Of a layer that is not compressed, blob and archive are the same bytes: one digest is enough.
-    const isOne = compression === "none" && digest === diffId;
-    this.#blob = digest === undefined || isOne ? undefined : new Digester(digest);
+    // Where blob and archive are promised to be the same bytes, one digest is enough.
+    this.#isOne = digest === diffId;
+    this.#blob = digest === undefined || this.#isOne ? undefined : new Digester(digest);
     this.#archive = new Digester(diffId ?? "sha256:");
     const take = (bytes: Uint8Array) => {
       this.#bytes += bytes.length;
@@ -29,7 +31,7 @@ export class BlobDecoder {
       this.#archive.update(bytes);
       output.take(bytes);
     };
-    this.#decompressor = new Decompressor({ room: () => output.room(), take }, compression);
+    this.#decompressor = new Decompressor({ room: () => output.room(), take });
   }
 
   /** Takes the next bytes of the blob, cut anywhere. @throws SmolError; whatever the output throws. */
@@ -43,6 +45,10 @@ export class BlobDecoder {
     // What is wrong with the archive is explained best by a blob that is not the right one.
     this.#blob?.check("a layer");
     this.#decompressor.finish();
+    // What was decompressed is something else than the blob, whose digest was not computed.
+    if (this.#isKnown && this.#isOne && this.#decompressor.compression !== "none") {
+      throw digestMismatch("a layer", this.#archive.expected);
+    }
     if (this.#isKnown) this.#archive.check("a layer's contents");
     return this.#archive.digest();
   }

@@ -1,12 +1,15 @@
 import { SmolError } from "../../errors.ts";
 import { limits } from "../limits.ts";
-import { type Compression, detectCompression } from "./compression.ts";
+import {
+  type Compression,
+  detectCompression,
+  LAYER,
+  MAGIC_BYTES,
+  refuseOtherCompression,
+} from "./compression.ts";
 import type { Output } from "./output.ts";
 import { Undecodable, ZlibDecoder } from "./zlib-decoder.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
-
-/** So many bytes tell how a stream is compressed. */
-const START = 4;
 
 /**
  * Decompresses a stream as its bytes come in: plain, gzip (any number of members) or zstd (any number of frames), told
@@ -20,7 +23,7 @@ const START = 4;
  */
 export class Decompressor {
   readonly #output: Output;
-  readonly #expected: Compression | undefined;
+  readonly #what: string;
   /** The first bytes, while there are too few of them. */
   #start: number[] | undefined = [];
   #compression: Compression = "none";
@@ -32,19 +35,24 @@ export class Decompressor {
   #taken = 0;
   #given = 0;
 
-  /** @param expected what the media type says; undefined when nothing does. */
-  constructor(output: Output, expected?: Compression) {
+  /** @param what is decompressed, in errors. */
+  constructor(output: Output, what = LAYER) {
     this.#output = output;
-    this.#expected = expected;
+    this.#what = what;
+  }
+
+  /** How the stream turned out to be compressed; known for sure after `finish`. */
+  get compression(): Compression {
+    return this.#compression;
   }
 
   /** Takes the next bytes of the stream, cut anywhere. @throws SmolError; whatever the output throws. */
   write(bytes: Uint8Array): void {
     let rest = bytes;
     if (this.#start !== undefined) {
-      const missing = START - this.#start.length;
+      const missing = MAGIC_BYTES - this.#start.length;
       this.#start.push(...bytes.subarray(0, missing));
-      if (this.#start.length < START) return;
+      if (this.#start.length < MAGIC_BYTES) return;
       rest = bytes.subarray(missing);
       this.#begin(this.#start);
     }
@@ -68,10 +76,7 @@ export class Decompressor {
     this.#start = undefined;
     const bytes = Uint8Array.from(start);
     const found = detectCompression(bytes);
-    const said = this.#expected ?? found;
-    if (said !== found) {
-      throw new SmolError("image.bad_layer", `a layer is said to be compressed with ${said} but is ${found}`);
-    }
+    if (found === "none") refuseOtherCompression(bytes, this.#what);
     this.#compression = found;
     if (found === "zstd") this.#frames = new ZstdFrames();
     if (found !== "none") this.#decoder = new ZlibDecoder(found, this.#checked());
@@ -99,7 +104,7 @@ export class Decompressor {
     const take = (bytes: Uint8Array) => {
       this.#given += bytes.length;
       if (this.#given > limits.ratioFloorBytes && this.#given > this.#taken * limits.ratio) {
-        const what = `a layer grows more than ${limits.ratio} times when it is decompressed`;
+        const what = `${this.#what} grows more than ${limits.ratio} times when it is decompressed`;
         throw new SmolError("image.limit", what);
       }
       this.#output.take(bytes);
@@ -117,6 +122,9 @@ export class Decompressor {
   }
 
   #refused(why: string): SmolError {
-    return new SmolError("image.bad_layer", `a layer cannot be decompressed (${this.#compression}): ${why}`);
+    return new SmolError(
+      "image.bad_layer",
+      `${this.#what} cannot be decompressed (${this.#compression}): ${why}`,
+    );
   }
 }

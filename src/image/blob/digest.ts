@@ -6,14 +6,15 @@ const algorithmOf = (digest: string): Algorithm => (digest.startsWith("sha512:")
 
 /** Computes a digest and compares it with the one that was promised. */
 export class Digester {
-  readonly #expected: string;
+  /** What was promised. */
+  readonly expected: string;
   readonly #algorithm: Algorithm;
   readonly #hasher: Bun.CryptoHasher;
   #result: string | undefined;
 
   /** @param expected `sha256:<hex>` or `sha512:<hex>`; without the number, to compute only. */
   constructor(expected: string) {
-    this.#expected = expected;
+    this.expected = expected;
     this.#algorithm = algorithmOf(expected);
     this.#hasher = new Bun.CryptoHasher(this.#algorithm);
   }
@@ -29,12 +30,12 @@ export class Digester {
 
   /** @throws SmolError `image.digest_mismatch` */
   check(what: string): void {
-    if (this.digest() !== this.#expected) throw digestMismatch(what, this.#expected);
+    if (this.digest() !== this.expected) throw digestMismatch(what, this.expected);
   }
 }
 
 /** What comes in is not what was promised. */
-function digestMismatch(what: string, expected: string): SmolError {
+export function digestMismatch(what: string, expected: string): SmolError {
   return new SmolError("image.digest_mismatch", `${what} is not what its digest promises: ${expected}`, {
     hint: "the image is damaged or was tampered with: fetch or export it again",
   });

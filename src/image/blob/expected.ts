@@ -1,5 +1,4 @@
 import { SmolError } from "../../errors.ts";
-import type { Compression } from "./compression.ts";
 
 /** What is known of a layer's blob before it is read. */
 export interface BlobExpectations {
@@ -8,8 +7,6 @@ export interface BlobExpectations {
   readonly size?: number;
   /** Digest of the archive after decompression (`rootfs.diff_ids` of the image's config). */
   readonly diffId?: string;
-  /** What the media type says. */
-  readonly compression?: Compression;
 }
 
 /** A layer that is longer or shorter than its descriptor says. */

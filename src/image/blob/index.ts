@@ -1,5 +1,5 @@
 /** Blobs of layers: decompressing and checking, on threads of their own where that is worth it. */
-export { type Compression, detectCompression } from "./compression.ts";
+export { type Compression, detectCompression, MAGIC_BYTES, refuseOtherCompression } from "./compression.ts";
 export { type DecodeOptions, decodeBlob } from "./decode.ts";
 export { Digester } from "./digest.ts";
 export { type BlobExpectations, wrongSize } from "./expected.ts";

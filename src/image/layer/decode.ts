@@ -9,7 +9,7 @@ import {
 } from "../erofs/index.ts";
 import { limits } from "../limits.ts";
 import type { Attributes, ChunkRange, Xattr } from "../tree/index.ts";
-import { entryKinds, type LayerEntry } from "./entry.ts";
+import { entryKinds, HIDDEN, type LayerEntry } from "./entry.ts";
 
 /** Something that this program would not have written: the disk did, or somebody else. */
 export class DamagedEntries extends Error {}
@@ -36,7 +36,21 @@ export class EntryDecoder {
   }
 
   next(): LayerEntry {
-    const kind = entryKinds[this.#number(1)];
+    const number = this.#number(1);
+    const entry = this.#entry(entryKinds[number & ~HIDDEN]);
+    if ((number & HIDDEN) === 0) return entry;
+    switch (entry.kind) {
+      case "link":
+      case "file":
+      case "sparse":
+      case "small":
+        return { ...entry, hidden: true };
+      default:
+        throw new DamagedEntries(`a hidden entry of the kind ${entry.kind}`);
+    }
+  }
+
+  #entry(kind: LayerEntry["kind"] | undefined): LayerEntry {
     const path = this.#path();
     switch (kind) {
       case "directory":

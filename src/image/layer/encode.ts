@@ -1,5 +1,5 @@
 import type { Attributes } from "../tree/index.ts";
-import { entryKinds, type LayerEntry } from "./entry.ts";
+import { entryKinds, HIDDEN, type LayerEntry } from "./entry.ts";
 
 /** Where the place of a small file stands in its record, counted from the record's end. */
 export const PLACE_BYTES = 10;
@@ -17,7 +17,7 @@ export function recordSize(entry: LayerEntry): number {
 /**
  * Writes one record. All numbers are little-endian; u48 is a whole number of 6 bytes.
  *
- *     record      u8 kind, text path, then by kind:
+ *     record      u8 kind, plus 128 if hidden (only link, file, sparse, small), text path, then by kind:
  *       directory, fifo, socket     attributes
  *       symlink                     attributes, text target
  *       character, block            attributes, u32 major, u32 minor
@@ -34,7 +34,8 @@ export function recordSize(entry: LayerEntry): number {
  * @returns where the record ends.
  */
 export function encodeEntry(target: Buffer, start: number, entry: LayerEntry): number {
-  let at = target.writeUInt8(entryKinds.indexOf(entry.kind), start);
+  const hidden = "hidden" in entry && entry.hidden === true ? HIDDEN : 0;
+  let at = target.writeUInt8(entryKinds.indexOf(entry.kind) + hidden, start);
   at = writeText(target, at, entry.path);
   if ("attributes" in entry) at = writeAttributes(target, at, entry.attributes);
   switch (entry.kind) {

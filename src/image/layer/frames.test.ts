@@ -41,6 +41,9 @@ const ranges = fc
     });
   });
 const path = text(300);
+const visibility = fc.constantFrom({}, { hidden: true });
+const maybeHidden = <Entry extends LayerEntry>(entries: fc.Arbitrary<Entry>) =>
+  fc.tuple(entries, visibility).map(([plain, hidden]): LayerEntry => ({ ...plain, ...hidden }));
 const entry: fc.Arbitrary<LayerEntry> = fc.oneof(
   fc.record({ kind: fc.constantFrom("directory", "fifo", "socket"), path, attributes }),
   fc.record({ kind: fc.constant("symlink" as const), path, attributes, target: text(300) }),
@@ -51,24 +54,28 @@ const entry: fc.Arbitrary<LayerEntry> = fc.oneof(
     major: fc.nat({ max: 0xfff }),
     minor: fc.nat({ max: 0xfffff }),
   }),
-  fc.record({ kind: fc.constant("link" as const), path, target: text(300) }),
+  maybeHidden(fc.record({ kind: fc.constant("link" as const), path, target: text(300) })),
   fc.record({ kind: fc.constantFrom("whiteout" as const, "opaque" as const), path }),
-  fc.record({ kind: fc.constant("file" as const), path, attributes, size, block }),
-  fc.record({
-    kind: fc.constant("sparse" as const),
-    path,
-    attributes,
-    size: fc.constant(1_000_000_000),
-    block,
-    chunkBits: fc.constant(14),
-    ranges,
-  }),
-  fc.record({
-    kind: fc.constant("small" as const),
-    path,
-    position: fc.nat({ max: 2 ** 27 }).map((number) => number * 4096 + 64),
-    bytes: fc.integer({ min: 64, max: 4032 }),
-  }),
+  maybeHidden(fc.record({ kind: fc.constant("file" as const), path, attributes, size, block })),
+  maybeHidden(
+    fc.record({
+      kind: fc.constant("sparse" as const),
+      path,
+      attributes,
+      size: fc.constant(1_000_000_000),
+      block,
+      chunkBits: fc.constant(14),
+      ranges,
+    }),
+  ),
+  maybeHidden(
+    fc.record({
+      kind: fc.constant("small" as const),
+      path,
+      position: fc.nat({ max: 2 ** 27 }).map((number) => number * 4096 + 64),
+      bytes: fc.integer({ min: 64, max: 4032 }),
+    }),
+  ),
 );
 
 /** Writes entries to a file; small files get their places at the end, as in a layer. */

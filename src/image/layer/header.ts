@@ -16,7 +16,7 @@
  */
 
 /** Changes whenever the same layer would give other files. */
-export const LAYER_VERSION = 1;
+export const LAYER_VERSION = 2;
 export const HEADER_BYTES = 160;
 export const BOOT_OFFSET = 120;
 export const BOOT_BYTES = 40;

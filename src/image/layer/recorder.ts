@@ -67,16 +67,23 @@ export class LayerRecorder implements TarHandler {
     this.#add(entry);
     if (this.#entries.isFull) this.#data.flushSmall();
     requirePath(entry.path);
-    if (this.#whiteouts && this.#recordWhiteout(entry.path)) return;
+    const whiteout = this.#whiteouts ? whiteoutOf(entry.path) : undefined;
+    if (whiteout === undefined) this.#record(entry, {});
+    else if (whiteout.kind === "file") this.#entries.add({ kind: "whiteout", path: whiteout.path });
+    else if (whiteout.kind === "opaque") this.#entries.add({ kind: "opaque", path: whiteout.path });
+    else if (entry.type === "file" || entry.type === "link") this.#record(entry, { hidden: true });
+  }
+
+  #record(entry: RecordedEntry, visibility: { readonly hidden?: true }): void {
     const { path, type } = entry;
     const attributes = storable(entry.attributes);
     switch (type) {
       case "file":
-        this.#beginFile(entry, attributes);
+        this.#beginFile(entry, attributes, visibility);
         break;
       case "link":
         requirePath(entry.target);
-        this.#entries.add({ kind: "link", path, target: entry.target });
+        this.#entries.add({ kind: "link", path, target: entry.target, ...visibility });
         break;
       case "symlink":
         this.#entries.add({
@@ -123,25 +130,17 @@ export class LayerRecorder implements TarHandler {
     this.#finished = true;
   }
 
-  #beginFile(entry: RecordedEntry, attributes: Attributes): void {
+  #beginFile(entry: RecordedEntry, attributes: Attributes, visibility: { readonly hidden?: true }): void {
     const { path, size, runs } = entry;
     this.#isFile = true;
-    const ticket = () => this.#entries.add({ kind: "small", path, position: 0, bytes: 0 });
+    const ticket = () => this.#entries.add({ kind: "small", path, position: 0, bytes: 0, ...visibility });
     const place: DataPlace =
       runs === undefined
         ? this.#data.beginFile(attributes, size, ticket)
         : this.#data.beginSparseFile(size, runs);
-    if (place.kind === "blocks") this.#entries.add({ ...place, kind: "file", path, attributes, size });
-    else if (place.kind === "chunks") this.#entries.add({ ...place, kind: "sparse", path, attributes, size });
-  }
-
-  /** @returns whether the entry was one that deletes, and so makes no file. */
-  #recordWhiteout(path: string): boolean {
-    const whiteout = whiteoutOf(path);
-    if (whiteout === undefined) return false;
-    if (whiteout.kind === "file") this.#entries.add({ kind: "whiteout", path: whiteout.path });
-    else if (whiteout.kind === "opaque") this.#entries.add({ kind: "opaque", path: whiteout.path });
-    return true;
+    const common = { path, attributes, size, ...visibility };
+    if (place.kind === "blocks") this.#entries.add({ ...place, ...common, kind: "file" });
+    else if (place.kind === "chunks") this.#entries.add({ ...place, ...common, kind: "sparse" });
   }
 
   #add(entry: RecordedEntry): void {

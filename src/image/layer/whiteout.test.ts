@@ -20,8 +20,8 @@ test("names of the OCI and AUFS kind", () => {
     ".wh.b": { kind: "file", path: "b" },
     "a/.wh..wh..opq": { kind: "opaque", path: "a/" },
     ".wh..wh..opq": { kind: "opaque", path: "" },
-    "a/.wh..wh.plnk": { kind: "ignored", path: "a/.wh..wh.plnk" },
-    ".wh..wh.aufs/x": { kind: "ignored", path: ".wh..wh.aufs/x" },
+    "a/.wh..wh.plnk": { kind: "hidden", path: "a/.wh..wh.plnk" },
+    ".wh..wh.aufs/x": { kind: "hidden", path: ".wh..wh.aufs/x" },
     "a/x.wh.b": undefined,
   });
 });

@@ -35,7 +35,7 @@ export function fingerprintTree(path: string, root: BigIntStats, platform: Platf
   } catch (error) {
     throw errnoOf(error) === undefined ? error : unreadable(path, error);
   }
-  const fingerprint = fingerprintOf(root, platform, hasher.digest("hex"));
+  const fingerprint = fingerprintOf(root, platform, undefined, hasher.digest("hex"));
   if (newest < fingerprint.changed) return fingerprint;
   return { ...fingerprint, changed: newest };
 }

@@ -1,5 +1,11 @@
 import { SmolError } from "../../errors.ts";
-import { type BlobExpectations, DecoderThreads, detectCompression, wrongSize } from "../blob/index.ts";
+import {
+  type BlobExpectations,
+  DecoderThreads,
+  detectCompression,
+  MAGIC_BYTES,
+  wrongSize,
+} from "../blob/index.ts";
 import type { Totals } from "../layer/index.ts";
 import { emptyConfig } from "../oci/index.ts";
 import { hostPlatform } from "../platform.ts";
@@ -16,8 +22,8 @@ import { FileSource } from "./file-source.ts";
 import { ArchiveFiles, DirectoryFiles, type ImageFile, type ImageFiles } from "./files.ts";
 import { checkRootArchive, readIndex, refuseOthers } from "./recognise.ts";
 import { readRootDirectory } from "./root-directory.ts";
-import { isSavedImage, readSavedImage } from "./saved.ts";
-import type { LocalSource } from "./source.ts";
+import { isSavedImage, readSavedImage } from "./saved/index.ts";
+import { hasNoImages, type LocalSource } from "./source.ts";
 import { spool } from "./spool.ts";
 
 export interface MadeImage {
@@ -36,6 +42,8 @@ interface Job {
   readonly platform: Platform;
   /** Names the source for other processes, as long as the identity of the image is not known. */
   readonly lockKey: string | undefined;
+  /** Which one of several images in the source. */
+  readonly name: string | undefined;
   /** Layers that were unpacked here: they go again when no image comes of it. */
   readonly fresh: string[];
 }
@@ -56,6 +64,7 @@ export async function makeLocalImage(
     options,
     platform: options.platform ?? hostPlatform(),
     lockKey: source?.fingerprint.key,
+    name: source?.name,
     fresh: [],
   };
   if (source === undefined)
@@ -68,7 +77,7 @@ export async function makeLocalImage(
 async function fromFile(job: Job, path: string): Promise<MadeImage> {
   const file = new FileSource(path);
   try {
-    const start = file.readNow(0, Math.min(file.size, 4));
+    const start = file.readNow(0, Math.min(file.size, MAGIC_BYTES));
     if (detectCompression(start) !== "none") return await fromStream(job, file.read(0, file.size), path);
     return await fromArchive(job, file);
   } finally {
@@ -100,6 +109,7 @@ async function fromArchive(job: Job, file: FileSource): Promise<MadeImage> {
   const files = new ArchiveFiles(file, index);
   if (isSavedImage(files)) return await fromSaved(job, files);
   checkRootArchive(file, index);
+  if (job.name !== undefined) throw hasNoImages(file.path);
   return await makeUnlessThere(job, undefined, async (totals) => {
     const open = () => ({ size: file.size, read: () => file.read(0, file.size), close() {} });
     const diffIds = await unpackLayers(job, totals, [{ open, expected: {} }]);
@@ -108,7 +118,7 @@ async function fromArchive(job: Job, file: FileSource): Promise<MadeImage> {
 }
 
 async function fromSaved(job: Job, files: ImageFiles): Promise<MadeImage> {
-  const image = await readSavedImage(files, job.platform);
+  const image = await readSavedImage(files, job);
   const diffIds = image.layers.map((layer) => layer.diffId);
   const id = imageId(job.platform, diffIds, image.configDigest);
   return await makeUnlessThere(job, id, async (totals) => {

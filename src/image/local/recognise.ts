@@ -1,12 +1,11 @@
 import { SmolError } from "../../errors.ts";
+import { refuseOtherCompression } from "../blob/index.ts";
 import { ArchiveIndex } from "./archive.ts";
 import type { FileSource } from "./file-source.ts";
 import { isRecipe } from "./source.ts";
 
 /** Formats that people take for images, by their first bytes. */
-const others: readonly (readonly [magic: string, what: string, hint?: string])[] = [
-  ["\xfd7zXZ\0", "compressed with xz", "decompress it first: xz -d"],
-  ["BZh", "compressed with bzip2", "decompress it first: bzip2 -d"],
+const others: readonly (readonly [magic: string, what: string])[] = [
   ["PK\x03\x04", "a zip archive"],
   ["\x7fELF", "a program"],
   ["QFI\xfb", "a disk of a virtual machine (qcow2)"],
@@ -18,10 +17,12 @@ const others: readonly (readonly [magic: string, what: string, hint?: string])[]
 /** Refuses a file that is surely not an archive, in words that say what it is. */
 export function refuseOthers(file: FileSource): void {
   if (file.size === 0) throw unknown(file, "it is empty");
-  const start = Buffer.from(file.readNow(0, Math.min(file.size, 1024))).toString("latin1");
+  const bytes = file.readNow(0, Math.min(file.size, 1024));
+  refuseOtherCompression(bytes, file.path);
+  const start = Buffer.from(bytes).toString("latin1");
   if (/^(\s*(#.*)?\n)*\s*(FROM|ARG)\s/i.test(start)) throw isRecipe(file.path);
-  for (const [magic, what, hint] of others) {
-    if (start.startsWith(magic)) throw unknown(file, `it is ${what}`, hint);
+  for (const [magic, what] of others) {
+    if (start.startsWith(magic)) throw unknown(file, `it is ${what}`);
   }
   if (file.size < 512) throw unknown(file, "it is too short for an archive");
 }
@@ -45,10 +46,8 @@ export function checkRootArchive(file: FileSource, index: ArchiveIndex): void {
   if (!index.isRoot) throw unknown(file, "the archive holds neither a saved image nor a root filesystem");
 }
 
-function unknown(file: FileSource, why: string, hint?: string): SmolError {
+function unknown(file: FileSource, why: string): SmolError {
   return new SmolError("image.unknown_format", `not a container image: ${file.path}: ${why}`, {
-    hint:
-      hint ??
-      "an image is the archive of docker save or podman save, an OCI layout, or a root filesystem (directory or tar)",
+    hint: "an image is the archive of docker save or podman save, an OCI layout, or a root filesystem (directory or tar)",
   });
 }

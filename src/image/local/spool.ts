@@ -30,7 +30,7 @@ export async function spool(
       throw new SmolError("image.limit", `${name} has more than ${limits.totalBytes} bytes`);
     }
   });
-  const decompressor = new Decompressor(output);
+  const decompressor = new Decompressor(output, name);
   try {
     for await (const chunk of stream) {
       for (const slice of slices(chunk)) {

@@ -132,6 +132,47 @@ describe("layers", () => {
     );
   });
 
+  test("AUFS: its files are in no image, and links of the same layer may lead to them", async () => {
+    const big = "x".repeat(100_000);
+    const image = await imageOf([
+      tarOf({ path: "q" }),
+      tarOf(
+        { path: ".wh..wh.plnk", type: "5" },
+        { path: "./.wh..wh.plnk/1.2", data: "content", mode: 0o4755, uid: 7 },
+        { path: ".wh..wh.plnk/big", data: big },
+        { path: ".wh..wh.plnk/again", type: "1", target: ".wh..wh.plnk/1.2" },
+        { path: ".wh..wh.plnk/s", type: "2", target: "/etc" },
+        { path: ".wh..wh.plnk/unused", data: "unused" },
+        { path: ".wh..wh.aufs" },
+        { path: "deep/.wh..wh.orph/f", data: "orphan" },
+        { path: "q", type: "1", target: "/.wh..wh.plnk//1.2" },
+        { path: "d/r", type: "1", target: ".wh..wh.plnk/again" },
+        { path: "big", type: "1", target: ".wh..wh.plnk/big" },
+        { path: "o", type: "1", target: "deep/.wh..wh.orph/f" },
+        { path: ".wh..wh.plnk/q", type: "1", target: "q" },
+        { path: "last", type: "1", target: ".wh..wh.plnk/q" },
+      ),
+    ]);
+    expect([...image.keys()]).toEqual(["/", "/big", "/d", "/d/r", "/last", "/o", "/q"]);
+    expect(image.get("/big")).toMatchObject({ size: big.length, sameAs: "" });
+    expect(image.get("/o")).toMatchObject({ size: 6, sameAs: "" });
+    const many = { size: 7, uid: 7, mode: 0o104755 };
+    expect(image.get("/d/r")).toMatchObject({ ...many, sameAs: "" });
+    expect(image.get("/last")).toMatchObject({ ...many, sameAs: "/d/r" });
+    expect(image.get("/q")).toMatchObject({ ...many, sameAs: "/d/r" });
+  });
+
+  test("AUFS: links to what another layer, or nobody, has", async () => {
+    const file = tarOf({ path: ".wh..wh.plnk/1", data: "x" });
+    const link = tarOf({ path: "q", type: "1", target: ".wh..wh.plnk/1" });
+    expect(await failure(file, link)).toBe("image.bad_entry");
+    const symlink = { path: ".wh..wh.plnk/1", type: "2", target: "/etc/passwd" };
+    expect(await failure(tarOf(symlink, { path: "q", type: "1", target: symlink.path }))).toBe(
+      "image.bad_entry",
+    );
+    expect(await failure(tarOf({ path: ".wh..wh.plnk/a", type: "1", target: "nothing" }))).toBe("accepted");
+  });
+
   test("names that would delete their own directory are refused", async () => {
     for (const path of ["d/.wh.", "d/.wh..", "d/.wh..."]) {
       expect(await failure(lower, tarOf({ path }))).toBe("image.bad_entry");
@@ -159,7 +200,9 @@ describe("layers", () => {
   });
 
   test("without whiteouts, such names are files", async () => {
-    const image = await imageOf([lower, tarOf({ path: ".wh.x" })], { whiteouts: false });
-    expect([image.has("/x"), image.has("/.wh.x")]).toEqual([true, true]);
+    const image = await imageOf([lower, tarOf({ path: ".wh.x" }, { path: ".wh..wh.plnk/1" })], {
+      whiteouts: false,
+    });
+    expect([image.has("/x"), image.has("/.wh.x"), image.has("/.wh..wh.plnk/1")]).toEqual([true, true, true]);
   });
 });

@@ -9,6 +9,7 @@ import {
   impliedDirectory,
   type Place,
   printable,
+  splitPath,
   type Tree,
 } from "../tree/index.ts";
 
@@ -39,10 +40,24 @@ const fileTypes: Record<FileEntry["kind"], FileTypeBits> = {
  */
 export function applyLayer(tree: Tree, entries: Iterable<LayerEntry>, base: number): void {
   tree.nextLayer();
-  for (const entry of entries) applyEntry(tree, entry, base);
+  const hidden: Hidden = new Map();
+  for (const entry of entries) {
+    if ("hidden" in entry && entry.hidden) hide(tree, hidden, entry, base);
+    else applyEntry(tree, hidden, entry, base);
+  }
 }
 
-function applyEntry(tree: Tree, entry: LayerEntry, base: number): void {
+/** Files that are in no directory, by their normalised paths: what links of the same layer may name. */
+type Hidden = Map<string, Inode>;
+
+function hide(tree: Tree, hidden: Hidden, entry: Link | FileEntry, base: number): void {
+  const inode = entry.kind === "link" ? findTarget(tree, hidden, entry) : makeInode(entry, base);
+  if (inode === undefined) return;
+  if (entry.kind !== "link") inode.layer = tree.layer;
+  hidden.set(splitPath(entry.path).join("/"), inode);
+}
+
+function applyEntry(tree: Tree, hidden: Hidden, entry: LayerEntry, base: number): void {
   if (entry.kind === "whiteout" || entry.kind === "opaque") {
     applyWhiteout(tree, entry);
     return;
@@ -52,7 +67,7 @@ function applyEntry(tree: Tree, entry: LayerEntry, base: number): void {
   if (place.name === "" && entry.kind !== "directory") {
     throw new SmolError("image.bad_entry", `the root of the image is described as a ${nameOf(entry.kind)}`);
   }
-  if (entry.kind === "link") link(tree, entry, place);
+  if (entry.kind === "link") link(tree, hidden, entry, place);
   else tree.put(place, makeInode(entry, base));
 }
 
@@ -84,9 +99,15 @@ function dataOf(entry: FileEntry, base: number): FileData | undefined {
   }
 }
 
-function link(tree: Tree, entry: Link, place: Place): void {
-  const target = tree.locate(entry.target, false);
-  const inode = target === undefined ? undefined : tree.at(target);
+function findTarget(tree: Tree, hidden: Hidden, { target }: Link): Inode | undefined {
+  const found = hidden.size > 0 ? hidden.get(splitPath(target).join("/")) : undefined;
+  if (found !== undefined) return found;
+  const place = tree.locate(target, false);
+  return place === undefined ? undefined : tree.at(place);
+}
+
+function link(tree: Tree, hidden: Hidden, entry: Link, place: Place): void {
+  const inode = findTarget(tree, hidden, entry);
   const names = `${printable(entry.path)} -> ${printable(entry.target)}`;
   if (inode === undefined)
     throw new SmolError("image.bad_entry", `hard link to a file that is not there: ${names}`);

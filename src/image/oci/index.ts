@@ -1,6 +1,7 @@
 /** The documents of container images: parsed, checked, and treated as the words of strangers. */
 export { emptyConfig, type ParsedConfig, parseConfig } from "./config.ts";
 export { type ManifestLayer, parseManifest } from "./manifest.ts";
-export { isIndexType } from "./media-types.ts";
+export { documentType, isIndexType } from "./media-types.ts";
+export { pickByName, several } from "./pick.ts";
 export { parseDocument, savedSchema } from "./schema.ts";
-export { type Descriptor, selectManifest, several } from "./select.ts";
+export { type Descriptor, selectManifest } from "./select.ts";

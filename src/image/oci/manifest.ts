@@ -1,14 +1,12 @@
 import { SmolError } from "../../errors.ts";
-import type { Compression } from "../blob/index.ts";
 import { printable } from "../tree/index.ts";
-import { isConfigType, isManifestType, layerCompression } from "./media-types.ts";
+import { isConfigType, isManifestType, requireLayerType } from "./media-types.ts";
 import { manifestSchema, parseDocument } from "./schema.ts";
 import type { Descriptor } from "./select.ts";
 
 export interface ManifestLayer {
   readonly digest: string;
   readonly size: number;
-  readonly compression: Compression;
   /** Other places that claim to have it; nothing is fetched from there. */
   readonly urls?: readonly string[] | undefined;
 }
@@ -38,7 +36,8 @@ export function parseManifest(
     throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
   }
   const layers = manifest.layers.map(({ digest, size, mediaType: type, urls }) => {
-    return { digest, size, compression: layerCompression(type), urls: urls ?? undefined };
+    requireLayerType(type);
+    return { digest, size, urls: urls ?? undefined };
   });
   return { config: manifest.config, layers };
 }

@@ -4,6 +4,7 @@ import { limits } from "../limits.ts";
 import { platformName, platformScore } from "../platform.ts";
 import type { Platform } from "../types.ts";
 import { isIndexType, isManifestType } from "./media-types.ts";
+import { type Named, pickByName, several } from "./pick.ts";
 import { indexSchema, type manifestSchema, parseDocument } from "./schema.ts";
 
 export type Descriptor = InferOutput<typeof manifestSchema>["config"];
@@ -13,12 +14,14 @@ export type Descriptor = InferOutput<typeof manifestSchema>["config"];
  *
  * @param text the top index.
  * @param fetch reads the document of a descriptor, checked against its digest and size.
+ * @param name of one of the images in the top index, by its annotations; undefined for all of them.
  * @throws SmolError when none or several fit, or the nesting is deeper than the limit.
  */
 export async function selectManifest(
   text: string,
   wanted: Platform,
   fetch: (descriptor: Descriptor) => Promise<string>,
+  name?: string,
 ): Promise<Descriptor> {
   let index = text;
   for (let depth = 0; depth < limits.indexDepth; depth++) {
@@ -26,7 +29,11 @@ export async function selectManifest(
     if (parsed.layers !== undefined || parsed.config !== undefined) {
       throw new SmolError("image.bad_manifest", "the image's index is also a manifest, which is not allowed");
     }
-    const chosen = choose(parsed.manifests, wanted);
+    const meant = depth === 0 ? pickByName(parsed.manifests.map(named), name) : parsed.manifests.map(named);
+    const chosen = choose(
+      meant.map(({ image }) => image),
+      wanted,
+    );
     if (!isIndexType(chosen.mediaType)) return chosen;
     index = await fetch(chosen);
   }
@@ -52,18 +59,15 @@ function choose(manifests: readonly Descriptor[], wanted: Platform): Descriptor 
   const fitting = scored.filter(({ score }) => score === best).map(({ image }) => image);
   const digests = new Set(fitting.map((image) => image.digest));
   const [first] = fitting;
-  if (first === undefined || digests.size > 1) throw several(fitting.map(nameOf));
+  if (first === undefined || digests.size > 1) throw several(fitting.map(named));
   return first;
 }
 
-/** @param names what tells the images apart. */
-export function several(names: readonly string[]): SmolError {
-  return new SmolError("image.ambiguous", `there are several images inside: ${names.join(", ")}`, {
-    hint: "save only the one that you want to run",
-  });
+/** What an image is called in an index, if it has names there; else, only to tell it apart, its digest. */
+function named(image: Descriptor): Named<Descriptor> {
+  const { annotations, digest } = image;
+  const names = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
+    .map((key) => annotations?.[key])
+    .filter((name) => name !== undefined);
+  return { names: names.length > 0 ? names : [digest.slice(0, 19)], image };
 }
-
-const nameOf = ({ annotations, digest }: Descriptor) =>
-  annotations?.["io.containerd.image.name"] ??
-  annotations?.["org.opencontainers.image.ref.name"] ??
-  digest.slice(0, 19);

@@ -99,7 +99,7 @@ async function readChecked(repository: Repository, descriptor: Descriptor, origi
   let length = 0;
   for await (const chunk of repository.blob(
     { digest: descriptor.digest, size: descriptor.size },
-    { origin },
+    { origin, document: true },
   )) {
     digester.update(chunk);
     bytes.set(chunk, length);

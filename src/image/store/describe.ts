@@ -108,7 +108,10 @@ function parseStored(text: string): StoredImage | undefined {
   } catch {
     return undefined;
   }
-  return isStored(value) ? value : undefined;
+  if (!isStored(value)) return undefined;
+  // JSON has no undefined.
+  const { config } = value;
+  return { ...value, config: { ...config, stopSignal: config.stopSignal } };
 }
 
 /** Written by this program; looked at because disks fail, and because other versions write here too. */

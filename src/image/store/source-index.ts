@@ -7,7 +7,7 @@ import type { Platform } from "../types.ts";
  * hold the same bytes; the change time cannot be set back by programs.
  */
 export interface Fingerprint {
-  /** Names the file that is remembered: device, inode and platform. */
+  /** Names the file that is remembered: device, inode, platform and which image of it. */
   readonly key: string;
   /** Everything else that must be equal. */
   readonly state: string;
@@ -15,9 +15,19 @@ export interface Fingerprint {
   readonly changed: bigint;
 }
 
-export function fingerprintOf(stat: BigIntStats, platform: Platform, more = ""): Fingerprint {
+/**
+ * @param name of one of several images in the source.
+ * @param more what else the source is told apart by.
+ */
+export function fingerprintOf(
+  stat: BigIntStats,
+  platform: Platform,
+  name: string | undefined,
+  more = "",
+): Fingerprint {
   const { os, architecture, variant = "" } = platform;
-  const identity = `${stat.dev} ${stat.ino} ${os}/${architecture}/${variant}`;
+  const image = name === undefined ? "" : ` ${JSON.stringify(name)}`;
+  const identity = `${stat.dev} ${stat.ino} ${os}/${architecture}/${variant}${image}`;
   return {
     key: Bun.hash(identity).toString(16).padStart(16, "0"),
     state: `${identity} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${more}`,

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Lie, LyingProxy } from "../../../test/support/registry/proxy.ts";
 import type { Credentials } from "../credentials/index.ts";
 import { CredentialHome } from "../credentials/testing.ts";
@@ -9,12 +9,12 @@ import {
   failure,
   honest,
   repositoryAt,
-  servers,
   type TestOptions,
+  useRegistry,
+  withoutPings,
 } from "../testing.ts";
 
-const { start, stop } = servers();
-afterAll(stop);
+const { start } = useRegistry();
 
 const MAX = 1 << 20;
 const password = "canary-password";
@@ -54,7 +54,7 @@ async function withTokens({ answer, credentials, challenge, options = {}, regist
   return { server, tokens, valid, repository };
 }
 
-const asked = ({ requests }: LyingProxy) => requests.filter(({ path }) => path !== "/v2/");
+const asked = ({ requests }: LyingProxy) => withoutPings(requests);
 const query = (server: LyingProxy, index = 0) =>
   new URL(asked(server)[index]?.path ?? "", "http://x").searchParams;
 

@@ -21,6 +21,14 @@ export interface AuthorizerOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What a server wants to see. */
+export interface Wanted {
+  /** The value of WWW-Authenticate. */
+  readonly header: string;
+  /** Whether it is that of the whole registry, whose scope is about something else, if it names one at all. */
+  readonly isForAll: boolean;
+}
+
 /** Where and for what the server wants us to have a token. */
 interface TokenOffer {
   readonly realm: URL;
@@ -34,6 +42,7 @@ export class Authorizer {
   #credentials: Promise<Credentials | undefined> | undefined;
   /** An Authorization that needs no token server. */
   #direct: string | undefined;
+  #wasAsked = false;
   #offer: TokenOffer | undefined;
   #token: Token | undefined;
   /** Several requests at once want the same token. */
@@ -41,6 +50,11 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+  }
+
+  /** Whether the registry has ever asked who we are. */
+  get wasAsked(): boolean {
+    return this.#wasAsked;
   }
 
   /** The value of Authorization for the next request; undefined before the registry has asked for one. */
@@ -54,22 +68,23 @@ export class Authorizer {
   }
 
   /**
-   * Takes up a 401.
+   * Takes up a challenge.
    *
    * @param sent the Authorization of the request that was refused.
    * @returns whether trying again makes sense.
    */
-  async accept(base: URL, wwwAuthenticate: string | null, sent: string | undefined): Promise<boolean> {
+  async accept(base: URL, wanted: Wanted, sent: string | undefined): Promise<boolean> {
+    this.#wasAsked = true;
     // Somebody else got a new token in the meantime.
     if (sent !== (await this.header())) return true;
-    const challenges = parseChallenges(wwwAuthenticate);
+    const challenges = parseChallenges(wanted.header);
     const credentials = await this.credentials();
     if (credentials !== undefined && "registryToken" in credentials) return this.#present(credentials, sent);
     const bearer = challenges.find(
       ({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm"),
     );
     if (bearer !== undefined) {
-      this.#offer = this.#readOffer(base, bearer);
+      this.#offer = this.#readOffer(base, bearer, wanted.isForAll);
       this.#token = undefined;
       await this.#fetchToken();
       return this.#token !== undefined;
@@ -120,8 +135,8 @@ export class Authorizer {
     this.#token = await fetchToken({ ...offer, credentials, registry, signal }, connections, secrets);
   }
 
-  #readOffer(base: URL, { parameters }: Challenge): TokenOffer {
-    const scope = parameters.get("scope") ?? "";
+  #readOffer(base: URL, { parameters }: Challenge, isForAll: boolean): TokenOffer {
+    const scope = (isForAll ? undefined : parameters.get("scope")) ?? "";
     const usable = /^[\x20-\x7e]+$/.test(scope) && scope.length <= MAX_SCOPE;
     return {
       realm: this.#checkRealm(base, parameters.get("realm") ?? ""),

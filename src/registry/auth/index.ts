@@ -1,2 +1,2 @@
 /** Authentication at registries: challenges, tokens, and who may see which secret. */
-export { Authorizer, type AuthorizerOptions } from "./authorizer.ts";
+export { Authorizer, type Wanted } from "./authorizer.ts";

@@ -63,7 +63,7 @@ function findProgram({ name, file }: Helper, env: Environment): string {
   throw new SmolError(
     "credentials.no_helper",
     `the credential helper ${program}, which ${file} names, is not in PATH`,
-    { hint: `install it, or remove it from credHelpers in ${file}` },
+    { hint: `install it, or remove it from ${file}` },
   );
 }
 

@@ -50,10 +50,10 @@ class Credentialing implements CredentialSource {
     const scopes = scopesOf(registry, repository);
     const host = scopes.at(-1) ?? registry;
     const own = config.helpers.get(host);
-    const fromOwn = own === undefined ? undefined : await this.#ask(config, own, host);
-    if (fromOwn !== undefined) return fromOwn;
-    const fromStore = own === config.store ? undefined : await this.#askStore(config, host);
-    if (fromStore !== undefined) return fromStore;
+    for (const helper of new Set([own, config.store])) {
+      const found = helper === undefined ? undefined : await this.#tryHelper(config, helper, host);
+      if (found !== undefined) return found;
+    }
     for (const scope of scopes) {
       for (const { entry } of config.auths.get(scope) ?? []) {
         const found = decodeEntry(entry, { path: config.path, scope });
@@ -64,17 +64,16 @@ class Credentialing implements CredentialSource {
   }
 
   /**
-   * The helper for all registries. docker's installers set it, and over ssh or in WSL its program often is not there:
-   * images that everybody may pull need none.
+   * Asks a helper; one that does not work is as good as none, as with docker, and `unread` tells of it: images that
+   * everybody may pull need no credentials, and docker's installers name helpers that are not there over ssh or in WSL.
    */
-  async #askStore(config: AuthConfig, host: string): Promise<Credentials | undefined> {
-    if (config.store === undefined) return undefined;
+  async #tryHelper(config: AuthConfig, name: string, host: string): Promise<Credentials | undefined> {
     try {
-      return await this.#ask(config, config.store, host);
+      return await this.#ask(config, name, host);
     } catch (error) {
-      if (!(error instanceof SmolError) || error.code !== "credentials.no_helper") throw error;
-      const program = `docker-credential-${config.store}`;
-      this.#unread = `credentials could not be read, because ${program}, the credsStore of ${config.path}, is not in PATH`;
+      if (!(error instanceof SmolError) || !error.code.startsWith("credentials.")) throw error;
+      const { message, hint } = error;
+      this.#unread ??= `credentials could not be read: ${message}${hint === undefined ? "" : `; ${hint}`}`;
       return undefined;
     }
   }

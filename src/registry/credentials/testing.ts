@@ -61,6 +61,16 @@ export class CredentialHome {
     }
   }
 
+  /** Why credentials were not found, though there may be some. */
+  async unread(
+    registry = "example.com",
+    source: CredentialSource = this.open(),
+  ): Promise<string | undefined> {
+    const found = await source.find(registry);
+    if (found !== undefined) throw new Error("there are credentials");
+    return source.unread?.replaceAll(this.path, "home");
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }

@@ -14,12 +14,12 @@ import {
   failure,
   honest,
   repositoryAt,
-  servers,
   type TestOptions,
+  useRegistry,
 } from "../testing.ts";
 import { certificateDirectories } from "./certificates.ts";
 
-const { start, stop } = servers();
+const { start } = useRegistry();
 const MAX = 1 << 20;
 let directory: string;
 let authority: Authority;
@@ -30,10 +30,7 @@ beforeAll(() => {
   authority = createAuthority(directory);
   good = authority.issue(["127.0.0.1", "localhost"]);
 });
-afterAll(async () => {
-  await stop();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function openssl(...words: string[]): void {
   const { exitCode, stderr } = Bun.spawnSync(["openssl", ...words]);

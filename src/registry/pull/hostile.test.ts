@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
 import {
   array,
@@ -13,12 +13,11 @@ import {
 } from "fast-check";
 import type { Exchange } from "../../../test/support/registry/exchange.ts";
 import { SmolError } from "../../errors.ts";
-import { collect, digestOf, repositoryAt, servers } from "../testing.ts";
+import { collect, digestOf, repositoryAt, useRegistry } from "../testing.ts";
 
 /** Servers that do whatever comes into their heads: the right bytes or a clear error, soon. */
 
-const { start, stop } = servers();
-afterAll(stop);
+const { start } = useRegistry();
 
 const size = 5000;
 const content = crypto.getRandomValues(new Uint8Array(size));

@@ -82,13 +82,13 @@ export function createRepository(reference: Reference, options: RegistryOptions)
 
   async function* blob(
     descriptor: BlobDescriptor,
-    { signal: own, origin }: BlobOptions = {},
+    { signal: own, origin, document }: BlobOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     checkDescriptor(descriptor);
     const signals = [own, options.signal].filter((signal) => signal !== undefined);
     const signal = signals.length < 2 ? signals[0] : AbortSignal.any(signals);
     const what = `layer ${shortDigest(descriptor.digest)}`;
-    const download = new Download(descriptor);
+    const download = new Download(descriptor, document);
     for (const session of usable(origin)) {
       try {
         yield* download.from(session, new Patience(what, session, options), signal);

@@ -1,28 +1,11 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import {
-  digestOf,
-  failure,
-  honest,
-  indexType,
-  manifestText,
-  manifestType,
-  repositoryAt,
-  servers,
-  type TestOptions,
-} from "../testing.ts";
+import { digestOf, failure, honest, indexType, manifestText, manifestType, useRegistry } from "../testing.ts";
 
-const { start, stop } = servers();
-afterAll(stop);
+const { serve } = useRegistry();
 
 const digest = digestOf(manifestText);
 const MAX = 4 << 20;
-
-async function at(act: Lie, options: TestOptions = {}) {
-  const server = await start(act);
-  const asked = () => server.requests.filter(({ path }) => path !== "/v2/");
-  return { repository: repositoryAt(server.host, options), asked, server };
-}
 
 const says =
   (body: string | Uint8Array, headers: Record<string, string> = { "content-type": manifestType }): Lie =>
@@ -31,7 +14,7 @@ const says =
 
 describe("a manifest", () => {
   test("by tag: bytes as they came, type and digest", async () => {
-    const { repository, asked } = await at(honest);
+    const { repository, asked } = await serve(honest);
     const manifest = await repository.manifest("latest", MAX);
     expect(Buffer.from(manifest.bytes).toString()).toBe(manifestText);
     expect([manifest.mediaType, manifest.digest]).toEqual([manifestType, digest]);
@@ -45,14 +28,14 @@ describe("a manifest", () => {
 
   test("by digest, of both algorithms", async () => {
     const sha512 = digestOf(manifestText, "sha512");
-    const { repository } = await at(says(manifestText));
+    const { repository } = await serve(says(manifestText));
     expect((await repository.manifest(digest, MAX)).digest).toBe(digest);
     expect((await repository.manifest(sha512, MAX)).digest).toBe(sha512);
   });
 
   test("another one than its digest says: refused (CVE-2024-3727 and friends)", async () => {
     for (const algorithm of ["sha256", "sha512"] as const) {
-      const { repository } = await at(says(`${manifestText} `));
+      const { repository } = await serve(says(`${manifestText} `));
       const wanted = digestOf(manifestText, algorithm);
       expect((await failure(repository.manifest(wanted, MAX))).code).toBe("registry.digest_mismatch");
     }
@@ -60,7 +43,7 @@ describe("a manifest", () => {
 
   test("another one than the registry says it has: refused", async () => {
     const other = digestOf("other");
-    const { repository } = await at(
+    const { repository } = await serve(
       says(manifestText, { "content-type": manifestType, "docker-content-digest": other }),
     );
     expect((await failure(repository.manifest("latest", MAX))).code).toBe("registry.digest_mismatch");
@@ -68,18 +51,18 @@ describe("a manifest", () => {
 
   test("with a sha512 digest of the registry's, or one that is none", async () => {
     const sha512 = digestOf(manifestText, "sha512");
-    const named = await at(
+    const named = await serve(
       says(manifestText, { "content-type": manifestType, "docker-content-digest": sha512 }),
     );
     expect((await named.repository.manifest("latest", MAX)).digest).toBe(sha512);
-    const odd = await at(
+    const odd = await serve(
       says(manifestText, { "content-type": manifestType, "docker-content-digest": "md5:0" }),
     );
     expect((await odd.repository.manifest("latest", MAX)).digest).toBe(digest);
   });
 
   test("asked for by something that is neither tag nor digest: nothing is sent", async () => {
-    const { repository, asked } = await at(honest);
+    const { repository, asked } = await serve(honest);
     for (const name of ["", "../blobs/x", "a/b", "a?b", "sha256:0", "-a", "a".repeat(129), "a b"]) {
       expect((await failure(repository.manifest(name, MAX))).code).toBe("registry.bad_reference");
       expect((await failure(repository.resolve(name, MAX))).code).toBe("registry.bad_reference");
@@ -90,7 +73,7 @@ describe("a manifest", () => {
 
 describe("size", () => {
   test("promised too large: refused before the body", async () => {
-    const { repository } = await at(async (exchange) => {
+    const { repository } = await serve(async (exchange) => {
       await exchange.head(200, { "content-type": manifestType, "content-length": "5000000000" });
       await exchange.silence();
     });
@@ -100,7 +83,7 @@ describe("size", () => {
 
   test("too large without saying so: refused while it comes", async () => {
     let sent = 0;
-    const { repository } = await at(async (exchange) => {
+    const { repository } = await serve(async (exchange) => {
       await exchange.head(200, { "content-type": manifestType, connection: "close" });
       for (; sent < 1 << 30; sent += 1 << 16) await exchange.body(Buffer.alloc(1 << 16, " "));
     });
@@ -109,17 +92,41 @@ describe("size", () => {
   });
 
   test("exactly as large as allowed", async () => {
-    const { repository } = await at(honest);
+    const { repository } = await serve(honest);
     expect((await repository.manifest("latest", manifestText.length)).digest).toBe(digest);
     expect((await failure(repository.manifest("latest", manifestText.length - 1))).code).toBe(
       "registry.too_large",
     );
   });
 
-  test("compressed: refused", async () => {
+  test("compressed, though it was asked for as it is: decoded, within the same limits", async () => {
     const headers = { "content-type": manifestType, "content-encoding": "gzip" };
-    const { repository } = await at(says(Bun.gzipSync(Buffer.from(manifestText)), headers));
-    expect((await failure(repository.manifest("latest", MAX))).message).toMatch(/compressed/);
+    const zipped = Bun.gzipSync(Buffer.from(manifestText));
+    const asked = async (body: Uint8Array, maxBytes = MAX, encoding = "gzip") => {
+      const { repository } = await serve(says(body, { ...headers, "content-encoding": encoding }));
+      return repository.manifest(digest, maxBytes);
+    };
+    for (const encoding of ["gzip", "x-gzip", "GZIP"]) {
+      expect((await asked(zipped, manifestText.length, encoding)).bytes).toEqual(Buffer.from(manifestText));
+    }
+    // The document itself, by a storage that repeats what it was told.
+    expect((await asked(Buffer.from(manifestText))).digest).toBe(digest);
+    const codes = {
+      large: (await failure(asked(zipped, manifestText.length - 1))).code,
+      bomb: (await failure(asked(Bun.gzipSync(Buffer.alloc(100_000_000, "{"))))).code,
+      long: (await failure(asked(crypto.getRandomValues(new Uint8Array(65_536)), 10))).code,
+      cut: (await failure(asked(zipped.subarray(0, -9)))).code,
+      other: (await failure(asked(zipped, MAX, "br"))).code,
+      changed: (await failure(asked(Bun.gzipSync(Buffer.from(`${manifestText} `))))).code,
+    };
+    expect(codes).toEqual({
+      large: "registry.too_large",
+      bomb: "registry.too_large",
+      long: "registry.bad_answer",
+      cut: "registry.bad_answer",
+      other: "registry.bad_answer",
+      changed: "registry.digest_mismatch",
+    });
   });
 });
 
@@ -149,7 +156,7 @@ describe("type confusion (CVE-2021-41190)", () => {
   ];
   for (const [what, body, type, why] of confused) {
     test(`${what}: refused`, async () => {
-      const { repository } = await at(says(Buffer.from(body, "latin1"), { "content-type": type }));
+      const { repository } = await serve(says(Buffer.from(body, "latin1"), { "content-type": type }));
       const { code, message } = await failure(repository.manifest("latest", MAX));
       expect(code).toBe("registry.bad_answer");
       expect(message).toMatch(why);
@@ -171,7 +178,7 @@ describe("type confusion (CVE-2021-41190)", () => {
   ];
   for (const [body, type, expected] of honestTypes) {
     test(`${body} as ${JSON.stringify(type)}`, async () => {
-      const { repository } = await at(says(body, { "content-type": type }));
+      const { repository } = await serve(says(body, { "content-type": type }));
       expect((await repository.manifest("latest", MAX)).mediaType).toBe(expected);
     });
   }
@@ -179,7 +186,7 @@ describe("type confusion (CVE-2021-41190)", () => {
 
 describe("the digest of a tag", () => {
   test("by HEAD alone", async () => {
-    const { repository, asked } = await at(honest);
+    const { repository, asked } = await serve(honest);
     expect(await repository.resolve("latest", MAX)).toBe(digest);
     expect(asked().map(({ method }) => method)).toEqual(["HEAD"]);
   });
@@ -193,7 +200,7 @@ describe("the digest of a tag", () => {
   };
   for (const [what, head] of Object.entries(without)) {
     test(`${what}: by a download`, async () => {
-      const { repository, asked } = await at((exchange) =>
+      const { repository, asked } = await serve((exchange) =>
         exchange.request.method === "HEAD" ? head(exchange) : honest(exchange),
       );
       expect(await repository.resolve("latest", MAX)).toBe(digest);
@@ -203,7 +210,7 @@ describe("the digest of a tag", () => {
 
   test("that does not exist", async () => {
     const body = '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}';
-    const { repository, asked } = await at((exchange) => exchange.respond(404, {}, body));
+    const { repository, asked } = await serve((exchange) => exchange.respond(404, {}, body));
     const { code, message } = await failure(repository.resolve("none", MAX));
     expect(code).toBe("registry.not_found");
     expect(message).toMatch(/does not have a\/b:none: manifest unknown$/);

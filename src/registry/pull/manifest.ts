@@ -1,6 +1,6 @@
 import { SmolError } from "../../errors.ts";
 import { digestLike, isDigest } from "../digest.ts";
-import { type Answer, contentLength } from "../http/index.ts";
+import { type Answer, contentLength, decodeDocument, encodedLimit, encodingOf } from "../http/index.ts";
 import type { Manifest } from "../types.ts";
 import { acceptedTypes, mediaTypeOf } from "./document.ts";
 import { refusal } from "./refusal.ts";
@@ -21,8 +21,12 @@ export async function fetchManifest(
   const what = describe(session, tagOrDigest);
   if (answer.status !== 200) throw await refusal(answer, what, session);
   const where = `${what} at ${session.endpoint.registry}`;
-  await checkHead(answer, where, maxBytes);
-  const bytes = await answer.body.bytes(maxBytes, where);
+  const encoding = encodingOf(answer.headers);
+  const limit = encodedLimit(encoding, maxBytes);
+  await checkLength(answer, where, limit);
+  const sent = await answer.body.bytes(limit, where);
+  const bytes = decodeDocument(sent, encoding, maxBytes, where);
+  if (bytes.byteLength > maxBytes) throw tooLarge(where, maxBytes);
   const digest = checkDigest(bytes, tagOrDigest, answer, where);
   return { bytes, mediaType: mediaTypeOf(bytes, answer.headers.get("content-type"), where), digest };
 }
@@ -53,17 +57,15 @@ const ask = (
   signal: AbortSignal | undefined,
 ) => session.send({ path: `manifests/${tagOrDigest}`, method, headers: { Accept: acceptedTypes }, signal });
 
-async function checkHead(answer: Answer, where: string, maxBytes: number): Promise<void> {
-  const encoding = answer.headers.get("content-encoding")?.toLowerCase() ?? "identity";
-  let error: SmolError | undefined;
-  if (encoding !== "identity") error = new SmolError("registry.bad_answer", `${where} is sent compressed`);
-  if ((contentLength(answer.headers) ?? 0) > maxBytes) {
-    error = new SmolError("registry.too_large", `${where} is larger than ${maxBytes} bytes`);
-  }
-  if (error === undefined) return;
+/** What promises to be too much is not even begun. */
+async function checkLength(answer: Answer, where: string, maxBytes: number): Promise<void> {
+  if ((contentLength(answer.headers) ?? 0) <= maxBytes) return;
   await answer.body.cancel();
-  throw error;
+  throw tooLarge(where, maxBytes);
 }
+
+const tooLarge = (where: string, maxBytes: number) =>
+  new SmolError("registry.too_large", `${where} is larger than ${maxBytes} bytes`);
 
 /** @returns the digest that was asked for, else the one the registry names, else sha256: all of them checked. */
 function checkDigest(bytes: Uint8Array, tagOrDigest: string, answer: Answer, where: string): string {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
 import type { RetryEvent } from "../index.ts";
 import {
@@ -10,12 +10,12 @@ import {
   honest,
   manifestText,
   repositoryAt,
-  servers,
   type TestOptions,
+  useRegistry,
+  withoutPings,
 } from "../testing.ts";
 
-const { start, stop } = servers();
-afterAll(stop);
+const { start } = useRegistry();
 
 const MAX = 1 << 20;
 
@@ -29,8 +29,8 @@ async function between(mirrorActs: readonly Lie[], origin: Lie = honest, options
     ...options,
     entries,
   });
-  const asked = (index: number) => (mirrors[index]?.requests ?? []).filter(({ path }) => path !== "/v2/");
-  const originAsked = () => server.requests.filter(({ path }) => path !== "/v2/");
+  const asked = (index: number) => withoutPings(mirrors[index]?.requests ?? []);
+  const originAsked = () => withoutPings(server.requests);
   return { mirrors, server, repository, events, asked, originAsked };
 }
 

@@ -1,9 +1,8 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import { blob, collect, content, failure, honest, repositoryAt, servers } from "../testing.ts";
+import { blob, collect, content, failure, honest, repositoryAt, useRegistry } from "../testing.ts";
 
-const { start, stop } = servers();
-afterAll(stop);
+const { start } = useRegistry();
 
 const login = { username: "me", password: "canary-password" };
 

@@ -20,13 +20,15 @@ export async function refusal(answer: Answer, what: string, session: Session): P
   }
   const login = `docker login ${registry}, or user name and password in config.toml (smolvm config registries edit)`;
   const unread = session.unreadCredentials;
+  // Registries that ask who we are may say "not found" to everybody who may not know that it is there.
+  const isHidden = session.wantsAuthorization && !(await session.hasCredentials());
   switch (answer.status) {
     case 404:
     case 410:
       return new SmolError("registry.not_found", `${registry} does not have ${what}${reason}`, {
         hint: what.startsWith("blob ")
           ? "a part of the image is missing there: it has to be pushed again"
-          : (unread ?? "check the name and the tag"),
+          : (unread ?? `check the name and the tag${isHidden ? `; if it is private, log in: ${login}` : ""}`),
       });
     case 401:
       if (await session.hasCredentials()) {

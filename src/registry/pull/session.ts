@@ -1,7 +1,8 @@
-import { Authorizer } from "../auth/index.ts";
+import { Authorizer, type Wanted } from "../auth/index.ts";
 import {
   type Answer,
   type Connections,
+  exchange,
   follow,
   loadTrust,
   notNow,
@@ -36,6 +37,8 @@ export class Session {
   readonly #signal: AbortSignal | undefined;
   #base: Promise<URL> | undefined;
   #trust: ReturnType<typeof loadTrust> | undefined;
+  /** The challenge of `/v2/`; null when it has none. */
+  #general: Promise<string | null> | undefined;
 
   constructor(endpoint: Endpoint, repository: string, options: RegistryOptions) {
     this.endpoint = endpoint;
@@ -78,10 +81,42 @@ export class Session {
       this.answered = true;
       const later = await notNow(answer, this.secrets);
       if (later !== undefined) throw later;
-      // The 401 of a storage that we were redirected to is not for us.
-      if (answer.status !== 401 || answer.url.origin !== base.origin || round === MAX_ROUNDS) return answer;
-      const wants = answer.headers.get("www-authenticate");
-      if (!(await this.#retryWith(base, wants, authorization, answer))) return answer;
+      // The refusal of a storage that we were redirected to is not for us.
+      if (answer.url.origin !== base.origin || round === MAX_ROUNDS) return answer;
+      const wants = await this.#challengeOf(answer, base, authorization);
+      if (wants === undefined || !(await this.#retryWith(base, wants, authorization, answer))) return answer;
+    }
+  }
+
+  /** Whether the registry wants everybody to say who they are, and may hide what it has from others. */
+  get wantsAuthorization(): boolean {
+    return this.#authorizer.wasAsked;
+  }
+
+  /**
+   * What the server wants to see before it gives what was asked for. Some do not say so where they refuse, and answer
+   * "not found", or "denied", to everybody without a token: then the challenge of `/v2/` counts, as in docker, which
+   * always begins there.
+   *
+   * @returns undefined when trying again makes no sense.
+   */
+  async #challengeOf(
+    answer: Answer,
+    base: URL,
+    authorization: string | undefined,
+  ): Promise<Wanted | undefined> {
+    const header = answer.headers.get("www-authenticate");
+    const own = answer.status === 401 ? { header: header ?? "", isForAll: false } : undefined;
+    if (authorization !== undefined || (own !== undefined && header !== null)) return own;
+    if (![401, 403, 404].includes(answer.status)) return undefined;
+    try {
+      this.#general ??= askGeneral(base, this.#connections, this.#signal);
+      const general = await this.#general;
+      return general === null ? own : { header: general, isForAll: true };
+    } catch (error) {
+      this.#general = undefined;
+      await answer.body.cancel();
+      throw error;
     }
   }
 
@@ -95,12 +130,7 @@ export class Session {
     return this.#authorizer.unread;
   }
 
-  async #retryWith(
-    base: URL,
-    wants: string | null,
-    sent: string | undefined,
-    answer: Answer,
-  ): Promise<boolean> {
+  async #retryWith(base: URL, wants: Wanted, sent: string | undefined, answer: Answer): Promise<boolean> {
     try {
       const again = await this.#authorizer.accept(base, wants, sent);
       if (again) await answer.body.discard();
@@ -125,4 +155,18 @@ export class Session {
     const trust = await this.#trust;
     return trust(url.origin === new URL(`https://${host}/`).origin);
   }
+}
+
+/** Asks what the registry as a whole wants (OCI distribution specification, "Determining Support"). */
+async function askGeneral(
+  base: URL,
+  connections: Connections,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const answer = await exchange(
+    { url: new URL("/v2/", base), method: "GET", headers: {}, signal },
+    connections,
+  );
+  await answer.body.discard();
+  return answer.status === 401 ? answer.headers.get("www-authenticate") : null;
 }

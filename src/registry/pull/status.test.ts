@@ -1,17 +1,12 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import type { RetryEvent } from "../index.ts";
-import { failure, honest, repositoryAt, servers, type TestOptions } from "../testing.ts";
+import { failure, honest, type TestOptions, useRegistry } from "../testing.ts";
 
-const { start, stop } = servers();
-afterAll(stop);
+const { serve } = useRegistry();
 
 async function ask(act: Lie, options: TestOptions = {}) {
-  const server = await start(act);
-  const events: RetryEvent[] = [];
-  const repository = repositoryAt(server.host, { onRetry: (event) => events.push(event), ...options });
-  const asked = () => server.requests.filter(({ path }) => path !== "/v2/").length;
-  return { asked, events, answer: () => repository.manifest("latest", 1 << 20) };
+  const { repository, events, asked } = await serve(act, options);
+  return { asked: () => asked().length, events, answer: () => repository.manifest("latest", 1 << 20) };
 }
 
 const says =

@@ -13,19 +13,56 @@ import { dirname, resolve } from "node:path";
 import { loadSettings } from "../../../src/config/index.ts";
 import { openImage } from "../../../src/image/index.ts";
 import { readErofs } from "../../image/erofs-reader.ts";
+import { type LayoutOptions, writeLayout } from "../../image/layout.ts";
 import type { Listing } from "../../image/listing.ts";
-import { checkWithFsck, type Scratch } from "../../image/tools.ts";
+import { checkWithFsck, Scratch } from "../../image/tools.ts";
 import type { PullHome } from "./pull-home.ts";
+import { type PushOptions, pushLayout } from "./push.ts";
+import type { Server } from "./server.ts";
 
-/** Stops what a test file started, in the opposite order. */
-export function useServers() {
-  const started: { stop: () => Promise<void> | void }[] = [];
+interface Stoppable {
+  stop: () => Promise<void> | void;
+}
+
+/** What a test file of registries works with; all of it ends with the file. */
+export interface RegistryFixture {
+  /** Has something stopped at the end, in the opposite order. */
+  readonly server: <T extends Stoppable>(server: T) => T;
+  /** Of the file's own. */
+  readonly scratch: Scratch;
+  /** Makes an image of layers, by default in gzip, and pushes it. @returns its reference */
+  readonly push: (
+    registry: Pick<Server, "host">,
+    layers: readonly Uint8Array[],
+    name: string,
+    options?: LayoutOptions & Pick<PushOptions, "credentials" | "authority">,
+  ) => Promise<string>;
+}
+
+/** Sets up a test file of registries. To be called once, at its top. */
+export function useRegistry(): RegistryFixture {
+  const started: Stoppable[] = [];
+  const scratch = new Scratch();
   afterAll(async () => {
     for (const server of started.reverse()) await server.stop();
+    scratch[Symbol.dispose]();
   });
-  return <T extends { stop: () => Promise<void> | void }>(server: T): T => {
-    started.push(server);
-    return server;
+  let count = 0;
+  return {
+    scratch,
+    server(server) {
+      started.push(server);
+      return server;
+    },
+    async push(registry, layers, name, { credentials, authority, ...layout } = {}) {
+      const directory = scratch.directory(`pushed-${++count}`);
+      writeLayout(directory, layers, { compression: "gzip", ...layout });
+      const options = {
+        ...(credentials === undefined ? {} : { credentials }),
+        ...(authority === undefined ? {} : { authority }),
+      };
+      return await pushLayout(registry, directory, name, options);
+    },
   };
 }
 
@@ -71,40 +108,6 @@ export function flatten(descriptor: string, path: string): void {
   }
   closeSync(out);
   if (position === 0) throw new Error(`${descriptor} describes no disk`);
-}
-
-/** Fields of the cache's documents that say when something happened. */
-const TIMES = /"(?:createdAt|lastUsedAt|usedAt|pulledAt|at|writtenInBoot)": ?(?:"[^"]*"|[\d.]+)/g;
-
-/** In a layer that is not yet safe from a power cut. */
-const bootId = readFileSync("/proc/sys/kernel/random/boot_id").subarray(0, 36);
-
-/** Every file of a cache of images with the digest of its contents, without times of day and marks of this boot. */
-export function storeContents(images: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const name of (readdirSync(images, { recursive: true }) as string[]).sort()) {
-    const path = `${images}/${name}`;
-    if (!statSync(path).isFile()) continue;
-    const bytes = readFileSync(path);
-    const mark = name.endsWith(".entries") ? bytes.indexOf(bootId) : -1;
-    if (mark >= 0) bytes.fill(0, mark, mark + bootId.length);
-    const contents = name.endsWith(".json") ? bytes.toString().replaceAll(TIMES, "") : bytes;
-    found.set(name, new Bun.CryptoHasher("sha256").update(contents).digest("hex"));
-  }
-  return found;
-}
-
-/** What is in a cache of images besides complete images, layers and references: it must be nothing. */
-export function strays(images: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(images, { recursive: true }) as string[];
-  } catch {
-    return []; // there is no cache yet
-  }
-  const expected =
-    /^(?:layers|refs|sources|store\.lock|[0-9a-f]{64}\.(?:json|erofs|vmdk)|layers\/[0-9a-f]{64,128}\.(?:data|entries)|refs\/[0-9a-f]+\.json)$/;
-  return names.filter((name) => !expected.test(name));
 }
 
 /** Secrets are neither on the terminal nor in any file of the cache. */

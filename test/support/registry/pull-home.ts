@@ -1,6 +1,15 @@
+import { expect } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Home } from "../home.ts";
 import type { Result, RunOptions } from "../process.ts";
+import { imagesIn, strays } from "./cache.ts";
+
+/** What a failed command says of itself with `--json`; the codes are those of docs/errors.md. */
+export interface PullError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+}
 
 /** Answers soon, also when something is wrong. */
 export const QUICK = 'stall_timeout = "1s"\nattempts = 3';
@@ -51,6 +60,27 @@ export class PullHome extends Home {
     const result = await this.pull(reference, options);
     if (result.exitCode === 0) return result;
     throw new Error(`images pull ${reference}: exit code ${result.exitCode}: ${result.stderr}`);
+  }
+
+  /**
+   * `images pull` that must fail as it should: with exit code 1, no stack trace, and nothing left behind.
+   *
+   * @returns its error, as `--json` prints it
+   */
+  async refused(
+    reference: string,
+    { options = [], ...rest }: RunOptions & { options?: readonly string[] } = {},
+  ): Promise<PullError> {
+    const { exitCode, stderr, output } = await this.pull(reference, {
+      seconds: 25,
+      ...rest,
+      options: ["--json", ...options],
+    });
+    expect({ exitCode, output, stderr }).toEqual({ exitCode: 1, output: "", stderr: expect.any(String) });
+    expect(stderr).not.toMatch(/\bat .*:\d+:\d+/);
+    expect(strays(this.images)).toEqual([]);
+    expect(imagesIn(this.images)).toEqual([]);
+    return (JSON.parse(stderr) as { error: PullError }).error;
   }
 
   [Symbol.dispose](): void {
