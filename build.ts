@@ -5,7 +5,7 @@ import { root } from "./build/host.ts";
 import { printSizes } from "./build/sizes.ts";
 import { baseImage } from "./recipes/base/base.ts";
 import { diskTemplate } from "./recipes/disks/disks.ts";
-import { kernel } from "./recipes/kernel/prebuilt.ts";
+import { kernel } from "./recipes/kernel/kernel.ts";
 import { libkrun } from "./recipes/libkrun/libkrun.ts";
 import { systemImage } from "./recipes/system/system.ts";
 import type { AssetName } from "./src/assets/types.ts";
@@ -31,7 +31,7 @@ async function main(scope: Scope): Promise<void> {
 
   // One after the other: compilers and package managers use the whole machine by themselves.
   const parts: Partial<Record<AssetName, string>> = {
-    kernel: await kernel(),
+    kernel: await kernel(scope),
     system: await systemImage(),
     overlay: await diskTemplate("overlay"),
     storage: await diskTemplate("storage"),

@@ -62,7 +62,7 @@ async function isInstalled(name: string): Promise<boolean> {
 let updated: Promise<string> | undefined;
 
 /** Fetches the package lists, once per build. */
-function update(): Promise<string> {
+export function updateLists(): Promise<string> {
   updated ??= run(asRoot(["apt-get", "update", "-qq", ...lockOptions]));
   return updated;
 }
@@ -73,7 +73,7 @@ export async function withLists<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch {
     say("fetching the package lists (apt-get update)");
-    await update();
+    await updateLists();
     return await work();
   }
 }
@@ -88,7 +88,7 @@ export async function withFreshLists<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof StaleLists)) throw error;
     say("fetching the package lists (apt-get update)");
-    await update();
+    await updateLists();
     return await work();
   }
 }

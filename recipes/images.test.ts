@@ -36,7 +36,7 @@ async function makePart(name: string, expression: string): Promise<string> {
 describe("made twice, the same bytes", () => {
   const recipes: Record<string, [expression: string, file: string]> = {
     system: [`(await import("${root}/recipes/system/system.ts")).systemImage()`, "system.erofs"],
-    kernel: [`(await import("${root}/recipes/kernel/prebuilt.ts")).kernel()`, "kernel"],
+    kernel: [`(await import("${root}/recipes/kernel/prebuilt.ts")).prebuiltKernel()`, "kernel"],
     overlay: [`(await import("${root}/recipes/disks/disks.ts")).diskTemplate("overlay")`, "overlay.ext4"],
   };
   for (const [name, [expression, file]] of Object.entries(recipes)) {

@@ -3,7 +3,7 @@ import { readDynamic } from "../../build/elf.ts";
 import { writeErofs } from "../../build/erofs.ts";
 import { EPOCH_SECONDS, multiarch, run } from "../../build/host.ts";
 import { type TarEntry, writeTar } from "../../build/tar.ts";
-import { kernel } from "../../recipes/kernel/prebuilt.ts";
+import { kernel } from "../../recipes/kernel/kernel.ts";
 
 /**
  * The floor for the qemu engine: QEMU with the kernel of smolvm's guests, whose init starts a Bun program that prints
@@ -34,7 +34,7 @@ export async function bareQemu(
     ],
     ...["-global", "virtio-mmio.force-legacy=false"],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ...["-kernel", `${await kernel()}/kernel`],
+    ...["-kernel", `${await kernel("full")}/kernel`],
     ...["-append", "reboot=t panic=-1 root=/dev/vda rootfstype=erofs ro init=/init console=hvc0 quiet"],
     ...[
       "-drive",

