@@ -13,7 +13,7 @@ export const engine: EngineName = process.env.SMOLVM_TEST_ENGINE === "krun" ? "k
 export const inLab = engine === "krun";
 
 /** Where tests keep what takes long to make, from run to run: smolvm's cache and our images. */
-export const buildDirectory = process.env.SMOLVM_TEST_BUILD ?? `${root}/build/test`;
+export const buildDirectory = process.env.SMOLVM_TEST_BUILD ?? `${root}/.cache/test`;
 
 /** The lab emulates a processor that emulates a processor: everything takes several times as long. */
 export const slowness = inLab ? 5 : 1;

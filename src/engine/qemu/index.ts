@@ -11,6 +11,7 @@ export const qemuEngine: Engine = {
   name: "qemu",
   runtime: "disk",
   agentTransport: "virtio-serial",
+  room: qemuMachine()?.limits.devices ?? 0,
   launch(spec, options = {}) {
     const command = qemuCommand(spec);
     return launchVm({ engine: "qemu", command }, options);
