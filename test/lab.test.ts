@@ -10,7 +10,18 @@ import { program } from "./support/program.ts";
  * registered by `onBoth`, inside a machine whose emulated processor has hardware virtualization. One boot for all.
  */
 
-const FILES = ["exit", "streams", "terminal", "isolation", "inspect", "images", "concurrency", "leftovers"];
+const FILES = [
+  "exit",
+  "streams",
+  "terminal",
+  "isolation",
+  "inspect",
+  "images",
+  "concurrency",
+  "leftovers",
+  "engine/devices",
+  "engine/memory",
+];
 
 /** As many tests as these files have for krun, at the least. */
 const LEAST = 20;
@@ -22,7 +33,13 @@ async function runInside(): Promise<LabResult & { report: string; log: string }>
   return await withScratch(async (stage) => {
     linkOrCopy(program, `${stage}/smolvm`);
     linkOrCopy(process.execPath, `${stage}/bun`);
-    for (const name of ["test/support", "src", ...FILES.map((file) => `test/${file}.test.ts`)]) {
+    for (const name of [
+      "test/support",
+      "src",
+      "ffi",
+      "dist/assets",
+      ...FILES.map((file) => `test/${file}.test.ts`),
+    ]) {
       cpSync(`${import.meta.dir}/../${name}`, `${stage}/${name}`, { recursive: true });
     }
     const { archive } = await testImages();

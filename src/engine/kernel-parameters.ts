@@ -27,3 +27,6 @@ export const COMMON_PARAMETERS: readonly string[] = [
 
 /** x86: the time stamp counter is the clock and is not checked against slower ones; no test of the old timer. */
 export const X86_CLOCK_PARAMETERS: readonly string[] = ["tsc=reliable", "no_timer_check"];
+
+/** COMMAND_LINE_SIZE of x86 and arm64 without the zero at its end; a kernel drops what is behind, without a word. */
+export const KERNEL_COMMAND_LINE_BYTES = 2047;

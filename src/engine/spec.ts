@@ -9,9 +9,9 @@ const MIN_MEMORY_MIB = 64;
 const MAX_MEMORY_MIB = 1024 * 1024;
 
 export interface SpecLimits {
-  /** Bytes of the kernel's command line. */
+  /** Bytes of the kernel's command line; what the engine appends by itself is already taken off. */
   readonly commandLineBytes: number;
-  /** Disks and shares together: the engine's own devices are already taken off. */
+  /** Disks and shares together; the engine's own devices, and a network card, are already taken off. */
   readonly devices: number;
 }
 

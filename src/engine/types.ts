@@ -13,7 +13,7 @@ export interface VmSpec {
   readonly kernel: string;
   /** Kernel parameters of the caller's, one each; console, reboot and timing parameters are the engine's. */
   readonly commandLine: readonly string[];
-  /** Disk images: /dev/vda, /dev/vdb, … in this order. */
+  /** Disk images: /dev/vda, /dev/vdb, … in this order. At most `Engine.room` disks and shares together. */
   readonly disks: readonly VmDisk[];
   /** Directories given by virtio-fs (krun); read-only is enforced on the host's side. */
   readonly shares: readonly VmShare[];
@@ -74,6 +74,8 @@ export interface LaunchOptions {
 
 export interface Engine {
   readonly name: EngineName;
+  /** How many disks and shares a VM can have, together; a network card has its place beside them. */
+  readonly room: number;
   /** What the agent's channel is in the guest; as virtio-serial, the port's name is `smolvm.agent`. */
   readonly agentTransport: "vsock" | "virtio-serial";
   /**

@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import { COMMON_PARAMETERS, X86_CLOCK_PARAMETERS } from "../kernel-parameters.ts";
+import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES, X86_CLOCK_PARAMETERS } from "../kernel-parameters.ts";
 import { launchVm } from "../launch.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine } from "../types.ts";
@@ -14,15 +14,26 @@ const parameters: readonly string[] = [
 ];
 
 /**
- * x86 has interrupts 5 to 15 for virtio devices; balloon, random numbers, console, vsock and later the network
- * take five of them.
+ * On x86 libkrun, as recipes/libkrun changes it, gives its devices the interrupts 5 to 23, one each. Taken are those of
+ * balloon, random numbers, console and vsock, and one is kept for a network card (docs/design.md, Room for devices).
  */
-const limits = { commandLineBytes: 2047, devices: process.arch === "x64" ? 6 : 24 };
+const X86_DEVICES = 19 - 5;
+/** arm64 has 128 interrupts; this is as much as x86 on qemu has, so that what fits on one host fits on others. */
+const ARM64_DEVICES = 21;
+
+/** libkrun tells an x86 kernel of each device by a parameter of its own: ` virtio_mmio.device=4K@0xd0000000:23`. */
+const DEVICE_PARAMETER_BYTES = 37;
+
+const limits =
+  process.arch === "x64"
+    ? { commandLineBytes: KERNEL_COMMAND_LINE_BYTES - 19 * DEVICE_PARAMETER_BYTES, devices: X86_DEVICES }
+    : { commandLineBytes: KERNEL_COMMAND_LINE_BYTES, devices: ARM64_DEVICES };
 
 /** Hardware virtualization by libkrun: KVM on Linux, Hypervisor.framework on macOS. */
 export const krunEngine: Engine = {
   name: "krun",
   agentTransport: "vsock",
+  room: limits.devices,
   launch(spec, options = {}) {
     if (options.libkrun === undefined) {
       throw new SmolError("engine.no_libkrun", "this build of smolvm has no libkrun", {

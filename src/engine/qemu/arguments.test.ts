@@ -78,8 +78,8 @@ test("the whole command on x86", () => {
 });
 
 test("what the machines allow", () => {
-  expect(x86?.limits).toEqual({ commandLineBytes: 2047, devices: 6 });
-  expect(arm?.limits).toEqual({ commandLineBytes: 2047, devices: 30 });
+  expect(x86?.limits).toEqual({ commandLineBytes: 1743, devices: 5 });
+  expect(arm?.limits).toEqual({ commandLineBytes: 2047, devices: 29 });
   expect(qemuMachine("s390x")).toBeUndefined();
 });
 

@@ -1,4 +1,4 @@
-import { COMMON_PARAMETERS } from "../kernel-parameters.ts";
+import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES } from "../kernel-parameters.ts";
 import type { VmSpec } from "../types.ts";
 
 /** How QEMU emulates one architecture. */
@@ -18,7 +18,8 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
     // Nested virtualization and five-level page tables cost time at boot and at each page walk, and nobody needs them.
     cpu: "max,-svm,-la57",
     transports: 8,
-    commandLineBytes: 2047,
+    // QEMU appends ` virtio_mmio.device=512@0xfeb00e00:12` for each device.
+    commandLineBytes: KERNEL_COMMAND_LINE_BYTES - 8 * 38,
     parameters: [
       "reboot=t",
       // One CPU until init starts the others, beside everything else. It is faster, and QEMU before 8.1 has a race in
@@ -34,13 +35,13 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
     type: "virt,gic-version=3",
     cpu: "max,pauth-impdef=on",
     transports: 32,
-    commandLineBytes: 2047,
+    commandLineBytes: KERNEL_COMMAND_LINE_BYTES,
     parameters: ["maxcpus=1"],
   },
 };
 
-/** Transports that the engine's own devices take: virtio-serial and the balloon. */
-const OWN_DEVICES = 2;
+/** Transports that are not for disks and shares: of virtio-serial and the balloon, and one that is kept for a network card. */
+const OWN_DEVICES = 3;
 
 /** What this architecture's machine allows; undefined where there is none. */
 export function qemuMachine(arch: NodeJS.Architecture = process.arch) {

@@ -10,6 +10,7 @@ import { emulatedClockParameters } from "./clock.ts";
 export const qemuEngine: Engine = {
   name: "qemu",
   agentTransport: "virtio-serial",
+  room: qemuMachine()?.limits.devices ?? 0,
   launch(spec, options = {}) {
     const command = qemuCommand(spec);
     return launchVm({ engine: "qemu", command }, options);
