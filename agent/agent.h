@@ -335,6 +335,11 @@ int run_steps(uint8_t *payload, size_t length, const struct root *root, struct b
 /* Copies content, owner, mode, times and attributes of one directory into another that is empty. */
 int fill_directory(int from, int to);
 
+/* ---- watch.c ---- */
+
+/* Tells now what the kernel has killed for lack of memory: why a process ended must not come after its end. */
+void tell_lack_of_memory(void);
+
 /* ---- the verbs ---- */
 
 void open_exec(struct stream *stream, uint8_t *payload, size_t length);

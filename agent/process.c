@@ -225,6 +225,7 @@ static void finish_process(struct process *process)
     struct builder *result = allocate(sizeof *result);
     struct stream *stream = process->stream;
     if (process->started) {
+        tell_lack_of_memory();
         put_result(process, result);
         free_process(process);
         finish(stream, result);

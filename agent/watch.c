@@ -32,7 +32,10 @@ struct watch {
     struct worker *worker;  /* measures the filesystems */
     struct builder *figures; /* meanwhile, the rest of the event */
     bool ended;
+    struct watch *next;
 };
+
+static struct watch *watches;
 
 /* Reads a small file from its start. */
 static const char *read_text(int fd)
@@ -68,12 +71,10 @@ static void send_event(const struct watch *watch, const struct builder *event)
     send_frame(EVENT, 0, watch->stream->id, event->bytes, event->length);
 }
 
-static void memory_changed(struct source *source, short revents)
+static void look_at_memory(struct watch *watch)
 {
-    struct watch *watch = (struct watch *)((char *)source - offsetof(struct watch, memory));
-    (void)revents;
     /* Reading it is what makes the kernel ready to tell of the next change. */
-    uint64_t kills = number_in(read_text(source->fd), "oom_kill ");
+    uint64_t kills = number_in(read_text(watch->memory.fd), "oom_kill ");
     if (kills <= watch->kills) return;
     watch->kills = kills;
     struct builder *event = allocate(sizeof *event);
@@ -81,6 +82,18 @@ static void memory_changed(struct source *source, short revents)
     put_int(event, 2, kills);
     send_event(watch, event);
     free(event);
+}
+
+static void memory_changed(struct source *source, short revents)
+{
+    (void)revents;
+    look_at_memory((struct watch *)((char *)source - offsetof(struct watch, memory)));
+}
+
+void tell_lack_of_memory(void)
+{
+    for (struct watch *watch = watches; watch != NULL; watch = watch->next)
+        if (watch->memory.fd >= 0) look_at_memory(watch);
 }
 
 /* In a worker: the paths are the root's, where a filesystem may well be a program of the workload, which never answers. */
@@ -154,6 +167,11 @@ static void time_came(struct source *source, short revents)
 
 static void end_watch(struct watch *watch)
 {
+    for (struct watch **link = &watches; *link != NULL; link = &(*link)->next) {
+        if (*link != watch) continue;
+        *link = watch->next;
+        break;
+    }
     struct source *all[] = {&watch->memory, &watch->timer};
     for (int i = 0; i < 2; i++) {
         if (all[i]->fd < 0) continue;
@@ -228,6 +246,8 @@ void open_watch(struct stream *stream, uint8_t *payload, size_t length)
         finish_failed(stream, "agent.bad_request");
         return;
     }
+    watch->next = watches;
+    watches = watch;
     set_work(stream, &watch_work, watch);
     watch_memory(watch);
     send_frame(ACCEPT, 0, stream->id, NULL, 0);
