@@ -47,6 +47,19 @@ describe("the environment", () => {
     });
   });
 
+  onQemu("and the command's words pass byte for byte, also where they are not UTF-8", async () => {
+    const raw = "$(printf 'a\\377\\303')";
+    const show = 'for word; do printf %s "$word" | od -An -tx1; done; printf %s "$GIVEN$KEPT" | od -An -tx1';
+    const result = await home.shell(
+      `export KEPT="${raw}"; $RUN -e GIVEN="${raw}" -e KEPT -- sh -c '${show}' sh "${raw}" é`,
+    );
+    expect(result).toMatchObject({
+      output: " 61 ff c3\n c3 a9\n 61 ff c3 61 ff c3\n",
+      stderr: "",
+      exitCode: 0,
+    });
+  });
+
   onQemu("with Bun's own variables changes nothing for the machine's processes", async () => {
     const seen = `${home.path}/seen`;
     const { child } = await home.startScript("sleep 1000", {
