@@ -20,9 +20,9 @@ docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD
 
 Without -i the command's stdin is empty. -i and -t together make a terminal session.
 
-Exit codes: the command's own; 128+N when signal N ended it; 124 after --timeout; 125 when smolvm
-failed before the command ran; 126 when it cannot be executed; 127 when it does not exist; 2 for
-wrong options.`,
+Exit codes: the command's own; 128+N when signal N ended it; 0 when it powered the machine off or
+restarted it; 124 after --timeout; 125 when smolvm failed before the command ran; 126 when it cannot
+be executed; 127 when it does not exist; 2 for wrong options.`,
   examples: [
     { command: 'smolvm machine run -- echo "hello from a microVM"' },
     { command: "smolvm machine run -it", comment: "a shell" },
