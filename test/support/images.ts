@@ -3,11 +3,13 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { type Member, tarOf } from "../../src/image/testing.ts";
 import { buildDirectory } from "./program.ts";
 
 /**
@@ -66,6 +68,63 @@ function makeRootfs(root: string, busybox: string): void {
   copyFileSync(busybox, `${root}/bin/busybox`);
   chmodSync(`${root}/bin/busybox`, 0o755);
   for (const name of applets(busybox)) symlinkSync("busybox", `${root}/bin/${name}`);
+}
+
+/** Members of a layer, in a few words. */
+export const file = (path: string, data = "", more: Partial<Member> = {}): Member => ({
+  path,
+  data,
+  mode: 0o755,
+  ...more,
+});
+export const directory = (path: string, more: Partial<Member> = {}): Member => ({
+  path,
+  type: "5",
+  mode: 0o755,
+  ...more,
+});
+export const link = (path: string, target: string): Member => ({ path, type: "2", target });
+
+/**
+ * A `docker save` archive of an image that has busybox, /tmp and a layer of these members, with PATH=/bin.
+ *
+ * @param config of the image: Cmd, Entrypoint, User, Volumes …
+ */
+export async function imageWith(
+  config: Readonly<Record<string, unknown>>,
+  ...members: readonly Member[]
+): Promise<string> {
+  const layers = [await busyboxLayer(), tarOf(...members)];
+  const hash = (data: Uint8Array | string) => new Bun.CryptoHasher("sha256").update(data).digest("hex");
+  const described = JSON.stringify({
+    architecture: process.arch === "arm64" ? "arm64" : "amd64",
+    os: "linux",
+    config: { Env: ["PATH=/bin"], ...config },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${hash(layer)}`) },
+  });
+  const manifest = [{ Config: "config.json", RepoTags: ["made:1"], Layers: ["0.tar", "1.tar"] }];
+  const path = `${buildDirectory}/images-made/${hash(described).slice(0, 32)}.tar`;
+  if (existsSync(path)) return path;
+  mkdirSync(`${buildDirectory}/images-made`, { recursive: true });
+  const archive = tarOf(
+    { path: "config.json", data: described },
+    ...layers.map((data, i) => ({ path: `${i}.tar`, data })),
+    { path: "manifest.json", data: JSON.stringify(manifest) },
+  );
+  writeFileSync(`${path}-${process.pid}`, archive);
+  renameSync(`${path}-${process.pid}`, path);
+  return path;
+}
+
+async function busyboxLayer(): Promise<Buffer> {
+  const busybox = await staticBusybox();
+  const links = applets(busybox).map((name) => link(`bin/${name}`, "busybox"));
+  return tarOf(
+    directory("bin"),
+    directory("tmp", { mode: 0o1777 }),
+    { path: "bin/busybox", data: readFileSync(busybox), mode: 0o755 },
+    ...links,
+  );
 }
 
 function applets(busybox: string): string[] {
