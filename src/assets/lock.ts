@@ -1,26 +1,28 @@
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { flock } from "../../ffi/libc.ts";
+import { untilLocked } from "../host/index.ts";
 
 /** Directories below `<cache>/runtime/` are locked by this file inside them. */
 const LOCK = "lock";
 
-/** How long to wait between two tries; waiting happens only while another process unpacks the same file. */
-const RETRY_MILLISECONDS = 15;
-
 /** Runs `work` while this process alone may change the directory, which is made when it does not exist. */
 export async function whileLocked<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const fd = openLock(`${directory}/${LOCK}`);
-    if (fd === undefined) continue; // pruned between the two calls
-    try {
-      while (!flock(fd, "exclusive", false)) await Bun.sleep(RETRY_MILLISECONDS);
-      // The lock is worth nothing when a prune removed the file while we waited for it.
-      if (fstatSync(fd).nlink > 0) return await work();
-    } finally {
-      closeSync(fd);
-    }
+  const fd = await untilLocked(() => lockForMaking(directory));
+  try {
+    return await work();
+  } finally {
+    closeSync(fd);
   }
+}
+
+function lockForMaking(directory: string): number | undefined {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const fd = openLock(`${directory}/${LOCK}`);
+  if (fd === undefined) return undefined; // pruned between the two calls
+  // The lock is worth nothing when a prune removed the file.
+  if (flock(fd, "exclusive", false) && fstatSync(fd).nlink > 0) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 /** Runs `work` if no other process makes anything in the directory; false when one does. */

@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, type StatsBase, statSync, utimesSync, writeFileSync } from "node:fs";
+import { bootId } from "../host/index.ts";
 
 /**
  * A stamp remembers, beside an unpacked file, which file was last found to be right: its inode, size, change times,
@@ -13,15 +14,6 @@ export interface Stamp {
 }
 
 const DAY_MILLISECONDS = 24 * 3600 * 1000;
-
-let boot: string | undefined;
-
-/** Identifies this boot of the host; without /proc (macOS) the time of boot is not known and every boot is one. */
-function bootId(): string {
-  boot ??=
-    process.platform === "linux" ? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() : "-";
-  return boot;
-}
 
 /** Everything that a change of the file, or a new boot, makes different. */
 export function identityOf(stat: StatsBase<bigint> & { mtimeNs: bigint; ctimeNs: bigint }): string {

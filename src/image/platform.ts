@@ -14,11 +14,31 @@ interface Declared {
   readonly variant?: string | null | undefined;
 }
 
+/** Other names of the same, as containerd knows them (containerd/platforms, database.go). */
+const synonyms: Readonly<Record<string, { readonly architecture: string; readonly variant?: string }>> = {
+  i386: { architecture: "386" },
+  x86_64: { architecture: "amd64" },
+  "x86-64": { architecture: "amd64" },
+  aarch64: { architecture: "arm64" },
+  armhf: { architecture: "arm", variant: "v7" },
+  armel: { architecture: "arm", variant: "v6" },
+};
+
+/** A platform in the words of the specification, whatever words the image uses: `Linux`, `x86_64`, variant `8`. */
+export function normalizePlatform(declared: Declared): Declared {
+  const name = declared.architecture?.toLowerCase();
+  const known = name !== undefined && Object.hasOwn(synonyms, name) ? synonyms[name] : undefined;
+  const architecture = known?.architecture ?? name;
+  const variant = known?.variant ?? declared.variant?.toLowerCase().replace(/^(?=\d)/, "v");
+  return { os: declared.os?.toLowerCase(), architecture, variant: variant === "" ? undefined : variant };
+}
+
 /**
  * How well an image for one platform runs on another: 0 not at all, more is better.
  * Without a wish, the plain variant is preferred, because every machine of the architecture runs it.
  */
-export function platformScore(declared: Declared, wanted: Platform): number {
+export function platformScore(image: Declared, wanted: Platform): number {
+  const declared = normalizePlatform(image);
   if (declared.os !== wanted.os || declared.architecture !== wanted.architecture) return 0;
   const variant = declared.variant ?? "";
   if (variant === (wanted.variant ?? baseline(wanted.architecture))) return 4;

@@ -232,6 +232,12 @@ describe("OCI layouts", () => {
   });
 });
 
+test("the platform in other words than the specification's", async () => {
+  const architecture = hostArchitecture === "arm64" ? "aarch64" : "x86_64";
+  const editConfig = (config: object) => void Object.assign(config, { os: "Linux", architecture });
+  expect(await withLayout({ editConfig })).toBe(good);
+});
+
 test("one of several images of an OCI layout by its name", async () => {
   using scratch = new Scratch();
   const directory = scratch.directory("layout");

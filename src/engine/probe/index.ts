@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { bootId } from "../../host/index.ts";
 import { findQemu } from "../qemu/binary.ts";
 import type { EngineName, Verdict } from "../types.ts";
 import { cachedVerdict, keepVerdict } from "./cache.ts";
@@ -38,7 +39,7 @@ export async function tryEngine(engine: EngineName, options: ProbeOptions): Prom
   return tryQemu(options.env);
 }
 
-/** Everything that an engine's verdict depends on. */
+/** Everything that an engine's verdict depends on; where boots are not told apart, virtualization does not come and go. */
 function verdictKey(engine: EngineName, { env, hasLibkrun }: ProbeOptions): string {
   const parts = [bootId(), fileStamp(process.execPath)];
   if (engine === "qemu") {
@@ -48,14 +49,6 @@ function verdictKey(engine: EngineName, { env, hasLibkrun }: ProbeOptions): stri
     parts.push(String(hasLibkrun), fileStamp("/dev/kvm"), processGroups());
   }
   return parts.join(" ");
-}
-
-function bootId(): string {
-  try {
-    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    return process.platform; // macOS: hardware virtualization does not come and go between starts.
-  }
 }
 
 /** Who may open /dev/kvm depends on its mode and owner, whose changes show in ctime, and on us. */

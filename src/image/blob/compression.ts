@@ -19,8 +19,9 @@ export function detectCompression(start: Uint8Array): Compression {
 
 /** Formats of which there is no decoder here: their first bytes in hex, and the program that decompresses them. */
 const others: readonly (readonly [magic: RegExp, program: string])[] = [
-  [/^fd377a585a00/, "xz"],
-  // Behind "BZh", which alone could begin the name of a tar's first file, a block or the end of an empty stream.
+  // More than the magic bytes, which could be the name of a tar's first file: flags and a part of their checksum.
+  [/^fd377a585a00000[0-9a-f](?!0000)/, "xz"],
+  // Likewise: the beginning of a block, or the end of an empty stream.
   [/^425a683[1-9](?:314159265359|177245385090)/, "bzip2"],
   [/^4c5a495001/, "lzip"],
   [/^04224d18/, "lz4"],

@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { SmolError } from "../../errors.ts";
+import { bootId } from "../../host/index.ts";
 import { checkTotals, DamagedEntries, readEntries } from "../layer/index.ts";
 import { attempt } from "../make.ts";
 import { DamagedLayer, type MergeLayer, mergeLayers } from "../merge/index.ts";
 import { NewFile } from "../newfile.ts";
 import { writeSmallFile } from "../small-file.ts";
 import type { ImageConfig, Platform } from "../types.ts";
-import { currentBoot } from "./boot.ts";
 import { checksumOf, FORMAT_VERSION, imagePaths, type StoredImage } from "./describe.ts";
 import { removeIfThere } from "./drop.ts";
 import { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
@@ -54,7 +54,7 @@ export function assembleImage(directory: string, parts: ImageParts): StoredImage
       metadataBytes: BLOCK + merged.restBytes,
       sizeBytes: merged.diskBytes,
       checksum: checksumOf(firstBlock(file.fd)),
-      writtenInBoot: currentBoot(),
+      writtenInBoot: bootId(),
     };
     attempt(() => keep(directory, file, stored));
     return stored;

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { bootId } from "../../host/index.ts";
 import { namesIn } from "../names-in.ts";
 import type { ImageConfig, Platform } from "../types.ts";
-import { currentBoot } from "./boot.ts";
 import { findLayer, isUnusable } from "./layer-files.ts";
 import { describeDisk } from "./vmdk.ts";
 
@@ -84,7 +84,7 @@ export function describeImages(directory: string): StoredImage[] {
 export function findImage(directory: string, id: string): StoredImage | undefined {
   const stored = describeImage(directory, id);
   if (stored === undefined) return undefined;
-  if (stored.writtenInBoot !== "" && stored.writtenInBoot !== currentBoot()) return undefined;
+  if (stored.writtenInBoot !== "" && stored.writtenInBoot !== bootId()) return undefined;
   const paths = imagePaths(directory, id);
   try {
     if (readFileSync(paths.disk, "latin1") !== describeDisk(stored)) return undefined;

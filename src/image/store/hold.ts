@@ -8,6 +8,7 @@
 import { closeSync, constants, futimesSync, openSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import { errnoOf } from "../../errors.ts";
+import { tryForAMoment } from "../../host/index.ts";
 import { isSameFile } from "../newfile.ts";
 import { imagePaths } from "./describe.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
@@ -16,7 +17,6 @@ const storeLock = (directory: string) => `${directory}/store.lock`;
 
 /** Others hold an image exclusively only while they look, or unlink a few files. */
 const LOOKS = 200;
-const PAUSE_MS = 5;
 
 /**
  * Says that an image is used, which nothing removes from then on, and when.
@@ -27,17 +27,17 @@ export function leaseImage(directory: string, id: string, touch = true): HeldLoc
   const path = imagePaths(directory, id).disk;
   const fd = openExisting(path);
   if (fd === undefined) return undefined;
-  for (let look = 0; look < LOOKS; look++) {
-    if (!isSameFile(fd, path)) break;
-    if (flock(fd, "shared", false)) {
-      if (!isSameFile(fd, path)) break;
-      if (touch) touchNow(fd);
-      return { release: once(() => closeSync(fd)) };
-    }
-    Bun.sleepSync(PAUSE_MS);
+  const look = () => {
+    if (!isSameFile(fd, path)) return "removed";
+    if (!flock(fd, "shared", false)) return undefined;
+    return isSameFile(fd, path) ? "held" : "removed";
+  };
+  if (tryForAMoment(look, LOOKS) !== "held") {
+    closeSync(fd);
+    return undefined;
   }
-  closeSync(fd);
-  return undefined;
+  if (touch) touchNow(fd);
+  return { release: once(() => closeSync(fd)) };
 }
 
 /** Whether anybody uses an image right now. */
@@ -58,13 +58,8 @@ const CLAIMS = 20;
  */
 export function claimImage(directory: string, id: string): HeldLock | undefined {
   const path = imagePaths(directory, id).disk;
-  for (let look = 0; look < CLAIMS; look++) {
-    const claim = tryToClaim(path);
-    if (claim === "denied") return undefined;
-    if (claim !== undefined) return claim;
-    Bun.sleepSync(PAUSE_MS);
-  }
-  return undefined;
+  const claim = tryForAMoment(() => tryToClaim(path), CLAIMS);
+  return claim === "denied" ? undefined : claim;
 }
 
 /** @returns undefined when somebody holds the image; `denied` when that cannot be told. */

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
+import { bootId } from "../../host/index.ts";
 import { decodeHeader, HEADER_BYTES, type LayerHeader } from "../layer/header.ts";
-import { currentBoot } from "./boot.ts";
 
 /** A layer that is in the cache. */
 export interface StoredLayer {
@@ -40,7 +40,7 @@ export function findLayer(directory: string, diffId: string): StoredLayer | unde
     if (header === undefined || header.diffId !== diffId) return undefined;
     const { entries, bytes, dataBytes, writtenInBoot } = header;
     const durable = writtenInBoot === "";
-    if (!durable && writtenInBoot !== currentBoot()) return undefined;
+    if (!durable && writtenInBoot !== bootId()) return undefined;
     const data = statSync(paths.data);
     if (!data.isFile() || data.size !== dataBytes) return undefined;
     return { diffId, bytes: dataBytes, entries, fileBytes: bytes, durable };

@@ -1,9 +1,9 @@
 import { ftruncateSync, mkdirSync } from "node:fs";
+import { bootId } from "../../host/index.ts";
 import type { BlobExpectations, DecodeOptions } from "../blob/index.ts";
 import { encodeHeader, LayerRecorder, type Recorded, readLayer, type Totals } from "../layer/index.ts";
 import { attempt } from "../make.ts";
 import { NewFile } from "../newfile.ts";
-import { currentBoot } from "./boot.ts";
 import { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
 
 export interface UnpackOptions extends DecodeOptions {
@@ -72,11 +72,11 @@ function keep(
   if (there !== undefined) return there;
   // The end may be a hole.
   ftruncateSync(data.fd, recorded.dataBytes);
-  entries.writeAt(encodeHeader({ ...recorded, diffId, writtenInBoot: currentBoot() }), 0);
+  entries.writeAt(encodeHeader({ ...recorded, diffId, writtenInBoot: bootId() }), 0);
   const paths = layerPaths(directory, diffId);
   // In this order: data without entries is not looked at.
   data.commit(paths.data);
   entries.commit(paths.entries);
   const { entries: count, bytes: fileBytes, dataBytes: bytes } = recorded;
-  return { diffId, bytes, entries: count, fileBytes, durable: currentBoot() === "" };
+  return { diffId, bytes, entries: count, fileBytes, durable: bootId() === "" };
 }

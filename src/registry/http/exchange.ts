@@ -82,24 +82,9 @@ function send(
     ...(body === undefined ? {} : { body }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   };
-  // `false` is not in the types, and the only value that keeps fetch from using HTTP_PROXY (measured, Bun 1.4.5).
-  if (options.proxy === undefined) return fetch(url, { ...init, proxy: false as unknown as string });
-  return withoutNoProxy(() => fetch(url, { ...init, proxy: options.proxy }));
-}
-
-/**
- * Whether to use a proxy is decided already; fetch would look at NO_PROXY again and go around the proxy of
- * `--proxy`. It reads the variables before it returns, so nobody else sees that they are gone.
- */
-function withoutNoProxy<T>(start: () => T): T {
-  const names = ["NO_PROXY", "no_proxy"];
-  const saved = names.map((name) => [name, process.env[name]] as const);
-  for (const name of names) delete process.env[name];
-  try {
-    return start();
-  } finally {
-    for (const [name, value] of saved) if (value !== undefined) process.env[name] = value;
-  }
+  // Whether to use a proxy is decided already; fetch would look at HTTP_PROXY and NO_PROXY again.
+  if (options.proxy === undefined) return fetch(url, { ...init, proxy: false });
+  return fetch(url, { ...init, proxy: { url: options.proxy, respectNoProxy: false } });
 }
 
 /** Waits for the head of the answer: as long as `stallMs`, or `connectMs` when not even a connection is possible. */
