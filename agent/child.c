@@ -57,7 +57,7 @@ static int set_limits(struct request *request)
     for (size_t i = 0; i < request->limit_count; i++) {
         const struct limit *limit = &request->limits[i];
         struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
-        if (setrlimit((__rlimit_resource_t)limit->resource, &value) < 0) return fail("set resource limit");
+        if (setrlimit(limit->resource, &value) < 0) return fail("set resource limit");
     }
     return 0;
 }

@@ -24,7 +24,7 @@
 #define FOLLOW_TARGET 0x10 /* MOVE_MOUNT_T_SYMLINKS */
 #define RECURSIVE 0x8000   /* AT_RECURSIVE */
 #ifndef EXT4_IOC_RESIZE_FS
-#define EXT4_IOC_RESIZE_FS _IOW('f', 16, __u64)
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 #endif
 
 /* The field of a request that holds a step. */

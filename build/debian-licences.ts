@@ -1,18 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { DebianPackage, Distribution } from "./apt.ts";
-import type { AssetName, Component, LicenceText } from "./components.ts";
-
-/** How a Debian package appears in the manifest; its licences are in its own copyright file. */
-export function debianComponent(entry: DebianPackage, from: Distribution, part: AssetName): Component {
-  return {
-    name: entry.name,
-    version: entry.version,
-    source: `${from.origin} ${from.codename}`,
-    licence: `see /usr/share/doc/${entry.name}/copyright`,
-    sha256: entry.sha256,
-    part,
-  };
-}
+import type { DebianPackage } from "./apt.ts";
+import type { LicenceText } from "./components.ts";
 
 /** The copyright files of unpacked packages, and the full texts that they refer to. */
 export function debianLicences(tree: string, packages: readonly DebianPackage[]): LicenceText[] {

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { type TarEntry, writeTar } from "./tar.ts";
 
+const root = { uid: 0, gid: 0 };
+
 async function archive(entries: TarEntry[]): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   for await (const piece of writeTar(entries, 1735689600)) pieces.push(piece);
@@ -9,11 +11,11 @@ async function archive(entries: TarEntry[]): Promise<Buffer> {
 
 test("GNU tar reads what is written", async () => {
   const bytes = await archive([
-    { path: "tmp", mode: 0o1777, content: { directory: true } },
-    { path: "bin/empty", mode: 0o644, content: { file: new Uint8Array() } },
-    { path: "bin/block", mode: 0o4755, content: { file: new Uint8Array(512) } },
-    { path: "bin/odd", mode: 0o600, content: { file: new Uint8Array(513) } },
-    { path: "bin/sh", mode: 0o777, content: { symlink: "busybox" } },
+    { path: "tmp", ...root, mode: 0o1777, content: { directory: true } },
+    { path: "bin/empty", ...root, mode: 0o644, content: { file: new Uint8Array() } },
+    { path: "bin/block", uid: 12, gid: 345, mode: 0o4755, content: { file: new Uint8Array(512) } },
+    { path: "bin/odd", ...root, mode: 0o600, content: { file: new Uint8Array(513) } },
+    { path: "bin/sh", ...root, mode: 0o777, content: { symlink: "busybox" } },
   ]);
   expect(bytes.length % 512).toBe(0);
   const tar = Bun.spawnSync(["tar", "-tvf", "-", "--utc", "--numeric-owner"], { stdin: bytes });
@@ -21,7 +23,7 @@ test("GNU tar reads what is written", async () => {
   expect(tar.stdout.toString()).toMatchInlineSnapshot(`
 "drwxrwxrwt 0/0               0 2025-01-01 00:00 tmp/
 -rw-r--r-- 0/0               0 2025-01-01 00:00 bin/empty
--rwsr-xr-x 0/0             512 2025-01-01 00:00 bin/block
+-rwsr-xr-x 12/345          512 2025-01-01 00:00 bin/block
 -rw------- 0/0             513 2025-01-01 00:00 bin/odd
 lrwxrwxrwx 0/0               0 2025-01-01 00:00 bin/sh -> busybox
 "
@@ -29,6 +31,11 @@ lrwxrwxrwx 0/0               0 2025-01-01 00:00 bin/sh -> busybox
 });
 
 test("what does not fit a header is refused", () => {
-  const entry: TarEntry = { path: "x".repeat(101), mode: 0o644, content: { file: new Uint8Array() } };
+  const entry: TarEntry = {
+    path: "x".repeat(101),
+    ...root,
+    mode: 0o644,
+    content: { file: new Uint8Array() },
+  };
   expect(archive([entry])).rejects.toThrow("too long");
 });

@@ -1,9 +1,11 @@
-/** Writes a tar archive (POSIX.1-1988 ustar) of what a recipe puts together, all owned by root. */
+/** Writes a tar archive (POSIX.1-1988 ustar) of what a recipe puts together. */
 
 export interface TarEntry {
   /** Without a leading slash; at most 100 bytes. */
   readonly path: string;
   readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly content: { directory: true } | { symlink: string } | { file: Uint8Array };
 }
 
@@ -22,7 +24,7 @@ export async function* writeTar(entries: Iterable<TarEntry>, seconds: number): A
   yield new Uint8Array(2 * BLOCK);
 }
 
-function header({ path, mode, content }: TarEntry, seconds: number): Uint8Array {
+function header({ path, mode, uid, gid, content }: TarEntry, seconds: number): Uint8Array {
   const block = Buffer.alloc(BLOCK);
   const text = (value: string, offset: number, length: number) => {
     if (Buffer.byteLength(value) > length) throw new Error(`too long for a ustar header: ${value}`);
@@ -32,8 +34,8 @@ function header({ path, mode, content }: TarEntry, seconds: number): Uint8Array 
     text(value.toString(8).padStart(length - 1, "0"), offset, length - 1);
   text("directory" in content ? `${path}/` : path, 0, 100);
   octal(mode, 100, 8);
-  octal(0, 108, 8); // uid
-  octal(0, 116, 8); // gid
+  octal(uid, 108, 8);
+  octal(gid, 116, 8);
   octal("file" in content ? content.file.length : 0, 124, 12);
   octal(seconds, 136, 12);
   text(" ".repeat(8), 148, 8); // the checksum counts as blanks in itself

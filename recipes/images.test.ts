@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { cacheRoot, root, run } from "../build/host.ts";
+import type { Component } from "../build/components.ts";
+import { cacheRoot, root, run, sha256File } from "../build/host.ts";
 import { pack } from "../build/pack.ts";
 import { part } from "../build/parts.ts";
 import { unpack } from "../src/assets/unpack.ts";
@@ -23,18 +24,24 @@ afterAll(() => {
 });
 
 /** Runs `expression`, which gives the directory of a part, in an empty build cache. */
-async function makePart(name: string, expression: string): Promise<string> {
+async function makePart(
+  name: string,
+  expression: string,
+  more: Record<string, string> = {},
+): Promise<string> {
   const cache = `${work}/${name}`;
-  const debs = `${realCache}/debs`;
   mkdirSync(cache);
-  mkdirSync(debs, { recursive: true });
-  symlinkSync(debs, `${cache}/debs`);
+  for (const downloads of ["debs", "wheels"]) {
+    mkdirSync(`${realCache}/${downloads}`, { recursive: true });
+    symlinkSync(`${realCache}/${downloads}`, `${cache}/${downloads}`);
+  }
   const code = `console.log(await ${expression});`;
-  return (await run([process.execPath, "-e", code], { env: { SMOLVM_BUILD_CACHE: cache } })).trim();
+  return (await run([process.execPath, "-e", code], { env: { SMOLVM_BUILD_CACHE: cache, ...more } })).trim();
 }
 
 describe("made twice, the same bytes", () => {
   const recipes: Record<string, [expression: string, file: string]> = {
+    base: [`(await import("${root}/recipes/base/base.ts")).baseImage()`, "base.erofs"],
     system: [`(await import("${root}/recipes/system/system.ts")).systemImage()`, "system.erofs"],
     kernel: [`(await import("${root}/recipes/kernel/prebuilt.ts")).prebuiltKernel()`, "kernel"],
     overlay: [`(await import("${root}/recipes/disks/disks.ts")).diskTemplate("overlay")`, "overlay.ext4"],
@@ -49,6 +56,22 @@ describe("made twice, the same bytes", () => {
     }, 120_000);
   }
 });
+
+test("an archive of Alpine's minimal root takes the place of the pinned source, and gives the same image", async () => {
+  const expression = `(await import("${root}/recipes/base/base.ts")).baseImage()`;
+  const pinned = await makePart("pinned", expression);
+  const tree = `${work}/alpine`;
+  const archive = `${work}/alpine-minirootfs.tar.gz`;
+  const unpack = `fsck.erofs --preserve --extract=${tree} ${pinned}/base.erofs`;
+  // In one fakeroot: owners survive from the one to the other for whoever is not root.
+  await run(["fakeroot", "sh", "-c", `${unpack} && tar -czf ${archive} --numeric-owner -C ${tree} .`]);
+  const given = await makePart("given", expression, { SMOLVM_MINIROOTFS: archive });
+  expect(readFileSync(`${given}/base.erofs`).equals(readFileSync(`${pinned}/base.erofs`))).toBe(true);
+  const components = JSON.parse(readFileSync(`${given}/components.json`, "utf8")).components as Component[];
+  const { sha256, source } = components.find(({ name }) => name === "busybox") ?? {};
+  expect(sha256).toBe(await sha256File(archive));
+  expect(source).toEndWith("from a minirootfs archive");
+}, 120_000);
 
 test("the disk templates are clean to e2fsck, the largest too, and come back whole from their packing", async () => {
   const directory = await makePart(

@@ -46,7 +46,7 @@ describe("stdout and stderr", () => {
   onBoth(
     "that nobody reads any more end the workload",
     async () => {
-      const size = inLab ? "20M" : "1G";
+      const size = inLab ? 20e6 : 1e9;
       const result = await home.shell(
         `$RUN -- head -c ${size} /dev/zero | head -c 1 | wc -c; echo $PIPESTATUS`,
       );

@@ -59,7 +59,13 @@ async function rootEntries(directory: string): Promise<TarEntry[]> {
   if (interpreter === undefined) throw new Error("a compiled Bun program has no interpreter");
   const libraries = needed.map((name) => `/lib/${multiarch()}/${name}`);
   const files = [interpreter, ...libraries.filter((path) => !path.endsWith(interpreter.replace(/.*\//, "")))];
-  const entry = (path: string, content: TarEntry["content"]): TarEntry => ({ path, mode: 0o755, content });
+  const entry = (path: string, content: TarEntry["content"]): TarEntry => ({
+    path,
+    uid: 0,
+    gid: 0,
+    mode: 0o755,
+    content,
+  });
   const folders = ["dev", "lib", `lib/${multiarch()}`, "lib64", "proc", "tmp"];
   return [
     ...folders.map((path) => entry(path, { directory: true })),

@@ -1,33 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
-import { basename } from "node:path";
-import {
-  type DebianPackage,
-  distribution,
-  distributionSources,
-  ensureInstalled,
-  extractPackages,
-  resolvePackages,
-  withFreshLists,
-} from "../../build/apt.ts";
-import { writeComponents } from "../../build/components.ts";
-import { debianComponent, debianLicences } from "../../build/debian-licences.ts";
-import { readDynamic } from "../../build/elf.ts";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { ensureInstalled } from "../../build/apt.ts";
+import { type LicenceText, writeComponents } from "../../build/components.ts";
 import { writeErofs } from "../../build/erofs.ts";
-import { EPOCH_SECONDS, multiarch, root, run, sha256 } from "../../build/host.ts";
+import { architecture, EPOCH_SECONDS, root, run, sha256, sha256File } from "../../build/host.ts";
 import { part } from "../../build/parts.ts";
 import { type TarEntry, writeTar } from "../../build/tar.ts";
+import { apkComponents, apkLicences } from "../alpine/components.ts";
+import { releaseOf } from "../alpine/minimal-root.ts";
+import { apkArchitectures, installedTree, wheelName, wheels } from "../alpine/sources.ts";
+import { takePrograms } from "./programs.ts";
 
 /**
  * The system image: what a guest runs before and beside the workload, the same for every machine. `/init` (our own C,
- * linked statically), busybox for its few errands, e2fsprogs for the disks, and the shared libraries that those
- * and the agent's Bun need. The agent itself comes from the host's own executable.
+ * linked statically with musl), and Alpine's busybox and e2fsprogs with the libraries that these need.
  */
 
-/** Taken apart for single files; none of their scripts run. */
-const packages = ["busybox-static", "e2fsprogs", "libc6"];
-
-/** Programs beside busybox. */
-const programs = ["sbin/mke2fs", "sbin/e2fsck", "sbin/resize2fs"];
+/** busybox for errands, e2fsprogs for the disks. */
+const programs = ["bin/busybox", "sbin/e2fsck", "sbin/mke2fs", "usr/sbin/resize2fs"];
 
 /** The names under which busybox is called; everything else is `busybox NAME`. */
 const applets = [
@@ -42,6 +31,7 @@ const applets = [
   "sh",
   "sleep",
   "sync",
+  "tar",
   "umount",
 ];
 
@@ -68,31 +58,51 @@ const texts: Record<string, string> = {
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
 };
 
-/** Makes `system.erofs` and returns its directory. */
-export function systemImage(): Promise<string> {
-  return withFreshLists(makeSystemImage);
-}
+/**
+ * For size: with musl, a fifth of what it is with glibc, and half the time from execve(2) to main(). Kernel headers are
+ * the distribution's, which musl's own directory lacks.
+ */
+const compileFlags = [
+  "-std=gnu11",
+  "-Os",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-static",
+  "-s",
+  "-ffunction-sections",
+  "-fdata-sections",
+  "-Wl,--gc-sections",
+  "-Wl,--build-id=none",
+];
 
-async function makeSystemImage(): Promise<string> {
-  await ensureInstalled(["gcc", "libc6-dev"], "compiles the guest's init");
-  const sources = await distributionSources();
-  const resolved = await resolvePackages(packages, sources);
+/** Makes `system.erofs` and returns its directory. */
+export async function systemImage(): Promise<string> {
+  await ensureInstalled(["gcc", "musl-tools", "linux-libc-dev"], "compiles the guest's init");
+  const arch = architecture();
   const guest = guestSources();
+  const library = `/usr/lib/${apkArchitectures[arch]}-linux-musl/libc.a`;
   const pins = {
-    packages: resolved.map(({ sha256 }) => sha256),
-    guest: guest.map(({ text }) => sha256(text)),
-    runtime: readDynamic(readFileSync(process.execPath)),
-    compiler: await run(["cc", "--version"]),
+    wheel: wheels[arch],
+    guest: guest.map(({ name, text }) => `${name} ${sha256(text)}`),
+    compiler: await run(["musl-gcc", "--version"]),
+    musl: { version: await muslVersion(), sha256: await sha256File(library) },
   };
   return await part("system", { recipe: import.meta.path, pins }, async (out) => {
-    const tree = `${out}/tree`;
-    mkdirSync(tree);
-    await extractPackages(resolved, sources, tree);
+    const tree = await installedTree(arch, out);
+    const taken = takePrograms(tree, apkArchitectures[arch], programs);
     const init = await compileInit(guest, out);
-    const entries = systemEntries(tree, init, pins.runtime.needed);
-    await writeErofs(writeTar(entries, EPOCH_SECONDS), `${out}/system.erofs`);
-    writeSystemComponents(out, tree, resolved);
-    rmSync(tree, { recursive: true });
+    await writeErofs(writeTar(systemEntries(taken.entries, init), EPOCH_SECONDS), `${out}/system.erofs`);
+    const origin = { release: releaseOf(tree), from: wheelName(arch), sha256: wheels[arch].sha256 };
+    const components = apkComponents(taken.packages, origin, "system");
+    const linked = {
+      name: "musl (in /init)",
+      ...pins.musl,
+      source: "the build machine's package musl-dev",
+      licence: "MIT",
+      part: "system" as const,
+    };
+    writeComponents(out, [...components, linked], [...apkLicences(), ...muslLicence(pins.musl.version)]);
   });
 }
 
@@ -106,62 +116,39 @@ function guestSources(): { name: string; text: string }[] {
 async function compileInit(sources: { name: string }[], out: string): Promise<Buffer> {
   const names = sources.map(({ name }) => name).filter((name) => name.endsWith(".c"));
   const output = `${out}/init`;
-  const flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", "-Wl,--build-id=none"];
-  await run(["cc", ...flags, "-o", output, ...names], { cwd: `${root}/agent` });
+  const machine = (await run(["gcc", "-print-multiarch"])).trim();
+  const headers = ["/usr/include", `/usr/include/${machine}`].flatMap((path) => ["-idirafter", path]);
+  await run(["musl-gcc", ...compileFlags, ...headers, "-o", output, ...names], { cwd: `${root}/agent` });
   const program = readFileSync(output);
   rmSync(output);
   return program;
 }
 
+async function muslVersion(): Promise<string> {
+  return await run(["dpkg-query", "-W", "-f", "\u0024{Version}", "musl-dev"]);
+}
+
+/** musl's copyright file stands for what is linked into /init and for Alpine's build of it. */
+function muslLicence(version: string): LicenceText[] {
+  return [{ title: `musl ${version}`, text: readFileSync("/usr/share/doc/musl-dev/copyright", "utf8") }];
+}
+
 /** Everything in the image, in the order of its paths. */
-function systemEntries(tree: string, init: Buffer, runtimeNeeds: readonly string[]): TarEntry[] {
+function systemEntries(taken: readonly TarEntry[], init: Buffer): TarEntry[] {
   const entries = new Map<string, TarEntry>();
-  const add = (path: string, mode: number, content: TarEntry["content"]) => {
-    const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    if (parent && !entries.has(parent)) add(parent, 0o755, { directory: true });
-    entries.set(path, { path, mode, content });
-  };
+  const add = (path: string, mode: number, content: TarEntry["content"]) =>
+    addWithParents(entries, { path, uid: 0, gid: 0, mode, content });
   for (const path of directories) add(path, path === "tmp" ? 0o1777 : 0o755, { directory: true });
   for (const [path, text] of Object.entries(texts)) add(path, 0o644, { file: Buffer.from(text) });
-  add("init", 0o755, { file: init });
-  add("bin/busybox", 0o755, { file: readFromPackages(tree, "bin/busybox") });
+  for (const entry of taken) addWithParents(entries, entry);
   for (const name of applets) add(`bin/${name}`, 0o777, { symlink: "busybox" });
-
-  const pending = [...runtimeNeeds];
-  const interpreters = new Set<string>();
-  for (const path of programs) {
-    const file = readFromPackages(tree, path);
-    const { interpreter, needed } = readDynamic(file);
-    if (interpreter) interpreters.add(interpreter.slice(1));
-    pending.push(...needed);
-    add(path, 0o755, { file });
-  }
-  for (const path of interpreters) {
-    // Packages have a link there; the file itself is with the libraries.
-    add(path, 0o755, { file: readFromPackages(tree, `lib/${multiarch()}/${basename(path)}`) });
-  }
-  const present = new Set([...interpreters].map((path) => basename(path)));
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    if (present.has(name)) continue;
-    present.add(name);
-    const path = `lib/${multiarch()}/${name}`;
-    const file = readFromPackages(tree, path);
-    pending.push(...readDynamic(file).needed);
-    add(path, 0o755, { file });
-  }
+  add("init", 0o755, { file: init });
   return [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** A file of the unpacked packages, which keep it below `/` or, where `/usr` is merged, below `/usr`. */
-function readFromPackages(tree: string, path: string): Buffer {
-  const found = [`${tree}/${path}`, `${tree}/usr/${path}`].find((place) => existsSync(place));
-  if (!found) throw new Error(`no package contains ${path}`);
-  const real = realpathSync(found);
-  if (!real.startsWith(`${realpathSync(tree)}/`)) throw new Error(`${path} leads out of its packages`);
-  return readFileSync(real);
-}
-
-function writeSystemComponents(out: string, tree: string, resolved: readonly DebianPackage[]): void {
-  const components = resolved.map((entry) => debianComponent(entry, distribution(), "system"));
-  writeComponents(out, components, debianLicences(tree, resolved));
+function addWithParents(entries: Map<string, TarEntry>, entry: TarEntry): void {
+  const parent = entry.path.slice(0, Math.max(0, entry.path.lastIndexOf("/")));
+  if (parent && !entries.has(parent))
+    addWithParents(entries, { path: parent, uid: 0, gid: 0, mode: 0o755, content: { directory: true } });
+  entries.set(entry.path, entry);
 }

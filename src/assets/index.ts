@@ -57,7 +57,7 @@ function runtimeDirectory(cacheDir: string, hash: string): string {
 /** How the base image wants to be run when the command line says nothing else. */
 export function baseImageConfig(): BaseImageConfig {
   return {
-    cmd: ["/bin/bash"],
+    cmd: ["/bin/sh"],
     env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
     workdir: "/",
     volumes: [],

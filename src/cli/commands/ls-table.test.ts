@@ -14,7 +14,7 @@ const machine: MachineSummary = {
   image: null,
   image_id: null,
   entrypoint: [],
-  cmd: ["/bin/bash"],
+  cmd: ["/bin/sh"],
   ephemeral: true,
   engine: "krun",
 };
@@ -53,7 +53,7 @@ test("what --verbose adds, without control characters of an image's name", () =>
       PID: 4711
       Image: ./app [31m.tar
       Entrypoint: ["sh","-c"]
-      Cmd: ["/bin/bash"]
+      Cmd: ["/bin/sh"]
       Created: 2023-11-14T22:13:20.000Z
 
     "

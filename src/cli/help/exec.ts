@@ -10,6 +10,6 @@ Exit codes are those of machine run.`,
   examples: [
     { command: "smolvm machine run --name box -- sleep 600 &" },
     { command: "smolvm machine exec --name box -- cat /etc/os-release" },
-    { command: "smolvm machine exec --name box -it -- bash" },
+    { command: "smolvm machine exec --name box -it -- sh" },
   ],
 };

@@ -9,7 +9,7 @@ and no network of the host. The machine is made for the command and removed when
     },
     {
       title: "Quick start",
-      body: `  smolvm machine run -- echo "hello from a microVM"     the built-in Debian
+      body: `  smolvm machine run -- echo "hello from a microVM"     the built-in Alpine
   smolvm machine run -it                                a shell in it
   smolvm machine run --image alpine -- uname -a         an image of a registry
   docker save app -o app.tar                            an image as a file …
@@ -19,7 +19,7 @@ and no network of the host. The machine is made for the command and removed when
   tar c . | smolvm machine run -i -w /workspace -- sh -c 'tar x && ls'
   smolvm machine run -e TOKEN --timeout 5m --mem 2G -- ./untrusted
   smolvm machine run --name box -- sleep 600 &          a machine with a name …
-  smolvm machine exec --name box -it -- bash            … and one more command in it
+  smolvm machine exec --name box -it -- sh              … and one more command in it
   smolvm doctor                                         what works on this host, and why not`,
     },
   ],
@@ -31,7 +31,7 @@ and no network of the host. The machine is made for the command and removed when
   FILE   an archive made by docker save or podman save, or of an OCI layout; plain, gzip or zstd
   DIR    an OCI image layout, or a root filesystem
   -      such an archive on stdin; the command then has no stdin of its own
-  Not given: a small Debian with apt. Dockerfiles are not built. ENTRYPOINT, CMD, ENV, WORKDIR and
+  Not given: Alpine Linux, with apk. Dockerfiles are not built. ENTRYPOINT, CMD, ENV, WORKDIR and
   USER apply as in docker. The second run of an image does no work. Logins are those of docker and
   podman; proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.`,
     },

@@ -15,7 +15,7 @@ one of several images in an archive or a layout by its name or tag. An image of 
 is downloaded the first time and kept: --pull always looks for a newer one, --pull never works
 offline. The download is shown on stderr as images pull
 --help describes; it uses the host's network, the machine has none. Without --image the machine
-runs a small Debian with apt. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
+runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 Without -i the command's stdin is empty. -i and -t together make a terminal session.
