@@ -1,10 +1,12 @@
 import { Home } from "../../test/support/home.ts";
 import { until } from "../../test/support/process.ts";
 import { program } from "../../test/support/program.ts";
+import { Contender } from "./contender.ts";
+import { measureFleet } from "./fleet.ts";
 import { reportMemory } from "./machine-memory.ts";
 import { measureCommand } from "./measure.ts";
 import { compare } from "./rounds.ts";
-import { printComparison } from "./table.ts";
+import { printComparison, printTable } from "./table.ts";
 
 /** The part of bench/krun.ts that runs inside the lab: smolvm and upstream's command line, side by side. */
 
@@ -93,6 +95,19 @@ printComparison("krun in the lab: `machine exec -- echo`, to its end", exec, the
 main.kill("SIGTERM");
 await main.exited;
 await smolVmm("stop", "--name", "bench").catch(() => {});
+
+const fleet = new Contender(ours, program, "krun");
+// A row each, so that what was measured is there when a later one fails.
+for (const count of [4, 20]) {
+  const { milliseconds, guestMib, vmmMib, othersMib } = await measureFleet(fleet, count);
+  const mib = [guestMib, vmmMib, othersMib, vmmMib + othersMib - guestMib].map((value) => value.toFixed(0));
+  printTable(
+    `krun in the lab: ${count} machines at once, and what each costs when idle (MiB)`,
+    ["", "all have answered, s", "guest uses", "VMM", "other processes", "overhead"],
+    [[ours, (milliseconds / 1000).toFixed(1), ...mib]],
+  );
+}
+fleet.remove();
 
 await reportMemory(home, "Host memory of an 8 GiB machine on krun, in the lab");
 home.remove();

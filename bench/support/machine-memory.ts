@@ -32,27 +32,29 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
       const guest = guestUse((await exec("cat", "/proc/meminfo")).output);
       const host = hostUse(home);
       const own = host.vmm + host.others - guest.used;
-      const cells = [guest.used, guest.reserved, guest.cache, host.vmm, host.others, own];
+      const cells = [guest.used, guest.reserved, guest.cache, host.vmm, host.large, host.others, own];
       rows.push([name, ...cells.map((mib) => mib.toFixed(0))]);
     };
     await Bun.sleep(SETTLE_MS / 3);
     await sample("idle");
     // dd's buffer is one block.
     const allocation = exec("dd", "if=/dev/zero", "of=/dev/null", `bs=${ALLOCATE}`, "count=1");
-    let peak = 0;
+    let peak = hostUse(home);
     let done = false;
     void allocation.finally(() => {
       done = true;
     });
     while (!done) {
-      peak = Math.max(peak, hostUse(home).vmm);
+      const use = hostUse(home);
+      if (use.vmm > peak.vmm) peak = use;
       await Bun.sleep(100);
     }
-    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", "", peak.toFixed(0), "", ""]);
+    const atPeak = [peak.vmm, peak.large].map((mib) => mib.toFixed(0));
+    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", "", ...atPeak, "", ""]);
     await Bun.sleep(SETTLE_MS);
     await sample(`${SETTLE_MS / 1000} s after it was freed`);
     const guest = ["guest uses", "of it its kernel's", "of it page cache"];
-    const columns = ["", ...guest, "VMM, host", "other processes, host", "overhead"];
+    const columns = ["", ...guest, "VMM, host", "of it large pages", "other processes, host", "overhead"];
     printTable(`${title} (MiB)`, columns, rows);
   } finally {
     child.kill("SIGTERM");
@@ -71,15 +73,18 @@ function guestUse(meminfo: string): { used: number; reserved: number; cache: num
 }
 
 /** Proportional set sizes (/proc/PID/smaps_rollup), in MiB: memory that processes share is counted once. */
-function hostUse(home: Home): { vmm: number; others: number } {
-  const result = { vmm: 0, others: 0 };
+function hostUse(home: Home): { vmm: number; large: number; others: number } {
+  const result = { vmm: 0, large: 0, others: 0 };
   for (const { pid, command } of home.processes()) {
     // The command itself, when it is asked for while another one runs, is not what a machine costs.
     const kind = /qemu-system|__vmm/.test(command) ? "vmm" : "others";
     if (command.startsWith(`${program} machine exec`)) continue;
     try {
       const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-      result[kind] += Number(rollup.match(/^Pss: +(\d+) kB/m)?.[1] ?? 0) / 1024;
+      const mib = (name: string) =>
+        Number(rollup.match(new RegExp(`^${name}: +(\\d+) kB`, "m"))?.[1] ?? 0) / 1024;
+      result[kind] += mib("Pss");
+      result.large += mib("AnonHugePages");
     } catch {
       // It has ended.
     }

@@ -46,3 +46,9 @@ export function median(values: readonly number[]): number {
 }
 
 export const minimum = (values: readonly number[]): number => Math.min(...values);
+
+/** The value that `share` of all values do not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}

@@ -5,14 +5,21 @@ import { EPOCH_SECONDS, run } from "../../build/host.ts";
 import { part } from "../../build/parts.ts";
 
 /**
- * Formatted disks that every machine's own start out as copies of: sparse files with a few hundred kilobytes of data.
+ * Formatted disks that every machine's own start out as copies of: sparse files with a few hundred kilobytes of data. Each
+ * start of a machine copies them, so they have room to grow that is sensible (`growTo`) instead of a thousand times their
+ * size, which is megabytes of tables; Linux grows them beyond it too, by another way (meta_bg).
  * Identical from run to run and from one version of mke2fs to the next: identifiers, times and features are fixed.
  */
 const GIB = 1024 ** 3;
 
 const templates = {
-  overlay: { size: 2 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000002", journalMib: 32 },
-  storage: { size: 20 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000020", journalMib: 64 },
+  overlay: { size: 2 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000002", journalMib: 32, growTo: 128 * GIB },
+  storage: {
+    size: 20 * GIB,
+    uuid: "736d6f6c-766d-4f76-8000-000000000020",
+    journalMib: 64,
+    growTo: 1024 * GIB,
+  },
 } as const;
 
 export type Template = keyof typeof templates;
@@ -49,9 +56,11 @@ export async function diskTemplate(name: Template): Promise<string> {
   });
 }
 
-function formatOptions({ uuid, journalMib }: { uuid: string; journalMib: number }): string[] {
+const BLOCK = 4096;
+
+function formatOptions({ uuid, journalMib, growTo }: (typeof templates)[Template]): string[] {
   // Tables are written now (and are holes in the file): a guest that had to would fill the disk with zeros.
-  const extended = `hash_seed=${HASH_SEED},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard`;
-  const geometry = ["-b", "4096", "-I", "256", "-i", "16384", "-m", "0", "-J", `size=${journalMib}`];
+  const extended = `hash_seed=${HASH_SEED},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard,resize=${growTo / BLOCK}`;
+  const geometry = ["-b", `${BLOCK}`, "-I", "256", "-i", "16384", "-m", "0", "-J", `size=${journalMib}`];
   return ["-q", "-F", "-t", "ext4", ...geometry, "-U", uuid, "-E", extended, "-O", features];
 }

@@ -1,0 +1,213 @@
+import { statSync } from "node:fs";
+import { program } from "../test/support/program.ts";
+import { bareQemu } from "./support/bare-qemu.ts";
+import { programBefore } from "./support/before.ts";
+import { Contender } from "./support/contender.ts";
+import { type Fleet, measureFleet } from "./support/fleet.ts";
+import { measureCommand } from "./support/measure.ts";
+import { compare, median, minimum, percentile, type Samples } from "./support/rounds.ts";
+import { printTable } from "./support/table.ts";
+
+/**
+ * qemu: what a start, an exec, bytes and an idle machine cost, against the program of the time when guests ran Bun, and
+ * against QEMU with the same kernel and nothing in it.
+ *
+ *     bun bench/start.ts [rounds]
+ */
+
+const rounds = Number(process.argv[2] ?? 9);
+const MACHINES = 20;
+const table: string[][] = [];
+const MEBI = 1024 * 1024;
+const IN_BYTES = 100 * MEBI;
+const OUT_BYTES = 1024 * MEBI;
+
+const before = new Contender("before", await programBefore(), "qemu");
+const now = new Contender("now", program, "qemu");
+/** Small, so that two of them do not get into each other's way. */
+const SMALL = ["--cpus", "1", "--mem", "1024"];
+
+try {
+  await starts();
+  await execs();
+  await streams();
+  await fleets();
+  sizes();
+} finally {
+  printReport();
+  before.remove();
+  now.remove();
+}
+
+async function starts(): Promise<void> {
+  // What a machine has when nobody says anything.
+  const size = { cpus: Math.min(4, navigator.hardwareConcurrency), memoryMib: 8192 };
+  const bare = await bareQemu(`${now.env.HOME}/bare`, size);
+  const hello = (contender: Contender) => async () =>
+    (await contender.measure(["run", "--", "echo", "hello"])).firstOutput;
+  const samples = await compare(
+    [
+      { name: "before", measure: hello(before) },
+      {
+        name: "bare QEMU, an init that prints from C",
+        measure: async () => (await measureCommand(bare)).firstOutput,
+      },
+      { name: "now", measure: hello(now) },
+    ],
+    { rounds, warmUp: 2 },
+  );
+  const ends: Record<string, number[]> = { before: [], now: [] };
+  for (let round = 0; round < Math.max(3, rounds / 2); round++) {
+    for (const contender of [before, now]) ends[contender.name]?.push(await teardown(contender));
+  }
+  report("command to first output, default size", samples, "ms");
+  report(
+    "workload's last output to the end of `machine run`",
+    Object.entries(ends).map(([name, values]) => ({ name, values, failures: [] })),
+    "ms",
+  );
+  const { stderr } = await now.measure(["run", "--timings", "--", "echo", "hello"]);
+  console.log(`Where the time of one run goes:\n\n\`\`\`\n${stderr.trimEnd()}\n\`\`\``);
+}
+
+/** Milliseconds from the output of a command that ends with it to the end of `machine run`. */
+async function teardown(contender: Contender): Promise<number> {
+  const child = contender.start(["run", "--", "echo", "hello"]);
+  const reader = child.stdout.getReader();
+  await reader.read();
+  const begin = performance.now();
+  const code = await child.exited;
+  const milliseconds = performance.now() - begin;
+  if (code !== 0) throw new Error(`exit ${code}: ${await new Response(child.stderr).text()}`);
+  return milliseconds;
+}
+
+/** Both programs with a running machine each. */
+async function withMachines(work: () => Promise<void>): Promise<void> {
+  const ends = await Promise.all([before, now].map((contender) => contender.machine("bench", SMALL)));
+  try {
+    await work();
+  } finally {
+    await Promise.all(ends.map((end) => end()));
+  }
+}
+
+async function execs(): Promise<void> {
+  await withMachines(async () => {
+    const samples = await compare(
+      [before, now].map((contender) => ({
+        name: contender.name,
+        measure: async () => (await contender.measure(["exec", "--name", "bench", "--", "true"])).total,
+      })),
+      { rounds: 5 * rounds, warmUp: 3 },
+    );
+    report("`machine exec -- true`, there and back", samples, "ms");
+  });
+}
+
+async function streams(): Promise<void> {
+  const payload = new Blob([new Uint8Array(IN_BYTES)]);
+  await withMachines(async () => {
+    const into = await compare(
+      [before, now].map((contender) => ({ name: contender.name, measure: () => send(contender, payload) })),
+      { rounds: Math.max(3, rounds / 2) },
+    );
+    report(`${IN_BYTES / MEBI} MiB into \`cat\``, speeds(into, IN_BYTES), "MiB/s");
+    const out = await compare(
+      [before, now].map((contender) => ({ name: contender.name, measure: () => receive(contender) })),
+      { rounds: 3 },
+    );
+    report(`${OUT_BYTES / MEBI} MiB out of \`cat\``, speeds(out, OUT_BYTES), "MiB/s");
+  });
+}
+
+async function send(contender: Contender, payload: Blob): Promise<number> {
+  const begin = performance.now();
+  const words = ["exec", "-i", "--name", "bench", "--", "sh", "-c", "cat | wc -c"];
+  const child = contender.start(words, payload);
+  const output = await new Response(child.stdout).text();
+  await child.exited;
+  if (output.trim() !== String(IN_BYTES)) throw new Error(`${output.trim()} bytes arrived, not ${IN_BYTES}`);
+  return performance.now() - begin;
+}
+
+async function receive(contender: Contender): Promise<number> {
+  const begin = performance.now();
+  const child = contender.start([
+    ...["exec", "--name", "bench", "--", "sh", "-c", `head -c ${OUT_BYTES} /dev/zero | cat`],
+  ]);
+  let bytes = 0;
+  for await (const chunk of child.stdout) bytes += chunk.length;
+  await child.exited;
+  if (bytes !== OUT_BYTES) throw new Error(`${bytes} bytes came out, not ${OUT_BYTES}`);
+  return performance.now() - begin;
+}
+
+function speeds(samples: readonly Samples[], bytes: number): Samples[] {
+  return samples.map((one) => ({ ...one, values: one.values.map((ms) => bytes / MEBI / (ms / 1000)) }));
+}
+
+async function fleets(): Promise<void> {
+  const results: Record<string, Fleet[]> = { before: [], now: [] };
+  for (let round = 0; round < 3; round++) {
+    for (const contender of [before, now]) {
+      results[contender.name]?.push(await measureFleet(contender, MACHINES));
+    }
+  }
+  const samples = (value: (fleet: Fleet) => number): Samples[] =>
+    Object.entries(results).map(([name, fleets]) => ({ name, values: fleets.map(value), failures: [] }));
+  report(
+    `${MACHINES} machines at once, until all have answered`,
+    samples(({ milliseconds }) => milliseconds),
+    "ms",
+  );
+  const parts: [string, (fleet: Fleet) => number][] = [
+    ["beyond what its guest uses", ({ vmmMib, othersMib, guestMib }) => vmmMib + othersMib - guestMib],
+    ["what its guest uses", ({ guestMib }) => guestMib],
+    ["the VMM", ({ vmmMib }) => vmmMib],
+    ["the command and the machine process", ({ othersMib }) => othersMib],
+  ];
+  for (const [what, value] of parts) report(`host memory of each, idle: ${what}`, samples(value), "MiB");
+}
+
+function sizes(): void {
+  const samples = [before, now].map(({ name, program }) => ({
+    name,
+    values: [statSync(program).size / 1e6],
+    failures: [],
+  }));
+  report("size of the program", samples, "MB");
+}
+
+/** Adds what was measured to the table: for each contender how it is by itself, and against others. */
+function report(measure: string, samples: readonly Samples[], unit: string): void {
+  const bare = samples.find(({ name }) => name.startsWith("bare"))?.values ?? [];
+  const old = samples.find(({ name }) => name === "before")?.values ?? [];
+  const digits = (value: number) => value.toFixed(value < 100 ? 1 : 0);
+  for (const { name, values, failures } of samples) {
+    const ratios = (to: readonly number[], ...of: (typeof median)[]) =>
+      of.map((one) => (to.length === 0 || to === values ? "" : `${(one(values) / one(to)).toFixed(2)}×`));
+    const failed = failures.length === 0 ? "" : ` (${failures.length} failed: ${failures[0]?.slice(0, 80)})`;
+    table.push([
+      `${measure}, ${unit}`,
+      `${name}${failed}`,
+      String(values.length),
+      ...[median(values), minimum(values), p95(values)].map(digits),
+      ...ratios(old, median, minimum, p95),
+      ...ratios(bare, median, minimum),
+    ]);
+  }
+  process.stderr.write(
+    `bench: ${measure}: ${samples.map(({ name, values }) => `${name} ${digits(median(values))}`).join(", ")} ${unit}\n`,
+  );
+}
+
+function printReport(): void {
+  const own = ["", "", "runs", "median", "min", "p95"];
+  const ratios = ["median to before", "min", "p95", "median to bare", "min"];
+  printTable("qemu: before, and now", [...own, ...ratios], table);
+}
+
+function p95(values: readonly number[]): number {
+  return percentile(values, 0.95);
+}

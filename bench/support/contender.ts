@@ -1,0 +1,65 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { measureCommand } from "./measure.ts";
+
+/** One build of smolvm with a home and a cache of its own, so that two builds never meet. */
+export class Contender {
+  readonly #home = mkdtempSync("/tmp/sv-");
+  readonly env: Record<string, string>;
+
+  constructor(
+    readonly name: string,
+    readonly program: string,
+    engine: "qemu" | "krun",
+  ) {
+    this.env = {
+      PATH: process.env.PATH ?? "/usr/bin:/bin",
+      HOME: this.#home,
+      XDG_DATA_HOME: `${this.#home}/data`,
+      XDG_CACHE_HOME: `${this.#home}/cache`,
+      XDG_RUNTIME_DIR: `${this.#home}/run`,
+      TMPDIR: this.#home,
+      SMOLVM_ENGINE: engine,
+    };
+    mkdirSync(this.env.XDG_RUNTIME_DIR ?? "", { mode: 0o700 });
+  }
+
+  /** Runs `smolvm machine WORDS…` to its end. */
+  measure(words: readonly string[], seconds = 120) {
+    return measureCommand([this.program, "machine", ...words], { env: this.env, seconds });
+  }
+
+  /** Starts `smolvm machine WORDS…`. */
+  start(words: readonly string[], stdin: "ignore" | Blob = "ignore") {
+    return Bun.spawn([this.program, "machine", ...words], {
+      env: this.env,
+      cwd: this.#home,
+      stdin,
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  /** Starts a machine that runs until the returned function is called; resolves when its command runs. */
+  async machine(name: string, options: readonly string[] = []): Promise<() => Promise<void>> {
+    const script = "echo ready; exec sleep 100000";
+    const child = this.start(["run", "--name", name, ...options, "--", "sh", "-c", script]);
+    const end = async () => {
+      child.kill("SIGTERM");
+      await child.exited;
+    };
+    await firstLine(child, name);
+    return end;
+  }
+
+  remove(): void {
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+/** Waits for the first bytes of a process. @throws Error with what it complained about when there are none */
+async function firstLine(child: ReturnType<Contender["start"]>, name: string): Promise<void> {
+  const reader = child.stdout.getReader();
+  const { done } = await reader.read();
+  reader.releaseLock();
+  if (done) throw new Error(`${name} did not start: ${await new Response(child.stderr).text()}`);
+}
