@@ -3,9 +3,6 @@ import { oneLine } from "../values/index.ts";
 
 const MAX_NAME_LENGTH = 128;
 
-/** A label of a host name (RFC 1035, 2.3.4); the kernel's own limit is 64. */
-const MAX_HOSTNAME_LENGTH = 63;
-
 /**
  * Checks a machine name: 1 to 128 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no `--`, no `-` at the
  * end. Such a name is safe as a file name and as a word of a command line.
@@ -30,11 +27,6 @@ function badName(message: string): SmolError {
 /** A name nobody has: `vm-` and 8 hexadecimal digits. */
 export function makeMachineName(): string {
   return `vm-${crypto.getRandomValues(Buffer.alloc(4)).toString("hex")}`;
-}
-
-/** The host name of the machine's guest: its name, or as much of it as a host name can have. */
-export function hostnameOf(name: string): string {
-  return name.slice(0, MAX_HOSTNAME_LENGTH).replace(/-+$/, "");
 }
 
 /** No machine of this name runs. */
