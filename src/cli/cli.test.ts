@@ -133,7 +133,7 @@ describe("help", () => {
         -I, --image <IMAGE>              Image of a registry or of a file or directory, or - for stdin
             --oci-platform <OS/ARCH>     Which one of a multi-platform image to take, e.g. linux/arm/v7
             --pull <WHEN>                Ask the registry: missing, always or never (default: missing)
-        -q, --quiet                      Show no progress of a download, as --progress none
+        -q, --quiet                      Show no progress, as --progress none
             --progress <MODE>            Show a download as auto, tty, plain, json or none (default: auto)
             --proxy <URL>                Download through this proxy (default: $HTTPS_PROXY, $HTTP_PROXY)
             --no-proxy <LIST>            Hosts to reach without a proxy (default: $NO_PROXY)
