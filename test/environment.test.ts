@@ -37,7 +37,7 @@ describe("the environment", () => {
     mkdirSync(`${home.path}/tmp/all/cache`, { recursive: true });
     // Unpacked already; hard links, because a changed file would be unpacked again.
     Bun.spawnSync(["cp", "-al", `${sharedCache()}/smolvm/.`, `${home.path}/tmp/all/cache/`]);
-    const words = ["machine", "run", "--engine", "qemu", "--mem", "512", "--", "echo", "hi"];
+    const words = ["machine", "run", "-q", "--engine", "qemu", "--mem", "512", "--", "echo", "hi"];
     const child = Bun.spawnSync([program, ...words], { env, cwd: home.path, timeout: 60_000 });
     Bun.spawnSync(["rm", "-rf", `${home.path}/tmp/all`, `${home.path}/run`]);
     mkdirSync(`${home.path}/run`, { mode: 0o700 });

@@ -377,10 +377,14 @@ describe("machine run of a registry's image", () => {
       const reference = await busybox();
       using home = new PullHome();
       const options = ["--image", reference, "--entrypoint", "/bin/echo"];
-      const first = await home.run(["hi"], { options });
+      const first = await home.run(["hi"], { options, quiet: false });
       expect(first).toMatchObject({ exitCode: 0, output: "hi\n" });
-      expect(first.stderr).toMatch(/^Pulling .*\nPulled .*\n$/);
-      expect(await home.run(["hi"], { options })).toMatchObject({ exitCode: 0, output: "hi\n", stderr: "" });
+      expect(first.stderr).toMatch(/^Pulling .*\nPulled .*\nStarting .*\n$/);
+      expect(await home.run(["hi"], { options, quiet: false })).toMatchObject({
+        exitCode: 0,
+        output: "hi\n",
+        stderr: expect.stringMatching(/^Starting ephemeral machine \(vm-[0-9a-f]{8}\)\.\.\.\n$/),
+      });
       const asked = await home.run(["hi"], { options: ["--pull=always", ...options] });
       expect(asked).toMatchObject({ exitCode: 0, output: "hi\n", stderr: "" });
       const never = await home.run(["hi"], { options: ["--pull=never", "--image", app] });

@@ -1,4 +1,6 @@
 import { describe, expect } from "bun:test";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { writeLayout } from "./image/layout.ts";
 import { testImages } from "./support/images.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
 
@@ -11,7 +13,7 @@ const run = (command: string[], ...options: string[]) =>
 
 describe("an image's own command", () => {
   onBoth("is its ENTRYPOINT with its CMD", async () => {
-    const result = await run([], "-i");
+    const result = await run([]);
     expect(result).toMatchObject({ output: "[fixed]\n[default]\n[two words]\n", stderr: "", exitCode: 0 });
   });
 
@@ -21,7 +23,7 @@ describe("an image's own command", () => {
   });
 
   onQemu("has ENTRYPOINT replaced, and CMD dropped, by --entrypoint", async () => {
-    const result = await run([], "-i", "--entrypoint", "/bin/entry");
+    const result = await run([], "--entrypoint", "/bin/entry");
     expect(result).toMatchObject({ output: "", stderr: "", exitCode: 0 });
   });
 
@@ -30,12 +32,58 @@ describe("an image's own command", () => {
     expect(result).toMatchObject({ output: "bare\n", stderr: "", exitCode: 0 });
   });
 
-  onQemu("is not run without -i, -t or a command", async () => {
-    const result = await run([]);
-    expect(result).toMatchObject({ output: "", exitCode: 2 });
-    expect(result.stderr).toContain("no command specified");
+  onQemu("is none when ENTRYPOINT is one empty word, as docker has it", async () => {
+    const options = ["--image", configured({ Entrypoint: [""], Cmd: ["echo", "from CMD"] })];
+    expect(await home.run([], { options })).toMatchObject({ output: "from CMD\n", stderr: "", exitCode: 0 });
+  });
+
+  onQemu("that has no name is not found, and the message names it", async () => {
+    const result = await run([""], "--entrypoint", "");
+    expect(result).toMatchObject({ output: "", exitCode: 127 });
+    expect(result.stderr).toBe('error: the command "" is not found: its name is empty\n');
+  });
+
+  onQemu(
+    "is needed: an image without ENTRYPOINT and CMD, or one whose own are removed, is refused",
+    async () => {
+      for (const options of [
+        ["--image", configured({})],
+        ["--image", images.rootfs],
+        ["--image", images.archive, "--entrypoint", ""],
+      ]) {
+        const result = await home.run([], { options });
+        expect([options, result.output, result.exitCode]).toEqual([options, "", 1]);
+        expect(result.stderr).toMatch(/^error: (.*: )?no command specified\nhint: add one after --/);
+      }
+    },
+  );
+
+  onQemu("is needed: a bare machine is refused before anything is made", async () => {
+    const result = await home.run([], { env: { XDG_CACHE_HOME: `${home.path}/user/cache` } });
+    expect(result).toMatchObject({ output: "", exitCode: 1 });
+    expect(result.stderr).toStartWith("error: no command specified\n");
+    expect(existsSync(`${home.path}/user/cache`)).toBe(false);
+    expect(existsSync(`${home.path}/data`)).toBe(false);
+  });
+
+  onQemu("without an own one, a session is a shell", async () => {
+    const options = {
+      options: ["-i", "--image", configured({})],
+      stdin: Buffer.from("echo from $0\n"),
+    };
+    expect(await home.run([], options)).toMatchObject({ output: "from /bin/sh\n", stderr: "", exitCode: 0 });
   });
 });
+
+/** An OCI layout: the test image's files with another configuration. */
+function configured(config: Record<string, unknown>): string {
+  const path = `${home.path}/tmp/configured`;
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path);
+  const layer = Bun.spawnSync(["tar", "-c", "--owner=0", "--group=0", "-C", images.rootfs, "."]).stdout;
+  writeLayout(path, [layer], { config: { Env: ["PATH=/bin"], Cmd: [], ...config } });
+  return path;
+}
 
 const shell = (script: string, ...options: string[]) =>
   run(["-c", script], "--entrypoint", "/bin/sh", ...options);
@@ -56,7 +104,8 @@ describe("the environment", () => {
 });
 
 describe("the working directory", () => {
-  onQemu("is the image's", async () => {
+  onQemu("is the image's, also with an empty -w", async () => {
+    expect(await shell("pwd", "-w", "", "-u", "")).toMatchObject({ output: "/srv/work\n", exitCode: 0 });
     expect(await shell("pwd; cat here")).toMatchObject({
       output: "/srv/work\nthe image's file\n",
       exitCode: 0,

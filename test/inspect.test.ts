@@ -47,6 +47,70 @@ describe("machine ls", () => {
   });
 });
 
+describe("a machine's name", () => {
+  onQemu("may have 128 characters; the host name is its beginning", async () => {
+    const name = `${"n".repeat(126)}-1`;
+    const { child } = await home.startScript("sleep 1000", { options: ["--name", name] });
+    expect((await list()).map((machine: { name: string }) => machine.name)).toEqual([name]);
+    const { output } = await home.smolvm(["vm", "ls"]);
+    expect(output.split("\n")[2]).toMatch(new RegExp(`^${name} running \\(eph\\) `));
+    const exec = await home.smolvm(["machine", "exec", "--name", name, "--", "hostname"]);
+    expect(exec).toMatchObject({ output: `${"n".repeat(63)}\n`, stderr: "", exitCode: 0 });
+    child.kill("SIGTERM");
+    await child.exited;
+  });
+
+  onQemu("that is longer is refused", async () => {
+    const result = await home.run(["true"], { options: ["--name", "n".repeat(200)] });
+    expect(result).toMatchObject({ output: "", exitCode: 2 });
+    expect(result.stderr).toStartWith("error: the machine name is too long: 200 characters (max 128)\n");
+  });
+});
+
+describe("what a run says about itself", () => {
+  onQemu("is one line on stderr, before the workload's output", async () => {
+    const result = await home.run(["echo", "out"], { quiet: false });
+    expect(result.output).toBe("out\n");
+    expect(result.stderr).toMatch(/^Starting ephemeral machine \(vm-[0-9a-f]{8}\)\.\.\.\n$/);
+    const merged = await home.shell('"$SMOLVM" machine run --mem 512 --name box -- echo last 2>&1');
+    expect(merged.output).toBe("Starting ephemeral machine (box)...\nlast\n");
+  });
+
+  onQemu("is nothing with -q, and nothing but JSON where JSON is asked for", async () => {
+    for (const options of [["-q"], ["--progress", "none"], ["--progress", "json"]]) {
+      const { stderr } = await home.run(["true"], { options, quiet: false });
+      expect([options, stderr]).toEqual([options, ""]);
+    }
+    const { stderr } = await home.run(["true"], { options: ["--timings=json"], quiet: false });
+    expect(JSON.parse(stderr).total).toBeGreaterThan(0);
+  });
+
+  onQemu("includes what was probably meant by a command that is an image", async () => {
+    const result = await home.run(["alpine"]);
+    expect(result).toMatchObject({ output: "", exitCode: 127 });
+    expect(result.stderr).toContain(
+      "hint: if alpine is meant as an image: smolvm machine run --image alpine -- ",
+    );
+  });
+});
+
+describe("licences", () => {
+  onQemu("prints the texts of everything that is shipped, under both spellings", async () => {
+    const [first, second] = await Promise.all([home.smolvm(["licences"]), home.smolvm(["licenses"])]);
+    expect(first).toMatchObject({ stderr: "", exitCode: 0 });
+    for (const part of ["Apache License", "GNU GENERAL PUBLIC LICENSE", "libkrun", "busybox"]) {
+      expect(first.output).toContain(part);
+    }
+    expect(first.output.length).toBeGreaterThan(100_000);
+    expect(second.output).toBe(first.output);
+  });
+
+  onQemu("may be left early by its reader", async () => {
+    const result = await home.shell('"$SMOLVM" licences | head -n 1 | wc -l; echo "$PIPESTATUS"');
+    expect(result).toMatchObject({ output: "1\n0\n", stderr: "" });
+  });
+});
+
 describe("--timings", () => {
   const spans = ["startup", "probe", "image", "spawn", "kernel", "agent", "first_output", "run", "teardown"];
 

@@ -1,6 +1,7 @@
 import { describe, expect } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { resolvePaths } from "../src/config/paths.ts";
+import { socketPaths } from "../src/machine/sockets.ts";
 import { Home } from "./support/home.ts";
 import { until } from "./support/process.ts";
 import { inLab, slowness } from "./support/program.ts";
@@ -127,10 +128,9 @@ describe("what a power cut left", () => {
     make("vm-empty", {});
     make("vm-torn", { lock: "", "machine.json": '{"version":1,' });
     make("vm-whole", { lock: "", "machine.json": "{}", "machine.json.new": "", "storage.ext4": "x" });
-    const { runtime } = resolvePaths(home.env);
-    mkdirSync(runtime, { recursive: true, mode: 0o700 });
-    writeFileSync(`${runtime}/vm-whole.sock`, "");
-    writeFileSync(`${runtime}/vm-whole.agent`, "");
+    const paths = resolvePaths(home.env);
+    mkdirSync(paths.runtime, { recursive: true, mode: 0o700 });
+    for (const socket of Object.values(socketPaths(paths, "vm-whole"))) writeFileSync(socket, "");
     expect(await home.smolvm(["machine", "ls"])).toMatchObject({ exitCode: 0, stderr: "" });
     expect(await home.run(["true"])).toMatchObject({ stderr: "", exitCode: 0 });
     await home.expectNothingLeft();

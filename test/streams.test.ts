@@ -61,6 +61,35 @@ describe("stdout and stderr", () => {
   });
 });
 
+describe("a stream of smolvm's own that fails", () => {
+  const noSpace = "error: cannot write to stdout: ENOSPC\n";
+  const isDirectory = "error: cannot read standard input: it is a directory\n";
+
+  for (const [what, words, message] of [
+    ["a full disk as stdout", "$RUN -- echo hello >/dev/full", noSpace],
+    ["a directory as stdin", "$RUN -i -- cat <tmp", isDirectory],
+    ["a directory as the image on stdin", "$RUN --image - -- true <tmp", isDirectory],
+  ] as const) {
+    onQemu(`${what} is an error that says so`, async () => {
+      expect(await home.shell(`${words}; echo $?`)).toMatchObject({ output: "125\n", stderr: message });
+    });
+  }
+
+  onQemu("ends a command of exec, and not the machine", async () => {
+    const { child } = await home.startScript("sleep 1000", { options: ["--name", "goes-on"] });
+    const exec = (words: string) => home.shell(`"$SMOLVM" machine exec --name goes-on ${words}; echo $?`);
+    expect(await exec("-- echo hello >/dev/full")).toMatchObject({ output: "125\n", stderr: noSpace });
+    expect(await exec("-i -- cat <tmp")).toMatchObject({ output: "125\n", stderr: isDirectory });
+    expect(await exec('-- ""')).toMatchObject({
+      output: "127\n",
+      stderr: 'error: the command "" is not found: its name is empty\n',
+    });
+    expect(await exec("-- echo alive")).toMatchObject({ output: "alive\n0\n", stderr: "" });
+    child.kill("SIGTERM");
+    await child.exited;
+  });
+});
+
 describe("stdin", () => {
   onBoth(
     "passes unchanged",

@@ -48,7 +48,42 @@ const run = (...command: string[]) => [
   ...command,
 ];
 
+/** A small machine's command on a terminal, without a word of smolvm's own. */
+const quietly = (option: string, ...command: string[]) => [
+  program,
+  ...["machine", "run", "-q", "--cpus", "1", "--mem", "512", option, "--", ...command],
+];
+
 describe("a workload's terminal", () => {
+  for (const option of ["-it", "-t"]) {
+    onBoth(`shows a line feed with one carriage return (${option})`, async () => {
+      const { child, shown } = onTerminal(quietly(option, "echo", "hi"), home);
+      expect(await child.exited).toBe(0);
+      expect(shown()).toBe("hi\r\n");
+    });
+  }
+
+  onQemu("shows a line feed with one carriage return: exec -it, also with a pipe as stdin", async () => {
+    const { child } = await home.startScript("sleep 1000", { options: ["--name", "shown"] });
+    const exec = onTerminal([program, "machine", "exec", "--name", "shown", "-it", "--", "echo", "hi"], home);
+    expect(await exec.child.exited).toBe(0);
+    expect(exec.shown()).toBe("hi\r\n");
+    const script = `printf 'typed\n' | "$SMOLVM" machine exec --name shown -it -- sh -c 'read line; echo "<$line>"'`;
+    const piped = onTerminal(["bash", "-c", script], home);
+    expect(await piped.child.exited).toBe(0);
+    expect(piped.shown()).toBe("typed\r\n<typed>\r\n");
+    child.kill("SIGTERM");
+    await child.exited;
+  });
+
+  onQemu("without -i leaves the keyboard alone: Ctrl-C is a signal to the command line", async () => {
+    const command = quietly("-t", "sh", "-c", "echo here; exec sleep 1000");
+    const { child, terminal, shows } = onTerminal(command, home);
+    await shows("here");
+    terminal.write("\x03");
+    expect(await child.exited).toBe(130);
+  });
+
   onBoth("has the size of the user's, and follows it", async () => {
     const { child, terminal, shows } = onTerminal(run("sh"), home);
     await shows(/[#$] /);

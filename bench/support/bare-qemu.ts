@@ -23,8 +23,8 @@ export async function bareQemu(
   const init = `${directory}/init`;
   await run(["cc", "-O2", "-static", "-s", "-o", init, `${import.meta.dir}/bare-init.c`]);
   const entries = [
-    { path: "dev", mode: 0o755, content: { directory: true as const } },
-    { path: "init", mode: 0o755, content: { file: readFileSync(init) } },
+    { path: "dev", mode: 0o755, uid: 0, gid: 0, content: { directory: true as const } },
+    { path: "init", mode: 0o755, uid: 0, gid: 0, content: { file: readFileSync(init) } },
   ];
   await writeErofs(writeTar(entries, EPOCH_SECONDS), root);
   const [binary, machine] = [findQemu(process.env), qemuMachine()];

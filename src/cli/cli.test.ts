@@ -86,6 +86,7 @@ describe("help", () => {
         config registries path  Print the path of the settings file
         doctor                  Say which engines work on this host, and what to do about the others
         completion              Print a shell's completion script
+        licences                Print the licences of everything in this program
         help                    Print the manual, or a command's help
 
       Options:
@@ -132,12 +133,13 @@ describe("help", () => {
         -I, --image <IMAGE>              Image of a registry or of a file or directory, or - for stdin
             --oci-platform <OS/ARCH>     Which one of a multi-platform image to take, e.g. linux/arm/v7
             --pull <WHEN>                Ask the registry: missing, always or never (default: missing)
-        -q, --quiet                      Show no progress of a download, as --progress none
+        -q, --quiet                      Show no progress, as --progress none
             --progress <MODE>            Show a download as auto, tty, plain, json or none (default: auto)
             --proxy <URL>                Download through this proxy (default: $HTTPS_PROXY, $HTTP_PROXY)
             --no-proxy <LIST>            Hosts to reach without a proxy (default: $NO_PROXY)
             --max-image-size <SIZE>      Give up on a larger image (default: 256G)
             --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
+            --init                       Run a small init as process 1, which reaps; COMMAND is its child
         -i, --interactive                Pass stdin on to the command
         -t, --tty                        Give the command a terminal; -it for a shell
         -e, --env <NAME[=VALUE]>         Set a variable; without a value, pass the host's on
@@ -195,11 +197,11 @@ describe("help", () => {
 
       --json prints an array of objects with the keys name, state, cpus, memory_mib, pid, created_at
       (seconds since 1970), storage_gb, overlay_gb, image and image_id (null for the built-in one),
-      entrypoint, cmd, ephemeral and engine.
+      entrypoint, cmd, workdir, network, ephemeral and engine.
 
       Options:
             --json     Print a JSON array
-        -v, --verbose  Show process, image and command of each machine
+        -v, --verbose  Show process, image, command and environment of each machine
 
       Examples:
         smolvm machine ls
@@ -297,7 +299,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, images, pull, config, doctor, completion, help
+      "error: expected a command after \`smolvm\`: machine, images, pull, config, doctor, completion, licences, help
       hint: see \`smolvm -h\`
       "
       ,

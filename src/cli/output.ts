@@ -1,4 +1,5 @@
-import { errnoOf, SmolError } from "../errors.ts";
+import { errnoOf } from "../errors.ts";
+import { cannotWrite } from "../stdio/output.ts";
 import { oneLine } from "../values/index.ts";
 
 export { oneLine };
@@ -15,9 +16,7 @@ export async function print(text: string): Promise<void> {
     await Bun.write(Bun.stdout, text);
   } catch (error) {
     if (errnoOf(error) === "EPIPE") return;
-    throw new SmolError("cli.stdout", `cannot write to stdout: ${errnoOf(error) ?? "unknown error"}`, {
-      cause: error,
-    });
+    throw cannotWrite("stdout", error);
   }
 }
 

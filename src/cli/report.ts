@@ -1,3 +1,4 @@
+import { isDebugging } from "../debug.ts";
 import { ExitCode, messageOf, SmolError } from "../errors.ts";
 import { complain, oneLine } from "./output.ts";
 
@@ -28,7 +29,7 @@ export function report(error: unknown, { json, failureCode }: ReportOptions): nu
     complain(known ? `error: ${message}` : message);
     if (hint) complain(`hint: ${hint}`);
   }
-  if (process.env.SMOLVM_DEBUG === "1") console.error(error);
+  if (isDebugging()) console.error(error);
   if (known && error.exitCode !== undefined) return error.exitCode;
   return failureCode === 0 ? ExitCode.failure : failureCode;
 }

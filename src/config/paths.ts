@@ -2,13 +2,13 @@ import { SmolError } from "../errors.ts";
 
 /** Where smolvm keeps its files (XDG base directory specification 0.8). All paths are absolute. */
 export interface Paths {
-  /** `machines/NAME/`: records, locks, disks. */
+  /** `ephemeral/NAME/`: records, locks, disks. */
   readonly data: string;
   /** `images/`, `runtime/`: everything that can be made again. */
   readonly cache: string;
   /** `config.toml`. */
   readonly config: string;
-  /** Sockets; mode 0700, a path short enough for a sockaddr_un (at most 107 bytes with the name). */
+  /** Sockets; mode 0700, there while a machine runs. Short enough for a sockaddr_un (107 bytes) with a socket's name. */
   readonly runtime: string;
 }
 
@@ -67,10 +67,10 @@ function runtimeDirectory(env: Environment, uid: number, data: string): string {
 }
 
 /**
- * With `/smolvm-`, 8 digits, a machine name of 64 characters and `.agent`, a path of this length still fits into a
- * sockaddr_un of 107 bytes. `/run/user/` and any uid fit.
+ * With `/smolvm-`, 8 digits, `/`, 16 digits for the machine and `.agent`, a path of this length still fits into a
+ * sockaddr_un of 107 bytes.
  */
-const MAX_RUNTIME_BASE = 20;
+const MAX_RUNTIME_BASE = 68;
 
 function requireAbsolute(name: string, value: string): string {
   if (value.startsWith("/")) return value.replace(/(?!^)\/+$/, "");

@@ -2,10 +2,7 @@ import { SmolError } from "../errors.ts";
 import { krunEngine } from "./krun/index.ts";
 import { probeEngine } from "./probe/index.ts";
 import { qemuEngine } from "./qemu/index.ts";
-import type { Engine, EngineName, Verdict } from "./types.ts";
-
-/** In the order of preference. */
-export const engineNames: readonly EngineName[] = ["krun", "qemu"];
+import { type Engine, type EngineName, engineNames, type Verdict } from "./types.ts";
 
 export interface ChooseOptions {
   /** The user's wish (`--engine`, SMOLVM_ENGINE); without one the best engine that works. */

@@ -1,8 +1,7 @@
 import type { Paths } from "../config/paths.ts";
-import { engineNames } from "./choose.ts";
 import { type DirectoryReport, describeDirectory, describeHost, type HostReport } from "./doctor/host.ts";
 import { tryEngine } from "./probe/index.ts";
-import type { EngineName, Verdict } from "./types.ts";
+import { type EngineName, engineNames, type Verdict } from "./types.ts";
 
 export interface DoctorOptions {
   readonly paths: Paths;

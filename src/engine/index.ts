@@ -1,7 +1,7 @@
 /** Engines: what runs a VM, which of them works on this host, and why the others do not. */
 import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 
-export { type ChooseOptions, chooseEngine, engineByName, engineNames } from "./choose.ts";
+export { type ChooseOptions, chooseEngine, engineByName } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
 export type {
   DiskFormat,
@@ -15,6 +15,7 @@ export type {
   VmShare,
   VmSpec,
 } from "./types.ts";
+export { engineNames } from "./types.ts";
 export { prepareVmm, type VmmHandle } from "./vmm-handle.ts";
 
 /** What `smolvm doctor` says about this host; see doctor.ts. Loaded when somebody asks. */

@@ -1,7 +1,9 @@
 import type { SmolError } from "../errors.ts";
 import type { VmmHandle } from "./vmm-handle.ts";
 
-export type EngineName = "krun" | "qemu";
+/** In the order of preference. */
+export const engineNames = ["krun", "qemu"] as const;
+export type EngineName = (typeof engineNames)[number];
 
 /** A VM in plain words. Paths are absolute paths on the host. */
 export interface VmSpec {

@@ -102,7 +102,7 @@ export interface OpenImageOptions {
   readonly platform?: Platform;
   readonly signal?: AbortSignal;
   /** Where `-` is read from; default: the process's own standard input. */
-  readonly stdin?: ReadableStream<Uint8Array>;
+  readonly stdin?: AsyncIterable<Uint8Array>;
   readonly onProgress?: (event: ImageProgress) => void;
   /** Bytes of the image's files after decompression at which it is given up; default: limits.totalBytes. */
   readonly maxImageBytes?: number;
@@ -113,6 +113,8 @@ export interface PullOptions {
   /** Default: `missing`. */
   readonly policy?: PullPolicy;
   readonly onPull?: (event: PullProgress) => void;
+  /** Called with the image's configuration before its layers are downloaded; what it throws ends the pull. */
+  readonly checkConfig?: (config: ImageConfig) => void;
   /** `--proxy`, `--no-proxy`: win over the environment. */
   readonly proxy?: string;
   readonly noProxy?: string;

@@ -1,11 +1,12 @@
 import { rmSync } from "node:fs";
+import { isDebugging } from "../debug.ts";
 import type { Engine, LaunchOptions, RunningVm, VmmHandle, VmSpec } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
 import { Guest } from "../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../protocol/index.ts";
-import { socketPaths } from "./directory.ts";
 import type { MachineDisks } from "./machine-disks.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
+import { socketPaths } from "./sockets.ts";
 import { now } from "./timings.ts";
 
 /**
@@ -106,7 +107,7 @@ function bootFailure(message: string, console?: string): SmolError {
 
 /** The guest's console on this process's stderr, which is nowhere unless the user asked for it. */
 function consoleForDebugging(): LaunchOptions {
-  if (!process.env.SMOLVM_DEBUG) return {};
+  if (!isDebugging()) return {};
   return { consoleLog: (chunk) => console.error(new TextDecoder().decode(chunk).trimEnd()) };
 }
 

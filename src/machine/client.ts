@@ -1,4 +1,5 @@
 import type { Paths } from "../config/paths.ts";
+import { isDebugging } from "../debug.ts";
 import { ExitCode, errnoOf, SmolError } from "../errors.ts";
 import {
   Connection,
@@ -10,9 +11,11 @@ import {
 } from "../protocol/index.ts";
 import { selfCommand } from "../self.ts";
 import { version } from "../version.ts";
-import { readRunningMachine, removeIfUnused, socketPaths } from "./directory.ts";
+import { readRunningMachine, removeIfUnused } from "./directory.ts";
+import { notFound } from "./name.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
 import type { MachineRecord } from "./record.ts";
+import { socketPaths } from "./sockets.ts";
 
 /** The descriptor on which a machine process finds its owner. */
 export const OWNER_FD = 3;
@@ -31,7 +34,7 @@ export class OwnedMachine {
       cwd: "/",
       // A session of its own: signals of the terminal reach only the owner.
       detached: true,
-      stdio: ["ignore", "ignore", env.SMOLVM_DEBUG ? "inherit" : "ignore", "socket-fd"],
+      stdio: ["ignore", "ignore", isDebugging(env) ? "inherit" : "ignore", "socket-fd"],
     });
     const fd = this.#child.stdio[OWNER_FD];
     if (typeof fd !== "number") throw new Error("no descriptor for the machine process");
@@ -89,12 +92,6 @@ export async function connectMachine(
     if (code === "ENOENT" || code === "ECONNREFUSED") throw notFound(name);
     throw error;
   }
-}
-
-function notFound(name: string): SmolError {
-  return new SmolError("machine.not_found", `vm not found: ${name}`, {
-    hint: "`smolvm machine ls` shows what runs",
-  });
 }
 
 /** What a stream's end by an error means to the user. */

@@ -12,6 +12,7 @@ import {
   writeRecord,
 } from "./directory.ts";
 import type { MachineRecord } from "./record.ts";
+import { socketPaths } from "./sockets.ts";
 
 const record = (name: string): MachineRecord => ({
   version: 1,
@@ -63,11 +64,11 @@ describe("machine directories", () => {
     expect(() => createMachineDirectory(paths, "one")).toThrow("already running");
     // As after kill -9: the lock is released, the files stay.
     writeFileSync(`${first.path}/overlay.ext4`, "disk");
-    writeFileSync(`${paths.runtime}/one.sock`, "");
+    writeFileSync(socketPaths(paths, "one").control, "");
     closeSync(first.lock);
     const second = createMachineDirectory(paths, "one");
     expect(existsSync(`${second.path}/overlay.ext4`)).toBe(false);
-    expect(existsSync(`${paths.runtime}/one.sock`)).toBe(false);
+    expect(existsSync(paths.runtime)).toBe(false);
     closeSync(second.lock);
   });
 

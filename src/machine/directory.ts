@@ -22,6 +22,7 @@ import { flock } from "../../ffi/libc.ts";
 import type { Paths } from "../config/paths.ts";
 import { errnoOf, SmolError } from "../errors.ts";
 import { type MachineRecord, parseRecord } from "./record.ts";
+import { removeSockets } from "./sockets.ts";
 
 /** Names that start with a dot cannot be machines': directories on their way in or out. */
 const INCOMING = ".new-";
@@ -36,11 +37,6 @@ export interface MachineDirectory {
 
 const parentOf = (paths: Paths) => `${paths.data}/ephemeral`;
 const randomSuffix = () => crypto.getRandomValues(Buffer.alloc(6)).toString("hex");
-
-/** Where the machine's sockets are; short enough for a socket address. */
-export function socketPaths(paths: Paths, name: string): { control: string; agent: string } {
-  return { control: `${paths.runtime}/${name}.sock`, agent: `${paths.runtime}/${name}.agent` };
-}
 
 /**
  * Makes the directory of a new machine, with its lock held.
@@ -80,9 +76,7 @@ function alreadyExists(name: string): SmolError {
 
 /** Removes a machine's directory and sockets; the caller holds its lock. Idempotent. */
 export function removeMachineDirectory(paths: Paths, name: string): void {
-  const sockets = socketPaths(paths, name);
-  rmSync(sockets.control, { force: true });
-  rmSync(sockets.agent, { force: true });
+  removeSockets(paths, name);
   // Renamed first, so that nobody meets a half-removed directory under the machine's name.
   const outgoing = `${parentOf(paths)}/${OUTGOING}${randomSuffix()}`;
   try {

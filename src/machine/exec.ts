@@ -3,6 +3,7 @@ import { connectMachine } from "./client.ts";
 import { runInForeground } from "./foreground.ts";
 import { Interrupts } from "./interrupt.ts";
 import type { ExecCommand } from "./request.ts";
+import { hostnameOf } from "./root/index.ts";
 import { planWorkload } from "./workload.ts";
 
 /**
@@ -16,7 +17,8 @@ export async function execInMachine(command: ExecCommand): Promise<number> {
   const { record, connection } = await connectMachine(resolvePaths(), command.name);
   try {
     const defaults = { ...record, entrypoint: [], cmd: [] };
-    const workload = planWorkload({ ...command, entrypoint: undefined, rlimits: [] }, defaults, record.name);
+    const request = { ...command, entrypoint: undefined, init: false, rlimits: [] };
+    const workload = planWorkload(request, defaults, hostnameOf(record.name));
     return await runInForeground(
       workload,
       async (request) => connection.open({ method: "exec", params: request }),

@@ -2,9 +2,10 @@ import { assetPath, baseImageConfig, hasAsset } from "../assets/index.ts";
 import type { Paths } from "../config/paths.ts";
 import type { DiskFormat, Engine } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
+import { readStdin } from "../stdio/index.ts";
 import type { MachineFiles } from "./plan.ts";
 import type { RunRequest } from "./request.ts";
-import type { WorkloadDefaults } from "./workload.ts";
+import { argumentsOf, type WorkloadDefaults } from "./workload.ts";
 
 export interface ResolvedImage extends WorkloadDefaults {
   /** `sha256:<hex>`; null for the built-in one. */
@@ -43,12 +44,13 @@ export async function resolveImage(
         return settings;
       },
       policy: request.pull,
+      checkConfig: (config) => void argumentsOf(request, config),
       ...(request.onPull === undefined ? {} : { onPull: request.onPull }),
       ...(request.proxy === undefined ? {} : { proxy: request.proxy }),
       ...(request.noProxy === undefined ? {} : { noProxy: request.noProxy }),
       ...(request.maxImageBytes === undefined ? {} : { maxImageBytes: request.maxImageBytes }),
       ...(request.platform === undefined ? {} : { platform: request.platform }),
-      ...(source === "-" ? { stdin: Bun.stdin.stream() } : {}),
+      ...(source === "-" ? { stdin: readStdin() } : {}),
     }),
   );
   return { id: image.id, path: image.path, format: "vmdk", ...image.config };
@@ -59,9 +61,9 @@ async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
   try {
     return await opening;
   } catch (error) {
-    if (!(error instanceof SmolError) || error.message.includes(source)) throw error;
-    const { code, hint, exitCode } = error;
     const where = source === "-" ? "standard input" : source;
+    if (!(error instanceof SmolError) || error.message.includes(where)) throw error;
+    const { code, hint, exitCode } = error;
     throw new SmolError(code, `${where}: ${error.message}`, {
       cause: error,
       ...(hint === undefined ? {} : { hint }),

@@ -35,7 +35,7 @@ export async function runInForeground(
   open: (request: ExecRequest) => Promise<Stream>,
   options: ForegroundOptions,
 ): Promise<number> {
-  const terminal = options.tty ? openTerminal() : undefined;
+  const terminal = options.tty ? openTerminal({ keyboard: options.interactive }) : undefined;
   let stream: Stream | undefined;
   const limit = new TimeLimit(options.timeoutMs);
   const notes = new GuestNotes(options.memoryMib, terminal !== undefined);
@@ -95,7 +95,7 @@ class TimeLimit {
     const milliseconds = this.#milliseconds;
     if (milliseconds === undefined) return;
     this.#timer = setTimeout(() => {
-      const message = `the command ran longer than ${milliseconds / 1000} s and was ended`;
+      const message = `the command timed out: it ran longer than ${milliseconds / 1000} s and was ended`;
       this.#expire(new SmolError("run.timeout", message, { exitCode: ExitCode.timeout }));
     }, milliseconds);
   }

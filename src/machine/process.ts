@@ -7,7 +7,7 @@
  * everything the machine had is gone a moment later. If this process itself is killed, the kernel ends the VM with it
  * and the owner removes the rest.
  */
-import { closeSync, lstatSync, mkdirSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { engineByName, prepareVmm } from "../engine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import type { Guest, GuestExec } from "../guest/index.ts";
@@ -30,7 +30,6 @@ import {
   createMachineDirectory,
   type MachineDirectory,
   removeMachineDirectory,
-  socketPaths,
   sweepMachineDirectories,
   writeRecord,
 } from "./directory.ts";
@@ -40,6 +39,7 @@ import type { MachinePlan, StartReport } from "./plan.ts";
 import type { MachineRecord } from "./record.ts";
 import { relayExec } from "./relay.ts";
 import { MAIN_ROOT, withDefaultLimits } from "./root/index.ts";
+import { listenInRuntimeDirectory, socketPaths } from "./sockets.ts";
 import { now } from "./timings.ts";
 
 /** When this process, and with it its machine, started: seconds since the epoch. */
@@ -103,16 +103,17 @@ class MachineProcess {
       // The owner is the same program of the same user: the plan is what it says it is.
       const plan = stream.request.params as MachinePlan;
       this.#plan = plan;
-      prepareRuntimeDirectory(plan.paths.runtime);
       const directory = createMachineDirectory(plan.paths, plan.machine.name);
       this.#directory = directory;
       // Before the record: whoever finds the machine can connect, and waits for the guest like the owner does.
-      this.#control = listenTransport(socketPaths(plan.paths, plan.machine.name).control, (transport) => {
-        new Connection(transport, {
-          codec: jsonCodec(version),
-          onStream: (stream) => this.#serveClient(stream),
-        });
-      });
+      this.#control = listenInRuntimeDirectory(plan.paths, () =>
+        listenTransport(socketPaths(plan.paths, plan.machine.name).control, (transport) => {
+          new Connection(transport, {
+            codec: jsonCodec(version),
+            onStream: (stream) => this.#serveClient(stream),
+          });
+        }),
+      );
       await writeRecord(directory, recordOf(plan, "starting"));
       stream.finish(await this.#boot(plan, directory));
       void this.#tidyUp(plan, directory);
@@ -227,14 +228,4 @@ function setClock(guest: Guest): void {
 
 function recordOf({ machine }: MachinePlan, state: MachineRecord["state"]): MachineRecord {
   return { version: 1, ...machine, pid: process.pid, createdAt: STARTED_AT, state };
-}
-
-/** Sockets are as private as their directory: in /tmp anybody could have made it first. */
-function prepareRuntimeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const status = lstatSync(path);
-  if (status.isDirectory() && status.uid === process.getuid?.() && (status.mode & 0o077) === 0) return;
-  throw new SmolError("config.unsafe_runtime_dir", `${path} is not a private directory of this user`, {
-    hint: "remove it, or set XDG_RUNTIME_DIR to a directory with mode 0700",
-  });
 }

@@ -78,6 +78,9 @@ export function summarize(record: MachineRecord): MachineSummary {
     image_id: record.imageId,
     entrypoint: record.entrypoint,
     cmd: record.cmd,
+    workdir: record.workdir,
+    env: record.env,
+    network: false,
     ephemeral: record.ephemeral,
     engine: record.engine,
   };

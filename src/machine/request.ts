@@ -1,3 +1,4 @@
+import type { EngineName } from "../engine/index.ts";
 import type { PullPolicy, PullProgress } from "../image/index.ts";
 import type { ResourceLimit } from "../protocol/index.ts";
 
@@ -13,6 +14,8 @@ export interface RunRequest {
   readonly pull: PullPolicy;
   /** Told what the user should know about the settings, one sentence each. */
   readonly onNote?: (note: string) => void;
+  /** Told the machine's name when everything is ready to start it. */
+  readonly onStart?: (name: string) => Promise<void>;
   /** Told what a pull does; an image that is in the cache has nothing to tell. */
   readonly onPull?: (event: PullProgress) => void;
   /** `--proxy`, `--no-proxy`: win over the environment. */
@@ -26,6 +29,8 @@ export interface RunRequest {
   readonly command: readonly string[];
   /** Replaces the image's ENTRYPOINT; an empty string removes it. */
   readonly entrypoint: string | undefined;
+  /** A small init is the first process, and the command its child. */
+  readonly init: boolean;
   readonly interactive: boolean;
   readonly tty: boolean;
   /** `NAME=value`, in the order given; later wins. */
@@ -38,12 +43,12 @@ export interface RunRequest {
   readonly memoryMib: number;
   readonly storageGib: number;
   readonly overlayGib: number;
-  readonly engine: "krun" | "qemu" | undefined;
+  readonly engine: EngineName | undefined;
   /** Print the spans of the start on stderr. */
   readonly timings: "text" | "json" | undefined;
 }
 
-/** One line of `machine ls`; the keys are those of its `--json`. */
+/** One line of `machine ls`; the keys but `env` are those of its `--json`. */
 export interface MachineSummary {
   readonly name: string;
   readonly state: "starting" | "running";
@@ -57,6 +62,10 @@ export interface MachineSummary {
   readonly image_id: string | null;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
+  readonly workdir: string;
+  /** Not in the JSON: values may be secrets, and JSON ends up in logs. */
+  readonly env: readonly string[];
+  readonly network: boolean;
   readonly ephemeral: boolean;
   readonly engine: string;
 }

@@ -8,7 +8,7 @@ import { Interrupted, Interrupts, settled } from "./interrupt.ts";
 import { checkMachineName, makeMachineName } from "./name.ts";
 import type { MachineDescription } from "./record.ts";
 import type { RunRequest } from "./request.ts";
-import { initEnvironment, isInitSystem } from "./root/index.ts";
+import { hostnameOf, initEnvironment, isInitSystem } from "./root/index.ts";
 import { Timings } from "./timings.ts";
 import { mergeEnvironment, planWorkload, requireCommand } from "./workload.ts";
 
@@ -62,7 +62,7 @@ async function runIn(
   });
   timings.end("probe");
   const image = await resolveImage(request, paths, interrupts.signal);
-  const planned = planWorkload(request, image, name);
+  const planned = planWorkload(request, image, hostnameOf(name));
   const initSystem = isInitSystem(planned.argv);
   const env = initSystem ? mergeEnvironment(initEnvironment, planned.env) : planned.env;
   const workload = { ...planned, env };
@@ -90,11 +90,12 @@ async function runIn(
     initSystem,
     terminal: request.tty,
   };
+  await request.onStart?.(name);
   const started = owned.start({ machine, paths, files, root }).then((report) => {
-    for (const note of report.notes) request.onNote?.(note);
     timings.end("spawn", report.launchedAt);
     timings.end("kernel", report.initAt);
     timings.end("agent", report.readyAt);
+    return report.notes;
   });
   // The command is on its way to the machine before the machine runs: no round trip between start and command.
   const finished = runInForeground(workload, (exec) => owned.exec(exec), {
@@ -107,8 +108,14 @@ async function runIn(
   });
   finished.catch(() => {});
   // A failed start explains more than the command that it took down.
-  await started;
+  const notes = await started;
+  const tell = () => {
+    for (const note of notes) request.onNote?.(note);
+  };
+  // A terminal shows the workload's screen until that has ended.
+  if (!request.tty) tell();
   const exitCode = await finished;
   timings.end("run");
+  if (request.tty) tell();
   return exitCode;
 }

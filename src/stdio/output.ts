@@ -1,5 +1,5 @@
 import { write } from "node:fs";
-import { errnoOf } from "../errors.ts";
+import { errnoOf, SmolError } from "../errors.ts";
 
 /** First wait for a reader of a non-blocking pipe, in milliseconds; doubled up to the maximum. */
 const RETRY_MS = 1;
@@ -14,7 +14,7 @@ export class OutputClosed extends Error {
  * Writes all bytes to a descriptor, off the main thread: a reader that stops reading stops the caller and nothing
  * else.
  *
- * @throws OutputClosed when nobody can read any more.
+ * @throws OutputClosed when nobody can read any more; SmolError `cli.stdout` when the bytes cannot be kept (a full disk).
  */
 export async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
   let wait = RETRY_MS;
@@ -25,12 +25,19 @@ export async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
     } catch (error) {
       const code = errnoOf(error);
       if (code === "EPIPE" || code === "EIO" || code === "ECONNRESET") throw new OutputClosed();
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw cannotWrite(fd === 1 ? "stdout" : "stderr", error);
       // Another program made the pipe non-blocking, and it is full: only trying again tells when it is not.
       await Bun.sleep(wait);
       wait = Math.min(wait * 2, MAX_RETRY_MS);
     }
   }
+}
+
+/** What to say when our own output cannot be written. */
+export function cannotWrite(name: "stdout" | "stderr", error: unknown): SmolError {
+  return new SmolError("cli.stdout", `cannot write to ${name}: ${errnoOf(error) ?? "unknown error"}`, {
+    cause: error,
+  });
 }
 
 function writeSome(fd: number, bytes: Uint8Array): Promise<number> {

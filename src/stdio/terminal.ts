@@ -1,4 +1,6 @@
+import { makeRaw, passOutput } from "../../ffi/terminal.ts";
 import type { TerminalSize } from "../protocol/index.ts";
+import { readStdin } from "./input.ts";
 
 /** The user's terminal while a workload's terminal is shown on it. */
 export interface LocalTerminal {
@@ -20,22 +22,22 @@ export function terminalSize(): TerminalSize {
 }
 
 /**
- * Hands the keyboard to the workload: nothing is echoed or interpreted here, Ctrl-C included.
- * When standard input is no terminal it is passed on as it is.
+ * Shows a workload's terminal on this one: that terminal makes `\r\n` of a line feed, so ours must not do it again.
+ * With `keyboard`, the workload also gets every key: nothing is echoed or interpreted here, Ctrl-C included. When
+ * standard input is no terminal it is passed on as it is.
  */
-export function openTerminal(): LocalTerminal {
-  const { stdin } = process;
-  const raw = stdin.isTTY === true;
+export function openTerminal(options: { readonly keyboard: boolean }): LocalTerminal {
+  const raw = options.keyboard ? makeRaw(0) : undefined;
+  const plain = passOutput(1);
+  // The last change is undone first: both may be the same terminal.
   const restore = () => {
-    if (raw && stdin.isRaw) stdin.setRawMode(false);
+    plain?.();
+    raw?.();
   };
-  if (raw) {
-    stdin.setRawMode(true);
-    process.on("exit", restore);
-  }
+  process.on("exit", restore);
   return {
     size: terminalSize(),
-    input: raw ? stdin : Bun.stdin.stream(),
+    input: raw === undefined ? readStdin() : process.stdin,
     onResize: (listener) => process.stdout.on("resize", () => listener(terminalSize())),
     restore,
   };

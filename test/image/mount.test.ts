@@ -36,7 +36,7 @@ onQemu(
     const digest = (directory: string) => `set -e; (${list}) | base64 -w 0`.replace('"$1"', directory);
     const expected = run(["sh", "-c", digest(unpacked)]);
     const guest = await home.smolvm(
-      ["machine", "run", "--mem", "1024", "--image", archive, "--", "sh", "-c", digest("/")],
+      ["machine", "run", "-q", "--mem", "1024", "--image", archive, "--", "sh", "-c", digest("/")],
       { seconds: 280 },
     );
     expect(guest.stderr).toBe("");

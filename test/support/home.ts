@@ -8,6 +8,13 @@ const CLEANUP_MS = 5000 * slowness;
 /** Small machines: these tests are about everything but the size of machines. */
 const SMALL = ["--cpus", "1", "--mem", "512"];
 
+export interface MachineOptions extends RunOptions {
+  /** Of `machine run`. */
+  readonly options?: readonly string[];
+  /** Default: true, so that stderr is the workload's alone. */
+  readonly quiet?: boolean;
+}
+
 /** A user's home of its own, with everything that smolvm keeps for that user, the cache excepted. */
 export class Home {
   readonly path: string;
@@ -45,23 +52,17 @@ export class Home {
   }
 
   /** `machine run` of a command in a small machine. */
-  async run(
-    command: readonly string[],
-    options: RunOptions & { options?: readonly string[] } = {},
-  ): Promise<Result> {
-    return this.smolvm(runWords(command, options.options), options);
+  async run(command: readonly string[], options: MachineOptions = {}): Promise<Result> {
+    return this.smolvm(runWords(command, options), options);
   }
 
   /** Starts `machine run`. */
-  startRun(command: readonly string[], options: RunOptions & { options?: readonly string[] } = {}) {
-    return this.start(runWords(command, options.options), options);
+  startRun(command: readonly string[], options: MachineOptions = {}) {
+    return this.start(runWords(command, options), options);
   }
 
   /** Starts `machine run` of a shell script in a small machine, and waits until the script runs. */
-  async startScript(
-    script: string,
-    options: RunOptions & { options?: readonly string[] } = {},
-  ): Promise<Talking> {
+  async startScript(script: string, options: MachineOptions = {}): Promise<Talking> {
     const talking = new Talking(this.startRun(["sh", "-c", `echo ready; ${script}`], options));
     const first = await talking.line();
     if (first !== "ready") throw new Error(`the script's first line is ${JSON.stringify(first)}`);
@@ -70,7 +71,7 @@ export class Home {
 
   /** Starts a shell script in which $SMOLVM is the program and $RUN a `machine run` of a small machine. */
   startShell(script: string, options: RunOptions = {}) {
-    const words = { SMOLVM: program, RUN: [program, "machine", "run", ...SMALL].join(" ") };
+    const words = { SMOLVM: program, RUN: [program, "machine", "run", "--quiet", ...SMALL].join(" ") };
     return Bun.spawn(["bash", "-c", script], {
       cwd: options.cwd ?? this.path,
       env: { ...this.env, ...words, ...options.env },
@@ -117,8 +118,7 @@ export class Home {
         ? readdirSync(path, { recursive: true }).map((name) => `file ${folder}/${name}`)
         : [];
     };
-    const isContainer = (name: string) =>
-      /^file (run\/smolvm-[0-9a-f]{8}|data\/smolvm(\/ephemeral)?)$/.test(name);
+    const isContainer = (name: string) => /^file data\/smolvm(\/ephemeral)?$/.test(name);
     const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     return [
       ...this.processes().map(({ pid, command }) => `process ${pid} ${command}`),
@@ -148,6 +148,14 @@ export class Home {
   }
 }
 
-function runWords(command: readonly string[], options: readonly string[] = []): string[] {
-  return ["machine", "run", ...SMALL, ...options, ...(command.length > 0 ? ["--", ...command] : [])];
+function runWords(command: readonly string[], { options = [], quiet = true }: MachineOptions): string[] {
+  const silence = quiet ? ["--quiet"] : [];
+  return [
+    "machine",
+    "run",
+    ...SMALL,
+    ...silence,
+    ...options,
+    ...(command.length > 0 ? ["--", ...command] : []),
+  ];
 }

@@ -15,6 +15,9 @@ const machine: MachineSummary = {
   image_id: null,
   entrypoint: [],
   cmd: ["/bin/sh"],
+  workdir: "/srv",
+  env: ["PATH=/bin", "TOKEN=a\nb"],
+  network: false,
   ephemeral: true,
   engine: "krun",
 };
@@ -37,23 +40,26 @@ test("no machines", () => {
 
 test("a table with columns that stay in place", () => {
   expect(formatMachines([machine, hostile], false)).toMatchInlineSnapshot(`
-    "NAME                 STATE           CPUS     MEMORY  STORAGE  OVERLAY ENGINE
-    -----------------------------------------------------------------------------
-    vm-0a1b2c3d          running (eph)      4   8192 MiB   20 GiB    2 GiB krun
-    a-name-that-is-...   starting          16 131072 MiB   20 GiB    2 GiB qemu
+    "NAME                                  STATE           CPUS     MEMORY  STORAGE  OVERLAY ENGINE
+    ----------------------------------------------------------------------------------------------
+    vm-0a1b2c3d                           running (eph)      4   8192 MiB   20 GiB    2 GiB krun
+    a-name-that-is-longer-than-its-column starting          16 131072 MiB   20 GiB    2 GiB qemu
     "
   `);
 });
 
 test("what --verbose adds, without control characters of an image's name", () => {
   expect(formatMachines([hostile], true)).toMatchInlineSnapshot(`
-    "NAME                 STATE           CPUS     MEMORY  STORAGE  OVERLAY ENGINE
-    -----------------------------------------------------------------------------
-    a-name-that-is-...   starting          16 131072 MiB   20 GiB    2 GiB qemu
+    "NAME                                  STATE           CPUS     MEMORY  STORAGE  OVERLAY ENGINE
+    ----------------------------------------------------------------------------------------------
+    a-name-that-is-longer-than-its-column starting          16 131072 MiB   20 GiB    2 GiB qemu
       PID: 4711
       Image: ./app [31m.tar
       Entrypoint: ["sh","-c"]
       Cmd: ["/bin/sh"]
+      Workdir: /srv
+      Env: PATH=/bin
+      Env: TOKEN=a b
       Created: 2023-11-14T22:13:20.000Z
 
     "

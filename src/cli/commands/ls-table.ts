@@ -1,23 +1,13 @@
 import type { MachineSummary } from "../../machine/request.ts";
+import { type Column, formatTable } from "../format/table.ts";
 import { oneLine } from "../output.ts";
 
-interface Column {
-  readonly title: string;
-  readonly width: number;
-  readonly align: "left" | "right";
-  readonly text: (machine: MachineSummary) => string;
-}
-
-const NAME_WIDTH = 20;
+/** Names are never cut off: scripts look for lines that begin with one. */
+const MIN_NAME_WIDTH = 20;
 
 /** Titles and widths are part of what scripts rely on: see docs on output stability before changing them. */
-const COLUMNS: readonly Column[] = [
-  {
-    title: "NAME",
-    width: NAME_WIDTH,
-    align: "left",
-    text: ({ name }) => shorten(oneLine(name), NAME_WIDTH - 2),
-  },
+const columnsOf = (nameWidth: number): readonly Column<MachineSummary>[] => [
+  { title: "NAME", width: nameWidth, align: "left", text: ({ name }) => oneLine(name) },
   {
     title: "STATE",
     width: 14,
@@ -34,20 +24,8 @@ const COLUMNS: readonly Column[] = [
 /** The table of `machine ls`, with its final newline. `verbose` adds indented lines to each machine. */
 export function formatMachines(machines: readonly MachineSummary[], verbose: boolean): string {
   if (machines.length === 0) return "No machines found\n";
-  const titles = row((column) => column.title);
-  const lines = machines.flatMap((machine) => [
-    row((column) => column.text(machine)),
-    ...(verbose ? [...detailsOf(machine), ""] : []),
-  ]);
-  return `${[titles, "-".repeat(titles.length), ...lines].join("\n")}\n`;
-}
-
-function row(cell: (column: Column) => string): string {
-  const cells = COLUMNS.map((column) => {
-    const text = cell(column);
-    return column.align === "left" ? text.padEnd(column.width) : text.padStart(column.width);
-  });
-  return cells.join(" ").trimEnd();
+  const nameWidth = Math.max(MIN_NAME_WIDTH, ...machines.map(({ name }) => oneLine(name).length));
+  return formatTable(columnsOf(nameWidth), machines, verbose ? { details: detailsOf } : {});
 }
 
 function detailsOf(machine: MachineSummary): string[] {
@@ -56,11 +34,9 @@ function detailsOf(machine: MachineSummary): string[] {
     ["Image", machine.image ?? "built-in base image"],
     ["Entrypoint", JSON.stringify(machine.entrypoint)],
     ["Cmd", JSON.stringify(machine.cmd)],
+    ["Workdir", machine.workdir],
+    ...machine.env.map((variable) => ["Env", variable] as const),
     ["Created", new Date(machine.created_at * 1000).toISOString()],
   ];
-  return facts.map(([key, text]) => `  ${key}: ${oneLine(text)}`);
-}
-
-function shorten(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 3)}...`;
+  return [...facts.map(([key, text]) => `  ${key}: ${oneLine(text)}`), ""];
 }

@@ -7,7 +7,7 @@ import { formatMachines } from "./ls-table.ts";
 /** `machine ls`. */
 export async function run({ values }: Invocation<typeof listOptions>): Promise<number> {
   const machines = await listMachines();
-  if (values.json) await printJson(machines);
+  if (values.json) await printJson(machines.map(({ env: _, ...facts }) => facts));
   else await print(formatMachines(machines, values.verbose));
   return 0;
 }

@@ -36,6 +36,7 @@ describe("requestOf", () => {
       name: undefined,
       command: ["true"],
       entrypoint: undefined,
+      init: false,
       interactive: false,
       tty: false,
       env: [],
@@ -58,7 +59,7 @@ describe("requestOf", () => {
       ["--image", "./app.tar", "--oci-platform", `linux/${architecture}/v8`, "-n", "box", "--entrypoint", ""],
       ["--pull=always", "-q", "--progress", "json", "--max-image-size", "1.5G"],
       ["--proxy", "proxy.example:3128", "--no-proxy", "localhost,.example"],
-      ["-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
+      ["--init", "-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
       ["--ulimit", "nofile=1024:4096", "--ulimit=core=unlimited", "--timeout", "1h 30m"],
       ["--cpus", "1", "--mem=2G", "--storage", "1T", "--overlay", "3", "--engine", "qemu", "--timings=json"],
     ];
@@ -72,6 +73,7 @@ describe("requestOf", () => {
       name: "box",
       command: ["sh", "-c", "exit 0", "--", "--mem"],
       entrypoint: "",
+      init: true,
       interactive: true,
       tty: true,
       env: ["A=1", "B=", "C==x"],
@@ -149,6 +151,7 @@ describe("requestOf", () => {
   test.each([["-i"], ["-t"], ["-it"]])("--image - leaves no stdin for %s", async (option) => {
     await expect(request("--image", "-", option, "--", "cat")).rejects.toMatchObject({
       code: "run.stdin_taken",
+      message: expect.stringContaining("cannot be"),
     });
   });
 
@@ -158,6 +161,8 @@ describe("requestOf", () => {
       await expect(request(word, "echo", "hi")).rejects.toMatchObject({
         code: "run.image_as_command",
         exitCode: 2,
+        message: expect.stringContaining("looks like a container image reference"),
+        hint: expect.stringContaining(`smolvm machine run --image ${word} -- COMMAND`),
       });
       expect((await request("--", word)).command).toEqual([word]);
       expect((await request("--image", "x.tar", word)).command).toEqual([word]);

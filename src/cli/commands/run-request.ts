@@ -1,7 +1,8 @@
 import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import type { RunRequest } from "../../machine/request.ts";
-import { quote } from "../../values/index.ts";
+import { checkStdin } from "../../stdio/index.ts";
+import { oneLine, quote } from "../../values/index.ts";
 import type { runOptions } from "../table/run.ts";
 import type { Invocation } from "../table/types.ts";
 import { usageError } from "../usage.ts";
@@ -21,10 +22,11 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   if (values.image === "-" && (values.interactive || values.tty)) {
     throw usageError(
       "run.stdin_taken",
-      "--image - reads the image from stdin, so the command cannot have it (-i, -t)",
+      "--image - cannot be used with -i or -t: the image comes on stdin, so the command has none",
       "save the image to a file first, and give --image FILE",
     );
   }
+  if (values.interactive) checkStdin();
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
   return {
@@ -35,6 +37,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
     name: values.name,
     command: words,
     entrypoint: values.entrypoint,
+    init: values.init,
     interactive: values.interactive,
     tty: values.tty,
     env: await environmentOf(values),
@@ -59,8 +62,8 @@ function rejectImageAsCommand({ values, words, explicit }: RunInvocation): void 
   if (isPath || !/[:/]/.test(first)) return;
   throw usageError(
     "run.image_as_command",
-    `${first} looks like an image, and here a command is expected`,
-    `write --image ${first} -- COMMAND; if it really is a command, put -- before it`,
+    `${quote(first)} looks like a container image reference, and here a command is expected`,
+    `smolvm machine run --image ${oneLine(first)} -- COMMAND; if it really is a command, put -- before it`,
   );
 }
 

@@ -6,7 +6,7 @@ import { namesOf, optionsOf, takesWord } from "./words.ts";
 
 /** What is typed before Tab, and the words that every shell offers for it. */
 const LINES: readonly [string, readonly string[]][] = [
-  ["smolvm ", ["completion", "config", "doctor", "help", "images", "machine", "pull"]],
+  ["smolvm ", ["completion", "config", "doctor", "help", "images", "licences", "machine", "pull"]],
   ["smolvm m", ["machine"]],
   ["smolvm -", ["--help", "--version", "-V", "-h"]],
   ["smolvm machine ", ["exec", "images", "ls", "prune", "run"]],

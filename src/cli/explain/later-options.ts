@@ -73,7 +73,6 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     hint: "leave it out; `smolvm images ls` lists what is kept",
     always: true,
   },
-  unavailable("init commands are not run", 'start them yourself: -- sh -c "SETUP && COMMAND"', "--init"),
   unavailable(
     "the machine is the boundary, and its root user may do anything inside",
     "give --user to run the command as somebody else",

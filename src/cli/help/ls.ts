@@ -6,6 +6,6 @@ Looking changes nothing and starts nothing.
 
 --json prints an array of objects with the keys name, state, cpus, memory_mib, pid, created_at
 (seconds since 1970), storage_gb, overlay_gb, image and image_id (null for the built-in one),
-entrypoint, cmd, ephemeral and engine.`,
+entrypoint, cmd, workdir, network, ephemeral and engine.`,
   examples: [{ command: "smolvm machine ls" }, { command: "smolvm machine ls --json | jq -r '.[].name'" }],
 };

@@ -28,8 +28,9 @@ and no network of the host. The machine is made for the command and removed when
       title: "\nImages (--image)",
       body: `  NAME   as in docker: alpine, ghcr.io/owner/name:tag, name@sha256:...; downloaded the first time,
          checked against its digests, kept and shared by all machines (images ls, pull, rm, prune)
-  FILE   an archive made by docker save or podman save, or of an OCI layout; plain, gzip or zstd
-  DIR    an OCI image layout, or a root filesystem
+  PATH   begins with /, ./ or ../ or ends in .tar, .tar.gz, .tgz, .tar.zst or .tar.xz: an archive
+         made by docker save or podman save, or of an OCI layout, plain, gzip or zstd; or a
+         directory: an OCI image layout, or a root filesystem
   -      such an archive on stdin; the command then has no stdin of its own
   Not given: Alpine Linux, with apk. Dockerfiles are not built. ENTRYPOINT, CMD, ENV, WORKDIR and
   USER apply as in docker. The second run of an image does no work. Logins are those of docker and
@@ -38,8 +39,8 @@ and no network of the host. The machine is made for the command and removed when
     {
       title: "Streams",
       body: `  stdout and stderr of the command are passed through byte for byte. smolvm writes its own
-  messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and the
-  progress of a download (-q: none). stdin is empty without -i. With --json a command prints one
+  messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and, without
+  -q, "Starting ephemeral machine (NAME)..." and the progress of a download. stdin is empty without -i. With --json a command prints one
   JSON value on stdout, and an error as {"error":{"code","message","hint"}} on stderr. Nothing ever
   asks a question.`,
     },
@@ -66,7 +67,7 @@ and no network of the host. The machine is made for the command and removed when
   SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size
   SMOLVM_CONFIG           the settings file
   SMOLVM_IMAGE_CACHE_MAX_BYTES  what the image cache may hold; 0: no limit
-  SMOLVM_DEBUG=1          print stack traces of errors`,
+  SMOLVM_DEBUG=1          print stack traces of errors, and the guest's console`,
     },
     {
       title: "Files",
@@ -74,7 +75,7 @@ and no network of the host. The machine is made for the command and removed when
   ~/.config/smolvm/config.toml      settings (config show)          ($XDG_CONFIG_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
                                     be deleted when nothing runs
-  $XDG_RUNTIME_DIR/smolvm-HASH/     sockets; without that variable, /tmp/smolvm-UID-HASH`,
+  $XDG_RUNTIME_DIR/smolvm-HASH/     sockets while machines run; else /tmp/smolvm-UID-HASH`,
     },
   ],
 };

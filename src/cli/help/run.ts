@@ -4,6 +4,8 @@ export const details: Details = {
   text: `Boots a machine, runs COMMAND in it, passes stdout, stderr and the exit code through, and removes
 the machine. Nothing that the command changes outlives it.
 
+Without COMMAND, the image's own runs, or with -i or -t and an image that has none, a shell.
+
 Options end at the first word that is not one, or at --; everything after that is COMMAND and
 reaches the guest unchanged. -- is never wrong: smolvm machine run [OPTIONS] -- COMMAND.
 
@@ -18,11 +20,15 @@ offline. The download is shown on stderr as images pull
 runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
+The command is process 1 of its machine; --init puts a small init in front that reaps orphans. On
+stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
+of a download out.
+
 Without -i the command's stdin is empty. -i and -t together make a terminal session.
 
 Exit codes: the command's own; 128+N when signal N ended it; 0 when it powered the machine off or
 restarted it; 124 after --timeout; 125 when smolvm failed before the command ran; 126 when it cannot
-be executed; 127 when it does not exist; 2 for wrong options.`,
+be executed; 127 when it does not exist; 2 for wrong options; 1 when there is nothing to run.`,
   examples: [
     { command: 'smolvm machine run -- echo "hello from a microVM"' },
     { command: "smolvm machine run -it", comment: "a shell" },

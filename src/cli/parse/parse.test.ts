@@ -103,6 +103,8 @@ test.each([
   [["-u", "007"], { user: "007" }],
   [["-u", "1e3"], { user: "1e3" }],
   [["--entrypoint="], { entrypoint: "" }],
+  [["-w", "", "-u", ""], { workdir: "", user: "" }],
+  [["--init"], { init: true }],
   [["--timings"], { timings: "text" }],
   [["--timings=json"], { timings: "json" }],
   [["--platform", "linux/x86_64"], { platform: { os: "linux", architecture: "amd64" } }],

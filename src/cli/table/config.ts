@@ -1,16 +1,9 @@
-import { ExitCode } from "../../errors.ts";
-import { type CommandSpec, flag, type OptionTable } from "./types.ts";
+import { command } from "./command.ts";
+import { flag } from "./types.ts";
 
 export const configShowOptions = {
   json: flag({ long: "json", description: "Print a JSON object" }),
 };
-
-type Loads<O extends OptionTable> = Pick<CommandSpec<O>, "path" | "summary" | "options" | "load" | "details">;
-
-/** What the commands have in common: no arguments, and failures are 1. */
-function command<O extends OptionTable>(facts: Loads<O>): CommandSpec<O> {
-  return { aliases: [], arguments: { kind: "none" }, failureCode: ExitCode.failure, ...facts };
-}
 
 export const configShow = command({
   path: ["config", "show"],

@@ -1,7 +1,8 @@
 import { ExitCode } from "../../errors.ts";
 import { parseText } from "../values/text.ts";
+import { command } from "./command.ts";
 import { processOptions } from "./process-options.ts";
-import { type CommandSpec, flag, valueOr } from "./types.ts";
+import { flag, valueOr } from "./types.ts";
 
 export const execOptions = {
   name: valueOr({
@@ -16,13 +17,12 @@ export const execOptions = {
   stream: flag({ long: "stream", description: "No effect: output always arrives as it is written" }),
 };
 
-export const exec: CommandSpec<typeof execOptions> = {
+export const exec = command({
   path: ["machine", "exec"],
-  aliases: [],
   summary: "Run one more command in a running machine",
   options: execOptions,
   arguments: { kind: "command", required: true },
   failureCode: ExitCode.beforeCommand,
   details: async () => (await import("../help/exec.ts")).details,
   load: () => import("../commands/exec.ts"),
-};
+});

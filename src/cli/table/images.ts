@@ -1,5 +1,5 @@
-import { ExitCode } from "../../errors.ts";
 import { parseText } from "../values/text.ts";
+import { command } from "./command.ts";
 import { platformOption, pullOptions } from "./pull-options.ts";
 import { type Arguments, type CommandSpec, flag, value } from "./types.ts";
 
@@ -28,16 +28,14 @@ export const imagesListOptions = {
   }),
 };
 
-export const imagesList: CommandSpec<typeof imagesListOptions> = {
+export const imagesList = command({
   path: ["images", "ls"],
   aliases: ["list"],
   summary: "List the images that are kept on this host",
   options: imagesListOptions,
-  arguments: { kind: "none" },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).list,
   load: () => import("../commands/images/ls.ts"),
-};
+});
 
 export const imagesPullOptions = {
   platform: platformOption,
@@ -45,16 +43,14 @@ export const imagesPullOptions = {
   json: json("Print a JSON object"),
 };
 
-export const imagesPull: CommandSpec<typeof imagesPullOptions> = {
+export const imagesPull = command({
   path: ["images", "pull"],
-  aliases: [],
   summary: "Get images from registries, or look for newer ones",
   options: imagesPullOptions,
   arguments: names("IMAGE", true),
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).pull,
   load: () => import("../commands/images/pull.ts"),
-};
+});
 
 /** docker users type `pull`. */
 export const pull: CommandSpec<typeof imagesPullOptions> = {
@@ -73,32 +69,29 @@ export const imagesRemoveOptions = {
   json: json("Print a JSON object"),
 };
 
-export const imagesRemove: CommandSpec<typeof imagesRemoveOptions> = {
+export const imagesRemove = command({
   path: ["images", "rm"],
   aliases: ["remove"],
   summary: "Remove images from this host",
   options: imagesRemoveOptions,
   arguments: names("IMAGE", true),
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).remove,
   load: () => import("../commands/images/rm.ts"),
-};
+});
 
 export const imagesInspectOptions = {
   platform: platformOption,
   json: flag({ long: "json", description: "No effect: the output is always a JSON array" }),
 };
 
-export const imagesInspect: CommandSpec<typeof imagesInspectOptions> = {
+export const imagesInspect = command({
   path: ["images", "inspect"],
-  aliases: [],
   summary: "Print everything about images that are kept on this host",
   options: imagesInspectOptions,
   arguments: names("IMAGE", true),
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).inspect,
   load: () => import("../commands/images/inspect.ts"),
-};
+});
 
 const pruneFlags = {
   all: flag({ long: "all", short: "a", description: "Remove every image that no machine uses" }),
@@ -111,16 +104,13 @@ export const imagesPruneOptions = {
   force: flag({ long: "force", short: "f", description: "No effect: nothing is ever asked" }),
 };
 
-export const imagesPrune: CommandSpec<typeof imagesPruneOptions> = {
+export const imagesPrune = command({
   path: ["images", "prune"],
-  aliases: [],
   summary: "Remove images and layers that nobody needs",
   options: imagesPruneOptions,
-  arguments: { kind: "none" },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).prune,
   load: () => import("../commands/images/prune.ts"),
-};
+});
 
 const machineName = (description: string) =>
   value({ long: "name", short: "n", placeholder: "NAME", description, parse: parseText });
@@ -130,29 +120,23 @@ export const machineImagesOptions = {
   json: json("Print a JSON object"),
 };
 
-export const machineImages: CommandSpec<typeof machineImagesOptions> = {
+export const machineImages = command({
   path: ["machine", "images"],
-  aliases: [],
   summary: "Show the images of machines and the room they take",
   options: machineImagesOptions,
-  arguments: { kind: "none" },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).machineImages,
   load: () => import("../commands/images/machine-images.ts"),
-};
+});
 
 export const machinePruneOptions = {
   name: machineName("A machine that must exist; all machines share the images"),
   ...pruneFlags,
 };
 
-export const machinePrune: CommandSpec<typeof machinePruneOptions> = {
+export const machinePrune = command({
   path: ["machine", "prune"],
-  aliases: [],
   summary: "Remove layers of images that nobody needs",
   options: machinePruneOptions,
-  arguments: { kind: "none" },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/images.ts")).machinePrune,
   load: () => import("../commands/images/machine-prune.ts"),
-};
+});

@@ -12,7 +12,7 @@ import {
 } from "./images.ts";
 import { ls } from "./ls.ts";
 import { run } from "./run.ts";
-import { completion, doctor, help } from "./system.ts";
+import { completion, doctor, help, licences } from "./system.ts";
 import type { CommandSpec, GroupSpec } from "./types.ts";
 
 /** Every command of this release, in the order in which help lists them. */
@@ -35,6 +35,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   registriesPath,
   doctor,
   completion,
+  licences,
   help,
 ];
 

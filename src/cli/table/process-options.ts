@@ -1,6 +1,6 @@
 import { parseDuration } from "../values/duration.ts";
 import { parseVariable } from "../values/environment.ts";
-import { parseGuestDirectory, parseText } from "../values/text.ts";
+import { parseAnyText, parseGuestDirectory, parseText } from "../values/text.ts";
 import { flag, list, value } from "./types.ts";
 
 /** How a command is run inside a machine: the same for every command that does so. */
@@ -34,7 +34,7 @@ export const processOptions = {
     short: "u",
     placeholder: "USER[:GROUP]",
     description: "Run as this user, by name or number",
-    parse: parseText,
+    parse: parseAnyText,
   }),
   timeout: value({
     long: "timeout",

@@ -23,7 +23,7 @@ export const pullOptions = {
   quiet: flag({
     long: "quiet",
     short: "q",
-    description: "Show no progress of a download, as --progress none",
+    description: "Show no progress, as --progress none",
   }),
   progress: valueOr({
     long: "progress",

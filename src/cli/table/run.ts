@@ -1,14 +1,15 @@
+// Not the folder's face, which loads the engines.
+import { engineNames } from "../../engine/types.ts";
 import { ExitCode } from "../../errors.ts";
 import type { PullPolicy } from "../../image/index.ts";
 import { parseLimit } from "../values/limit.ts";
 import { countUpTo, sizeIn } from "../values/size.ts";
 import { oneOf, parseAnyText, parseText } from "../values/text.ts";
+import { command } from "./command.ts";
 import { processOptions } from "./process-options.ts";
 import { platformOption, pullOptions } from "./pull-options.ts";
-import { type CommandSpec, flag, list, optionalValue, value, valueOr } from "./types.ts";
+import { flag, list, optionalValue, value, valueOr } from "./types.ts";
 
-/** Names of the engines, as `--engine` and SMOLVM_ENGINE take them. */
-export const ENGINES = ["krun", "qemu"] as const;
 const PULL_POLICIES = ["missing", "always", "never"] as const satisfies readonly PullPolicy[];
 const TIMINGS = ["text", "json"] as const;
 
@@ -39,6 +40,10 @@ export const runOptions = {
     placeholder: "PROGRAM",
     description: "Replace the image's ENTRYPOINT; '' removes it",
     parse: parseAnyText,
+  }),
+  init: flag({
+    long: "init",
+    description: "Run a small init as process 1, which reaps; COMMAND is its child",
   }),
   ...processOptions,
   ulimits: list({
@@ -88,8 +93,8 @@ export const runOptions = {
     long: "engine",
     placeholder: "ENGINE",
     description: "krun or qemu (default: $SMOLVM_ENGINE, else what works here)",
-    hint: { kind: "choice", values: ENGINES },
-    parse: oneOf(ENGINES),
+    hint: { kind: "choice", values: engineNames },
+    parse: oneOf(engineNames),
   }),
   timings: optionalValue({
     long: "timings",
@@ -102,13 +107,12 @@ export const runOptions = {
   remove: flag({ long: "rm", description: "No effect: what runs here is always removed afterwards" }),
 };
 
-export const run: CommandSpec<typeof runOptions> = {
+export const run = command({
   path: ["machine", "run"],
-  aliases: [],
   summary: "Run a command in a new machine and remove the machine",
   options: runOptions,
   arguments: { kind: "command", required: false },
   failureCode: ExitCode.beforeCommand,
   details: async () => (await import("../help/run.ts")).details,
   load: () => import("../commands/run.ts"),
-};
+});

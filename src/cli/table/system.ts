@@ -1,27 +1,23 @@
-import { ExitCode } from "../../errors.ts";
-import { type CommandSpec, flag } from "./types.ts";
+import { command } from "./command.ts";
+import { flag } from "./types.ts";
 
 export const doctorOptions = {
   json: flag({ long: "json", description: "Print a JSON object" }),
 };
 
-export const doctor: CommandSpec<typeof doctorOptions> = {
+export const doctor = command({
   path: ["doctor"],
-  aliases: [],
   summary: "Say which engines work on this host, and what to do about the others",
   options: doctorOptions,
-  arguments: { kind: "none" },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/doctor.ts")).details,
   load: () => import("../commands/doctor.ts"),
-};
+});
 
 /** The shells that `completion` knows. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-export const completion: CommandSpec<Record<never, never>> = {
+export const completion = command({
   path: ["completion"],
-  aliases: [],
   summary: "Print a shell's completion script",
   options: {},
   arguments: {
@@ -31,18 +27,24 @@ export const completion: CommandSpec<Record<never, never>> = {
     max: 1,
     hint: { kind: "choice", values: SHELLS },
   },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/completion.ts")).details,
   load: () => import("../commands/completion.ts"),
-};
+});
 
-export const help: CommandSpec<Record<never, never>> = {
+export const licences = command({
+  path: ["licences"],
+  aliases: ["licenses"],
+  summary: "Print the licences of everything in this program",
+  options: {},
+  details: async () => (await import("../help/licences.ts")).details,
+  load: () => import("../commands/licences.ts"),
+});
+
+export const help = command({
   path: ["help"],
-  aliases: [],
   summary: "Print the manual, or a command's help",
   options: {},
   arguments: { kind: "words", placeholder: "[COMMAND...]", min: 0, max: 3 },
-  failureCode: ExitCode.failure,
   details: async () => (await import("../help/help.ts")).details,
   load: () => import("../commands/help.ts"),
-};
+});

@@ -12,9 +12,10 @@ export function parseAnyText(text: string): string {
   return text;
 }
 
-/** A directory in the guest. */
+/** A directory in the guest; as in docker an empty text is the image's own. */
 export function parseGuestDirectory(text: string): string {
-  if (!text.startsWith("/")) throw badValue(`must be an absolute path in the guest, not ${quote(text)}`);
+  if (text !== "" && !text.startsWith("/"))
+    throw badValue(`must be an absolute path in the guest, not ${quote(text)}`);
   return text;
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import type { EngineName, Verdict } from "../types.ts";
+import { type EngineName, engineNames, type Verdict } from "../types.ts";
 
 /** Verdicts as they are kept: worth something only while everything they depend on is as it was. */
 interface Entry {
@@ -37,7 +37,7 @@ function readEntries(path: string): Entries {
     const content: unknown = JSON.parse(readFileSync(path, "utf8"));
     if (!isRecord(content) || content.format !== FORMAT || !isRecord(content.entries)) return {};
     const entries: Entries = {};
-    for (const engine of ["krun", "qemu"] as const) {
+    for (const engine of engineNames) {
       const entry = content.entries[engine];
       if (isEntry(entry, engine)) entries[engine] = entry;
     }

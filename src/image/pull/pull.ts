@@ -114,6 +114,7 @@ async function pullFrom(
     return known;
   }
   const image = await resolveRemote(repository, name, platform);
+  request.checkConfig?.(image.config);
   const id = imageId(platform, image.diffIds, image.configDigest);
   const stored = store.find(id);
   const built =
