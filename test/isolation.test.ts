@@ -94,6 +94,13 @@ async function hashes(): Promise<Record<string, string>> {
 }
 
 describe("the guest", () => {
+  onQemu("mitigates faults of the processor when it is asked to", async () => {
+    const command = ["--", "cat", "/sys/devices/system/cpu/vulnerabilities/spectre_v1"];
+    expect((await home.smolvm(["machine", "run", ...command])).output).toStartWith("Vulnerable");
+    const asked = await home.smolvm(["machine", "run", "--mitigations", ...command]);
+    expect(asked.output).toStartWith("Mitigation");
+  });
+
   onBoth("has the host's time", async () => {
     const { output } = await shell("date +%s");
     expect(Math.abs(Number(output) - Date.now() / 1000)).toBeLessThan(20);

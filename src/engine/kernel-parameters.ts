@@ -11,7 +11,7 @@
  * - `swiotlb=noforce`: no bounce buffers, 64 MiB that a guest of more than 4 GiB would fill with zeros at boot for
  *   devices that cannot reach all memory; ours can.
  * - `mitigations=off`: one tenant, whose programs are not protected from each other's speculation; what protects the
- *   host is the host's. A later `mitigations=auto` wins.
+ *   host is the host's. A later `mitigations=auto` (`--mitigations`) wins.
  */
 export const COMMON_PARAMETERS: readonly string[] = [
   "console=hvc0",

@@ -123,7 +123,10 @@ function describeVm(plan: MachinePlan, disks: MachineDisks, engine: Engine, agen
     cpus: machine.cpus,
     memoryMib: machine.memoryMib,
     kernel: files.kernel,
-    commandLine: [`root=${disks.system}`, "rootfstype=erofs", "ro", "init=/init", `smolvm.agent=${channel}`],
+    commandLine: [
+      ...[`root=${disks.system}`, "rootfstype=erofs", "ro", "init=/init", `smolvm.agent=${channel}`],
+      ...(machine.mitigations ? ["mitigations=auto"] : []),
+    ],
     disks: disks.list,
     shares: [],
     agentSocket,

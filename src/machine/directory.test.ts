@@ -25,6 +25,7 @@ const record = (name: string): MachineRecord => ({
   memoryMib: 64,
   storageGib: 1,
   overlayGib: 1,
+  mitigations: false,
   image: null,
   imageId: null,
   entrypoint: [],

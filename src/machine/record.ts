@@ -10,6 +10,7 @@ export interface MachineDescription {
   readonly memoryMib: number;
   readonly storageGib: number;
   readonly overlayGib: number;
+  readonly mitigations: boolean;
   /** The reference that the user gave; null for the built-in base image. */
   readonly image: string | null;
   /** `sha256:<hex>` of the image that this reference led to; null for the built-in one. */
@@ -57,6 +58,7 @@ export function parseRecord(text: string): MachineRecord | undefined {
     numbers.every((number) => Number.isSafeInteger(number)) &&
     texts.every((text) => typeof text === "string") &&
     typeof value.ephemeral === "boolean" &&
+    typeof value.mitigations === "boolean" &&
     (value.image === null || typeof value.image === "string") &&
     (value.imageId === null || typeof value.imageId === "string") &&
     (value.state === "starting" || value.state === "running") &&

@@ -43,6 +43,8 @@ export interface RunRequest {
   readonly memoryMib: number;
   readonly storageGib: number;
   readonly overlayGib: number;
+  /** The guest's kernel mitigates the processor's faults, which one tenant does not need. */
+  readonly mitigations: boolean;
   readonly engine: EngineName | undefined;
   /** Print the spans of the start on stderr. */
   readonly timings: "text" | "json" | undefined;

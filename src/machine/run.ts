@@ -76,6 +76,7 @@ async function runIn(
     memoryMib: request.memoryMib,
     storageGib: request.storageGib,
     overlayGib: request.overlayGib,
+    mitigations: request.mitigations,
     image: request.image ?? null,
     imageId: image.id,
     entrypoint: image.entrypoint,

@@ -48,6 +48,7 @@ describe("requestOf", () => {
       memoryMib: 8192,
       storageGib: 20,
       overlayGib: 2,
+      mitigations: false,
       engine: undefined,
       timings: undefined,
     });
@@ -61,7 +62,8 @@ describe("requestOf", () => {
       ["--proxy", "proxy.example:3128", "--no-proxy", "localhost,.example"],
       ["--init", "-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
       ["--ulimit", "nofile=1024:4096", "--ulimit=core=unlimited", "--timeout", "1h 30m"],
-      ["--cpus", "1", "--mem=2G", "--storage", "1T", "--overlay", "3", "--engine", "qemu", "--timings=json"],
+      ["--cpus", "1", "--mem=2G", "--storage", "1T", "--overlay", "3"],
+      ["--mitigations", "--engine", "qemu", "--timings=json"],
     ];
     expect(await request(...options.flat(), "sh", "-c", "exit 0", "--", "--mem")).toEqual({
       image: "./app.tar",
@@ -88,6 +90,7 @@ describe("requestOf", () => {
       memoryMib: 2048,
       storageGib: 1024,
       overlayGib: 3,
+      mitigations: true,
       engine: "qemu",
       timings: "json",
     });

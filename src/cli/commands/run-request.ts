@@ -49,6 +49,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
     memoryMib: values.memory,
     storageGib: values.storage,
     overlayGib: values.overlay,
+    mitigations: values.mitigations,
     engine: values.engine ?? engineFromEnvironment(),
     timings: values.timings,
   };

@@ -82,6 +82,10 @@ export const runOptions = {
     fallback: 2,
     parse: sizeIn(GIB),
   }),
+  mitigations: flag({
+    long: "mitigations",
+    description: "Guard the machine's programs from each other's CPU leaks",
+  }),
   name: value({
     long: "name",
     short: "n",
