@@ -1,11 +1,11 @@
-import { existsSync, rmSync } from "node:fs";
-import { distribution, ensureInstalled } from "../../build/apt.ts";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { distribution } from "../../build/apt.ts";
 import { type Component, writeComponents } from "../../build/components.ts";
-import { debianLicences } from "../../build/debian-licences.ts";
-import { architecture, run, say } from "../../build/host.ts";
-import { type PartInputs, part, partDirectory } from "../../build/parts.ts";
-import { compileKernel, patches } from "./compile.ts";
-import { formatConfig, wanted } from "./fragments.ts";
+import { commonLicences } from "../../build/debian-licences.ts";
+import { say } from "../../build/host.ts";
+import { part, partDirectory } from "../../build/parts.ts";
+import { linux, linuxInputs } from "./compile.ts";
 import { prebuiltKernel } from "./prebuilt.ts";
 import { hasPackages, type KernelSource, kernelSource } from "./source.ts";
 
@@ -23,36 +23,28 @@ export async function kernel(scope: "full" | "quick"): Promise<string> {
       say("kernel: no package linux-source of a longterm kernel here, so it is the prebuilt one");
     return await prebuiltKernel();
   }
-  if (scope === "full") return await ownKernel(source);
-  const isMade = Bun.which("gcc") !== null && existsSync(partDirectory("kernel", await inputs(source)));
-  return isMade ? await ownKernel(source) : await prebuiltKernel();
+  return scope === "full" || (await isCompiled(source)) ? await ownKernel(source) : await prebuiltKernel();
+}
+
+async function isCompiled(source: KernelSource): Promise<boolean> {
+  return Bun.which("gcc") !== null && existsSync(partDirectory("linux", await linuxInputs(source)));
 }
 
 /** Makes `kernel` (and `config`, the complete configuration) and returns their directory. */
 async function ownKernel(source: KernelSource): Promise<string> {
-  await ensureInstalled(["gcc"], "compiles the kernel");
-  return await part("kernel", await inputs(source), async (out) => {
-    await compileKernel(source, wanted(architecture()), architecture(), out);
+  const compiled = await linux(source);
+  const { name, version, sha256 } = source.package;
+  return await part("kernel", { recipe: import.meta.path, pins: basename(compiled) }, async (out) => {
+    for (const file of ["kernel", "config"]) copyFileSync(`${compiled}/${file}`, `${out}/${file}`);
     const component: Component = {
       name: "linux",
-      version: source.package.version,
-      source: `${distribution().origin} ${distribution().codename}, package ${source.package.name}, with the patches of recipes/kernel`,
+      version,
+      source: `${distribution().origin} ${distribution().codename}, package ${name}, with the patches of recipes/kernel`,
       licence: "GPL-2.0-only WITH Linux-syscall-note",
-      sha256: source.package.sha256,
+      sha256,
       part: "kernel",
     };
-    writeComponents(out, [component], debianLicences(`${out}/package`, [source.package]));
-    rmSync(`${out}/package`, { recursive: true });
+    const copyright = { title: `${name} ${version}`, text: readFileSync(`${compiled}/copyright`, "utf8") };
+    writeComponents(out, [component], [copyright, ...commonLicences(["GPL-2"])]);
   });
-}
-
-async function inputs(source: KernelSource): Promise<PartInputs> {
-  const pins = {
-    source: source.package.sha256,
-    config: formatConfig(wanted(architecture())),
-    patches: patches().map(({ text }) => text),
-    // The programs that decide the bytes.
-    tools: await Promise.all([run(["gcc", "--version"]), run(["ld", "--version"])]),
-  };
-  return { recipe: import.meta.path, pins };
 }
