@@ -115,7 +115,7 @@ async function streams(): Promise<void> {
     report(`${IN_BYTES / MEBI} MiB into \`cat\``, speeds(into, IN_BYTES), "MiB/s");
     const out = await compare(
       [before, now].map((contender) => ({ name: contender.name, measure: () => receive(contender) })),
-      { rounds: 3 },
+      { rounds: 3, warmUp: 0 },
     );
     report(`${OUT_BYTES / MEBI} MiB out of \`cat\``, speeds(out, OUT_BYTES), "MiB/s");
   });
