@@ -77,7 +77,7 @@ describe("an image's own command", () => {
 
 /** An OCI layout: the test image's files with another configuration. */
 function configured(config: Record<string, unknown>): string {
-  const path = `${home.path}/tmp/configured`;
+  const path = `${home.path}/configured`;
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path);
   const layer = Bun.spawnSync(["tar", "-c", "--owner=0", "--group=0", "-C", images.rootfs, "."]).stdout;

@@ -59,7 +59,8 @@ describe("a workload's terminal", () => {
     onBoth(`shows a line feed with one carriage return (${option})`, async () => {
       const { child, shown } = onTerminal(quietly(option, "echo", "hi"), home);
       expect(await child.exited).toBe(0);
-      expect(shown()).toBe("hi\r\n");
+      // The first run of all may have something to unpack, and says so before.
+      expect(shown()).toMatch(/(?:^|\n)hi\r\n$/);
     });
   }
 

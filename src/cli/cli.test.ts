@@ -46,7 +46,7 @@ describe("help", () => {
 
   test("help TOPIC is TOPIC --help", () => {
     for (const topic of topics) expect(stdoutOf("help", ...topic)).toBe(stdoutOf(...topic, "--help"));
-  });
+  }, 30_000);
 
   test("the manual has every command and every option", () => {
     const manual = stdoutOf("--help");

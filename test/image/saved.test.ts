@@ -454,7 +454,7 @@ describe("archives of docker save", () => {
   test("a colon in the name of a file is no choice, and a root filesystem has none", async () => {
     using scratch = new Scratch();
     writeFileSync(join(scratch.path, "root.tar:1"), tarOf({ path: "etc/x" }));
-    expect(await open(scratch, join(scratch.path, "root.tar:1"))).toBe('/ /etc /etc/x ["/bin/sh"]');
+    expect(await open(scratch, join(scratch.path, "root.tar:1"))).toBe("/ /etc /etc/x []");
     expect(await open(scratch, join(scratch.path, "root.tar:1:2"))).toContain("image.no_such_tag");
     mkdirSync(join(scratch.path, "root/etc"), { recursive: true });
     expect(await open(scratch, join(scratch.path, "root:x"))).toContain("image.no_such_tag");

@@ -61,6 +61,20 @@ test("the image that the others are made from can be pulled", async () => {
   await accepted(made);
 });
 
+test("an image without a command is refused by machine run before its layers are downloaded", async () => {
+  const made = repository();
+  made.image([layer], { config: (document) => Object.assign(document, { config: {} }) });
+  proxy.add(made.rule);
+  using home = new PullHome();
+  const result = await home.run([], { options: ["--image", `${proxy.host}/a/b:latest`] });
+  expect(result).toMatchObject({ output: "", exitCode: 1 });
+  expect(result.stderr).toContain("no command specified");
+  expect(proxy.requests.filter(({ path }) => path.includes(digestWith("sha256", layer)))).toEqual([]);
+  const session = { options: ["-i", "--image", `${proxy.host}/a/b:latest`, "--timeout", "1ms"] };
+  expect((await home.run([], session)).stderr).not.toContain("no command specified");
+  expect(proxy.requests.some(({ path }) => path.includes(digestWith("sha256", layer)))).toBe(true);
+});
+
 describe("type confusion (CVE-2021-41190)", () => {
   const both = (made: Handmade, type: string) => {
     const image = made.image([layer], { tag: "inner" });

@@ -40,9 +40,9 @@ and no network of the host. The machine is made for the command and removed when
       title: "Streams",
       body: `  stdout and stderr of the command are passed through byte for byte. smolvm writes its own
   messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and, without
-  -q, "Starting ephemeral machine (NAME)..." and the progress of a download. stdin is empty without -i. With --json a command prints one
-  JSON value on stdout, and an error as {"error":{"code","message","hint"}} on stderr. Nothing ever
-  asks a question.`,
+  -q, "Starting ephemeral machine (NAME)..." and the progress of a download. stdin is empty without
+  -i. With --json a command prints one JSON value on stdout, and an error as
+  {"error":{"code","message","hint"}} on stderr. Nothing ever asks a question.`,
     },
     {
       title: "Exit codes",

@@ -51,7 +51,7 @@ export function parseConfig(text: string): ParsedConfig {
 /** The configuration of an image that comes without one. */
 export const emptyConfig: ImageConfig = {
   entrypoint: [],
-  cmd: ["/bin/sh"],
+  cmd: [],
   env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
   workdir: "/",
   user: "",
