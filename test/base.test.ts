@@ -1,10 +1,13 @@
 import { expect } from "bun:test";
 import { debianImage } from "./support/debian.ts";
+import { inLab } from "./support/program.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
 
 /** A machine that was given no image: Alpine's minimal root; and Debian, as an image that others made. */
 
 const home = useHome();
+/** Takes a minute to make, once. */
+const debian = inLab ? undefined : await debianImage();
 
 onBoth("a machine without an image is Alpine, and apk finds nothing changed", async () => {
   const script = `
@@ -64,7 +67,7 @@ onQemu("nobody gets root without a password in it", async () => {
 });
 
 onQemu("Debian as an image: dpkg finds nothing changed", async () => {
-  const options = ["--image", await debianImage()];
+  const options = ["--image", debian ?? ""];
   // The image has no documentation: only what is there and differs counts.
   const script = `. /etc/os-release; echo "$ID"; dpkg --audit; dpkg --verify | grep -v ^missing; echo checked`;
   const { output, exitCode } = await home.run(["bash", "-c", script], { options, seconds: 180 });
