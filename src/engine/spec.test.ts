@@ -59,6 +59,16 @@ test("kernel parameters that are too long, or no text", () => {
   for (const bad of ["a\nb", "a\0b", "ä"]) expect(problem({}, bad)).toStartWith("engine.bad_spec");
 });
 
+test("a kernel parameter that would be several, or change others", () => {
+  expect(problem({ commandLine: ["smolvm.hostname=a init=/bin/sh"] })).toBe(
+    'engine.bad_spec: not one kernel parameter: "smolvm.hostname=a init=/bin/sh"',
+  );
+  for (const bad of ["", " ", "a\tb", "a\u00a0b", 'a="b', 'a="b c"']) {
+    expect(problem({ commandLine: ["ro", bad] })).toStartWith("engine.bad_spec");
+  }
+  expect(problem({ commandLine: ["ro", "smolvm.agent=virtio:smolvm.agent", "init=/init"] })).toBe("none");
+});
+
 test("files that cannot be used", () => {
   symlinkSync("nowhere", `${directory}/dangling`);
   expect(problem({ kernel: `${directory}/none` })).toBe(

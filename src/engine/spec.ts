@@ -27,6 +27,9 @@ export function checkSpec(spec: VmSpec, commandLine: string, limits: SpecLimits)
   if (!isPrintable(commandLine) || Buffer.byteLength(commandLine) > limits.commandLineBytes) {
     throw badSpec(`the kernel's parameters are not printable, or over ${limits.commandLineBytes} bytes long`);
   }
+  for (const parameter of spec.commandLine) {
+    if (!isOneParameter(parameter)) throw badSpec(`not one kernel parameter: ${JSON.stringify(parameter)}`);
+  }
   const devices = spec.disks.length + spec.shares.length;
   if (devices > limits.devices) {
     throw new SmolError(
@@ -80,6 +83,11 @@ function requireRange(what: string, value: number, low: number, high: number): v
 /** The kernel splits at spaces and stops at a zero; anything but printable ASCII has no business there. */
 function isPrintable(commandLine: string): boolean {
   return /^[ -~]*$/.test(commandLine);
+}
+
+/** White space would begin another parameter; a quote would end only behind others (lib/cmdline.c, next_arg). */
+function isOneParameter(text: string): boolean {
+  return /^[^\s"]+$/.test(text);
 }
 
 function badSpec(message: string): SmolError {
