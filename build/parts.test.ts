@@ -40,7 +40,7 @@ test("a failed part leaves nothing that counts, and the next try begins empty", 
     writeFileSync(`${directory}/half`, "");
     throw new Error("no");
   };
-  expect(part("thing", { recipe, pins: 1 }, fail)).rejects.toThrow("no");
+  await expect(part("thing", { recipe, pins: 1 }, fail)).rejects.toThrow("no");
   const directory = await part("thing", { recipe, pins: 1 }, make("one"));
   expect(readdirSync(directory)).toEqual(["file"]);
 });
@@ -49,7 +49,8 @@ test("two builds at once make a part once", async () => {
   let made = 0;
   const slow = async (directory: string) => {
     made++;
-    await Bun.sleep(150);
+    // Both have looked at the lock by now: they do that before they first wait.
+    await Promise.resolve();
     await make("slow")(directory);
   };
   const inputs = { recipe, pins: 1 };

@@ -114,11 +114,11 @@ describe("a workload's terminal", () => {
       run(
         "sh",
         "-c",
-        "trap 'echo INTERRUPTED' INT; cat -v; stty raw -echo; echo RAW; dd bs=1 count=3 2>/dev/null | od -An -tx1; echo END",
+        "trap 'echo INTERRUPTED' INT; echo READY; cat -v; stty raw -echo; echo RAW; dd bs=1 count=3 2>/dev/null | od -An -tx1; echo END",
       ),
       home,
     );
-    await Bun.sleep(100);
+    await shows("READY");
     terminal.write("typed\n");
     await shows(/typed.*typed/s); // the echo, then what cat has read
     terminal.write("\x04");

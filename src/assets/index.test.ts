@@ -29,7 +29,7 @@ describe("the built assets", () => {
   test("an asset that the build lacks is a clear error", async () => {
     const unknown = "no-such-asset" as AssetName;
     expect(hasAsset(unknown)).toBe(false);
-    expect(assetPath(unknown, "/nonexistent")).rejects.toMatchObject({
+    await expect(assetPath(unknown, "/nonexistent")).rejects.toMatchObject({
       code: "assets.missing",
       hint: "./dev build makes one with everything",
     });

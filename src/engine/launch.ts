@@ -1,7 +1,11 @@
+import { endsWithin } from "../within.ts";
 import { ConsoleTail } from "./console.ts";
 import { splitFailure } from "./failure.ts";
 import type { LaunchOptions, RunningVm, VmExit, VmmOrder } from "./types.ts";
 import { prepareVmm, takeVmm } from "./vmm-handle.ts";
+
+/** How long the last output of a VMM that has ended may take to come out of its pipes. */
+const DRAIN_LIMIT_MS = 2000;
 
 /** Starts a VM in a VMM process and watches it. */
 export function launchVm(order: VmmOrder, options: LaunchOptions): RunningVm {
@@ -18,8 +22,8 @@ export function launchVm(order: VmmOrder, options: LaunchOptions): RunningVm {
   ]);
   vmm.send(order);
   const exited = vmm.exited.then(async ({ code, signal }): Promise<VmExit> => {
-    // Nobody else has the write ends; a moment is enough, and the end must not depend on it.
-    await Promise.race([drained, Bun.sleep(2000)]);
+    // No other process has the write ends, so a moment is enough; the end must not depend on it.
+    await endsWithin(drained, DRAIN_LIMIT_MS);
     const { error, rest } = splitFailure(messages.text(20, 8000));
     const tail = [console.text(), rest].filter((part) => part !== "").join("\n");
     return { code, signal, console: tail, error };

@@ -153,7 +153,7 @@ describe("refused, and nothing left", () => {
       },
     });
     const cacheDir = join(scratch.path, "cache");
-    expect(openLocalImage(layout, { cacheDir })).rejects.toThrow("not what its digest promises");
+    await expect(openLocalImage(layout, { cacheDir })).rejects.toThrow("not what its digest promises");
   });
 
   test("every single byte of an archive changed: an image or a SmolError", async () => {

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { collect, limitOf, type Result, type RunOptions, Talking } from "./process.ts";
-import { engine, program, sharedCache, slowness } from "./program.ts";
+import { collect, limitOf, type Result, type RunOptions, Talking, until } from "./process.ts";
+import { engine, program, sharedCache } from "./program.ts";
 
-/** How long things may take to disappear after a process was killed. */
-const CLEANUP_MS = 5000 * slowness;
+/** How long things may take to disappear after a process was killed; `until` makes it longer where all is slow. */
+const CLEANUP_SECONDS = 5;
 
 /** Small machines: these tests are about everything but the size of machines. */
 const SMALL = ["--cpus", "1", "--mem", "512"];
@@ -129,10 +129,12 @@ export class Home {
 
   /** Waits a moment for the last things to disappear, and fails when they do not. */
   async expectNothingLeft(): Promise<void> {
-    const deadline = Date.now() + CLEANUP_MS;
-    while (this.remains().length > 0 && Date.now() < deadline) await Bun.sleep(20);
-    const remains = this.remains();
-    if (remains.length > 0) throw new Error(`left behind:\n${remains.join("\n")}`);
+    await until("the last things to disappear", () => this.remains().length === 0, CLEANUP_SECONDS).catch(
+      () => {
+        const remains = this.remains();
+        if (remains.length > 0) throw new Error(`left behind:\n${remains.join("\n")}`);
+      },
+    );
   }
 
   /** Ends everything and makes the home as it was in the beginning. */

@@ -111,7 +111,10 @@ export async function collect(child: Piped, what: string, limitMs: number): Prom
   };
 }
 
-/** Waits until something is so; an Error that says what was awaited after `seconds`. */
+/**
+ * Waits until something is so; an Error that says what was awaited after `seconds`. For what has no event: processes
+ * that are not our children, files of other processes, the answers of a machine.
+ */
 export async function until<T>(
   what: string,
   check: () => T | Promise<T>,

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SHELLS } from "../table/system.ts";
@@ -19,6 +19,9 @@ const PROGRAM = `#!/bin/sh
 ${IMAGE_NAMES.join("\n")}
 END
 `;
+
+/** How long a shell may take to answer a line, in milliseconds. */
+const LIMIT_MS = 20_000;
 
 export type Shell = (typeof SHELLS)[number];
 
@@ -65,9 +68,13 @@ async function typeInto(
   lines: readonly string[],
 ): Promise<string[][]> {
   const offers = join(directory, "offers");
+  run("mkfifo", offers);
   const setup = join(directory, "setup");
   writeFileSync(setup, shell === "bash" ? bashSetup(script, offers) : zshSetup(script, offers));
   let screen = "";
+  let offered = "";
+  // Something has come on the terminal, or through the pipe of offers.
+  let changed = Promise.withResolvers<void>();
   const child = Bun.spawn(shell === "bash" ? ["bash", "--norc", "--noprofile"] : ["zsh", "-f"], {
     cwd: directory,
     env: environment(directory),
@@ -76,16 +83,32 @@ async function typeInto(
       rows: 50,
       data(_, bytes) {
         screen += new TextDecoder().decode(bytes);
+        changed.resolve();
       },
     },
   });
   const { terminal } = child;
   if (terminal === undefined) throw new Error("no terminal");
+  // Open for both, so that it does not end with the first shell function that writes.
+  const reader = Bun.spawn(["sh", "-c", 'exec cat <> "$0"', offers], { stdout: "pipe" });
+  const reading = (async () => {
+    for await (const bytes of reader.stdout) {
+      offered += Buffer.from(bytes).toString();
+      changed.resolve();
+    }
+  })();
   const until = async (condition: () => boolean) => {
-    const deadline = Date.now() + 20_000;
-    while (!condition()) {
-      if (Date.now() > deadline) throw new Error(`${shell} does not answer; its screen: ${screen}`);
-      await Bun.sleep(5);
+    const late = setTimeout(
+      () => changed.reject(new Error(`${shell} does not answer; its screen: ${screen}`)),
+      LIMIT_MS,
+    );
+    try {
+      while (!condition()) {
+        await changed.promise;
+        changed = Promise.withResolvers();
+      }
+    } finally {
+      clearTimeout(late);
     }
   };
   const answers: string[][] = [];
@@ -93,18 +116,25 @@ async function typeInto(
     terminal.write(`. ./setup\r`);
     await until(() => screen.includes("<ready>"));
     for (const line of lines) {
-      writeFileSync(offers, "");
+      offered = "";
       // Ctrl-U clears what the last Tab inserted.
       terminal.write(`\x15${line}\t`);
-      await until(() => readFileSync(offers, "utf8").endsWith("<end>\n"));
-      answers.push(textLines(readFileSync(offers, "utf8")).slice(0, -1));
+      await until(() => offered.endsWith("<end>\n"));
+      answers.push(textLines(offered).slice(0, -1));
     }
   } finally {
     child.kill("SIGKILL");
     await child.exited;
     terminal.close();
+    reader.kill("SIGKILL");
+    await reading;
   }
   return answers;
+}
+
+function run(...command: string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync(command);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
 }
 
 function bashSetup(script: string, offers: string): string {

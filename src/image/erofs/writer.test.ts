@@ -125,7 +125,7 @@ describe("directories", () => {
         recorder.end();
       });
     expect((await withRoot(2800)).get("/")?.xattrs).toHaveLength(7 + 5600);
-    expect(withRoot(3000)).rejects.toThrow("do not fit");
+    await expect(withRoot(3000)).rejects.toThrow("do not fit");
   });
 });
 

@@ -1,5 +1,6 @@
 import { SmolError } from "../../errors.ts";
 import { version } from "../../version.ts";
+import { endsWithin } from "../../within.ts";
 import { Body, stalled } from "./body.ts";
 import { Transient } from "./failure.ts";
 import { networkError, proxyRefusal } from "./network-error.ts";
@@ -114,15 +115,9 @@ async function inTime(
 async function canConnect(address: URL, withinMs: number): Promise<boolean> {
   const port = Number(address.port) || (address.protocol === "https:" ? 443 : 80);
   const hostname = address.hostname.replace(/^\[|\]$/g, "");
-  const connecting = Bun.connect({ hostname, port, socket: { data() {} } }).then(
-    (socket) => {
-      socket.end();
-      return true;
-    },
-    // Refused, or no such host: fetch says so itself, and better.
-    () => true,
-  );
-  return await Promise.race([connecting, Bun.sleep(withinMs).then(() => false)]);
+  // Refused, or no such host, is an end too: fetch says so itself, and better.
+  const connecting = Bun.connect({ hostname, port, socket: { data() {} } }).then((socket) => socket.end());
+  return await endsWithin(connecting, withinMs);
 }
 
 const unconnected = (address: URL, connectMs: number) =>
