@@ -36,9 +36,14 @@ test("SMOLVM_DATA_DIR moves everything, and needs no HOME", () => {
 });
 
 test("no HOME, or a useless one, is a clear error", () => {
-  expect(() => resolvePaths({}, 7)).toThrow("HOME is not set");
-  expect(() => resolvePaths({ HOME: "x" }, 7)).toThrow("HOME is not an absolute path: x");
-  expect(() => resolvePaths({ SMOLVM_DATA_DIR: "x" }, 7)).toThrow("not an absolute path: x");
+  const failure = (code: string, message: string) => expect.objectContaining({ code, message });
+  expect(() => resolvePaths({}, 7)).toThrow(failure("config.no_home", "HOME is not set"));
+  expect(() => resolvePaths({ HOME: "x" }, 7)).toThrow(
+    failure("config.no_home", "HOME is not an absolute path: x"),
+  );
+  expect(() => resolvePaths({ SMOLVM_DATA_DIR: "x" }, 7)).toThrow(
+    failure("config.relative_path", "SMOLVM_DATA_DIR is not an absolute path: x"),
+  );
 });
 
 test("a runtime directory too long for socket addresses is not used", () => {
