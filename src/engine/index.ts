@@ -12,11 +12,12 @@ export type {
   Verdict,
   VmDisk,
   VmExit,
+  VmmHandle,
   VmShare,
   VmSpec,
 } from "./types.ts";
 export { engineNames } from "./types.ts";
-export { prepareVmm, type VmmHandle } from "./vmm-handle.ts";
+export { prepareVmm } from "./vmm-handle.ts";
 
 /** What `smolvm doctor` says about this host; see doctor.ts. Loaded when somebody asks. */
 export async function collectDoctorReport(options: DoctorOptions): Promise<DoctorReport> {

@@ -1,5 +1,4 @@
 import type { SmolError } from "../errors.ts";
-import type { VmmHandle } from "./vmm-handle.ts";
 
 /** In the order of preference. */
 export const engineNames = ["krun", "qemu"] as const;
@@ -62,6 +61,15 @@ export interface RunningVm {
   /** Resolves when the VMM process is gone; never rejects. */
   readonly exited: Promise<VmExit>;
   /** Ends the VM at once, like pulling the plug; more than once does no harm. */
+  kill(): void;
+}
+
+/** A VMM process that waits for its order: started early, so that its start-up costs no time later. */
+export interface VmmHandle {
+  readonly pid: number;
+  /** Resolves when the process is gone, whether it ever ran a VM or not; never rejects. */
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  /** Ends it at once. */
   kill(): void;
 }
 

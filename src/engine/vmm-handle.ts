@@ -2,16 +2,7 @@ import { closeSync } from "node:fs";
 import { makePipe } from "../../ffi/libc.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import { vmmCommand } from "./self.ts";
-import type { VmmOrder } from "./types.ts";
-
-/** A VMM process that waits for its order: started early, so that its start-up costs nobody time. */
-export interface VmmHandle {
-  readonly pid: number;
-  /** Resolves when the process is gone, whether it ever ran a VM or not; never rejects. */
-  readonly exited: Promise<{ code: number | null; signal: string | null }>;
-  /** Ends it at once. */
-  kill(): void;
-}
+import type { VmmHandle, VmmOrder } from "./types.ts";
 
 /** What `launchVm` needs beside that; kept apart because a process takes one order only. */
 export interface IdleVmm extends VmmHandle {

@@ -1,13 +1,13 @@
 import { parse, TomlError } from "smol-toml";
 import { SmolError } from "../../errors.ts";
 import { keyPositions, pathKey } from "./positions.ts";
-import { TomlTable } from "./table.ts";
+import { type KeyErrors, TomlTable } from "./table.ts";
 
 /** Deeper than anything that a file of ours has. */
 const MAX_NESTING = 32;
 
 /** A TOML file that was read: its tables, and where its keys stand. */
-export class TomlDocument {
+export class TomlDocument implements KeyErrors {
   readonly root: TomlTable;
   readonly #text: string;
   #positions: ReadonlyMap<string, number> | undefined;

@@ -1,6 +1,10 @@
 import type { SmolError } from "../../errors.ts";
 import { nearest, quote } from "../../values/index.ts";
-import type { TomlDocument } from "./document.ts";
+
+/** Makes an error that says where in the file a key stands. */
+export interface KeyErrors {
+  failure(code: string, path: readonly string[], message: string, hint?: string): SmolError;
+}
 
 /**
  * A table of a TOML document, read strictly: each value is asked for with its type, and `finish` refuses what
@@ -10,7 +14,7 @@ export class TomlTable {
   readonly #asked = new Set<string>();
 
   constructor(
-    readonly document: TomlDocument,
+    readonly errors: KeyErrors,
     readonly path: readonly string[],
     readonly values: Readonly<Record<string, unknown>>,
   ) {}
@@ -65,7 +69,7 @@ export class TomlTable {
     const value = this.#take(key);
     if (value === undefined) return undefined;
     if (!isTable(value)) throw this.#wrongType(key, "a table", value);
-    return new TomlTable(this.document, [...this.path, key], value);
+    return new TomlTable(this.errors, [...this.path, key], value);
   }
 
   /** A text or a number, which the caller understands. */
@@ -83,12 +87,12 @@ export class TomlTable {
     const suggestion = nearest(unknown, known);
     const hint = suggestion === undefined ? `known here: ${known.join(", ")}` : `did you mean ${suggestion}?`;
     const path = [...this.path, unknown];
-    throw this.document.failure("config.unknown_key", path, `unknown key ${this.nameOf(unknown)}`, hint);
+    throw this.errors.failure("config.unknown_key", path, `unknown key ${this.nameOf(unknown)}`, hint);
   }
 
   /** An error about the value of a key. */
   failure(key: string, message: string, hint?: string): SmolError {
-    return this.document.failure("config.bad_value", [...this.path, key], message, hint);
+    return this.errors.failure("config.bad_value", [...this.path, key], message, hint);
   }
 
   /** The full name of a key as one would write it: `images.registries."ghcr.io".password`. */
