@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Watch, WatchEvent, WatchRequest } from "../src/guest/index.ts";
 import { output, run, startGuest, type TestGuest } from "./testing/index.ts";
 
-/** Lack of memory needs the memory controller, which is the machine's own here: test/memory.test.ts has it in a VM. */
+/** Lack of memory needs the memory controller, which is the machine's own here: test/exit.test.ts has it in a VM. */
 
 let it: TestGuest;
 beforeAll(async () => {

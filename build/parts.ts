@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { flock } from "../ffi/libc.ts";
+import { untilLocked } from "../src/host/lock.ts";
 import { cacheRoot, root, say, sha256 } from "./host.ts";
 
 /**
@@ -48,7 +49,7 @@ export async function part(
   mkdirSync(parts, { recursive: true });
   const lock = openSync(`${parts}/${name}.lock`, "a");
   try {
-    while (!flock(lock, "exclusive", false)) await Bun.sleep(100);
+    await untilLocked(() => flock(lock, "exclusive", false) || undefined);
     if (!existsSync(directory)) await makeOnce(name, directory, make);
   } finally {
     closeSync(lock);

@@ -16,7 +16,7 @@ interface Edit {
 
 /**
  * KVM's interrupt controller on x86 has 24 pins; libkrun gives its devices the interrupts 5 to 15, as on a PC of the
- * eighties. With the other eight, the last row of pins, there is room for 19 devices instead of 11 (docs/design/boot.md, Room
+ * eighties. With the other eight, the last row of pins, there is room for 19 devices instead of 11 (docs/design/devices.md, Room
  * for devices). The guest's kernel learns of pins from the MP table, which has to list them.
  */
 export const patches: readonly CratePatch[] = [

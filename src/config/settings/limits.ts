@@ -23,7 +23,7 @@ export function readCache(section: TomlTable | undefined): CacheSettings {
   if (bytes === undefined || !Number.isFinite(bytes) || bytes < 0) {
     throw section.failure(
       "max_size",
-      `${section.nameOf("max_size")} is not a size: ${quote(String(given))}`,
+      `${section.nameOf("max_size")} is not a size`,
       'write for example "64GiB", or "unlimited"; a number without quotes is in bytes',
     );
   }
@@ -72,6 +72,6 @@ function readStall(section: TomlTable): number | undefined {
   if (seconds >= 1 && seconds <= MAX_STALL_SECONDS) return seconds;
   throw section.failure(
     "stall_timeout",
-    `${section.nameOf("stall_timeout")} must be a time span between 1s and 1h, not ${quote(String(given))}`,
+    `${section.nameOf("stall_timeout")} must be a time span between 1s and 1h`,
   );
 }
