@@ -22,9 +22,9 @@ export const ExitCode = {
 
 export interface SmolErrorOptions {
   /** What the user can do about it: one sentence, or a command to run. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** Overrides the exit code that the command would otherwise choose. */
-  readonly exitCode?: number;
+  readonly exitCode?: number | undefined;
   readonly cause?: unknown;
 }
 

@@ -17,7 +17,7 @@ export function pruneRuntime(runtime: string, now = Date.now()): void {
       if (now - lastUse(directory) < KEEP_MILLISECONDS) continue;
       ifUnused(directory, () => rmSync(directory, { recursive: true, force: true }));
     } catch {
-      // Somebody else's, or being removed by somebody else: it costs only space, and what was asked for succeeded.
+      // Another user's, or being removed by another process: it costs only space, and what was asked for succeeded.
     }
   }
 }

@@ -18,7 +18,7 @@ export interface PackedAsset {
   readonly extents?: readonly number[];
 }
 
-/** A part of the shipped program that somebody else made. */
+/** A part of the shipped program that others made. */
 export interface Component {
   readonly name: string;
   readonly version: string;

@@ -38,7 +38,7 @@ export async function loadSettings(
   };
 }
 
-/** Whoever names a file wants what is in it: defaults in its place would be somebody else's registries. */
+/** A user who names a file wants what is in it: defaults in its place would be other registries. */
 function missing(path: string): SmolError {
   return new SmolError("config.missing_file", `SMOLVM_CONFIG names a file that is not there: ${path}`, {
     hint: "correct or unset SMOLVM_CONFIG, or create the file: smolvm config registries init",

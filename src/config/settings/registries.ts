@@ -82,13 +82,13 @@ function readEntry(entry: TomlTable, directory: string, findings: Findings): Reg
   const unused = ["refresh_token", "expires_at"].filter((key) => entry.has(key));
   findings.unused.push(...unused.map((key) => entry.nameOf(key)));
   return {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(passwordEnv === undefined ? {} : { passwordEnv }),
-    ...(identityToken === undefined ? {} : { identityToken }),
+    username,
+    password,
+    passwordEnv,
+    identityToken,
     mirrors,
     insecure,
-    ...(caFile === undefined ? {} : { caFile: absolute(entry, caFile, directory) }),
+    caFile: caFile === undefined ? undefined : absolute(entry, caFile, directory),
   };
 }
 

@@ -39,17 +39,17 @@ export interface RegistrySettings {
 }
 
 export interface RegistryEntry {
-  readonly username?: string;
-  readonly password?: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
   /** Name of the environment variable that holds the password; it wins over `password` when it is set. */
-  readonly passwordEnv?: string;
-  readonly identityToken?: string;
+  readonly passwordEnv?: string | undefined;
+  readonly identityToken?: string | undefined;
   /** Tried in order before the registry: `host`, `host:port`, `http://host:port`, `https://host`. */
   readonly mirrors: readonly string[];
-  /** Plain http, or https with a certificate that nobody vouches for, is accepted. */
+  /** Plain http, or https with a certificate that no authority has signed, is accepted. */
   readonly insecure: boolean;
   /** Absolute path of PEM certificates that are trusted for this registry, in addition to the usual ones. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
 }
 
 /** The type of `process.env`. */

@@ -27,7 +27,7 @@ export class TomlDocument implements KeyErrors {
   /** An error about a key. */
   failure(code: string, path: readonly string[], message: string, hint?: string): SmolError {
     const place = `${this.file}${this.#placeOf(path)}`;
-    return new SmolError(code, `${place}: ${message}`, hint === undefined ? {} : { hint });
+    return new SmolError(code, `${place}: ${message}`, { hint });
   }
 
   /** `:line:column`, counted from 1. */

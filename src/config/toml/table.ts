@@ -7,8 +7,8 @@ export interface KeyErrors {
 }
 
 /**
- * A table of a TOML document, read strictly: each value is asked for with its type, and `finish` refuses what
- * nobody asked for.
+ * A table of a TOML document, read strictly: each value is asked for with its type, and `finish` refuses keys
+ * that were not asked for.
  */
 export class TomlTable {
   readonly #asked = new Set<string>();

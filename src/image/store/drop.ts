@@ -5,8 +5,9 @@ import { removeExclusively } from "./hold.ts";
 import { layerPaths } from "./layer-files.ts";
 
 /**
- * Removes those of some layers that no image is made of; not while anybody adds, who may be about to use them. What
- * cannot be removed stays, until a prune: this is called when something else went wrong already.
+ * Removes those of the given layers that no image is made of. While another process adds to the cache it removes none,
+ * because that process may be about to use them. What cannot be removed stays until a prune: this is called when
+ * something else went wrong already.
  */
 export function dropUnused(directory: string, diffIds: readonly string[]): void {
   if (diffIds.length === 0) return;

@@ -15,7 +15,7 @@ export async function makeDurable(directory: string, stored: StoredImage): Promi
     (diffId) => !findLayer(directory, diffId)?.durable,
   );
   if (stored.writtenInBoot === "" && unsafe.length === 0) return;
-  // Held, so that nobody removes it in the meantime and this would bring half of it back.
+  // Leased: if a process removed the image in the meantime, this would bring half of it back.
   const lease = leaseImage(directory, stored.id, false);
   if (lease === undefined) return;
   try {

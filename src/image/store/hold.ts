@@ -1,8 +1,8 @@
 /**
- * Who uses what, told by flock(2), so that it ends with the process:
+ * Leases of the cache, told by flock(2), so that they end with the process:
  *
- *     <id>.vmdk    shared by everybody who uses the image, exclusive by whoever removes it
- *     store.lock   shared by everybody who adds, exclusive by whoever removes layers: one that no image needs yet
+ *     <id>.vmdk    shared by a process that uses the image, exclusive by one that removes it
+ *     store.lock   shared by a process that adds, exclusive by one that removes layers: a layer that no image needs yet
  *                  may be part of a pull
  */
 import { closeSync, constants, futimesSync, openSync } from "node:fs";
@@ -15,12 +15,13 @@ import { type HeldLock, takeLock } from "./lock.ts";
 
 const storeLock = (directory: string) => `${directory}/store.lock`;
 
-/** Others hold an image exclusively only while they look, or unlink a few files. */
+/** Another process holds an image exclusively only while it looks, or unlinks a few files. */
 const LOOKS = 200;
 
 /**
- * Says that an image is used, which nothing removes from then on, and when.
+ * Takes a lease on an image: no process removes it until the lease is released.
  *
+ * @param touch notes that the image was used now; the least recently used ones are evicted first.
  * @returns undefined when the image is not there, or is being removed.
  */
 export function leaseImage(directory: string, id: string, touch = true): HeldLock | undefined {
@@ -40,7 +41,7 @@ export function leaseImage(directory: string, id: string, touch = true): HeldLoc
   return { release: once(() => closeSync(fd)) };
 }
 
-/** Whether anybody uses an image right now. */
+/** Whether a process has a lease on an image right now. */
 export function isLeased(directory: string, id: string): boolean {
   const claim = tryToClaim(imagePaths(directory, id).disk);
   if (claim === "denied") return true;
@@ -48,13 +49,13 @@ export function isLeased(directory: string, id: string): boolean {
   return claim === undefined;
 }
 
-/** Whoever only looks whether an image is in use holds it for a moment too. */
+/** A process that only looks whether an image is leased holds it for a moment too. */
 const CLAIMS = 20;
 
 /**
- * Takes an image for oneself, to remove it.
+ * Takes an image exclusively, to remove it.
  *
- * @returns undefined when somebody uses it.
+ * @returns undefined when another process has a lease on it.
  */
 export function claimImage(directory: string, id: string): HeldLock | undefined {
   const path = imagePaths(directory, id).disk;
@@ -62,7 +63,7 @@ export function claimImage(directory: string, id: string): HeldLock | undefined 
   return claim === "denied" ? undefined : claim;
 }
 
-/** @returns undefined when somebody holds the image; `denied` when that cannot be told. */
+/** @returns undefined when another process holds the image; `denied` when this user may not ask. */
 function tryToClaim(path: string): HeldLock | "denied" | undefined {
   let fd: number | undefined;
   try {
@@ -71,27 +72,27 @@ function tryToClaim(path: string): HeldLock | "denied" | undefined {
     if (errnoOf(error) === "EACCES") return "denied";
     throw error;
   }
-  // Without its descriptor nobody can use it, nor begin to.
+  // Without its descriptor no process can use it, nor begin to.
   if (fd === undefined) return { release() {} };
   if (flock(fd, "exclusive", false) && isSameFile(fd, path)) return { release: once(() => closeSync(fd)) };
   closeSync(fd);
   return undefined;
 }
 
-/** Says that something is being added; waits while somebody removes. */
+/** Takes a shared lock, under which a process adds to the cache; waits while another removes layers. */
 export async function holdForAdding(directory: string, signal?: AbortSignal): Promise<HeldLock> {
   return await takeLock(storeLock(directory), "shared", signal);
 }
 
 /**
- * Does something that must not happen while anybody adds.
+ * Does something that must not happen while another process adds to the cache.
  *
- * @returns false when somebody does; nothing has happened then.
+ * @returns false when one does; nothing has happened then.
  */
 export function removeExclusively(directory: string, action: () => void): boolean {
   const path = storeLock(directory);
   const fd = openForLocking(path);
-  // Where there is no cache there is nobody who adds, and nothing to remove.
+  // Where there is no cache, no process adds and there is nothing to remove.
   if (fd === undefined) return true;
   try {
     if (!flock(fd, "exclusive", false) || !isSameFile(fd, path)) return false;
@@ -120,7 +121,7 @@ function openExisting(path: string): number | undefined {
   }
 }
 
-/** The time of the last use is the descriptor's modification time; in somebody else's cache it stays as it is. */
+/** The time of the last use is the descriptor's modification time; in another user's cache it stays as it is. */
 function touchNow(fd: number): void {
   try {
     const now = Date.now() / 1000;

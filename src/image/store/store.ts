@@ -62,7 +62,7 @@ export class ImageStore {
     return await this.#take(`${this.directory}/${layerFile(diffId, "lock")}`, signal);
   }
 
-  /** Says that something is being added: until it is released, nobody removes layers. Sweeps what was left behind. */
+  /** Locks the cache for adding: no process removes layers until it is released. Sweeps what was left behind. */
   async adding(signal?: AbortSignal): Promise<HeldLock> {
     const held = await attemptLater(() => holdForAdding(this.directory, signal));
     attempt(() => {
@@ -103,7 +103,7 @@ export class ImageStore {
     }
   }
 
-  /** Removes those of some layers that no image is made of, unless somebody adds. */
+  /** Removes those of the given layers that no image is made of, unless another process adds to the cache. */
   dropUnused(diffIds: readonly string[]): void {
     dropUnused(this.directory, diffIds);
   }

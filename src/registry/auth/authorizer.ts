@@ -75,7 +75,7 @@ export class Authorizer {
    */
   async accept(base: URL, wanted: Wanted, sent: string | undefined): Promise<boolean> {
     this.#wasAsked = true;
-    // Somebody else got a new token in the meantime.
+    // Another request got a new token in the meantime.
     if (sent !== (await this.header())) return true;
     const challenges = parseChallenges(wanted.header);
     const credentials = await this.credentials();
@@ -114,7 +114,7 @@ export class Authorizer {
     return found;
   }
 
-  /** Why credentials that the user may have were not found; undefined while nobody has asked for any. */
+  /** Why credentials that the user may have were not found; undefined until they are looked up. */
   get unread(): string | undefined {
     return this.#options.credentials.unread;
   }

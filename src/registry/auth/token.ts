@@ -23,7 +23,7 @@ export interface TokenRequest {
   readonly service: string | undefined;
   /** `repository:library/alpine:pull`; several are separated by blanks. */
   readonly scope: string;
-  /** None: a token for everybody. */
+  /** None: an anonymous token. */
   readonly credentials: Exclude<Credentials, { readonly registryToken: string }> | undefined;
   /** Registry, for messages. */
   readonly registry: string;
@@ -38,7 +38,7 @@ export interface Token {
 /**
  * Gets a token (Docker's token specification; OAuth 2.0 for identity tokens).
  *
- * @returns undefined when everybody is not allowed to have one.
+ * @returns undefined when the server gives out no anonymous token.
  * @throws Transient, SmolError `registry.unauthorized` for credentials that are not accepted.
  */
 export async function fetchToken(
@@ -77,7 +77,7 @@ function ask(request: TokenRequest, connections: Connections, secrets: Secrets):
       refresh_token: credentials.identityToken,
     });
     const headers = { "Content-Type": "application/x-www-form-urlencoded", Accept: "application/json" };
-    // Redirects are not followed: they would carry the identity token to somebody else.
+    // Redirects are not followed: they would carry the identity token to another server.
     return exchange({ url: realm, method: "POST", headers, body: body.toString(), signal }, connections);
   }
   const url = new URL(realm);

@@ -6,7 +6,7 @@ import type { Secrets } from "./secrets.ts";
 
 /** Errors are a few hundred bytes; what is longer is a web page. */
 const MAX_ERROR_BODY = 16 * 1024;
-/** Whoever wants us to wait longer than this is not waited for. */
+/** A registry that asks for a longer wait than this is not waited for. */
 const MAX_WAIT_MS = 60_000;
 
 /**
@@ -43,7 +43,7 @@ export async function notNow(
     return new SmolError(code, what, { hint: `it says to try again ${when(wait, now)}` });
   }
   const hint = limited ? "log in: most registries allow more requests to users that they know" : undefined;
-  const error = new SmolError(code, what, hint === undefined ? {} : { hint });
+  const error = new SmolError(code, what, { hint });
   // These say that the request itself cannot be served, however often it comes.
   if (status === 501 || status === 505) return error;
   return new Transient(error, { delayMs: wait });

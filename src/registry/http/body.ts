@@ -4,13 +4,13 @@ import { networkError } from "./network-error.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /**
- * Bytes that are taken from the connection before anybody wants them; a slow reader slows the server down after that.
+ * Bytes that are taken from the connection before they are read; a slow reader slows the server down after that.
  * When a connection breaks, fetch throws away what it has not handed out yet (measured, Bun 1.4.5): without reading
  * ahead, a consumer that is slower than the network would lose a part of every broken connection.
  */
 const READ_AHEAD = 1024 * 1024;
 
-/** A body that nobody wants is read if it is no longer than this: a new connection would cost more. */
+/** An unwanted body is read if it is no longer than this: a new connection would cost more. */
 const MAX_UNWANTED = 64 * 1024;
 const UNWANTED_MS = 250;
 
@@ -41,7 +41,7 @@ export class Body {
   /** No more will come: because of the end, of `cancel`, or of #failure. */
   #ended = false;
   #failure: unknown;
-  /** Those who wait until something changes: whoever reads, and the pump. */
+  /** The reader and the pump, while they wait until something changes. */
   #waiting: (() => void)[] = [];
   readonly #watch: StallWatch;
 

@@ -35,7 +35,7 @@ export interface Answer {
 
 /**
  * One request and its answer; redirects are answers too. The bytes of the body are those on the wire: nothing is
- * decompressed behind the back of whoever counts and hashes them.
+ * decompressed before they are counted and hashed.
  *
  * @throws Transient, or SmolError for what will not pass.
  */

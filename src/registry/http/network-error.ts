@@ -30,7 +30,7 @@ const hints: Readonly<Record<string, string>> = {
 const unknownAuthorityHint =
   "name the authority's certificate with ca_file in config.toml (smolvm config registries edit) or SSL_CERT_FILE";
 
-/** Nobody is there: trying often does not help, unless somebody was there before. */
+/** No server is there: retries do not help, unless one was there before. */
 const absent: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens at",
   ConnectionRefused: "nothing listens at",

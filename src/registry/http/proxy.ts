@@ -35,7 +35,7 @@ export function chooseProxy(url: URL, env: Environment, choice: ProxyChoice = {}
 }
 
 function fromEnvironment(protocol: string, env: Environment): string {
-  // HTTP_PROXY can be a header of somebody's request in a CGI program (CVE-2016-5385).
+  // HTTP_PROXY can be a header of a client's request in a CGI program (CVE-2016-5385).
   const cgi = env.REQUEST_METHOD !== undefined;
   const own =
     protocol === "https:"

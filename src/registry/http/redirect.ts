@@ -7,7 +7,7 @@ const redirects = new Set([301, 302, 303, 307, 308]);
 
 /**
  * A request without a body, and the answer at the end of its redirects: registries send those who want a blob to a
- * storage of somebody else. `Authorization` goes to the first origin only (CVE-2020-15157), and is not taken up again
+ * another company's storage. `Authorization` goes to the first origin only (CVE-2020-15157), and is not taken up again
  * when a redirect leads back.
  *
  * @throws Transient, SmolError

@@ -22,7 +22,7 @@ const vagueTypes = new Set([
 
 /**
  * The media type of a manifest. The header, the document's own `mediaType` and its shape must agree: a document that
- * can be read as an index and as a manifest is one image to us and another one to whoever scanned it (CVE-2021-41190).
+ * can be read as an index and as a manifest is one image to us and another one to a scanner (CVE-2021-41190).
  *
  * @param contentType the header's value.
  * @param where for messages: `manifest latest of docker.io`.

@@ -23,7 +23,7 @@ export class Patience {
     this.#what = what;
     this.#session = session;
     this.#options = options;
-    // There is somebody else to ask after a mirror.
+    // After a mirror there is another one, or the origin, to ask.
     this.#attempts = session.endpoint.isMirror ? 1 : Math.max(1, options.attempts ?? 5);
   }
 
@@ -68,8 +68,7 @@ export class Patience {
 
 function exhausted(error: SmolError, total: number): SmolError {
   if (total === 1) return error;
-  const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return new SmolError(error.code, `${error.message} (tried ${total} times)`, hint);
+  return new SmolError(error.code, `${error.message} (tried ${total} times)`, { hint: error.hint });
 }
 
 async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
