@@ -9,6 +9,7 @@ test("the TSC's rate is half of BogoMIPS where it is constant", () => {
     "tsc=reliable",
     "no_timer_check",
     "tsc_early_khz=2596120",
+    "lpj=10384480",
   ]);
 });
 
