@@ -24,7 +24,8 @@ const script = [
   `${busybox} mkdir /run/share`,
   `for disk in /dev/vd[b-z]; do ${busybox} head -n 1 $disk; done`,
   "share=0",
-  `while [ $share -lt ${SHARES} ]; do ${busybox} mount -t virtiofs share$share /run/share`,
+  `while [ $share -lt ${SHARES} ]; do`,
+  `${busybox} mount -t virtiofs share$share /run/share`,
   `${busybox} cat /run/share/name`,
   `${busybox} cp /run/share/name /run/share/copy 2>/dev/null && echo written`,
   `${busybox} umount /run/share`,
@@ -32,14 +33,15 @@ const script = [
   "done",
   "echo the end",
   `${busybox} reboot -f`,
-].join("; ");
+].join("\n");
 
-/** A VM whose first process is a shell of the system image with the script above. */
+/** A VM whose first process is a shell of the system image, with the script above, which is on its second disk. */
 async function fullVm(disks: number, shares: number): Promise<VmSpec> {
   const disk = (index: number): VmDisk => {
     const path = `${directory}/disk${index}`;
-    // Written to like an overlay, by whoever has them: a sector more than the line.
-    writeFileSync(path, `disk ${index}\n`.padEnd(4096, "\0"));
+    const text = `# disk ${index}\n${index === 1 ? script : ""}\n`;
+    // Line ends up to the end of the disk, a whole number of sectors: nothing that a shell minds.
+    writeFileSync(path, text.padEnd(4096, "\n"));
     return { path, readOnly: false };
   };
   const share = (index: number): VmShare => {
@@ -53,11 +55,8 @@ async function fullVm(disks: number, shares: number): Promise<VmSpec> {
     cpus: 1,
     memoryMib: 512,
     kernel: await assetPath("kernel", sharedCache()),
-    // A kernel hands words that it does not know to the first process; those with `=` as its environment.
-    commandLine: [
-      ...["root=/dev/vda", "rootfstype=erofs", "ro"],
-      ...[`init=${busybox}`, "sh", "-c", '"eval $SCRIPT"', `SCRIPT="${script}"`],
-    ],
+    // A kernel hands words that it does not know to the first process.
+    commandLine: ["root=/dev/vda", "rootfstype=erofs", "ro", `init=${busybox}`, "sh", "/dev/vdb"],
     disks: [system, ...Array.from({ length: disks - 1 }, (_, index) => disk(index + 1))],
     shares: Array.from({ length: shares }, (_, index) => share(index)),
     agentSocket: `${directory}/agent`,
@@ -85,7 +84,7 @@ onBoth("a VM that has all the devices there is room for can use all of them", as
     const exit = await vm.exited;
     const lines = console.replaceAll("\r", "").split("\n");
     const expected = [
-      ...spec.disks.slice(1).map((_, index) => `disk ${index + 1}`),
+      ...spec.disks.slice(1).map((_, index) => `# disk ${index + 1}`),
       ...spec.shares.flatMap(({ readOnly }, index) => [`share ${index}`, ...(readOnly ? [] : ["written"])]),
       "the end",
     ];
