@@ -339,6 +339,8 @@ int fill_directory(int from, int to);
 
 /* Tells now what the kernel has killed for lack of memory: why a process ended must not come after its end. */
 void tell_lack_of_memory(void);
+/* Bytes of memory that programs could have now, as the kernel reckons; 0 when it does not say. */
+uint64_t available_memory(void);
 
 /* ---- the verbs ---- */
 

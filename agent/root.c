@@ -11,7 +11,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <poll.h>
@@ -222,15 +221,18 @@ static void root_made(struct worker *worker, int type, uint8_t *payload, size_t 
     root_process_ended();
 }
 
-/* Memory that the workload can have: all but what is kept, or nothing to say where that is unknown. */
+/*
+ * Memory that the workload can have: what is there for programs when the first root is made, but for what is kept. The total would be too
+ * much: kernel and agent have their share by then, and only a limit that is met before the machine runs dry is met quickly.
+ */
 static int limit_memory(int cgroup, uint64_t kept)
 {
-    struct sysinfo info;
+    static uint64_t available;
     char text[32];
-    if (kept == 0 || sysinfo(&info) < 0) return 0;
-    uint64_t total = (uint64_t)info.totalram * info.mem_unit;
-    if (kept >= total) return 0;
-    snprintf(text, sizeof text, "%llu", (unsigned long long)(total - kept));
+    if (available == 0) available = available_memory();
+    if (kept == 0 || available == 0) return 0;
+    uint64_t limit = kept < available / 2 ? available - kept : available / 2;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)limit);
     return write_file_at(cgroup, "memory.max", text) ? 0 : fail("limit the root's memory");
 }
 

@@ -66,6 +66,11 @@ static uint64_t number_in(const char *text, const char *word)
     return 0;
 }
 
+uint64_t available_memory(void)
+{
+    return number_in(read_file_at(AT_FDCWD, "/proc/meminfo"), "MemAvailable:") * 1024;
+}
+
 static void send_event(const struct watch *watch, const struct builder *event)
 {
     send_frame(EVENT, 0, watch->stream->id, event->bytes, event->length);

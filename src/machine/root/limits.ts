@@ -1,13 +1,13 @@
 const MIB = 1024 * 1024;
 
 /**
- * Bytes of memory that the workload does not get, so that the kernel ends a process as soon as the workload's share is
- * gone. Without it the whole machine runs dry first: for seconds nothing moves but pages of programs, evicted and read again. What is
- * reserved has to hold the agent (1 MiB), page cache of the system image, memory that no cgroup is charged for, and
- * the kernel's own reserve (vm.min_free_kbytes grows with the root of the memory: 2 MiB of 256, 11 MiB of 8192).
+ * Bytes of memory that the workload does not get, of what programs could have when its root is made: the limit of its
+ * cgroup must be met before the machine runs dry. Else nothing moves for seconds but pages of programs, evicted and read again
+ * (`--mem 256 -- tail /dev/zero` under emulation: twice the time until the kill). What is reserved has to hold what the kernel and
+ * the agent take later and charge to no cgroup.
  */
 export function reservedMemory(memoryMib: number): number {
-  return Math.min(8 + Math.floor(memoryMib / 32), 128) * MIB;
+  return Math.min(4 + Math.floor(memoryMib / 64), 64) * MIB;
 }
 
 /** pid_max of a kernel that was built small cannot be raised further. */

@@ -217,31 +217,31 @@ test("memory and threads grow with the machine, within limits", () => {
     [
       [
         64,
-        10,
+        5,
         "pids.max=896",
         "1024",
       ],
       [
         256,
-        16,
+        8,
         "pids.max=3584",
         "4096",
       ],
       [
         512,
-        24,
+        12,
         "pids.max=7168",
         "8192",
       ],
       [
         4096,
-        128,
+        64,
         "pids.max=28672",
         "65536",
       ],
       [
         65536,
-        128,
+        64,
         "pids.max=28672",
         "1048576",
       ],
