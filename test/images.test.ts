@@ -75,6 +75,31 @@ describe("an image's own command", () => {
   });
 });
 
+describe("process 1", () => {
+  onQemu("is the command", async () => {
+    expect(await run(["sh", "-c", "echo $$"], "--entrypoint", "")).toMatchObject({
+      output: "1\n",
+      stderr: "",
+      exitCode: 0,
+    });
+  });
+
+  onQemu("with --init is a small init that reaps orphans, and passes signals and exit code on", async () => {
+    // The orphan's end is over when no zombie is left; the loop is bounded by --timeout.
+    const reaps = `[ $$ != 1 ] || exit 1
+      (sleep 0 & sleep 0 &)
+      while grep -qs '^State:.Z' /proc/[0-9]*/status; do :; done
+      echo reaped; exit 7`;
+    const options = ["--init", "--entrypoint", "", "--timeout", "30s"];
+    expect(await run(["sh", "-c", reaps], ...options)).toMatchObject({
+      output: "reaped\n",
+      stderr: "",
+      exitCode: 7,
+    });
+    expect(await run(["sh", "-c", "kill -TERM $$"], ...options)).toMatchObject({ exitCode: 143 });
+  });
+});
+
 /** An OCI layout: the test image's files with another configuration. */
 function configured(config: Record<string, unknown>): string {
   const path = `${home.path}/configured`;

@@ -77,6 +77,18 @@ describe("a workload's terminal", () => {
     await child.exited;
   });
 
+  onQemu("comes to the end of its input also behind a line without an end: run and exec", async () => {
+    const { child } = await home.startScript("sleep 1000", { options: ["--name", "ends"] });
+    for (const words of ["run -q --cpus 1 --mem 512", "exec --name ends"]) {
+      const script = `printf no-newline | "$SMOLVM" machine ${words} -it -- sh -c 'stty -echo; cat'; echo " code $?"`;
+      const { child: shell, shown } = onTerminal(["bash", "-c", script], home);
+      expect(await shell.exited).toBe(0);
+      expect(shown()).toMatch(/^(?:no-newline)?no-newline code 0\r\n$/);
+    }
+    child.kill("SIGTERM");
+    await child.exited;
+  });
+
   onQemu("without -i leaves the keyboard alone: Ctrl-C is a signal to the command line", async () => {
     const command = quietly("-t", "sh", "-c", "echo here; exec sleep 1000");
     const { child, terminal, shows } = onTerminal(command, home);

@@ -10,7 +10,7 @@ import type { Paths } from "../config/paths.ts";
 import { errnoOf, SmolError } from "../errors.ts";
 
 /** How often others may remove the directory between the moment it is made and the moment there is a socket in it. */
-const ATTEMPTS = 20;
+const ATTEMPTS = 100;
 
 export interface SocketPaths {
   readonly control: string;
@@ -42,7 +42,12 @@ export function listenInRuntimeDirectory<T>(paths: Paths, listen: () => T): T {
 
 /** Sockets are as private as their directory: in /tmp anybody could have made it first. */
 function prepareRuntimeDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // Bun's answer too when the directory was there and was removed a moment later.
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
   const status = lstatSync(path, { throwIfNoEntry: false });
   // Removed at this moment: the listener finds out.
   if (status === undefined) return;
