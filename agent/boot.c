@@ -118,7 +118,15 @@ void boot_first(char *channel, size_t size)
     read_channel(channel, size);
 }
 
-/* Every resource that the kernel can share out, so that roots have limits and may pass them on. */
+/* What roots have limits of and may pass on; others would only make each cgroup dearer. */
+static bool is_delegated(const char *name)
+{
+    static const char *const names[] = {"cpuset", "cpu", "io", "memory", "pids"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
 static void enable_controllers(void)
 {
     char list[256] = "", line[512] = "";
@@ -128,7 +136,7 @@ static void enable_controllers(void)
     char *rest = list;
     for (char *name; (name = strsep(&rest, " \n")) != NULL;) {
         size_t length = strlen(line);
-        if (name[0] != '\0') snprintf(line + length, sizeof line - length, "+%s ", name);
+        if (is_delegated(name)) snprintf(line + length, sizeof line - length, "+%s ", name);
     }
     /* In one write: each costs the kernel a grace period. */
     if (!write_file_at(AT_FDCWD, CGROUP_DIR "/cgroup.subtree_control", line))

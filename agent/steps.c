@@ -117,6 +117,9 @@ static int make_directories(const char *path, bool whole, mode_t mode)
 static int make_file(const char *path, mode_t mode)
 {
     char target[PATH_MAX];
+    struct stat info;
+    /* One that exists is only looked at: opened for writing, the overlay would copy it up. */
+    if (stat(path, &info) == 0) return 0;
     if (make_directories(path, false, 0755) < 0) return -1;
     int fd = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
     if (fd < 0 && errno == ENOENT) {

@@ -42,7 +42,12 @@ const machine: RootInput = {
   initSystem: false,
   terminal: false,
   memoryMib: 512,
-  disks: { image: "image", overlay: "overlay", storage: "storage" },
+  ephemeral: false,
+  disks: {
+    image: "image",
+    overlay: { device: "overlay", grow: false },
+    storage: { device: "storage", grow: false },
+  },
 };
 
 /**

@@ -13,12 +13,19 @@ import { part } from "../../build/parts.ts";
 const GIB = 1024 ** 3;
 
 const templates = {
-  overlay: { size: 2 * GIB, uuid: "736d6f6c-766d-4f76-8000-000000000002", journalMib: 32, growTo: 128 * GIB },
+  overlay: {
+    size: 2 * GIB,
+    uuid: "736d6f6c-766d-4f76-8000-000000000002",
+    journalMib: 32,
+    growTo: 128 * GIB,
+    directories: ["upper", "work"],
+  },
   storage: {
     size: 20 * GIB,
     uuid: "736d6f6c-766d-4f76-8000-000000000020",
     journalMib: 64,
     growTo: 1024 * GIB,
+    directories: ["workspace"],
   },
 } as const;
 
@@ -52,6 +59,9 @@ export async function diskTemplate(name: Template): Promise<string> {
       PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
     };
     await run(["mke2fs", ...formatOptions(template), path], { env });
+    // What every machine would make first: making the first one in the guest costs as much as mounting the disk.
+    for (const directory of template.directories)
+      await run(["debugfs", "-w", "-R", `mkdir ${directory}`, path], { env });
     writeComponents(out, []);
   });
 }

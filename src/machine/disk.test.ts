@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { createDisk, hasErrors } from "./disk.ts";
+import { createDisk, inspectDisk } from "./disk.ts";
 
 const directory = mkdtempSync(`${tmpdir()}/smolvm-disk-`);
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -29,19 +29,20 @@ test("a disk below the template's size is blank", () => {
   expect(statSync(path)).toMatchObject({ size: GIB, blocks: 0 });
 });
 
-test("errors that a kernel noted in an ext4 are seen, and nothing else is", () => {
+test("errors that a kernel noted in an ext4, and room behind it, are seen, and nothing else is", () => {
   const path = `${directory}/ext4`;
   writeFileSync(path, "");
   truncateSync(path, 4 * 1024 * 1024);
-  expect(hasErrors(path)).toBe(false);
+  expect(inspectDisk(path)).toEqual({ damaged: false, grow: false });
   const tools = { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } };
   const made = Bun.spawnSync(["mke2fs", "-q", "-F", "-t", "ext4", path], tools);
   expect(`${made.exitCode} ${made.stderr}`).toBe("0 ");
-  expect(hasErrors(path)).toBe(false);
+  expect(inspectDisk(path)).toEqual({ damaged: false, grow: false });
+  truncateSync(path, 5 * 1024 * 1024);
   const marked = Bun.spawnSync(["debugfs", "-w", "-R", "ssv state 2", path], tools);
   expect(marked.exitCode).toBe(0);
-  expect(hasErrors(path)).toBe(true);
+  expect(inspectDisk(path)).toEqual({ damaged: true, grow: true });
   // The same state without the magic number means nothing.
   writeSync(openSync(path, "r+"), Buffer.alloc(2), 0, 2, 1024 + 56);
-  expect(hasErrors(path)).toBe(false);
+  expect(inspectDisk(path)).toEqual({ damaged: false, grow: false });
 });

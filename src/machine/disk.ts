@@ -57,24 +57,40 @@ function copyData(source: number, target: number): void {
   }
 }
 
-/**
- * The ext4 superblock, 1024 bytes into the disk: the magic number and the state at offsets 56 and 58
- * (Documentation/filesystems/ext4/super.rst).
- */
+/** The ext4 superblock: where it is on the disk, and its fields (Documentation/filesystems/ext4/super.rst). */
 const SUPERBLOCK = 1024;
+const SUPERBLOCK_BYTES = 1024;
+const BLOCKS_LOW_OFFSET = 4;
+const BLOCK_SIZE_OFFSET = 24;
 const MAGIC_OFFSET = 56;
 const STATE_OFFSET = 58;
+const BLOCKS_HIGH_OFFSET = 336;
+/** The size of a block is 2 to the power of its field and this. */
+const SMALLEST_BLOCK = 10;
 const EXT4_MAGIC = 0xef53;
 const STATE_ERRORS = 2;
 
-/** Whether the guest's kernel found an ext4 disk damaged when it used it: then it has to be checked before its next use. */
-export function hasErrors(path: string): boolean {
+/** What a start has to know about an ext4 disk of the machine. */
+export interface DiskState {
+  /** The guest's kernel found it damaged when it used it: then it has to be checked before its next use. */
+  readonly damaged: boolean;
+  /** The disk is larger than its filesystem. */
+  readonly grow: boolean;
+}
+
+/** Reads it from the disk's superblock; a disk without a filesystem has neither. */
+export function inspectDisk(path: string): DiskState {
   const disk = openSync(path, "r");
   try {
-    const superblock = Buffer.alloc(STATE_OFFSET + 2);
-    readSync(disk, superblock, 0, superblock.length, SUPERBLOCK);
-    const isExt4 = superblock.readUInt16LE(MAGIC_OFFSET) === EXT4_MAGIC;
-    return isExt4 && (superblock.readUInt16LE(STATE_OFFSET) & STATE_ERRORS) !== 0;
+    const block = Buffer.alloc(SUPERBLOCK_BYTES);
+    readSync(disk, block, 0, block.length, SUPERBLOCK);
+    if (block.readUInt16LE(MAGIC_OFFSET) !== EXT4_MAGIC) return { damaged: false, grow: false };
+    const blocks = block.readUInt32LE(BLOCKS_HIGH_OFFSET) * 2 ** 32 + block.readUInt32LE(BLOCKS_LOW_OFFSET);
+    const blockBytes = 2 ** (SMALLEST_BLOCK + block.readUInt32LE(BLOCK_SIZE_OFFSET));
+    return {
+      damaged: (block.readUInt16LE(STATE_OFFSET) & STATE_ERRORS) !== 0,
+      grow: fstatSync(disk).size >= (blocks + 1) * blockBytes,
+    };
   } finally {
     closeSync(disk);
   }

@@ -1,8 +1,8 @@
 import type { DiskFormat, VmDisk } from "../engine/index.ts";
 import type { MachineDirectory } from "./directory.ts";
-import { createDisk, hasErrors, TEMPLATE_GIB } from "./disk.ts";
+import { createDisk, inspectDisk, TEMPLATE_GIB } from "./disk.ts";
 import type { MachinePlan } from "./plan.ts";
-import type { RootDisks } from "./root/index.ts";
+import type { RootDisks, WritableDisk } from "./root/index.ts";
 
 /** A machine's disks, and what the guest calls them. */
 export interface MachineDisks {
@@ -25,13 +25,14 @@ export function makeDisks(plan: MachinePlan, directory: MachineDirectory): Machi
   };
   const blank: string[] = [];
   const damaged: string[] = [];
-  const writable = (name: "overlay" | "storage", gib: number, template: string) => {
+  const writable = (name: "overlay" | "storage", gib: number, template: string): WritableDisk => {
     const path = `${directory.path}/${name}.ext4`;
     const state = createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
     const device = add(path, false);
     if (state === "blank") blank.push(device);
-    else if (hasErrors(path)) damaged.push(device);
-    return device;
+    const { damaged: isDamaged, grow } = inspectDisk(path);
+    if (isDamaged) damaged.push(device);
+    return { device, grow };
   };
   return {
     list,

@@ -11,7 +11,12 @@ const input: MainRootInput = {
   initSystem: false,
   terminal: false,
   memoryMib: 512,
-  disks: { image: "/dev/vdb", overlay: "/dev/vdc", storage: "/dev/vdd" },
+  ephemeral: false,
+  disks: {
+    image: "/dev/vdb",
+    overlay: { device: "/dev/vdc", grow: false },
+    storage: { device: "/dev/vdd", grow: true },
+  },
   blank: [],
   damaged: [],
 };

@@ -134,8 +134,8 @@ class MachineProcess {
     const guest = await channel;
     void vm.exited.then(() => guest.close());
     setClock(guest);
-    const { name, memoryMib } = machine;
-    const input = { ...plan.root, ...disks, name, memoryMib, disks: disks.root };
+    const { name, memoryMib, ephemeral } = machine;
+    const input = { ...plan.root, ...disks, name, memoryMib, ephemeral, disks: disks.root };
     const root = makeMainRoot(guest, input, () => this.#tellOutOfMemory());
     root.made.catch(() => {});
     this.#running.resolve({ guest, root });

@@ -5,4 +5,4 @@ export { planRoot } from "./plan.ts";
 export { withDefaultLimits } from "./process.ts";
 export { stopSignalOf } from "./stop-signal.ts";
 export { explainSkipped } from "./storage.ts";
-export type { RootDisks, RootInput } from "./types.ts";
+export type { RootDisks, RootInput, WritableDisk } from "./types.ts";

@@ -1,6 +1,6 @@
 import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
 import { place } from "./places.ts";
-import type { RootDisks } from "./types.ts";
+import type { RootDisks, WritableDisk } from "./types.ts";
 
 /**
  * How the overlay joins the image (EROFS, below) and the overlay disk (ext4, above). All options are said, so that a disk written under
@@ -24,16 +24,25 @@ const overlayOptions = "redirect_dir=on,metacopy=on,index=off,xino=off";
 /** What an ext4 does when it finds itself damaged: no more harm, and the next start checks it. */
 const DISK_OPTIONS = "errors=remount-ro";
 
+/** No journal: nobody reads the disk again after a power cut. Saves its start and each of its writes. */
+const EPHEMERAL_OPTIONS = `${DISK_OPTIONS},noload`;
+
 /** Mounts an ext4 of the machine; the host may have made its disk larger than the filesystem was. */
-export function mountDisk(device: string, path: string): Step[] {
-  return [
-    { kind: "mount", source: device, path, type: "ext4", data: DISK_OPTIONS, flags: StepFlag.makeDirectory },
-    { kind: "grow", path, source: device, flags: StepFlag.optional },
-  ];
+export function mountDisk({ device, grow }: WritableDisk, path: string, ephemeral: boolean): Step[] {
+  const data = ephemeral ? EPHEMERAL_OPTIONS : DISK_OPTIONS;
+  const mount: Step = {
+    kind: "mount",
+    source: device,
+    path,
+    type: "ext4",
+    data,
+    flags: StepFlag.makeDirectory,
+  };
+  return grow ? [mount, { kind: "grow", path, source: device, flags: StepFlag.optional }] : [mount];
 }
 
 /** Mounts image and overlay disk and joins them at `place.root`. */
-export function mountLayers(disks: RootDisks): Step[] {
+export function mountLayers(disks: RootDisks, ephemeral: boolean): Step[] {
   const upper = `${place.overlay}/upper`;
   const work = `${place.overlay}/work`;
   return [
@@ -45,7 +54,7 @@ export function mountLayers(disks: RootDisks): Step[] {
       mountFlags: MountFlag.readOnly,
       flags: StepFlag.makeDirectory,
     },
-    ...mountDisk(disks.overlay, place.overlay),
+    ...mountDisk(disks.overlay, place.overlay, ephemeral),
     { kind: "mkdir", path: upper, mode: 0o755 },
     { kind: "mkdir", path: work, mode: 0o755 },
     {

@@ -22,8 +22,8 @@ export function planRoot(input: RootInput): RootRequest {
     hostname,
     steps: [
       ...setKernel(memoryMib),
-      ...mountLayers(input.disks),
-      ...mountStorage(input.disks.storage),
+      ...mountLayers(input.disks, input.ephemeral),
+      ...mountStorage(input.disks.storage, input.ephemeral),
       ...writeEtc(hostname),
       ...(initSystem ? mountRun() : []),
       { kind: "enter", path: place.root },

@@ -18,7 +18,12 @@ const input: RootInput = {
   initSystem: false,
   terminal: false,
   memoryMib: 512,
-  disks: { image: "/dev/vdb", overlay: "/dev/vdc", storage: "/dev/vdd" },
+  ephemeral: false,
+  disks: {
+    image: "/dev/vdb",
+    overlay: { device: "/dev/vdc", grow: false },
+    storage: { device: "/dev/vdd", grow: true },
+  },
 };
 
 const flagNames = Object.entries(StepFlag);
@@ -66,7 +71,6 @@ describe("the steps of a machine with an image", () => {
         "write /proc/sys/fs/file-max content=9223372036854775807 optional",
         "mount source=/dev/vdb /run/main/image type=erofs mountFlags=1 makeDirectory",
         "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro makeDirectory",
-        "grow /run/main/overlay source=/dev/vdc optional",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
         "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",

@@ -1,11 +1,12 @@
 import { type Step, StepFlag } from "../../guest/index.ts";
 import { mountDisk } from "./layers.ts";
 import { place, slot } from "./places.ts";
+import type { WritableDisk } from "./types.ts";
 
 /** On the system's side: mounts the storage disk, with its directory for /workspace. */
-export function mountStorage(device: string): Step[] {
+export function mountStorage(disk: WritableDisk, ephemeral: boolean): Step[] {
   return [
-    ...mountDisk(device, place.storage),
+    ...mountDisk(disk, place.storage, ephemeral),
     { kind: "mkdir", path: place.workspace, mode: 0o755 },
     { kind: "hold", path: place.storage, slot: slot.storage },
     { kind: "hold", path: place.workspace, slot: slot.workspace },

@@ -10,6 +10,8 @@ export interface RootInput {
   readonly initSystem: boolean;
   /** Whether the first process has a terminal. */
   readonly terminal: boolean;
+  /** Whether the disks are thrown away with the machine, however it ends. */
+  readonly ephemeral: boolean;
   /** Of the virtual machine. */
   readonly memoryMib: number;
   readonly disks: RootDisks;
@@ -19,8 +21,15 @@ export interface RootInput {
 export interface RootDisks {
   /** EROFS, read-only. */
   readonly image: string;
-  /** ext4: what the workload changes. */
-  readonly overlay: string;
-  /** ext4: /storage and /workspace. */
-  readonly storage: string;
+  /** What the workload changes. */
+  readonly overlay: WritableDisk;
+  /** /storage and /workspace. */
+  readonly storage: WritableDisk;
+}
+
+/** An ext4 of the machine's own. */
+export interface WritableDisk {
+  readonly device: string;
+  /** Whether the disk is larger than its filesystem. */
+  readonly grow: boolean;
 }
