@@ -241,8 +241,8 @@ struct root {
 struct root *find_root(const char *name);
 /* Whether processes can start in it now. */
 bool root_is_ready(const struct root *root);
-/* Processes in roots wait until this is at its end: processors are being started. -1: none are. */
-void set_processors(int fd);
+/* Processes in roots wait until this descriptor is at its end: processors are being started. */
+void wait_before_processes(int fd);
 /* A process of the root (or of any, NULL) has ended: whoever waits for an empty root looks again. */
 void root_process_ended(void);
 /* Ends every process of every root; calls back once they have gone and the roots with their mounts. */

@@ -75,21 +75,16 @@ static void start_loopback(void)
 
 /*
  * Under emulation the kernel boots on one processor only (maxcpus=1): that is faster, and the others start here, beside
- * everything else. Returns a descriptor that is at its end once all of them run, or -1.
+ * everything else, as does what costs time and only programs need. Returns a descriptor that is at its end once all is
+ * done, or -1.
  */
-static int start_processors(void)
+static int start_beside(void)
 {
     int ends[2];
-    /* Without a second one that is off there is nothing to start. */
-    char state = '1';
-    int second = open("/sys/devices/system/cpu/cpu1/online", O_RDONLY | O_CLOEXEC);
-    if (second < 0 || read(second, &state, 1) != 1 || state == '1' || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        close_fd(&second);
-        return -1;
-    }
-    close(second);
-    pid_t pid = fork();
+    pid_t pid = pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : fork();
+    if (pid < 0) die("start a process");
     if (pid == 0) {
+        start_loopback();
         for (int number = 1;; number++) {
             char path[64];
             snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/online", number);
@@ -98,9 +93,7 @@ static int start_processors(void)
         }
     }
     close(ends[1]);
-    if (pid > 0) return ends[0];
-    close(ends[0]);
-    return -1;
+    return ends[0];
 }
 
 void boot_first(char *channel, size_t size)
@@ -146,10 +139,9 @@ static void enable_controllers(void)
 void boot_rest(void)
 {
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    set_processors(start_processors());
+    wait_before_processes(start_beside());
     mount_first("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
     mount_first("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
     mount_first("cgroup2", CGROUP_DIR, safe, "nsdelegate,memory_recursiveprot");
     enable_controllers();
-    start_loopback();
 }

@@ -25,7 +25,7 @@
 enum { NAME = 1, HOSTNAME, STEP, CGROUP, KEPT_MEMORY };
 
 static struct root *roots;
-static struct source processors = {.fd = -1};
+static struct source beside = {.fd = -1};
 static void (*all_ended)(void);
 
 /* ---- which roots there are ---- */
@@ -39,7 +39,7 @@ struct root *find_root(const char *name)
 
 bool root_is_ready(const struct root *root)
 {
-    return root->state == ROOT_READY && processors.fd < 0;
+    return root->state == ROOT_READY && beside.fd < 0;
 }
 
 static void free_root(struct root *root)
@@ -67,7 +67,7 @@ static void resume_waiting(struct root *root)
     }
 }
 
-static void processors_changed(struct source *source, short revents)
+static void beside_changed(struct source *source, short revents)
 {
     char none;
     (void)revents;
@@ -79,11 +79,10 @@ static void processors_changed(struct source *source, short revents)
 }
 
 /* A program may look only once how many processors there are, so it starts when all of them run. */
-void set_processors(int fd)
+void wait_before_processes(int fd)
 {
-    if (fd < 0) return;
-    processors = (struct source){.fd = fd, .events = POLLIN, .ready = processors_changed};
-    add_source(&processors);
+    beside = (struct source){.fd = fd, .events = POLLIN, .ready = beside_changed};
+    add_source(&beside);
 }
 
 int enter_root_namespaces(const struct root *root)
