@@ -11,7 +11,7 @@ const images = await testImages();
 
 describe("the exit code", () => {
   /** So little memory that it is soon used up. */
-  const tiny = ["machine", "run", "--cpus", "1", "--mem", "192", "--"];
+  const tiny = ["machine", "run", "-q", "--cpus", "1", "--mem", "192", "--"];
 
   onBoth("is the workload's", async () => {
     expect(await home.run(["sh", "-c", "exit 42"])).toMatchObject({ output: "", stderr: "", exitCode: 42 });
