@@ -8,8 +8,6 @@
  * - `cryptomgr.notests`, `initcall_blacklist=jent_mod_init`: no self-tests of algorithms that nothing uses; the
  *   kernel's random numbers do not come from the jitter generator (drivers/char/random.c), the CPU seeds them.
  * - `dummy.numdummies=0`, `ifb.numifbs=0`, `fb_tunnels=none`: no network interface that nobody asked for.
- * - `bdev_allow_write_mounted=1`: a disk that is open for writing may be mounted (the kernel's own default, which ours was
- *   built without): busybox's `mount -o loop` does that.
  * - `swiotlb=noforce`: no bounce buffers, 64 MiB that a guest of more than 4 GiB would fill with zeros at boot for
  *   devices that cannot reach all memory; ours can.
  * - `mitigations=off`: one tenant, whose programs are not protected from each other's speculation; what protects the
@@ -25,7 +23,6 @@ export const COMMON_PARAMETERS: readonly string[] = [
   "dummy.numdummies=0",
   "ifb.numifbs=0",
   "fb_tunnels=none",
-  "bdev_allow_write_mounted=1",
   "swiotlb=noforce",
   "mitigations=off",
 ];
