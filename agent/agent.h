@@ -52,6 +52,15 @@ bool write_file_at(int directory, const char *path, const char *text);
 pid_t clone_into(uint64_t flags, int cgroup);
 bool starts_with(const char *text, const char *prefix);
 void close_fd(int *fd);
+/* Takes an item out of a list that is linked by `next`; one that is not in it stays out. */
+#define UNLINK(list, item)                                                               \
+    do {                                                                                 \
+        for (__typeof__(list) *link = &(list); *link != NULL; link = &(*link)->next) {   \
+            if (*link != (item)) continue;                                               \
+            *link = (item)->next;                                                        \
+            break;                                                                       \
+        }                                                                                \
+    } while (0)
 
 /* ---- loop.c ---- */
 
@@ -169,7 +178,7 @@ struct stream {
     uint32_t id;
     const struct work *work;
     void *state;
-    size_t credit[3];  /* bytes that the host still takes on channels 1, 2 and (last) 0 */
+    size_t credit[3];  /* bytes that the host still takes, by channel */
     size_t window;     /* bytes that the host may still send on channel 0 */
     size_t consumed;   /* of channel 0, not granted again yet */
     bool ended;        /* channel 0, by the host */
@@ -183,9 +192,10 @@ void handle_frame(int type, int channel, uint32_t id, uint8_t *payload, size_t l
 /* Bytes that came on channel 0 have found their way. */
 void grant(struct stream *stream, size_t bytes);
 size_t *credit_of(struct stream *stream, int channel);
-/* Each ends the stream and frees it. */
+/* Each ends the stream and frees it. finish_failed() tells the last failure. */
 void finish(struct stream *stream, const struct builder *result);
 void finish_failed(struct stream *stream, const char *code);
+void finish_refused(struct stream *stream, const char *code, const char *why);
 void finish_with(struct stream *stream, int type, const void *payload, size_t length);
 void put_failure(struct builder *builder, const char *code);
 

@@ -102,12 +102,7 @@ void resume_request(struct request *request, struct root *root)
 static void unlink_waiting(struct request *request)
 {
     struct root *root = find_root(request->root_name);
-    for (struct request **link = root == NULL ? NULL : &root->waiting; link != NULL && *link != NULL;
-         link = &(*link)->next) {
-        if (*link != request) continue;
-        *link = request->next;
-        break;
-    }
+    if (root != NULL) UNLINK(root->waiting, request);
 }
 
 static void cancel_waiting(struct stream *stream)

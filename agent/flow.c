@@ -1,7 +1,7 @@
 /*
- * Bytes between a stream's channel and a descriptor. Memory is bounded by the windows: output is read only as far as the
- * host has granted credit, input is granted as it is taken. Whoever floods or never reads stops by himself, and
- * stops nobody else.
+ * Bytes between a stream's channel and a descriptor. Memory is bounded by the windows: output is read only as far as
+ * the host has granted credit, input is granted as it is taken. A program that floods or never reads stops at its own
+ * window, and stops no other.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -26,11 +26,7 @@ void add_source(struct source *source)
 
 void remove_source(struct source *source)
 {
-    for (struct source **link = &sources; *link != NULL; link = &(*link)->next) {
-        if (*link != source) continue;
-        *link = source->next;
-        break;
-    }
+    UNLINK(sources, source);
     if (source->slot >= 0 && (size_t)source->slot < round_size && round_sources[source->slot] == source)
         round_sources[source->slot] = NULL;
     source->slot = -1;

@@ -189,11 +189,7 @@ static void check_typed(struct process *process, const uint8_t *bytes, size_t le
 
 static void free_process(struct process *process)
 {
-    for (struct process **link = &processes; *link != NULL; link = &(*link)->next) {
-        if (*link != process) continue;
-        *link = process->next;
-        break;
-    }
+    UNLINK(processes, process);
     close_sink(&process->input);
     close_tap(&process->output[0]);
     close_tap(&process->output[1]);

@@ -44,11 +44,7 @@ bool root_is_ready(const struct root *root)
 
 static void free_root(struct root *root)
 {
-    for (struct root **link = &roots; *link != NULL; link = &(*link)->next) {
-        if (*link != root) continue;
-        *link = root->next;
-        break;
-    }
+    UNLINK(roots, root);
     /* With the last descriptor goes the mount namespace, and with that its mounts. */
     int *all[] = {&root->mount, &root->uts, &root->ipc, &root->cgroup_namespace, &root->pids, &root->terminals, &root->cgroup};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) close_fd(all[i]);
@@ -252,13 +248,6 @@ static bool is_name(const char *name)
     return length > 0 && length <= 64 && name[length] == '\0';
 }
 
-static void refuse(struct stream *stream, const char *code, const char *why)
-{
-    errno = 0;
-    fail("%s", why);
-    finish_failed(stream, code);
-}
-
 void open_root(struct stream *stream, uint8_t *payload, size_t length)
 {
     struct field field;
@@ -289,7 +278,7 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
     }
     if (!good || fields.malformed || name == NULL || !is_name(name)) {
         free_plan(plan);
-        refuse(stream, "agent.bad_request", "malformed request");
+        finish_refused(stream, "agent.bad_request", "malformed request");
         return;
     }
     struct root *root = find_root(name);
@@ -299,7 +288,7 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
     }
     if (root != NULL) {
         free_plan(plan);
-        refuse(stream, "root.exists", "there is a root of that name");
+        finish_refused(stream, "root.exists", "there is a root of that name");
         return;
     }
     root = allocate(sizeof *root);
@@ -365,7 +354,7 @@ void open_steps(struct stream *stream, uint8_t *payload, size_t length)
     if (good && !fields.malformed && start_worker(0, -1, errand, do_errand, errand_done) != NULL) return;
     free(errand->payload);
     free(errand);
-    refuse(stream, good ? "step.failed" : "agent.bad_request", good ? "the steps could not be started" : "malformed request, or no such root");
+    finish_refused(stream, good ? "step.failed" : "agent.bad_request", good ? "the steps could not be started" : "malformed request, or no such root");
 }
 
 /* ---- the end of roots ---- */
@@ -407,7 +396,7 @@ void open_drop(struct stream *stream, uint8_t *payload, size_t length)
     while (next_field(&fields, &field))
         if (field.tag == NAME) root = find_root(take_text(&fields, &field));
     if (fields.malformed || root == NULL || root->dropping != NULL) {
-        refuse(stream, "exec.no_root", "there is no such root");
+        finish_refused(stream, "exec.no_root", "there is no such root");
         return;
     }
     root->dropping = stream;

@@ -98,13 +98,6 @@ static bool parse(struct target *target, uint8_t *payload, size_t length)
     return path != NULL ? set_path(target, path) : set_port(target, (uint16_t)port, ip);
 }
 
-static void refuse(struct stream *stream, const char *code, const char *why)
-{
-    errno = 0;
-    fail("%s", why);
-    finish_failed(stream, code);
-}
-
 /* ---- one connection ---- */
 
 struct connection {
@@ -207,7 +200,7 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
     errno = 0;
     if (!parse(target, payload, length)) {
         free(target);
-        refuse(stream, "agent.bad_request", "malformed request, or no such root");
+        finish_refused(stream, "agent.bad_request", "malformed request, or no such root");
         return;
     }
     /* The worker's calls act on this very socket, wherever in the guest its path leads. */
@@ -226,7 +219,7 @@ static bool given_up(struct target *target, int type, uint8_t *payload, size_t l
 {
     if (type == RESULT && !target->cancelled) return false;
     close_fd(&target->fd);
-    if (target->cancelled) refuse(target->stream, target->code, "given up");
+    if (target->cancelled) finish_refused(target->stream, target->code, "given up");
     else finish_with(target->stream, type, payload, length);
     free(target);
     return true;
@@ -260,7 +253,6 @@ void open_connect(struct stream *stream, uint8_t *payload, size_t length)
 struct listener {
     struct source source;
     struct stream *stream;
-    struct listener *next;
 };
 struct pending {
     uint32_t number;
@@ -269,7 +261,6 @@ struct pending {
     struct pending *next;
 };
 
-static struct listener *listeners;
 static struct pending *waiting;
 static uint32_t last_connection;
 
@@ -312,11 +303,6 @@ static void cancel_listener(struct stream *stream)
         close(one->fd);
         free(one);
     }
-    for (struct listener **link = &listeners; *link != NULL; link = &(*link)->next) {
-        if (*link != listener) continue;
-        *link = listener->next;
-        break;
-    }
     free(listener);
     finish(stream, NULL);
 }
@@ -350,9 +336,7 @@ static void listen_done(struct worker *worker, int type, uint8_t *payload, size_
     *listener = (struct listener){
         .source = {.fd = target->fd, .events = POLLIN, .ready = connection_came},
         .stream = target->stream,
-        .next = listeners,
     };
-    listeners = listener;
     add_source(&listener->source);
     set_work(target->stream, &listener_work, listener);
     send_frame(ACCEPT, 0, target->stream->id, NULL, 0);
@@ -380,5 +364,5 @@ void open_take(struct stream *stream, uint8_t *payload, size_t length)
         free(one);
         return;
     }
-    refuse(stream, "agent.bad_request", "no such connection waits");
+    finish_refused(stream, "agent.bad_request", "no such connection waits");
 }

@@ -41,9 +41,7 @@ static void open_stream(uint32_t id, uint8_t *payload, size_t length)
         verbs[i].open(stream, payload + 1, length - 1);
         return;
     }
-    errno = 0;
-    fail("unknown verb");
-    finish_failed(stream, "agent.bad_request");
+    finish_refused(stream, "agent.bad_request", "unknown verb");
 }
 
 static struct stream *find_stream(uint32_t id)
@@ -143,11 +141,7 @@ void grant(struct stream *stream, size_t bytes)
 void finish_with(struct stream *stream, int type, const void *payload, size_t length)
 {
     send_frame(type, 0, stream->id, payload, length);
-    for (struct stream **link = &streams; *link != NULL; link = &(*link)->next) {
-        if (*link != stream) continue;
-        *link = stream->next;
-        break;
-    }
+    UNLINK(streams, stream);
     stream_count--;
     free(stream->early);
     free(stream);
@@ -171,4 +165,11 @@ void finish_failed(struct stream *stream, const char *code)
     builder.length = 0;
     put_failure(&builder, code);
     finish_with(stream, FAIL, builder.bytes, builder.length);
+}
+
+void finish_refused(struct stream *stream, const char *code, const char *why)
+{
+    errno = 0;
+    fail("%s", why);
+    finish_failed(stream, code);
 }

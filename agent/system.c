@@ -38,9 +38,7 @@ void open_shutdown(struct stream *stream, uint8_t *payload, size_t length)
     (void)payload;
     (void)length;
     if (waiting != NULL) {
-        errno = 0;
-        fail("it is under way");
-        finish_failed(stream, "agent.bad_request");
+        finish_refused(stream, "agent.bad_request", "it is under way");
         return;
     }
     waiting = stream;

@@ -172,11 +172,7 @@ static void time_came(struct source *source, short revents)
 
 static void end_watch(struct watch *watch)
 {
-    for (struct watch **link = &watches; *link != NULL; link = &(*link)->next) {
-        if (*link != watch) continue;
-        *link = watch->next;
-        break;
-    }
+    UNLINK(watches, watch);
     struct source *all[] = {&watch->memory, &watch->timer};
     for (int i = 0; i < 2; i++) {
         if (all[i]->fd < 0) continue;
