@@ -60,10 +60,11 @@ describe("the kernel that a full build makes", () => {
     const { components, licences } = readComponents(made);
     expect(components).toHaveLength(1);
     const [linux] = components;
-    expect(linux).toMatchObject({ name: "linux", part: "kernel", licence: /^GPL-2.0-only/ });
+    expect(linux).toMatchObject({ name: "linux", part: "kernel" });
+    expect(linux?.licence).toStartWith("GPL-2.0-only");
     expect(linux?.version).toMatch(/^6\.\d+\.\d+-/);
     expect(linux?.sha256).toMatch(/^[0-9a-f]{64}$/);
-    expect(licences[0]?.text).toContain("Linux-syscall-note");
+    expect(licences[0]?.text).toContain("License: GPL-2");
   });
 
   test.if(process.arch === "x64")(
