@@ -37,9 +37,9 @@ export function say(text: string): void {
 }
 
 export interface RunOptions {
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** Added to this process's environment. */
-  readonly env?: Record<string, string>;
+  readonly env?: Record<string, string> | undefined;
 }
 
 /**

@@ -126,11 +126,11 @@ export interface TestGuest {
 }
 
 export interface TestGuestOptions {
-  readonly prepare?: (root: string) => void;
+  readonly prepare?: ((root: string) => void) | undefined;
   /** What is different about the machine. */
-  readonly machine?: Partial<RootInput>;
+  readonly machine?: Partial<RootInput> | undefined;
   /** Leave it to the test to start the root's first process. */
-  readonly empty?: boolean;
+  readonly empty?: boolean | undefined;
 }
 
 /** A guest with a root "main" from the product's own steps, and a first process in it that only reaps. */

@@ -8,7 +8,7 @@ export interface Finished {
   readonly stderr: string;
   /** `exit N`, `signal N`, `restart`, `poweroff`, or the failure's code. */
   readonly end: string;
-  readonly message?: string;
+  readonly message?: string | undefined;
 }
 
 /** Starts a program in the root "main". */

@@ -8,8 +8,8 @@ export interface Cost {
 }
 
 export interface CostOptions {
-  readonly env?: Record<string, string>;
-  readonly seconds?: number;
+  readonly env?: Record<string, string> | undefined;
+  readonly seconds?: number | undefined;
 }
 
 function start(command: readonly string[], { env, seconds = 300 }: CostOptions) {

@@ -1,10 +1,10 @@
 /** Measures of one command, from just before it is started. */
 
 export interface CommandOptions {
-  readonly env?: Record<string, string>;
-  readonly cwd?: string;
+  readonly env?: Record<string, string> | undefined;
+  readonly cwd?: string | undefined;
   /** The command is killed, and the measure failed, after so many seconds. */
-  readonly seconds?: number;
+  readonly seconds?: number | undefined;
 }
 
 export interface Measured {
@@ -26,8 +26,8 @@ export async function measureCommand(
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? process.env,
+    cwd: options.cwd ?? process.cwd(),
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), (options.seconds ?? 120) * 1000);
   const errors = new Response(child.stderr).text();

@@ -15,7 +15,7 @@ export interface PackedAsset {
    * Set for a sparse file: pairs of offset and length in bytes, ascending; the data is these pieces one after the
    * other, and everything between them is a hole. Without it the data is the whole file.
    */
-  readonly extents?: readonly number[];
+  readonly extents?: readonly number[] | undefined;
 }
 
 /** A part of the shipped program that others made. */
@@ -27,7 +27,7 @@ export interface Component {
   /** An SPDX expression, or the file in the licence bundle that tells. */
   readonly licence: string;
   /** SHA-256 of what was taken in, in hex, where it is one file. */
-  readonly sha256?: string;
+  readonly sha256?: string | undefined;
   /** Which part of the program contains it. */
   readonly part: AssetName | "program";
 }

@@ -2,7 +2,7 @@ import { ExitCode, SmolError } from "../errors.ts";
 
 /** An error in the arguments: exit code 2 whatever the command. */
 export function usageError(code: string, message: string, hint?: string): SmolError {
-  return new SmolError(code, message, { exitCode: ExitCode.usage, ...(hint === undefined ? {} : { hint }) });
+  return new SmolError(code, message, { exitCode: ExitCode.usage, hint });
 }
 
 /** A value that its option cannot take; the parser puts the option's name in front of the message. */

@@ -53,10 +53,10 @@ function unavailable(requested: EngineName | undefined, verdicts: readonly Verdi
   const fix = verdicts.at(-1)?.fix;
   const hint = requested === undefined ? fix : (fix ?? "leave out --engine to use one that works");
   return requested === undefined
-    ? new SmolError("engine.unavailable", `no engine works on this host (${reasons})`, hint ? { hint } : {})
+    ? new SmolError("engine.unavailable", `no engine works on this host (${reasons})`, { hint })
     : new SmolError(
         "engine.requested_unavailable",
         `the ${requested} engine does not work here: ${verdicts[0]?.reason}`,
-        hint ? { hint } : {},
+        { hint },
       );
 }

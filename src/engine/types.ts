@@ -33,7 +33,7 @@ export interface VmDisk {
   readonly path: string;
   readonly readOnly: boolean;
   /** Default: raw. */
-  readonly format?: DiskFormat;
+  readonly format?: DiskFormat | undefined;
 }
 
 export interface VmShare {
@@ -42,7 +42,7 @@ export interface VmShare {
   readonly path: string;
   readonly readOnly: boolean;
   /** Size of the window through which the guest maps the host's page cache; without one there is no DAX. */
-  readonly daxWindowMib?: number;
+  readonly daxWindowMib?: number | undefined;
 }
 
 /** How a VM ended. */
@@ -75,11 +75,11 @@ export interface VmmHandle {
 
 export interface LaunchOptions {
   /** A VMM process from `prepareVmm`, started earlier; without one it is started now. */
-  readonly vmm?: VmmHandle;
+  readonly vmm?: VmmHandle | undefined;
   /** Path of libkrun.so.1; the krun engine needs it. */
   readonly libkrun?: string | undefined;
   /** Gets the console's bytes as they come: hostile, unsanitised. Slow consumers lose nothing, but must not block. */
-  readonly consoleLog?: (chunk: Uint8Array) => void;
+  readonly consoleLog?: ((chunk: Uint8Array) => void) | undefined;
 }
 
 export interface Engine {
@@ -108,7 +108,7 @@ export interface Verdict {
   /** One line: what was found, or why not. */
   readonly reason: string;
   /** What to do about it: a sentence or a command; absent when there is nothing to do, or nothing that helps. */
-  readonly fix?: string;
+  readonly fix?: string | undefined;
   /** For `smolvm doctor`: `path`, `version` and the like. */
   readonly details: Readonly<Record<string, string>>;
 }

@@ -69,8 +69,8 @@ function decodeFailure(payload: Uint8Array): Failure {
   return {
     code,
     message: printable(fields.text(2, MAX_MESSAGE_BYTES)),
-    ...(errno === undefined ? {} : { errno }),
-    ...(step === undefined ? {} : { step }),
+    errno,
+    step,
   };
 }
 

@@ -14,26 +14,26 @@ import { type AgentConnection, type AgentStream, checked, request, Verb } from "
 /** A process to start. In texts, bytes that are not UTF-8 are lone surrogates (surrogate-escape.ts). */
 export interface GuestExec {
   /** Absent: the system's own root. */
-  readonly root?: string;
+  readonly root?: string | undefined;
   /** Program and arguments; the program is looked up in the PATH of `env` unless it has a slash. */
   readonly argv: readonly string[];
   /** `NAME=value`. */
   readonly env: readonly string[];
   /** Absolute; made when it is missing. Absent: `/`. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** As in an image: empty (root), `name`, `uid`, `name:group`, `uid:gid`. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** False: standard input is /dev/null. */
   readonly stdin: boolean;
   /** Gives the process a terminal: all its output is then on the stdout channel. */
-  readonly tty?: TerminalSize;
+  readonly tty?: TerminalSize | undefined;
   /** It is the first process of the root's PID namespace, or the child of one that only reaps. */
-  readonly first?: "itself" | "reaper";
+  readonly first?: "itself" | "reaper" | undefined;
   /** The program is the system's, run in this root. */
-  readonly systemProgram?: boolean;
-  readonly rlimits?: readonly ResourceLimit[];
+  readonly systemProgram?: boolean | undefined;
+  readonly rlimits?: readonly ResourceLimit[] | undefined;
   /** `FILE=VALUE` for the process's cgroup. */
-  readonly cgroup?: readonly string[];
+  readonly cgroup?: readonly string[] | undefined;
 }
 
 const Flag = { stdin: 1, terminal: 2, first: 4, reaper: 8, systemProgram: 16 } as const;

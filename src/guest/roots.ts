@@ -10,9 +10,9 @@ export interface RootRequest {
   readonly hostname: string;
   readonly steps: readonly Step[];
   /** `FILE=VALUE` for the root's cgroup. */
-  readonly cgroup?: readonly string[];
+  readonly cgroup?: readonly string[] | undefined;
   /** Bytes of the guest's memory that its processes may not have. */
-  readonly reservedBytes?: number;
+  readonly reservedBytes?: number | undefined;
 }
 
 /** Something about a step that went on all the same. */

@@ -10,9 +10,9 @@ export type SocketAddress = { readonly root?: string } & (
 
 /** A Unix socket to listen on has a mode and an owner. */
 export type ListenAddress = SocketAddress & {
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 };
 
 function withAddress(fields: FieldWriter, socket: SocketAddress): FieldWriter {

@@ -35,7 +35,7 @@ export const MAX_SLOT = 15;
 
 interface Flagged {
   /** `StepFlag`s. */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
 }
 
 /** Makes a directory and its missing parents; one that exists stays as it is. */
@@ -43,21 +43,21 @@ export interface MkdirStep extends Flagged {
   readonly kind: "mkdir";
   readonly path: string;
   /** Permission bits. */
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
 }
 
 /** mount(2). */
 export interface MountStep extends Flagged {
   readonly kind: "mount";
-  readonly source?: string;
+  readonly source?: string | undefined;
   readonly path: string;
   /** The filesystem's type. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** `MountFlag`s. */
-  readonly mountFlags?: number;
-  readonly data?: string;
+  readonly mountFlags?: number | undefined;
+  readonly data?: string | undefined;
 }
 
 /** Keeps a copy of a mounted tree in a slot (open_tree(2)). */
@@ -73,7 +73,7 @@ export interface AttachStep extends Flagged {
   readonly slot: number;
   readonly path: string;
   /** `MountFlag`s. */
-  readonly mountFlags?: number;
+  readonly mountFlags?: number | undefined;
 }
 
 /** umount2(2), lazily. */
@@ -88,7 +88,7 @@ export interface WriteStep extends Flagged {
   readonly path: string;
   /** A text is written as UTF-8. */
   readonly content: string | Uint8Array;
-  readonly mode?: number;
+  readonly mode?: number | undefined;
 }
 
 /** Makes a link at `path` that points to `target`. */
@@ -103,8 +103,8 @@ export interface NodeStep extends Flagged {
   readonly kind: "node";
   readonly path: string;
   readonly mode: number;
-  readonly uid?: number;
-  readonly gid?: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   readonly major: number;
   readonly minor: number;
 }

@@ -6,9 +6,9 @@ import { type AgentConnection, type AgentStream, checked, request, Verb } from "
 export interface WatchRequest {
   readonly root: string;
   /** Milliseconds between figures; absent: none are told. */
-  readonly everyMs?: number;
+  readonly everyMs?: number | undefined;
   /** Paths in the root whose filesystems are measured. */
-  readonly filesystems?: readonly string[];
+  readonly filesystems?: readonly string[] | undefined;
 }
 
 /** What a guest and a root in it use. */

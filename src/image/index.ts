@@ -67,7 +67,7 @@ export async function pullImage(
   ]);
   const reference = parseReference(name, { registry: options.settings.images.defaultRegistry });
   const platform = options.platform ?? hostPlatform();
-  const pulled = await pull({ policy: "always", ...options, reference, platform });
+  const pulled = await pull({ ...options, policy: options.policy ?? "always", reference, platform });
   // Until it is safe from a power cut, the image would be pulled again after one.
   await pulled.durable;
   const { id, sizeBytes } = pulled.stored;

@@ -67,7 +67,7 @@ function asPath(source: string, error: unknown): unknown {
   return new SmolError(code, message, {
     hint,
     cause: error,
-    ...(exitCode === undefined ? {} : { exitCode }),
+    exitCode,
   });
 }
 

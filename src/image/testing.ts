@@ -8,26 +8,26 @@ import { type WriteErofsOptions, writeErofsFromTar } from "./index.ts";
 import { LayerRecorder, type Totals } from "./layer/index.ts";
 
 export interface Member {
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Type flag; default "0", a file. */
-  readonly type?: string;
-  readonly data?: Uint8Array | string;
+  readonly type?: string | undefined;
+  readonly data?: Uint8Array | string | undefined;
   /** What the header says; default: the length of `data`. */
-  readonly size?: number;
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mtime?: number;
-  readonly target?: string;
-  readonly major?: number;
-  readonly minor?: number;
+  readonly size?: number | undefined;
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mtime?: number | undefined;
+  readonly target?: string | undefined;
+  readonly major?: number | undefined;
+  readonly minor?: number | undefined;
   /** Magic and version, 8 bytes; default POSIX. */
-  readonly magic?: string;
-  readonly prefix?: string;
+  readonly magic?: string | undefined;
+  readonly prefix?: string | undefined;
   /** Records of an extended header before the member. */
-  readonly pax?: Readonly<Record<string, string>>;
+  readonly pax?: Readonly<Record<string, string>> | undefined;
   /** Changes the finished header; the checksum is computed afterwards. */
-  readonly edit?: (header: Buffer) => void;
+  readonly edit?: ((header: Buffer) => void) | undefined;
 }
 
 /** An archive of these members, with its end mark. Strings are byte strings. */

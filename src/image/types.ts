@@ -39,7 +39,7 @@ export interface BootableImage {
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
-  readonly variant?: string;
+  readonly variant?: string | undefined;
 }
 
 /** What is being done with a local image; counts only grow. */
@@ -99,25 +99,25 @@ export interface OpenImageOptions {
   /** `Paths.cache`. */
   readonly cacheDir: string;
   /** Default: Linux on the host's architecture. */
-  readonly platform?: Platform;
-  readonly signal?: AbortSignal;
+  readonly platform?: Platform | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Where `-` is read from; default: the process's own standard input. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
-  readonly onProgress?: (event: ImageProgress) => void;
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
+  readonly onProgress?: ((event: ImageProgress) => void) | undefined;
   /** Bytes of the image's files after decompression at which it is given up; default: limits.totalBytes. */
-  readonly maxImageBytes?: number;
+  readonly maxImageBytes?: number | undefined;
 }
 
 /** How an image of a registry is got; everything has a default but the settings. */
 export interface PullOptions {
   /** Default: `missing`. */
-  readonly policy?: PullPolicy;
-  readonly onPull?: (event: PullProgress) => void;
+  readonly policy?: PullPolicy | undefined;
+  readonly onPull?: ((event: PullProgress) => void) | undefined;
   /** Called with the image's configuration before its layers are downloaded; what it throws ends the pull. */
-  readonly checkConfig?: (config: ImageConfig) => void;
+  readonly checkConfig?: ((config: ImageConfig) => void) | undefined;
   /** `--proxy`, `--no-proxy`: win over the environment. */
-  readonly proxy?: string;
-  readonly noProxy?: string;
+  readonly proxy?: string | undefined;
+  readonly noProxy?: string | undefined;
 }
 
 /** An image in the cache, as `images ls --json` and `images inspect` show it. */

@@ -15,8 +15,8 @@ import { NewFile } from "./newfile.ts";
 
 export interface WriteErofsOptions {
   /** Whether names that begin with `.wh.` delete files of the archives before (default: yes, as in OCI layers). */
-  readonly whiteouts?: boolean;
-  readonly signal?: AbortSignal;
+  readonly whiteouts?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WrittenErofs {

@@ -104,8 +104,8 @@ export function toSmolError(error: unknown): SmolError {
   }
   const exitCode = exitCodes[error.code];
   return new SmolError(error.code, error.message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(exitCode === undefined ? {} : { exitCode }),
+    hint: error.hint,
+    exitCode,
   });
 }
 

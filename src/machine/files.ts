@@ -45,12 +45,12 @@ export async function resolveImage(
       },
       policy: request.pull,
       checkConfig: (config) => void argumentsOf(request, config),
-      ...(request.onPull === undefined ? {} : { onPull: request.onPull }),
-      ...(request.proxy === undefined ? {} : { proxy: request.proxy }),
-      ...(request.noProxy === undefined ? {} : { noProxy: request.noProxy }),
-      ...(request.maxImageBytes === undefined ? {} : { maxImageBytes: request.maxImageBytes }),
-      ...(request.platform === undefined ? {} : { platform: request.platform }),
-      ...(source === "-" ? { stdin: readStdin() } : {}),
+      onPull: request.onPull,
+      proxy: request.proxy,
+      noProxy: request.noProxy,
+      maxImageBytes: request.maxImageBytes,
+      platform: request.platform,
+      stdin: source === "-" ? readStdin() : undefined,
     }),
   );
   return { id: image.id, path: image.path, format: "vmdk", ...image.config };
@@ -66,8 +66,8 @@ async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
     const { code, hint, exitCode } = error;
     throw new SmolError(code, `${where}: ${error.message}`, {
       cause: error,
-      ...(hint === undefined ? {} : { hint }),
-      ...(exitCode === undefined ? {} : { exitCode }),
+      hint,
+      exitCode,
     });
   }
 }
@@ -92,7 +92,7 @@ export async function resolveFiles(
     image: { path: image.path, format: image.format },
     overlayTemplate,
     storageTemplate,
-    ...(libkrun === undefined ? {} : { libkrun }),
+    libkrun,
   };
 }
 

@@ -13,7 +13,7 @@ export interface ForegroundOptions {
   readonly interrupts: Interrupts;
   /** Memory of the machine, for what is said when it has run out. */
   readonly memoryMib: number;
-  readonly onFirstOutput?: () => void;
+  readonly onFirstOutput?: (() => void) | undefined;
 }
 
 /** As if by SIGPIPE. */
@@ -66,8 +66,8 @@ export async function runInForeground(
 function attachOptions(options: ForegroundOptions, terminal: LocalTerminal | undefined) {
   return {
     stdin: options.interactive,
-    ...(terminal === undefined ? {} : { terminal }),
-    ...(options.onFirstOutput === undefined ? {} : { onFirstOutput: options.onFirstOutput }),
+    terminal,
+    onFirstOutput: options.onFirstOutput,
   };
 }
 

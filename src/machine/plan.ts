@@ -18,7 +18,7 @@ export type WorkloadRoot = Pick<RootInput, "bare" | "volumes" | "initSystem" | "
 export interface MachineFiles {
   readonly kernel: string;
   /** The library of the krun engine. */
-  readonly libkrun?: string;
+  readonly libkrun?: string | undefined;
   /** Root of the guest's own system (EROFS). */
   readonly system: string;
   /** The workload's root filesystem (EROFS). */

@@ -175,7 +175,7 @@ class MachineProcess {
       await relayExec(stream, request, {
         exec: (exec) => guest.exec(exec),
         rootMade: root.made,
-        ...(main ? { onStart: this.#mainStarted.resolve } : {}),
+        onStart: main ? this.#mainStarted.resolve : undefined,
       });
     } catch (error) {
       stream.fail(failureOf(error));
@@ -213,11 +213,12 @@ function guestExec(params: unknown, main: boolean): GuestExec {
     throw new StreamFailure({ code: "exec.bad_request", message: error.message });
   }
   const { init, rlimits = [], ...rest } = request;
+  const first = init === "reaper" ? "reaper" : "itself";
   return {
     ...rest,
     root: MAIN_ROOT,
     rlimits: withDefaultLimits(rlimits),
-    ...(main ? { first: init === "reaper" ? ("reaper" as const) : ("itself" as const) } : {}),
+    first: main ? first : undefined,
   };
 }
 

@@ -19,7 +19,7 @@ export interface Workplace {
   /** Resolves once the root is made; a request before that may fail although it would succeed now. */
   readonly rootMade: Promise<unknown>;
   /** Told when the process runs. */
-  readonly onStart?: () => void;
+  readonly onStart?: (() => void) | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { EngineName } from "../engine/index.ts";
-import type { PullPolicy, PullProgress } from "../image/index.ts";
+import type { Platform, PullPolicy, PullProgress } from "../image/index.ts";
 import type { ResourceLimit } from "../protocol/index.ts";
 
 /** Everything that `machine run` was asked for, parsed and checked, with defaults applied. */
@@ -7,22 +7,20 @@ export interface RunRequest {
   /** As given to `--image`; undefined means the built-in base image. */
   readonly image: string | undefined;
   /** `os/arch[/variant]` of `--oci-platform`. */
-  readonly platform:
-    | { readonly os: string; readonly architecture: string; readonly variant?: string }
-    | undefined;
+  readonly platform: Platform | undefined;
   /** When a registry is asked for the image. */
   readonly pull: PullPolicy;
   /** Told what the user should know about the settings, one sentence each. */
-  readonly onNote?: (note: string) => void;
+  readonly onNote?: ((note: string) => void) | undefined;
   /** Told the machine's name when everything is ready to start it. */
-  readonly onStart?: (name: string) => Promise<void>;
+  readonly onStart?: ((name: string) => Promise<void>) | undefined;
   /** Told what a pull does; an image that is in the cache has nothing to tell. */
-  readonly onPull?: (event: PullProgress) => void;
+  readonly onPull?: ((event: PullProgress) => void) | undefined;
   /** `--proxy`, `--no-proxy`: win over the environment. */
-  readonly proxy?: string;
-  readonly noProxy?: string;
+  readonly proxy?: string | undefined;
+  readonly noProxy?: string | undefined;
   /** Bytes of the image's files at which a pull is given up. */
-  readonly maxImageBytes?: number;
+  readonly maxImageBytes?: number | undefined;
   /** Undefined: a name is made up (`vm-` and 8 hex digits). */
   readonly name: string | undefined;
   /** The words after the options; empty when none were given. */

@@ -23,7 +23,7 @@ const scratch = new Uint8Array(HEADER_BYTES + MAX_DATA_BYTES);
 export interface ConnectionOptions<Greeting, Request, Message> {
   readonly codec: Codec<Greeting, Request, Message>;
   /** Called for each stream that the other side opens; without it the other side may open none. */
-  readonly onStream?: (stream: Stream<Request, Message>) => void;
+  readonly onStream?: ((stream: Stream<Request, Message>) => void) | undefined;
 }
 
 /**

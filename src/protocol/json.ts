@@ -42,7 +42,7 @@ export function jsonCodec(version: string): Codec<Hello, JsonRequest, unknown> {
       encodeJson({
         code,
         message: message.slice(0, MAX_MESSAGE_LENGTH),
-        ...(hint === undefined ? {} : { hint }),
+        hint,
       }),
     decodeFailure: (payload) => checkFailure(decodeJson(payload)),
   };

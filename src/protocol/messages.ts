@@ -29,12 +29,12 @@ export interface ExecRequest {
   /** As in an image: empty (root), `name`, `uid`, `name:group`, `uid:gid`. */
   readonly user: string;
   /** Give the process a terminal of this size: all output is then on the stdout channel. */
-  readonly tty?: TerminalSize;
+  readonly tty?: TerminalSize | undefined;
   /** False: standard input is /dev/null and the stdin channel is not used. */
   readonly stdin: boolean;
-  readonly rlimits?: readonly ResourceLimit[];
+  readonly rlimits?: readonly ResourceLimit[] | undefined;
   /** `reaper`: the program is the child of a small init, which reaps what is orphaned. */
-  readonly init?: "none" | "reaper";
+  readonly init?: "none" | "reaper" | undefined;
 }
 
 export interface TerminalSize {
@@ -73,11 +73,11 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   /** What the user can do about it. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** The guest's errno, when a system call of the agent's failed. */
-  readonly errno?: number;
+  readonly errno?: number | undefined;
   /** The number of the step that failed, from 0, when the agent was told to take steps. */
-  readonly step?: number;
+  readonly step?: number | undefined;
 }
 
 type Json = Record<string, unknown>;
@@ -158,8 +158,8 @@ export function checkExecRequest(value: unknown): ExecRequest {
     user: value.user,
     stdin: value.stdin,
     rlimits: limits.map(checkResourceLimit),
-    ...(value.init === undefined ? {} : { init: checkInit(value.init) }),
-    ...(value.tty === undefined ? {} : { tty: checkTerminalSize(value.tty) }),
+    init: value.init === undefined ? undefined : checkInit(value.init),
+    tty: value.tty === undefined ? undefined : checkTerminalSize(value.tty),
   };
 }
 

@@ -37,7 +37,7 @@ export function failureOf(error: unknown): Failure {
     // A system error's code (ENOSPC) is kept; an Error without any is a lost connection or a bug.
     code: typeof code === "string" ? code : "internal",
     message: error instanceof Error ? error.message : String(error),
-    ...(typeof hint === "string" ? { hint } : {}),
+    hint: typeof hint === "string" ? hint : undefined,
   };
 }
 

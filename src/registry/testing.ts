@@ -36,8 +36,8 @@ export const manifestText = JSON.stringify({
 });
 
 export interface TestOptions extends Partial<RegistryOptions> {
-  readonly entries?: Readonly<Record<string, Partial<RegistryEntry>>>;
-  readonly login?: Readonly<Record<string, Credentials>>;
+  readonly entries?: Readonly<Record<string, Partial<RegistryEntry>>> | undefined;
+  readonly login?: Readonly<Record<string, Credentials>> | undefined;
 }
 
 /** The repository `a/b` at a server. */

@@ -34,15 +34,15 @@ export interface RegistryOptions {
   /** Wins over the environment. An empty `url`: no proxy. */
   readonly proxy?: { readonly url?: string | undefined; readonly noProxy?: string | undefined };
   /** A connection that brings nothing for so long is given up; default 30,000. */
-  readonly stallMs?: number;
+  readonly stallMs?: number | undefined;
   /** A host that cannot be connected to for so long is given up; default 10,000. */
-  readonly connectMs?: number;
+  readonly connectMs?: number | undefined;
   /** Attempts without any progress in a row; default 5. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** The first wait between attempts, doubled each time; default 500. */
-  readonly backoffMs?: number;
-  readonly signal?: AbortSignal;
-  readonly onRetry?: (event: RetryEvent) => void;
+  readonly backoffMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
 export interface Manifest {
@@ -61,11 +61,11 @@ export interface BlobDescriptor {
 }
 
 export interface BlobOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Not from a mirror. */
-  readonly origin?: boolean;
+  readonly origin?: boolean | undefined;
   /** A small JSON document, which is decoded when a server sends it compressed; what else is compressed is refused. */
-  readonly document?: boolean;
+  readonly document?: boolean | undefined;
 }
 
 /** One repository of a registry, to pull from. Every method throws SmolError `registry.*`, or the signal's reason. */

@@ -8,9 +8,9 @@ export interface AttachOptions {
   /** Pass standard input on. */
   readonly stdin: boolean;
   /** Show the workload's terminal on this one; all output is on the stdout channel then. */
-  readonly terminal?: LocalTerminal;
+  readonly terminal?: LocalTerminal | undefined;
   /** Called once, when the first byte of output arrives. */
-  readonly onFirstOutput?: () => void;
+  readonly onFirstOutput?: (() => void) | undefined;
 }
 
 /**

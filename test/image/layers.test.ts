@@ -31,7 +31,7 @@ async function open(
   compression?: "gzip" | "zstd",
 ) {
   const layout = scratch.directory(name);
-  writeLayout(layout, layers, compression === undefined ? {} : { compression });
+  writeLayout(layout, layers, { compression });
   return await openLocalImage(layout, { cacheDir: join(scratch.path, "cache") });
 }
 

@@ -34,7 +34,7 @@ export interface IndexDocument {
 }
 
 export interface LayoutOptions {
-  readonly compression?: "none" | "gzip" | "zstd";
+  readonly compression?: "none" | "gzip" | "zstd" | undefined;
   /** The part of the configuration that says how to run the image. */
   readonly config?: Record<string, unknown>;
   /** Change a document before it is written; digests that lead to it are right. */

@@ -26,7 +26,7 @@ const upper = tarOf({ path: "bin/.wh.sh" }, { path: "etc/new" });
 async function open(scratch: Scratch, source: string, platform?: Platform): Promise<string> {
   const cacheDir = join(scratch.path, "cache");
   try {
-    const image = await openLocalImage(source, { cacheDir, ...(platform && { platform }) });
+    const image = await openLocalImage(source, { cacheDir, platform });
     return `${[...readErofs(image.path).keys()].join(" ")} ${JSON.stringify(image.config.cmd)}`;
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
@@ -299,7 +299,7 @@ describe("platforms", () => {
   const arm = (variant?: string): Platform => ({
     os: "linux",
     architecture: "arm",
-    ...(variant && { variant }),
+    variant,
   });
 
   test("the host's is chosen, also out of an index in an index", async () => {

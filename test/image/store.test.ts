@@ -267,7 +267,7 @@ describe("many processes", () => {
 describe("when it cannot be done", () => {
   const failure = async (source: string, cacheDir: string, signal?: AbortSignal) => {
     try {
-      await openLocalImage(source, { cacheDir, ...(signal && { signal }) });
+      await openLocalImage(source, { cacheDir, signal });
       return "done";
     } catch (error) {
       return error instanceof SmolError ? `${error.code}: ${error.message}` : String(error);

@@ -9,12 +9,12 @@ export interface LabOptions {
   readonly directory: string;
   /** Runs as root in /project, without input. */
   readonly command: readonly string[];
-  readonly memoryMib?: number;
-  readonly cpus?: number;
+  readonly memoryMib?: number | undefined;
+  readonly cpus?: number | undefined;
   /** The machine is ended after this many seconds. */
-  readonly limitSeconds?: number;
-  readonly onStdout?: (bytes: Uint8Array) => void;
-  readonly onStderr?: (bytes: Uint8Array) => void;
+  readonly limitSeconds?: number | undefined;
+  readonly onStdout?: ((bytes: Uint8Array) => void) | undefined;
+  readonly onStderr?: ((bytes: Uint8Array) => void) | undefined;
 }
 
 export interface LabResult {

@@ -68,8 +68,8 @@ describe("four layers with whiteouts, opaque directories, hard links, attributes
       { compression: "zstd", format: "oci" },
     ] as const) {
       const { compression = "as umoci made it", format = "OCI" } = options as {
-        compression?: string;
-        format?: string;
+        compression?: string | undefined;
+        format?: string | undefined;
       };
       test(`${registry}, ${compression}, ${format}: mtree-exact`, async () => {
         await expectTree(await pushLayout(host(), odd, "odd/image:1", options), expected);
@@ -137,7 +137,7 @@ describe("an index of many platforms, by crane", () => {
       const [architecture = "", variant] = platform.split("/");
       const layout = scratch.directory(`for-${platform}`);
       writeLayout(layout, [tarOf({ path: platform.replace("/", "-"), data: platform })], {
-        editConfig: (config) => Object.assign(config, { architecture, ...(variant && { variant }) }),
+        editConfig: (config) => Object.assign(config, { architecture, variant }),
       });
       references.push(await pushLayout(docker, layout, `multi/arch:${platform.replace("/", "-")}`));
     }

@@ -10,9 +10,9 @@ const SMALL = ["--cpus", "1", "--mem", "512"];
 
 export interface MachineOptions extends RunOptions {
   /** Of `machine run`. */
-  readonly options?: readonly string[];
+  readonly options?: readonly string[] | undefined;
   /** Default: true, so that stderr is the workload's alone. */
-  readonly quiet?: boolean;
+  readonly quiet?: boolean | undefined;
 }
 
 /** A user's home of its own, with everything that smolvm keeps for that user, the cache excepted. */

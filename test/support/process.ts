@@ -1,12 +1,12 @@
 import { slowness } from "./program.ts";
 
 export interface RunOptions {
-  readonly stdin?: Uint8Array | Blob | "ignore" | "pipe";
+  readonly stdin?: Uint8Array | Blob | "ignore" | "pipe" | undefined;
   /** Added to the home's environment. */
-  readonly env?: Record<string, string>;
-  readonly cwd?: string;
+  readonly env?: Record<string, string> | undefined;
+  readonly cwd?: string | undefined;
   /** The process is killed, and the test fails, after so many seconds on an ordinary machine. */
-  readonly seconds?: number;
+  readonly seconds?: number | undefined;
 }
 
 export interface Result {

@@ -4,7 +4,7 @@ import type { ProgressMode } from "../table/pull-options.ts";
 
 export interface PullReport {
   /** Absent when nothing is to be seen. */
-  readonly onPull?: (event: PullProgress) => void;
+  readonly onPull?: ((event: PullProgress) => void) | undefined;
   /** Takes away what is half drawn: to be awaited before anything else is printed. */
   settle(): Promise<void>;
   /** The same for good: later events are not shown. */

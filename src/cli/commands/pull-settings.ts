@@ -10,15 +10,15 @@ interface PullValues {
 
 /** What the options and SMOLVM_MAX_IMAGE_BYTES say about pulling; nothing stands for what they do not say. */
 export function pullSettings({ proxy, noProxy, maxImageSize }: PullValues): {
-  proxy?: string;
-  noProxy?: string;
-  maxImageBytes?: number;
+  proxy: string | undefined;
+  noProxy: string | undefined;
+  maxImageBytes: number | undefined;
 } {
   const maxImageBytes = maxImageSize ?? fromEnvironment();
   return {
-    ...(proxy === undefined ? {} : { proxy }),
-    ...(noProxy === undefined ? {} : { noProxy }),
-    ...(maxImageBytes === undefined ? {} : { maxImageBytes }),
+    proxy,
+    noProxy,
+    maxImageBytes,
   };
 }
 

@@ -20,7 +20,7 @@ export async function run(invocation: RunInvocation): Promise<number> {
       ...request,
       onNote: warn,
       onStart,
-      ...(onPull === undefined ? {} : { onPull }),
+      onPull,
     });
   } catch (error) {
     throw perhapsAnImage(invocation, error);
@@ -42,6 +42,6 @@ function perhapsAnImage({ values, words: [program = ""] }: RunInvocation, error:
   return new SmolError(code, message, {
     hint: `if ${program} is meant as an image: smolvm machine run --image ${program} -- COMMAND`,
     cause: error,
-    ...(exitCode === undefined ? {} : { exitCode }),
+    exitCode,
   });
 }

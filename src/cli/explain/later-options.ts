@@ -4,9 +4,9 @@ export interface UnavailableOption {
   readonly names: readonly string[];
   /** Completes "… is not available in this release: ", or with `always`, "… is not needed: ". */
   readonly reason: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** There is nothing to choose: it is always as this option would make it. */
-  readonly always?: boolean;
+  readonly always?: boolean | undefined;
 }
 
 const NETWORK = "a machine has no network";
@@ -23,7 +23,7 @@ const GPU = "a machine has no GPU";
 const unavailable = (reason: string, hint: string | undefined, ...names: string[]): UnavailableOption => ({
   names,
   reason,
-  ...(hint === undefined ? {} : { hint }),
+  hint,
 });
 
 export const LATER_OPTIONS: readonly UnavailableOption[] = [

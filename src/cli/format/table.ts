@@ -9,9 +9,9 @@ export interface Column<Row> {
 
 export interface TableOptions<Row> {
   /** Columns become as wide as what is in them, rather than cutting it off. */
-  readonly full?: boolean;
+  readonly full?: boolean | undefined;
   /** Lines below a row. */
-  readonly details?: (row: Row) => readonly string[];
+  readonly details?: ((row: Row) => readonly string[]) | undefined;
 }
 
 /** Titles, a line of dashes and a line for each row, with a final newline; no line ends with a blank. */

@@ -11,5 +11,5 @@ export interface DisplayOptions {
   /** Say so when there was nothing to do, which `machine run` does not. */
   readonly upToDate: boolean;
   /** Milliseconds; default: performance.now. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }

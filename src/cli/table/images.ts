@@ -11,7 +11,7 @@ const names = (placeholder: string, completed: boolean): Arguments => ({
   placeholder: `${placeholder}...`,
   min: 1,
   max: MAX_NAMES,
-  ...(completed ? { hint: { kind: "image" } } : {}),
+  hint: completed ? { kind: "image" } : undefined,
 });
 
 const json = (description: string) => flag({ long: "json", description });

@@ -14,9 +14,9 @@ export type ValueHint =
 interface OptionFacts {
   /** Without the dashes. */
   readonly long: string;
-  readonly short?: string;
+  readonly short?: string | undefined;
   /** Other long names that mean the same; accepted and completed, not listed in the help. */
-  readonly aliases?: readonly string[];
+  readonly aliases?: readonly string[] | undefined;
   /** One sentence of at most 66 characters: that is the room in a 100-column help page. */
   readonly description: string;
 }
@@ -42,7 +42,7 @@ export interface OptionSpec<T = unknown> extends OptionFacts {
 
 interface ValueFacts extends OptionFacts {
   readonly placeholder: string;
-  readonly hint?: ValueHint;
+  readonly hint?: ValueHint | undefined;
 }
 
 /** An option without a value. */
@@ -132,7 +132,7 @@ export type Arguments =
       readonly placeholder: string;
       readonly min: number;
       readonly max: number;
-      readonly hint?: ValueHint;
+      readonly hint?: ValueHint | undefined;
     };
 
 /** What `--help` says beyond the summary and the options. Loaded only to be printed. */
@@ -144,7 +144,7 @@ export interface Details {
 
 export interface Example {
   readonly command: string;
-  readonly comment?: string;
+  readonly comment?: string | undefined;
 }
 
 /** A command's values and words, checked. */

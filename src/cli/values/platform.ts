@@ -4,7 +4,7 @@ import { quote } from "./size.ts";
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
-  readonly variant?: string;
+  readonly variant?: string | undefined;
 }
 
 /** What people write for the names that image indexes use (GOARCH). */
@@ -28,6 +28,5 @@ export function parsePlatform(text: string): Platform {
   }
   if (os !== "linux") throw badValue(`a machine runs linux, not ${os}`);
   const [architecture = given, implied] = (ARCHITECTURE_NAMES.get(given) ?? given).split("/");
-  const named = variant ?? implied;
-  return named === undefined ? { os, architecture } : { os, architecture, variant: named };
+  return { os, architecture, variant: variant ?? implied };
 }

@@ -22,11 +22,7 @@ export async function load(
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
     const hint = error.hint?.replaceAll(config, "DIR");
-    throw new SmolError(
-      error.code,
-      error.message.replaceAll(config, "DIR"),
-      hint === undefined ? {} : { hint },
-    );
+    throw new SmolError(error.code, error.message.replaceAll(config, "DIR"), { hint });
   } finally {
     rmSync(config, { recursive: true });
   }

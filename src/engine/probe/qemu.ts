@@ -14,7 +14,7 @@ export async function tryQemu(env: Readonly<Record<string, string | undefined>>)
     engine: "qemu",
     works: false,
     reason,
-    ...(fix === undefined ? {} : { fix }),
+    fix,
     details,
   });
   const machine = qemuMachine();

@@ -3,10 +3,10 @@ import { SmolError } from "../../errors.ts";
 /** What is known of a layer's blob before it is read. */
 export interface BlobExpectations {
   /** Digest and size of the blob (OCI descriptor). */
-  readonly digest?: string;
-  readonly size?: number;
+  readonly digest?: string | undefined;
+  readonly size?: number | undefined;
   /** Digest of the archive after decompression (`rootfs.diff_ids` of the image's config). */
-  readonly diffId?: string;
+  readonly diffId?: string | undefined;
 }
 
 /** A layer that is longer or shorter than its descriptor says. */

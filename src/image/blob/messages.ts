@@ -27,7 +27,7 @@ export type AboutStream = { readonly stream: number } & (
 /** An error on its way to another thread, which classes do not survive. */
 export interface SentError {
   /** Of a `SmolError`. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   readonly message: string;
   readonly hint?: string | undefined;
 }
@@ -39,5 +39,5 @@ export function packError(error: unknown): SentError {
 
 export function unpackError({ code, message, hint }: SentError): Error {
   if (code === undefined) return new Error(message);
-  return new SmolError(code, message, hint === undefined ? {} : { hint });
+  return new SmolError(code, message, { hint });
 }

@@ -16,7 +16,7 @@ const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(byte
 interface File {
   readonly path: string;
   readonly data: Uint8Array;
-  readonly xattrs?: readonly Xattr[];
+  readonly xattrs?: readonly Xattr[] | undefined;
 }
 
 const plain: Omit<RecordedEntry, "path"> = {

@@ -12,7 +12,7 @@ export type LayerEntry = PlainEntry | LinkEntry | FileEntry;
  * AUFS, see whiteout.ts.
  */
 interface MaybeHidden {
-  readonly hidden?: boolean;
+  readonly hidden?: boolean | undefined;
 }
 
 type PlainEntry =

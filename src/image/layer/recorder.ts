@@ -160,8 +160,8 @@ export function checkTotals({ entries, bytes, maxBytes = limits.totalBytes }: To
   }
   const most = Math.min(maxBytes, limits.totalBytes);
   if (bytes <= most) return;
-  const hint = most < limits.totalBytes ? { hint: "--max-image-size sets another limit" } : {};
-  throw new SmolError("image.limit", `the files of the image have more than ${most} bytes`, hint);
+  const hint = most < limits.totalBytes ? "--max-image-size sets another limit" : undefined;
+  throw new SmolError("image.limit", `the files of the image have more than ${most} bytes`, { hint });
 }
 
 /**

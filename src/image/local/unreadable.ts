@@ -13,9 +13,9 @@ const reasons: Record<string, string> = {
 /** Turns a failed access to a source into the error that users see. */
 export function unreadable(path: string, error: unknown): SmolError {
   const code = errnoOf(error) ?? "";
-  const hint = code === "EACCES" || code === "EPERM" ? { hint: "make it readable, or run as its owner" } : {};
+  const hint = code === "EACCES" || code === "EPERM" ? "make it readable, or run as its owner" : undefined;
   return new SmolError("image.unreadable", `cannot read ${path}: ${reasons[code] ?? messageOf(error)}`, {
-    ...hint,
+    hint,
     cause: error,
   });
 }

@@ -94,7 +94,7 @@ function registryOptions(request: PullRequest): RegistryOptions {
     credentials: openCredentials(settings.images),
     stallMs: settings.pull.stallSeconds * 1000,
     attempts: settings.pull.attempts,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
     proxy: { url: proxy, noProxy },
     onRetry: (event) => onPull?.({ kind: "retry", ...event }),
   };

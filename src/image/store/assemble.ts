@@ -19,7 +19,7 @@ export interface ImageParts {
   /** Lowest first; all of them have to be in the cache. */
   readonly diffIds: readonly string[];
   /** Default: registry. */
-  readonly origin?: StoredImage["origin"];
+  readonly origin?: StoredImage["origin"] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -11,7 +11,7 @@ export function mountAt(path: string, type: string, mountFlags: number, data?: s
     path,
     type,
     mountFlags,
-    ...(data === undefined ? {} : { data }),
+    data,
     flags: StepFlag.makeDirectory,
   };
 }

@@ -29,7 +29,7 @@ const input: RootInput = {
 const flagNames = Object.entries(StepFlag);
 
 /** A step as one line: what it does, then what it does it with. */
-function line({ kind, flags, ...rest }: Step & { flags?: number }): string {
+function line({ kind, flags, ...rest }: Step & { flags?: number | undefined }): string {
   const values = Object.entries(rest)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => (key === "path" ? String(value) : `${key}=${shown(key, value)}`));

@@ -23,11 +23,11 @@ const basic = `Basic ${Buffer.from(`me:${password}`).toString("base64")}`;
 
 interface Tokens {
   /** What the token server answers; default: a new token. */
-  readonly answer?: Lie;
-  readonly credentials?: Credentials;
-  readonly challenge?: (realm: string) => string;
-  readonly options?: TestOptions;
-  readonly registry?: Lie;
+  readonly answer?: Lie | undefined;
+  readonly credentials?: Credentials | undefined;
+  readonly challenge?: ((realm: string) => string) | undefined;
+  readonly options?: TestOptions | undefined;
+  readonly registry?: Lie | undefined;
 }
 
 /** A registry that wants tokens, and the server that gives them. */
@@ -49,8 +49,8 @@ async function withTokens({ answer, credentials, challenge, options = {}, regist
     const body = '{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}';
     await exchange.respond(401, { "www-authenticate": makeChallenge(`${tokens.url}/token`) }, body);
   });
-  const known = credentials === undefined ? {} : { login: { [server.host]: credentials } };
-  const repository = repositoryAt(server.host, { ...known, ...options });
+  const login = credentials && { [server.host]: credentials };
+  const repository = repositoryAt(server.host, { login, ...options });
   return { server, tokens, valid, repository };
 }
 

@@ -45,7 +45,7 @@ async function readText(path: string, required: boolean): Promise<string | undef
     throw new SmolError(
       "credentials.unreadable",
       `cannot read credentials from ${path}: ${errno ?? messageOf(error)}`,
-      { cause: error, ...(required ? { hint: "REGISTRY_AUTH_FILE names it" } : {}) },
+      { cause: error, hint: required ? "REGISTRY_AUTH_FILE names it" : undefined },
     );
   }
 }

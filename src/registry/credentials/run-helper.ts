@@ -11,7 +11,7 @@ export type HelperOutcome =
   | { readonly kind: "failed"; readonly reason: string };
 
 interface Limits {
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /**

@@ -21,7 +21,7 @@ export interface Request {
   readonly url: URL;
   readonly method: "GET" | "HEAD" | "POST";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -80,7 +80,8 @@ function send(
     redirect: "manual",
     decompress: false,
     signal: options.signal,
-    ...(body === undefined ? {} : { body }),
+    body,
+    // Bun takes no undefined here.
     ...(options.tls === undefined ? {} : { tls: options.tls }),
   };
   // Whether to use a proxy is decided already; fetch would look at HTTP_PROXY and NO_PROXY again.

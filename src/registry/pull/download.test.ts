@@ -333,9 +333,11 @@ describe("nothing is left behind", () => {
           setTimeout(() => controller.abort(new Error("enough")), 30);
           await endless(exchange);
         },
-        { stallMs: 60_000, ...(whose === "all" ? { signal: controller.signal } : {}) },
+        { stallMs: 60_000, signal: whose === "all" ? controller.signal : undefined },
       );
-      const bytes = collect(repository.blob(blob, whose === "own" ? { signal: controller.signal } : {}));
+      const bytes = collect(
+        repository.blob(blob, { signal: whose === "own" ? controller.signal : undefined }),
+      );
       expect(await bytes.catch((error: Error) => error.message)).toBe("enough");
       await closed.promise;
     }

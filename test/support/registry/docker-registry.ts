@@ -5,10 +5,10 @@ import type { TokenServer } from "./token-server.ts";
 
 export interface DockerRegistryOptions {
   /** Basic authentication: names and passwords. */
-  readonly users?: Record<string, string>;
+  readonly users?: Record<string, string> | undefined;
   /** Bearer tokens of this server. */
-  readonly tokens?: TokenServer;
-  readonly tls?: Certificate;
+  readonly tokens?: TokenServer | undefined;
+  readonly tls?: Certificate | undefined;
 }
 
 const PACKAGE = "docker-registry";
@@ -34,7 +34,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
       addr: "127.0.0.1:0",
       // Of several instances behind one name; without it the registry warns.
       secret: "one instance only",
-      ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
+      tls: tls && { certificate: tls.certificate, key: tls.key },
     },
     validation: { manifests: { urls: { allow: ["^https?://"] } } },
     ...(users && { auth: { htpasswd: { realm: "test", path: writePasswords(directory, users) } } }),

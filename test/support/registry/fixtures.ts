@@ -58,8 +58,8 @@ export function useRegistry(): RegistryFixture {
       const directory = scratch.directory(`pushed-${++count}`);
       writeLayout(directory, layers, { compression: "gzip", ...layout });
       const options = {
-        ...(credentials === undefined ? {} : { credentials }),
-        ...(authority === undefined ? {} : { authority }),
+        credentials,
+        authority,
       };
       return await pushLayout(registry, directory, name, options);
     },

@@ -18,7 +18,7 @@ export interface ForwardProxyOptions {
   /** Where names lead that exist nowhere else: `name:port` to `address:port`. */
   readonly hosts: Readonly<Record<string, string>>;
   /** `user:password` that it wants. */
-  readonly credentials?: string;
+  readonly credentials?: string | undefined;
 }
 
 /** An HTTP proxy of the kind that HTTPS_PROXY and HTTP_PROXY name (RFC 9110 9.3.6, RFC 9112 3.2.2). */

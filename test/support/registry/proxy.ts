@@ -9,7 +9,7 @@ import { forward } from "./forward.ts";
 export interface Rule {
   readonly when: (request: SeenRequest) => boolean;
   /** After so many times the rule is over; default never. */
-  readonly times?: number;
+  readonly times?: number | undefined;
   readonly act: Lie;
 }
 
@@ -18,11 +18,11 @@ export type Lie = (exchange: Exchange) => Promise<void> | void;
 
 export interface ProxyOptions {
   /** URL of the registry behind it; without one, requests that no rule answers get 404. */
-  readonly upstream?: string;
-  readonly rules?: readonly Rule[];
-  readonly tls?: Certificate;
+  readonly upstream?: string | undefined;
+  readonly rules?: readonly Rule[] | undefined;
+  readonly tls?: Certificate | undefined;
   /** Default 127.0.0.1; every address in 127.0.0.0/8 is another host on the same machine. */
-  readonly address?: string;
+  readonly address?: string | undefined;
 }
 
 export interface LyingProxy {

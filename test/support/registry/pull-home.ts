@@ -8,7 +8,7 @@ import { imagesIn, strays } from "./cache.ts";
 export interface PullError {
   readonly code: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** Answers soon, also when something is wrong. */

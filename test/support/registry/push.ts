@@ -7,13 +7,13 @@ import { tool } from "./tool.ts";
 
 export interface PushOptions {
   /** Layers are compressed like this on the way. */
-  readonly compression?: "gzip" | "zstd";
+  readonly compression?: "gzip" | "zstd" | undefined;
   /** Documents as docker writes them, or as OCI says; default: as they are. */
-  readonly format?: "oci" | "v2s2";
+  readonly format?: "oci" | "v2s2" | undefined;
   /** `name:password`. */
-  readonly credentials?: string;
+  readonly credentials?: string | undefined;
   /** A file with the authority of the registry's certificate; without it, plain http. */
-  readonly authority?: string;
+  readonly authority?: string | undefined;
 }
 
 /** Pushes the image `test` of an OCI layout by skopeo. @returns its reference */

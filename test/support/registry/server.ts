@@ -13,7 +13,7 @@ export interface Server {
 
 export interface ServerCommand {
   readonly command: readonly string[];
-  readonly env?: Record<string, string>;
+  readonly env?: Record<string, string> | undefined;
   /** Matches the log when the server listens; its first group is the port. */
   readonly listening: RegExp;
   readonly scheme: "http" | "https";

@@ -29,15 +29,15 @@ export interface TokenOptions {
   /** Signs the tokens; docker-registry checks that. */
   readonly authority: Authority;
   /** Who may have tokens; without it, everybody. */
-  readonly users?: Record<string, string>;
+  readonly users?: Record<string, string> | undefined;
   /** Refresh tokens that are taken in place of a password. */
-  readonly refreshTokens?: readonly string[];
+  readonly refreshTokens?: readonly string[] | undefined;
   /** How long tokens last. Default 300 s; docker-registry allows a minute more (its leeway), so -55 gives 5 s there. */
-  readonly seconds?: number;
+  readonly seconds?: number | undefined;
   /** What clients are told of that; default the truth. */
-  readonly announcedSeconds?: number;
+  readonly announcedSeconds?: number | undefined;
   /** Fields of the answer: `token` as docker's specification says, `access_token` as OAuth2 says. */
-  readonly answer?: (token: string, seconds: number) => object;
+  readonly answer?: ((token: string, seconds: number) => object) | undefined;
 }
 
 interface Issued {

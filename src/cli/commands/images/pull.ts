@@ -42,8 +42,8 @@ export async function run({ values, words, given }: PullInvocation): Promise<num
         settings,
         cacheDir: paths.cache,
         signal: interrupts.signal,
-        ...(values.platform === undefined ? {} : { platform: values.platform }),
-        ...(report.onPull === undefined ? {} : { onPull: report.onPull }),
+        platform: values.platform,
+        onPull: report.onPull,
       });
       const { id, digest, reference, sizeBytes, changed } = pulled;
       results.push({ reference, digest, id, size_bytes: sizeBytes, changed });

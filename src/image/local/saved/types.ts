@@ -5,8 +5,8 @@ export interface SavedLayer {
   /** Byte string, relative to the archive or directory. */
   readonly path: string;
   readonly diffId: string;
-  readonly digest?: string;
-  readonly size?: number;
+  readonly digest?: string | undefined;
+  readonly size?: number | undefined;
 }
 
 /** An image of which the documents are read and checked, and the layers are not. */
