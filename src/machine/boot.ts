@@ -4,6 +4,7 @@ import type { Engine, LaunchOptions, RunningVm, VmmHandle, VmSpec } from "../eng
 import { SmolError } from "../errors.ts";
 import { Guest } from "../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../protocol/index.ts";
+import { endsWithin } from "../within.ts";
 import type { MachineDisks } from "./machine-disks.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
 import { socketPaths } from "./sockets.ts";
@@ -90,7 +91,7 @@ export function bootMachine(plan: MachinePlan, disks: MachineDisks, engine: Engi
 
 /** The agent is gone. As a rule its VM ends a moment later, and says more about it. */
 async function lost(error: unknown, failed: Promise<never>): Promise<never> {
-  await Promise.race([failed, Bun.sleep(LAST_WORDS_MS)]);
+  if (await endsWithin(failed, LAST_WORDS_MS)) await failed;
   const why = error instanceof ProtocolError ? `: it broke the protocol (${error.message})` : "";
   throw bootFailure(`the guest's agent ended before it was ready${why}`);
 }

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { Stream } from "../protocol/index.ts";
+import { endsWithin } from "../within.ts";
 
 /** What ends a foreground command: Ctrl-C, a request to terminate, a closed terminal. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
@@ -21,10 +22,7 @@ export class Interrupted extends Error {
 
 /** Lets work that was given up put its things away, such as the locks of a pull; it may not take for ever. */
 export async function settled(work: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, GRACE_MS);
-  await Promise.race([work.catch(() => {}), promise]);
-  clearTimeout(timer);
+  await endsWithin(work, GRACE_MS);
 }
 
 /**
