@@ -7,9 +7,10 @@ import { DamagedLayer, type MergeLayer, mergeLayers } from "../merge/index.ts";
 import { NewFile } from "../newfile.ts";
 import { writeSmallFile } from "../small-file.ts";
 import type { ImageConfig, Platform } from "../types.ts";
-import { checksumOf, FORMAT_VERSION, imagePaths, type StoredImage } from "./describe.ts";
+import { checksumOf } from "./describe.ts";
 import { removeIfThere } from "./drop.ts";
 import { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
+import { FORMAT_VERSION, imagePaths, type StoredImage } from "./stored-image.ts";
 import { describeDisk } from "./vmdk.ts";
 
 export interface ImageParts {

@@ -1,9 +1,9 @@
 import { closeSync, fdatasync, fsync, openSync, writeSync } from "node:fs";
 import { BOOT_BYTES, BOOT_OFFSET } from "../layer/header.ts";
 import { writeSmallFile } from "../small-file.ts";
-import { imagePaths, type StoredImage } from "./describe.ts";
 import { leaseImage } from "./hold.ts";
 import { findLayer, layerPaths } from "./layer-files.ts";
+import { imagePaths, type StoredImage } from "./stored-image.ts";
 
 /**
  * Has the system write an image and its layers to the disk in the background, and notes it down when that is done.

@@ -10,8 +10,8 @@ import { flock } from "../../../ffi/libc.ts";
 import { errnoOf } from "../../errors.ts";
 import { tryForAMoment } from "../../host/index.ts";
 import { isSameFile } from "../newfile.ts";
-import { imagePaths } from "./describe.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
+import { imagePaths } from "./stored-image.ts";
 
 const storeLock = (directory: string) => `${directory}/store.lock`;
 

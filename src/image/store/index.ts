@@ -1,6 +1,6 @@
 /** The cache of images, and which source gave which image. Looking is cheap to load; what adds is loaded by `openStore`. */
-import type { StoredImage } from "./describe.ts";
 import type { ImageStore } from "./store.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 export type { ImageParts } from "./assemble.ts";
 export {
@@ -8,8 +8,6 @@ export {
   describeImages,
   findImage,
   imageId,
-  imagePaths,
-  type StoredImage,
 } from "./describe.ts";
 export { removeIfThere, removeLayer } from "./drop.ts";
 export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
@@ -23,6 +21,7 @@ export {
   lookUpSource,
 } from "./source-index.ts";
 export type { Built, ImageStore } from "./store.ts";
+export { imagePaths, type StoredImage } from "./stored-image.ts";
 
 /** See `makeDurable` in durable.ts; costs nothing for an image that is known to be safe. */
 export async function makeDurable(directory: string, stored: StoredImage): Promise<void> {

@@ -5,7 +5,7 @@ import { attempt } from "../make.ts";
 import { sweepLeftovers } from "../newfile.ts";
 import { writeSmallFile } from "../small-file.ts";
 import { assembleImage, type ImageParts } from "./assemble.ts";
-import { findImage, type StoredImage } from "./describe.ts";
+import { findImage } from "./describe.ts";
 import { dropUnused } from "./drop.ts";
 import { beginDurable, makeDurable } from "./durable.ts";
 import { holdForAdding } from "./hold.ts";
@@ -13,6 +13,7 @@ import { findLayer, layerFile, type StoredLayer } from "./layer-files.ts";
 import { recordLayer, type UnpackOptions, unpackLayer } from "./layer-writer.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
 import { type Fingerprint, sourcePath } from "./source-index.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 export interface Built {
   readonly stored: StoredImage;

@@ -5,8 +5,8 @@
  * to them is said where the disk is opened. There must be no empty line: QEMU takes it for the line behind it, and would
  * put an extent there twice.
  */
-import type { StoredImage } from "./describe.ts";
 import { layerFile } from "./layer-files.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 const SECTOR = 512;
 const BLOCK = 4096;
