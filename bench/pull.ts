@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
-import { tarOf } from "../src/image/testing.ts";
+import { tarOf } from "../src/image/image.fixture.ts";
 import { run, Scratch } from "../test/image/tools.ts";
 import { program } from "../test/support/program.ts";
 import { craneProgram, startCraneRegistry } from "../test/support/registry/crane.ts";

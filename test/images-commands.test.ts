@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { tarOf } from "../src/image/testing.ts";
+import { tarOf } from "../src/image/image.fixture.ts";
 import { writeLayout } from "./image/layout.ts";
 import { testImages } from "./support/images.ts";
 import { inLab, program } from "./support/program.ts";

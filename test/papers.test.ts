@@ -18,7 +18,7 @@ describe("docs/errors.md", () => {
   const documented = [...paper.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map((match) => match[1] as string);
   const areas = new Set(documented.map((code) => code.split(".")[0]));
   const sources = filesOf("{src,agent,ffi}/**/*.{ts,c,h}")
-    .filter((file) => !/(\.test|\/testing|\.fixture)\.ts$/.test(file))
+    .filter((file) => !/(\.test|\.fixture)\.ts$/.test(file))
     .map(read)
     .join("\n");
   const literals = [...sources.matchAll(/"([a-z]+\.[a-z_]+)"/g)].map((match) => match[1] as string);

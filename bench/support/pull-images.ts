@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Member, membersOf, tarOf } from "../../src/image/testing.ts";
+import { type Member, membersOf, tarOf } from "../../src/image/image.fixture.ts";
 import { debianArchive } from "../../test/image/debian.ts";
 import { run, testCache } from "../../test/image/tools.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
+import { temporaryDirectory } from "./assets.fixture.ts";
 import { type AssetName, assetHash, assetPath, componentManifest, hasAsset, licenceTexts } from "./index.ts";
-import { temporaryDirectory } from "./testing.ts";
 
 /** The assets of this checkout's own full build, which `./dev test` makes first. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { packData, someBytes, temporaryDirectory } from "./testing.ts";
+import { packData, someBytes, temporaryDirectory } from "./assets.fixture.ts";
 
 /** Unpacking by processes of their own: at once, killed, and without room. */
 

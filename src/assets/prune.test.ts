@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "./assets.fixture.ts";
 import { ifUnused, whileLocked } from "./lock.ts";
 import { pruneRuntime } from "./prune.ts";
-import { temporaryDirectory } from "./testing.ts";
 
 const DAY = 24 * 3600 * 1000;
 const name = (digit: number) => String(digit).repeat(32);

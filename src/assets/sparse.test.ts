@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { array, assert, integer, property, tuple } from "fast-check";
+import { someBytes, temporaryDirectory } from "./assets.fixture.ts";
 import { ExtentWriter, extentsOf, hashFile } from "./sparse.ts";
-import { someBytes, temporaryDirectory } from "./testing.ts";
 
 /** Pairs of hole and data lengths, which make any list of extents. */
 const layouts = array(tuple(integer({ min: 1, max: 9000 }), integer({ min: 1, max: 9000 })), {

@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { SmolError } from "../errors.ts";
+import { packData, someBytes, temporaryDirectory } from "./assets.fixture.ts";
 import { matchingStamp, stampPath } from "./stamp.ts";
-import { packData, someBytes, temporaryDirectory } from "./testing.ts";
 import type { PackedAsset } from "./types.ts";
 import { unpack } from "./unpack.ts";
 

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
+import { MAIN, type Outcome, smolvm } from "./cli.fixture.ts";
 import { COMMANDS, GROUPS } from "./table/index.ts";
-import { MAIN, type Outcome, smolvm } from "./testing.ts";
 
 /** What `printf | sh` would say, for the ways in which stdout can fail. */
 function shell(script: string): Outcome {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Channel, encodeFrame, FrameType } from "../protocol/index.ts";
 import { FieldWriter } from "./fields.ts";
-import { agentHello, guestWithRawAgent } from "./testing.ts";
+import { agentHello, guestWithRawAgent } from "./guest.fixture.ts";
 
 /** Fields that are well formed and say anything, mostly with the tags that answers have. */
 const anyFields = fc

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Channel, FrameType, ProtocolError, StreamFailure } from "../protocol/index.ts";
 import { FieldReader, FieldWriter } from "./fields.ts";
+import { guestWithAgent, guestWithRawAgent, type RawAgent } from "./guest.fixture.ts";
 import type { Guest } from "./index.ts";
 import type { AgentStream } from "./link.ts";
-import { guestWithAgent, guestWithRawAgent, type RawAgent } from "./testing.ts";
 
 const fields = (): FieldWriter => new FieldWriter();
 const exec = { argv: ["cat"], env: [], stdin: true };

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { writeLayout } from "../../test/image/layout.ts";
 import { loadSettings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
+import { tarOf, withDirectory } from "./image.fixture.ts";
 import { listImages } from "./index.ts";
 import { type OpenAnyImageOptions, openImage } from "./open-image.ts";
 import { imagePaths, openStore } from "./store/index.ts";
-import { tarOf, withDirectory } from "./testing.ts";
 
 async function optionsIn(
   directory: string,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { StreamFailure } from "../protocol/index.ts";
+import { fakeGuest, fields, runs } from "./machine.fixture.ts";
 import { type MainRootInput, makeMainRoot } from "./main-root.ts";
 import { planRoot } from "./root/index.ts";
-import { fakeGuest, fields, runs } from "./testing.ts";
 
 const input: MainRootInput = {
   name: "vm-1",

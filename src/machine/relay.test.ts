@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { GuestExec } from "../guest/index.ts";
 import { Channel, type Stream, StreamFailure } from "../protocol/index.ts";
-import { connectionPair } from "../protocol/testing.ts";
+import { connectionPair } from "../protocol/protocol.fixture.ts";
+import { type Agent, type Asked, fakeGuest, fields } from "./machine.fixture.ts";
 import { relayExec } from "./relay.ts";
-import { type Agent, type Asked, fakeGuest, fields } from "./testing.ts";
 
 const exec: GuestExec = { root: "main", argv: ["cat"], env: [], stdin: true };
 

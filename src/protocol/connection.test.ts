@@ -3,14 +3,14 @@ import { createHash, randomBytes } from "node:crypto";
 import { Connection } from "./connection.ts";
 import { encodeFrame, FrameType, ProtocolError } from "./frame.ts";
 import { jsonCodec } from "./json.ts";
-import { type Stream, StreamFailure } from "./stream.ts";
 import {
   connectionPair,
   openerWithRawPeer,
   type RawPeer,
   serverWithRawPeer,
   transportPair,
-} from "./testing.ts";
+} from "./protocol.fixture.ts";
+import { type Stream, StreamFailure } from "./stream.ts";
 import { WINDOW_BYTES } from "./window.ts";
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();

@@ -4,7 +4,7 @@ import { heldMemory } from "../held-memory.fixture.ts";
 import { encodeFrame, FrameType } from "./frame.ts";
 import { encodeJson } from "./json.ts";
 import { PROTOCOL_VERSION } from "./messages.ts";
-import { openerWithRawPeer, type RawPeer, serverWithRawPeer } from "./testing.ts";
+import { openerWithRawPeer, type RawPeer, serverWithRawPeer } from "./protocol.fixture.ts";
 
 const MIB = 1024 * 1024;
 const types = Object.values(FrameType);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createAuthority } from "../../test/support/registry/certificates.ts";
 import { startDockerRegistry } from "../../test/support/registry/docker-registry.ts";
 import type { Server } from "../../test/support/registry/server.ts";
-import { collect, digestOf, failure, indexType, manifestType, repositoryAt } from "./testing.ts";
+import { collect, digestOf, failure, indexType, manifestType, repositoryAt } from "./registry.fixture.ts";
 
 /** Against Debian's docker-registry (distribution 2.8): the server that most private registries are. */
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { inspect } from "node:util";
 import type { Lie } from "../../test/support/registry/proxy.ts";
 import type { Credentials } from "./credentials/index.ts";
-import { blob, collect, repositoryAt, useRegistry } from "./testing.ts";
+import { blob, collect, repositoryAt, useRegistry } from "./registry.fixture.ts";
 
 /** Whatever a server does with what it was sent, no secret comes back to a screen or a log (reliability 2c). */
 

@@ -2,6 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SmolError } from "../../src/errors.ts";
+import { chunksOf, type Member, tarOf } from "../../src/image/image.fixture.ts";
 import { openLocalImage, writeErofsFromTar } from "../../src/image/index.ts";
 import {
   claimImage,
@@ -11,7 +12,6 @@ import {
   openStore,
   removeExclusively,
 } from "../../src/image/store/index.ts";
-import { chunksOf, type Member, tarOf } from "../../src/image/testing.ts";
 import { Disk, withJoined } from "./disk.ts";
 import { readErofs } from "./erofs-reader.ts";
 import { digestOf, writeLayout } from "./layout.ts";

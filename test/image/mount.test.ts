@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tarOf } from "../../src/image/testing.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { testImages } from "../support/images.ts";
 import { onQemu, useHome } from "../support/register.ts";
 import { debianArchive } from "./debian.ts";

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SmolError } from "../../src/errors.ts";
+import { type Member, tarOf } from "../../src/image/image.fixture.ts";
 import { openLocalImage } from "../../src/image/index.ts";
-import { type Member, tarOf } from "../../src/image/testing.ts";
 import type { Platform } from "../../src/image/types.ts";
 import { readErofs } from "./erofs-reader.ts";
 import {

@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { SmolError } from "../../src/errors.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { openLocalImage } from "../../src/image/index.ts";
-import { tarOf } from "../../src/image/testing.ts";
 import { readErofs } from "./erofs-reader.ts";
 import { writeLayout } from "./layout.ts";
 import { leftovers, requireRoot, run, Scratch } from "./tools.ts";

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { tarOf } from "../../src/image/testing.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import {
   type Authority,
   blobTraffic,

@@ -1,6 +1,6 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { tarOf } from "../../src/image/testing.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { until } from "../support/process.ts";
 import { seededRandom } from "../support/random.ts";
 import {

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { tarOf } from "../../src/image/testing.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { hostArchitecture } from "../image/layout.ts";
 import { Scratch } from "../image/tools.ts";
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Member, membersOf, tarOf } from "../../src/image/testing.ts";
+import { type Member, membersOf, tarOf } from "../../src/image/image.fixture.ts";
 import { differences, listTree } from "../image/listing.ts";
 import { run, Scratch, unpackWithTar } from "../image/tools.ts";
 import {

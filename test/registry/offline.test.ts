@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { loadSettings } from "../../src/config/index.ts";
 import { SmolError } from "../../src/errors.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { openImage } from "../../src/image/index.ts";
-import { tarOf } from "../../src/image/testing.ts";
 import type { PullPolicy } from "../../src/image/types.ts";
 import { testImages } from "../support/images.ts";
 import {

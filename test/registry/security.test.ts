@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Member, membersOf, paxOf, tarOf } from "../../src/image/testing.ts";
+import { type Member, membersOf, paxOf, tarOf } from "../../src/image/image.fixture.ts";
 import { writeLayout } from "../image/layout.ts";
 import { differences, listTree } from "../image/listing.ts";
 import { requireRoot, run } from "../image/tools.ts";

@@ -1,5 +1,5 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { tarOf } from "../../src/image/testing.ts";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { differences } from "../image/listing.ts";
 import { seededRandom } from "../support/random.ts";
 import {

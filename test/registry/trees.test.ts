@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Member, tarOf } from "../../src/image/testing.ts";
+import { type Member, tarOf } from "../../src/image/image.fixture.ts";
 import { hostArchitecture, writeLayout } from "../image/layout.ts";
 import { differences, type Listing, listTree } from "../image/listing.ts";
 import { run, Scratch } from "../image/tools.ts";

@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { type Member, tarOf } from "../../src/image/testing.ts";
+import { type Member, tarOf } from "../../src/image/image.fixture.ts";
 import { buildDirectory } from "./program.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { COMMANDS } from "../table/index.ts";
 import { SHELLS } from "../table/system.ts";
-import { complete, type Shell } from "./testing.ts";
+import { complete, type Shell } from "./completion.fixture.ts";
 import { namesOf, optionsOf, takesWord } from "./words.ts";
 
 /** What is typed before Tab, and the words that every shell offers for it. */

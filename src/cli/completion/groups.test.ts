@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SHELLS } from "../table/system.ts";
-import { complete } from "./testing.ts";
+import { complete } from "./completion.fixture.ts";
 
 /** Commands of three words: what is typed before Tab, and the words that every shell offers for it. */
 const LINES: readonly [string, readonly string[]][] = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SHELLS } from "../table/system.ts";
-import { complete, IMAGE_NAMES, type Shell } from "./testing.ts";
+import { complete, IMAGE_NAMES, type Shell } from "./completion.fixture.ts";
 
 const sorted = (...names: readonly string[]) => [...names].sort();
 const NAMES = sorted(...IMAGE_NAMES);

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { PullProgress } from "../../image/index.ts";
 import { frame } from "./frame.ts";
-import { PullState } from "./state.ts";
 import {
   anyEvent,
   anySize,
@@ -14,7 +13,8 @@ import {
   resolving,
   stored,
   waiting,
-} from "./testing.ts";
+} from "./progress.fixture.ts";
+import { PullState } from "./state.ts";
 
 function stateAfter(...events: PullProgress[]): PullState {
   const state = new PullState();

@@ -4,7 +4,7 @@ import { Screen } from "./screen.ts";
 /** Shows a pull with a layer of 8 MiB as `openDisplay` decides, from a process of its own. */
 const PROGRAM = `
   const { openDisplay } = await import("${import.meta.dir}/index.ts");
-  const { layer, resolved, resolving, stored, done } = await import("${import.meta.dir}/testing.ts");
+  const { layer, resolved, resolving, stored, done } = await import("${import.meta.dir}/progress.fixture.ts");
   const display = openDisplay(process.argv[1], { upToDate: false });
   for (const event of [resolving(), resolved([8])]) display.show(event);
   for (let i = 1; i <= 4; i++) {

@@ -15,7 +15,7 @@ import {
   retry,
   stored,
   waiting,
-} from "./testing.ts";
+} from "./progress.fixture.ts";
 
 async function print(events: readonly PullProgress[], step = 200): Promise<string> {
   const paper = new Paper();

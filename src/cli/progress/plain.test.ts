@@ -14,7 +14,7 @@ import {
   retry,
   stored,
   waiting,
-} from "./testing.ts";
+} from "./progress.fixture.ts";
 
 /** What is printed of events that come so many milliseconds after each other. */
 async function print(events: readonly (readonly [ms: number, event: PullProgress])[], upToDate = false) {

@@ -2,8 +2,6 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { PullProgress } from "../../image/index.ts";
 import { Output } from "./output.ts";
-import { Screen } from "./screen.ts";
-import { TerminalDisplay } from "./terminal.ts";
 import {
   anyEvent,
   done,
@@ -15,7 +13,9 @@ import {
   retry,
   stored,
   waiting,
-} from "./testing.ts";
+} from "./progress.fixture.ts";
+import { Screen } from "./screen.ts";
+import { TerminalDisplay } from "./terminal.ts";
 
 /** A display on a screen, with a clock that a test moves. */
 class Stage {

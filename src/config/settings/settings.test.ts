@@ -7,7 +7,7 @@ import { SmolError } from "../../errors.ts";
 import { createExample, EXAMPLE } from "./example.ts";
 import { registryHost } from "./host.ts";
 import { loadSettings } from "./load.ts";
-import { load, refusal } from "./testing.ts";
+import { load, refusal } from "./settings.fixture.ts";
 
 const config = (text: string) => ({ "config.toml": text });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { SmolError } from "../../errors.ts";
 import { isDigest } from "../../registry/index.ts";
-import { chunksOf } from "../testing.ts";
+import { chunksOf } from "../image.fixture.ts";
 import { type BlobExpectations, type Compression, DecoderThreads, decodeBlob } from "./index.ts";
 
 /** Bytes that are the same in every run, and can be compressed to about a half. */

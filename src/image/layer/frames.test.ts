@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { withDirectory } from "../testing.ts";
+import { withDirectory } from "../image.fixture.ts";
 import type { Attributes } from "../tree/index.ts";
 import { DamagedEntries, EntryDecoder } from "./decode.ts";
 import { encodeEntry, recordSize } from "./encode.ts";

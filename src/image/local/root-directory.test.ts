@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { withDirectory, withRecorder } from "../testing.ts";
+import { withDirectory, withRecorder } from "../image.fixture.ts";
 import { readRootDirectory } from "./root-directory.ts";
 
 /** So many take longer than the program may be deaf. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { imageOf, type Member, pathsOf, tarOf } from "../testing.ts";
+import { imageOf, type Member, pathsOf, tarOf } from "../image.fixture.ts";
 
 const one = async (path: string, ...members: Member[]) => (await imageOf([tarOf(...members)])).get(path);
 const failure = async (...layers: Buffer[]): Promise<string> => {

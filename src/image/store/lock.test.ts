@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { withDirectory } from "../image.fixture.ts";
 import { sweepLeftovers } from "../newfile.ts";
-import { withDirectory } from "../testing.ts";
 import { takeLock } from "./lock.ts";
 
 test("a lock whose file somebody removed can be given back", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { SmolError } from "../../errors.ts";
-import { type Member, membersOf, paxOf, tarOf } from "../testing.ts";
+import { type Member, membersOf, paxOf, tarOf } from "../image.fixture.ts";
 import { type TarEntry, TarReader } from "./index.ts";
 
 interface Read {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Lie, LyingProxy } from "../../../test/support/registry/proxy.ts";
+import { CredentialHome } from "../credentials/credentials.fixture.ts";
 import type { Credentials } from "../credentials/index.ts";
-import { CredentialHome } from "../credentials/testing.ts";
 import {
   blob,
   collect,
@@ -12,7 +12,7 @@ import {
   type TestOptions,
   useRegistry,
   withoutPings,
-} from "../testing.ts";
+} from "../registry.fixture.ts";
 
 const { start } = useRegistry();
 

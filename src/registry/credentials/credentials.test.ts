@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import fc from "fast-check";
 import { SmolError } from "../../errors.ts";
+import { base64, CANARY, CredentialHome } from "./credentials.fixture.ts";
 import { decodeEntry } from "./entry.ts";
 import { authFiles } from "./files.ts";
 import { scopeOfKey, scopesOf } from "./keys.ts";
 import { parseAuthFile } from "./read.ts";
 import { runHelper } from "./run-helper.ts";
-import { base64, CANARY, CredentialHome } from "./testing.ts";
 
 const DOCKER = ".docker/config.json";
 const ada = { username: "ada", password: CANARY };

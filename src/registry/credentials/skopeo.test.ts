@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
-import { base64, CANARY, CredentialHome } from "./testing.ts";
+import { base64, CANARY, CredentialHome } from "./credentials.fixture.ts";
 
 /** The files that `skopeo login` (podman's code) writes are understood as skopeo understands them. */
 

@@ -16,7 +16,7 @@ import {
   repositoryAt,
   type TestOptions,
   useRegistry,
-} from "../testing.ts";
+} from "../registry.fixture.ts";
 import { certificateDirectories } from "./certificates.ts";
 
 const { start } = useRegistry();

@@ -10,7 +10,7 @@ import {
   repositoryAt,
   type TestOptions,
   useRegistry,
-} from "../testing.ts";
+} from "../registry.fixture.ts";
 
 const { start, serve } = useRegistry();
 

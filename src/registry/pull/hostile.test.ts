@@ -13,7 +13,7 @@ import {
 } from "fast-check";
 import type { Exchange } from "../../../test/support/registry/exchange.ts";
 import { SmolError } from "../../errors.ts";
-import { collect, digestOf, repositoryAt, useRegistry } from "../testing.ts";
+import { collect, digestOf, repositoryAt, useRegistry } from "../registry.fixture.ts";
 
 /** Servers that do whatever comes into their heads: the right bytes or a clear error, soon. */
 

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import { digestOf, failure, honest, indexType, manifestText, manifestType, useRegistry } from "../testing.ts";
+import {
+  digestOf,
+  failure,
+  honest,
+  indexType,
+  manifestText,
+  manifestType,
+  useRegistry,
+} from "../registry.fixture.ts";
 
 const { serve } = useRegistry();
 

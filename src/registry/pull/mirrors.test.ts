@@ -13,7 +13,7 @@ import {
   type TestOptions,
   useRegistry,
   withoutPings,
-} from "../testing.ts";
+} from "../registry.fixture.ts";
 
 const { start } = useRegistry();
 

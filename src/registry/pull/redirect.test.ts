@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import { blob, collect, content, failure, honest, repositoryAt, useRegistry } from "../testing.ts";
+import { blob, collect, content, failure, honest, repositoryAt, useRegistry } from "../registry.fixture.ts";
 
 const { start } = useRegistry();
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Lie } from "../../../test/support/registry/proxy.ts";
-import { failure, honest, type TestOptions, useRegistry } from "../testing.ts";
+import { failure, honest, type TestOptions, useRegistry } from "../registry.fixture.ts";
 
 const { serve } = useRegistry();
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { smolvm } from "../../testing.ts";
+import { smolvm } from "../../cli.fixture.ts";
 
 describe("SMOLVM_CONFIG that names a file that is not there", () => {
   const env = { SMOLVM_CONFIG: "/nowhere/config.toml" };

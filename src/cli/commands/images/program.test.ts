@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { smolvm } from "../../testing.ts";
+import { smolvm } from "../../cli.fixture.ts";
 
 describe("images, by the whole program", () => {
   test.each([

@@ -1,7 +1,7 @@
 /** For tests of the machine process's parts: an agent that is written in the test, over a real socket. */
 import { FieldReader, FieldWriter } from "../guest/fields.ts";
+import { guestWithAgent } from "../guest/guest.fixture.ts";
 import type { Guest } from "../guest/index.ts";
-import { guestWithAgent } from "../guest/testing.ts";
 
 /** Verbs of requests, as docs/protocol.md numbers them. */
 const verbs: Readonly<Record<number, string>> = { 1: "exec", 2: "root", 8: "watch", 9: "clock" };

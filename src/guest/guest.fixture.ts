@@ -1,6 +1,6 @@
 /** Guests over real Unix sockets for tests: one whose agent is written in the test, and one that says any bytes. */
 import { Connection, FrameType } from "../protocol/index.ts";
-import { RawPeer, transportPair } from "../protocol/testing.ts";
+import { RawPeer, transportPair } from "../protocol/protocol.fixture.ts";
 import { fieldsCodec } from "./codec.ts";
 import { FieldWriter } from "./fields.ts";
 import { Guest } from "./guest.ts";
