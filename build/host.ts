@@ -37,9 +37,9 @@ export function say(text: string): void {
 }
 
 export interface RunOptions {
-  readonly cwd?: string | undefined;
+  readonly cwd?: string;
   /** Added to this process's environment. */
-  readonly env?: Record<string, string> | undefined;
+  readonly env?: Record<string, string>;
 }
 
 /**

@@ -23,7 +23,7 @@ export type Packed = Omit<PackedAsset, "file"> & { readonly path: string };
 export async function pack(name: string, file: string, effort: Effort): Promise<Packed> {
   const { size } = statSync(file);
   const { data, extents } = readSparse(file, size);
-  const description = { size, sha256: sha256(data), extents };
+  const description = { size, sha256: sha256(data), ...(extents && { extents }) };
   const inputs = (level: number) => ({ recipe: import.meta.path, pins: { ...description, level } });
   // What was packed well once is not packed again in a hurry.
   const better = partDirectory(`packed-${name}`, inputs(levels.small));

@@ -129,7 +129,7 @@ function crateComponents({ packages, resolve }: Metadata): {
       ? ", changed by recipes/libkrun/patches.ts"
       : "";
     const source = `Rust package registry${patched}`;
-    return { name, version, source, licence, sha256: checksum };
+    return { name, version, source, licence, ...(checksum && { sha256: checksum }) };
   });
   return {
     components: components.map((component) => ({ ...component, part: "libkrun" })),

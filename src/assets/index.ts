@@ -65,11 +65,6 @@ export function baseImageConfig(): BaseImageConfig {
   };
 }
 
-/** Content hash (hex) of an asset without unpacking it, or undefined when this build lacks it: its cache identity. */
-export function assetHash(name: AssetName): string | undefined {
-  return embedded().assets[name]?.sha256;
-}
-
 /** What this build is and what it consists of. */
 export async function componentManifest(): Promise<Manifest> {
   return (await Bun.file(embedded().manifest).json()) as Manifest;

@@ -98,11 +98,6 @@ export function checkHello(value: unknown): Hello {
   return { protocol: value.protocol, version: value.version };
 }
 
-export function checkExecAccepted(value: unknown): ExecAccepted {
-  if (!isObject(value) || !isCount(value.pid, 0x7fffffff)) reject("answer to exec");
-  return { pid: value.pid };
-}
-
 export function checkExecResult(value: unknown): ExecResult {
   if (!isObject(value)) reject("result of exec");
   if (isCount(value.exitCode, 255)) return { exitCode: value.exitCode };
