@@ -13,7 +13,9 @@ describe("the built assets", () => {
     using root = temporaryDirectory();
     const first = await Promise.all(names.map((name) => assetPath(name, root.path)));
     for (const [index, path] of first.entries()) {
-      expect(path).toStartWith(`${root.path}/runtime/${embedded().assets[names[index] ?? "kernel"]?.sha256.slice(0, 32)}/`);
+      expect(path).toStartWith(
+        `${root.path}/runtime/${embedded().assets[names[index] ?? "kernel"]?.sha256.slice(0, 32)}/`,
+      );
       expect(statSync(path).mode & 0o777).toBe(0o444);
     }
     const times: number[] = [];

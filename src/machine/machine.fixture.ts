@@ -2,6 +2,23 @@
 import { FieldReader, FieldWriter } from "../guest/fields.ts";
 import { guestWithAgent } from "../guest/guest.fixture.ts";
 import type { Guest } from "../guest/index.ts";
+import type { RootInput } from "./root/index.ts";
+
+/** The root of a machine with an image, and nothing else that was asked for. */
+export const rootInput: RootInput = {
+  name: "vm-1",
+  bare: false,
+  volumes: [],
+  initSystem: false,
+  terminal: false,
+  memoryMib: 512,
+  ephemeral: false,
+  disks: {
+    image: "/dev/vdb",
+    overlay: { device: "/dev/vdc", grow: false },
+    storage: { device: "/dev/vdd", grow: true },
+  },
+};
 
 /** Verbs of requests, as docs/protocol.md numbers them. */
 const verbs: Readonly<Record<number, string>> = { 1: "exec", 2: "root", 8: "watch", 9: "clock" };

@@ -1,25 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { StreamFailure } from "../protocol/index.ts";
-import { fakeGuest, fields, runs } from "./machine.fixture.ts";
+import { fakeGuest, fields, rootInput, runs } from "./machine.fixture.ts";
 import { type MainRootInput, makeMainRoot } from "./main-root.ts";
 import { planRoot } from "./root/index.ts";
 
-const input: MainRootInput = {
-  name: "vm-1",
-  bare: false,
-  volumes: [],
-  initSystem: false,
-  terminal: false,
-  memoryMib: 512,
-  ephemeral: false,
-  disks: {
-    image: "/dev/vdb",
-    overlay: { device: "/dev/vdc", grow: false },
-    storage: { device: "/dev/vdd", grow: true },
-  },
-  blank: [],
-  damaged: [],
-};
+const input: MainRootInput = { ...rootInput, blank: [], damaged: [] };
 
 /** The number of the step that mounts a device. */
 const mountOf = (device: string) =>

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { MAX_SLOT, type Step, StepFlag } from "../../guest/index.ts";
 import { encodeStep } from "../../guest/steps.ts";
+import { rootInput as input } from "../machine.fixture.ts";
 import {
   explainSkipped,
   hostnameOf,
@@ -10,21 +11,6 @@ import {
   stopSignalOf,
   withDefaultLimits,
 } from "./index.ts";
-
-const input: RootInput = {
-  name: "vm-1",
-  bare: false,
-  volumes: [],
-  initSystem: false,
-  terminal: false,
-  memoryMib: 512,
-  ephemeral: false,
-  disks: {
-    image: "/dev/vdb",
-    overlay: { device: "/dev/vdc", grow: false },
-    storage: { device: "/dev/vdd", grow: true },
-  },
-};
 
 const flagNames = Object.entries(StepFlag);
 
