@@ -100,7 +100,10 @@ long milliseconds_since_boot(void);
 
 /* ---- channel.c ---- */
 
-/* Connects to the host: "vsock:PORT", "virtio:NAME" or the path of a Unix socket. Writes `first` before anything else. */
+/*
+ * Connects to the host: "vsock:PORT", "virtio:NAME" or the path of a Unix socket. Writes `first` before
+ * anything else.
+ */
 int open_channel(const char *name, const uint8_t *first, size_t length);
 
 /* ---- fields.c ---- */
@@ -149,8 +152,8 @@ void send_frame(int type, int channel, uint32_t stream, const void *payload, siz
 /* Room for data frames; other frames are queued always. */
 bool wire_has_room(void);
 /*
- * Reads at most `limit` bytes (1 to MAX_DATA) from a descriptor right into a data frame. Returns what read() returned; a frame
- * is sent when that is positive.
+ * Reads at most `limit` bytes (1 to MAX_DATA) from a descriptor right into a data frame. Returns what read()
+ * returned; a frame is sent when that is positive.
  */
 ssize_t send_from(int fd, int channel, uint32_t stream, size_t limit);
 /* Sends what is queued as far as the channel takes it. */

@@ -1,6 +1,6 @@
 /*
- * Copies a directory's tree, as docker fills an empty volume from an image. Both sides may be hostile: every name is opened
- * relative to its directory, no link is followed, depth is bounded.
+ * Copies a directory's tree, as docker fills an empty volume from an image. Both sides may be hostile: every
+ * name is opened relative to its directory, no link is followed, depth is bounded.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -229,8 +229,8 @@ static int remove_entry(int directory, const char *name, int depth)
 }
 
 /*
- * The mark goes only after all bytes are on the disk: what counts as filled is complete whenever the power fails. A filesystem without
- * attributes goes without.
+ * The mark goes only after all bytes are on the disk: what counts as filled is complete whenever the power
+ * fails. A filesystem without attributes goes without.
  */
 int fill_directory(int from, int to)
 {

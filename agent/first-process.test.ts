@@ -12,7 +12,10 @@ import {
   type TestGuest,
 } from "./testing/index.ts";
 
-/** The first process of a root's PID namespace, as docker's containers have it, but for docker's trap: signals end it. */
+/**
+ * The first process of a root's PID namespace, as docker's containers have it, but for docker's trap: signals
+ * end it.
+ */
 
 let it: TestGuest;
 beforeEach(async () => {

@@ -7,8 +7,9 @@ import { Channel, encodeFrame, FrameType } from "../src/protocol/index.ts";
 import { RawHost, startAgent } from "./testing/index.ts";
 
 /**
- * The agent against a host that says anything. It may close the connection, which ends it; it must not break a rule of C (a report of
- * the sanitizers fails `stop`), must not hang, and must answer whatever it does not close the connection for.
+ * The agent against a host that says anything. It may close the connection, which ends it; it must not break
+ * a rule of C (a report of the sanitizers fails `stop`), must not hang, and must answer whatever it does not
+ * close the connection for.
  *
  * A failure prints the seed and the path of the case: `fc.assert(…, { seed, path })` repeats it.
  */

@@ -155,8 +155,8 @@ bool is_deadly(pid_t pid, int number)
 }
 
 /*
- * The kernel drops a signal to the first process of a PID namespace that does not handle it (pid_namespaces(7)). Users expect
- * it to end the process as anywhere else.
+ * The kernel drops a signal to the first process of a PID namespace that does not handle it
+ * (pid_namespaces(7)). Users expect it to end the process as anywhere else.
  */
 static void end_if_deadly(struct process *process, int number)
 {
@@ -355,8 +355,8 @@ static const struct work process_work = {
 };
 
 /*
- * End of input: a pipe is closed; a terminal's reader gets its end-of-file character, twice where a line is open: the first one only
- * hands over that line (termios(3), VEOF).
+ * End of input: a pipe is closed; a terminal's reader gets its end-of-file character, twice where a line is
+ * open: the first one only hands over that line (termios(3), VEOF).
  */
 static void input_done(struct sink *sink, bool broken)
 {

@@ -158,7 +158,10 @@ static int open_namespace(pid_t pid, const char *name)
     return fd < 0 ? fail("open %s", path) : fd;
 }
 
-/* Takes over what the maker has made; its last field, which is not the host's, tells the descriptor of the terminals. */
+/*
+ * Takes over what the maker has made; its last field, which is not the host's, tells the descriptor of the
+ * terminals.
+ */
 static int adopt(struct root *root, pid_t pid, uint8_t *payload, size_t *length)
 {
     *length -= 8;
@@ -217,8 +220,9 @@ static void root_made(struct worker *worker, int type, uint8_t *payload, size_t 
 }
 
 /*
- * Memory that the workload can have: what is there for programs when the first root is made, but for what is kept. The total would be too
- * much: kernel and agent have their share by then, and only a limit that is met before the machine runs dry is met quickly.
+ * Memory that the workload can have: what is there for programs when the first root is made, but for what is
+ * kept. The total would be too much: kernel and agent have their share by then, and only a limit that is met
+ * before the machine runs dry is met quickly.
  */
 static int limit_memory(int cgroup, uint64_t kept)
 {

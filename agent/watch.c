@@ -101,7 +101,10 @@ void tell_lack_of_memory(void)
         if (watch->memory.fd >= 0) look_at_memory(watch);
 }
 
-/* In a worker: the paths are the root's, where a filesystem may well be a program of the workload, which never answers. */
+/*
+ * In a worker: the paths are the root's, where a filesystem may well be a program of the workload, which
+ * never answers.
+ */
 static void measure_disks(void *state)
 {
     static struct builder disks;

@@ -1,6 +1,6 @@
 /*
- * Work that may block (disks, mounts, connections), in a process of its own. It shares nothing with the agent but namespaces
- * and the descriptors that it inherits, and reports once: a frame type, a payload.
+ * Work that may block (disks, mounts, connections), in a process of its own. It shares nothing with the agent
+ * but namespaces and the descriptors that it inherits, and reports once: a frame type, a payload.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -27,7 +27,8 @@ describe("docs/errors.md", () => {
     const passed = sources.matchAll(
       /(?:\w*[eE]rror\(|\w*[fF]ail\w*\([^;"]*|refuse\w*\([^;"]*|code: )\s*"([a-z]+\.[a-z_]+)"/g,
     );
-    // A code may reach its error by way of a table or a variable: any text in a documented area counts, but names of files.
+    // A code may reach its error by way of a table or a variable: any text in a documented area counts, but
+    // names of files.
     const inAreas = literals.filter(
       (text) => areas.has(text.split(".")[0] as string) && !/\.(d|h|io|json|lock|sock|toml|ts)$/.test(text),
     );

@@ -1,6 +1,6 @@
 /**
- * Runs the real agent without a VM, for tests, and a small busybox tree as the workload's root. Needs Linux, root, cc and a static
- * busybox.
+ * Runs the real agent without a VM, for tests, and a small busybox tree as the workload's root. Needs Linux,
+ * root, cc and a static busybox.
  */
 export { isRunning, startAgent, startGuest, type TestAgent, type TestGuest } from "./guest.ts";
 export { RawHost } from "./raw.ts";

@@ -51,8 +51,8 @@ const machine: RootInput = {
 };
 
 /**
- * The product's own steps, with a directory in the place of image and overlay and a tmpfs in that of the storage disk. The kernel is that
- * of whoever runs the tests: its settings are left alone.
+ * The product's own steps, with a directory in the place of image and overlay and a tmpfs in that of the
+ * storage disk. The kernel is that of whoever runs the tests: its settings are left alone.
  */
 export function stepsFor(root: string, changes: Partial<RootInput> = {}): Step[] {
   return planRoot({ ...machine, ...changes }).steps.flatMap((step) => {

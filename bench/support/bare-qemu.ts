@@ -8,8 +8,8 @@ import { findQemu } from "../../src/engine/qemu/binary.ts";
 import { emulatedClockParameters } from "../../src/engine/qemu/clock.ts";
 
 /**
- * The floor for the qemu engine: QEMU with the board, the kernel and the kernel parameters of smolvm's guests, and nothing
- * but a first process in C that prints a line. Returns the command.
+ * The floor for the qemu engine: QEMU with the board, the kernel and the kernel parameters of smolvm's
+ * guests, and nothing but a first process in C that prints a line. Returns the command.
  *
  * @param directory where its files are made
  */

@@ -34,9 +34,9 @@ export async function costOf(command: readonly string[], options: CostOptions = 
 }
 
 /**
- * The most memory that a command and its children held at the same time, in MiB: the sum of their resident sets, looked
- * at every 5 ms. (The resource usage that the kernel keeps begins with the size of the process that forks.) Looking costs
- * time: such a run is not one to be timed.
+ * The most memory that a command and its children held at the same time, in MiB: the sum of their resident
+ * sets, looked at every 5 ms. (The resource usage that the kernel keeps begins with the size of the process
+ * that forks.) Looking costs time: such a run is not one to be timed.
  */
 export async function peakMemoryOf(command: readonly string[], options: CostOptions = {}): Promise<number> {
   const child = start(command, options);

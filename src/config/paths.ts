@@ -8,7 +8,10 @@ export interface Paths {
   readonly cache: string;
   /** `config.toml`. */
   readonly config: string;
-  /** Sockets; mode 0700, there while a machine runs. Short enough for a sockaddr_un (107 bytes) with a socket's name. */
+  /**
+   * Sockets; mode 0700, there while a machine runs. Short enough for a sockaddr_un (107 bytes) with a
+   * socket's name.
+   */
   readonly runtime: string;
 }
 

@@ -28,8 +28,8 @@ const LAST_WORDS_MS = 3000;
 export interface Boot {
   readonly vm: RunningVm;
   /**
-   * Resolves as soon as there is a channel to the guest, which may be long before its kernel runs: whatever is asked for
-   * now is done as soon as it can be.
+   * Resolves as soon as there is a channel to the guest, which may be long before its kernel runs: whatever
+   * is asked for now is done as soon as it can be.
    */
   readonly guest: Promise<Guest>;
   /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */

@@ -32,7 +32,10 @@ export const HEADER_BYTES = 12;
 /** Largest payload of a data frame: small enough that other streams get their turn, large enough to be fast. */
 export const MAX_DATA_BYTES = 64 * 1024;
 
-/** Largest payload of an `open` frame: Linux limits argv and environment to about 2 MiB together, images use far less. */
+/**
+ * Largest payload of an `open` frame: Linux limits argv and environment to about 2 MiB together, images use
+ * far less.
+ */
 export const MAX_OPEN_BYTES = 1024 * 1024;
 
 export interface Frame {

@@ -14,7 +14,8 @@ export class OutputClosed extends Error {
  * Writes all bytes to a descriptor, off the main thread: a reader that stops reading stops the caller and nothing
  * else.
  *
- * @throws OutputClosed when nobody can read any more; SmolError `cli.stdout` when the bytes cannot be kept (a full disk).
+ * @throws OutputClosed when nobody can read any more; SmolError `cli.stdout` when the bytes cannot be kept (a
+ * full disk).
  */
 export async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
   let wait = RETRY_MS;

@@ -7,7 +7,10 @@ import { listenTransport } from "../../src/protocol/index.ts";
 import { engine as engineName, sharedCache } from "../support/program.ts";
 import { onBoth } from "../support/register.ts";
 
-/** Room for devices (docs/design/devices.md): a VM that is as full as its engine allows, and that every device in it works. */
+/**
+ * Room for devices (docs/design/devices.md): a VM that is as full as its engine allows, and that every device
+ * in it works.
+ */
 
 const engine = engineByName(engineName);
 /** Disks that every machine has, and what an engine has to hold beside them at the least. */

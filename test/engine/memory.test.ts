@@ -5,8 +5,8 @@ import { inLab } from "../support/program.ts";
 import { onBoth, useHome } from "../support/register.ts";
 
 /**
- * Elastic memory: a machine costs the host what its guest uses, in large pages where the host has them, and what the guest
- * frees comes back.
+ * Elastic memory: a machine costs the host what its guest uses, in large pages where the host has them, and
+ * what the guest frees comes back.
  */
 
 const home = useHome();

@@ -107,8 +107,9 @@ async function receive(fd: unknown, onData: ((bytes: Uint8Array) => void) | unde
 }
 
 /**
- * The clock parameters are not for speed alone: a kernel that measures its time stamp counter on a busy host gets it wrong,
- * its timer then interrupts so often that KVM's guests in the lab never get to their next instruction.
+ * The clock parameters are not for speed alone: a kernel that measures its time stamp counter on a busy host
+ * gets it wrong, its timer then interrupts so often that KVM's guests in the lab never get to their next
+ * instruction.
  */
 function kernelParameters(): string[] {
   const clock = emulatedClockParameters();

@@ -4,8 +4,8 @@ import { distributionSources, extractPackages, resolvePackages, withFreshLists }
 import { part } from "../../build/parts.ts";
 
 /**
- * Root filesystems with an init system, out of Debian's packages: unpacked, none of their scripts run. What those would have made is made
- * here, as far as a boot needs it.
+ * Root filesystems with an init system, out of Debian's packages: unpacked, none of their scripts run. What
+ * those would have made is made here, as far as a boot needs it.
  */
 
 interface System {

@@ -36,7 +36,10 @@ export async function debianImage(packages: readonly string[] = []): Promise<str
   return `${made}/debian.tar`;
 }
 
-/** Needs root for owners of files; /proc and /sys for packages' scripts are mounted where this machine never sees them. */
+/**
+ * Needs root for owners of files; /proc and /sys for packages' scripts are mounted where this machine never
+ * sees them.
+ */
 async function bootstrap(
   output: string,
   names: readonly string[],

@@ -132,7 +132,10 @@ function applets(busybox: string): string[] {
   return list.filter((name) => name !== "" && name !== "busybox");
 }
 
-/** The layout of `docker save` (moby image spec 1.2): manifest.json, the image's configuration, one archive per layer. */
+/**
+ * The layout of `docker save` (moby image spec 1.2): manifest.json, the image's configuration, one archive
+ * per layer.
+ */
 function makeArchive(directory: string): void {
   const parts = `${directory}/parts`;
   mkdirSync(parts);

@@ -11,7 +11,10 @@ export interface Settings {
   readonly present: boolean;
   /** `registries.toml` of earlier releases, when `images` was read from there. */
   readonly legacyPath: string | undefined;
-  /** Keys of the file that are valid and without effect in this release: `cloud`, `images.registries."x".refresh_token`. */
+  /**
+   * Keys of the file that are valid and without effect in this release: `cloud`,
+   * `images.registries."x".refresh_token`.
+   */
   readonly unused: readonly string[];
   /** What the user should be told by commands that use the settings, one sentence each. */
   readonly notes: readonly string[];

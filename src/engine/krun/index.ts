@@ -14,8 +14,9 @@ const parameters: readonly string[] = [
 ];
 
 /**
- * On x86 libkrun, as recipes/libkrun changes it, gives its devices the interrupts 5 to 23, one each. Taken are those of
- * balloon, random numbers, console and vsock, and one is kept for a network card (docs/design/devices.md, Room for devices).
+ * On x86 libkrun, as recipes/libkrun changes it, gives its devices the interrupts 5 to 23, one each. Taken
+ * are those of balloon, random numbers, console and vsock, and one is kept for a network card
+ * (docs/design/devices.md, Room for devices).
  */
 const X86_DEVICES = 19 - 5;
 /** arm64 has 128 interrupts; this is as much as x86 on qemu has, so that what fits on one host fits on others. */

@@ -39,7 +39,10 @@ export async function tryEngine(engine: EngineName, options: ProbeOptions): Prom
   return tryQemu(options.env);
 }
 
-/** Everything that an engine's verdict depends on; where boots are not told apart, virtualization does not come and go. */
+/**
+ * Everything that an engine's verdict depends on; where boots are not told apart, virtualization does not
+ * come and go.
+ */
 function verdictKey(engine: EngineName, { env, hasLibkrun }: ProbeOptions): string {
   const parts = [bootId(), fileStamp(process.execPath)];
   if (engine === "qemu") {

@@ -40,7 +40,10 @@ const machines: Partial<Record<NodeJS.Architecture, Machine>> = {
   },
 };
 
-/** Transports that are not for disks and shares: of virtio-serial and the balloon, and one that is kept for a network card. */
+/**
+ * Transports that are not for disks and shares: of virtio-serial and the balloon, and one that is kept for a
+ * network card.
+ */
 const OWN_DEVICES = 3;
 
 /** What this architecture's machine allows; undefined where there is none. */

@@ -11,8 +11,9 @@ const TICKS_PER_SECOND = 250;
  * `refined-jiffies`, 250 interrupts a second for ever). The host knows the rate: BogoMIPS is twice the TSC's MHz
  * where the TSC runs at a constant rate.
  *
- * `lpj` is that rate once more, as the length of the kernel's delay loop. Linux knows it by itself for the first CPU only;
- * for each other one it measures, for a second or more on a busy host, and nothing can be mounted meanwhile.
+ * `lpj` is that rate once more, as the length of the kernel's delay loop. Linux knows it by itself for the
+ * first CPU only; for each other one it measures, for a second or more on a busy host, and nothing can be
+ * mounted meanwhile.
  */
 export function emulatedClockParameters(cpuinfo: string = firstProcessor()): string[] {
   const constant = /^flags\s*:.*\bconstant_tsc\b/m.test(cpuinfo);

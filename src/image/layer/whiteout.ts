@@ -23,7 +23,8 @@ export function whiteoutOf(entryPath: string): Whiteout | undefined {
   const directory = path.slice(0, slash + 1);
   const name = path.slice(slash + 1);
   if (!name.startsWith(".wh.")) {
-    // `.wh.` is a reserved prefix: AUFS kept its own directories under such names, and nothing in them is a file of the image.
+    // `.wh.` is a reserved prefix: AUFS kept its own directories under such names, and nothing in them is a
+    // file of the image.
     return /(^|\/)\.wh\.\.wh\./.test(directory) ? { kind: "hidden", path } : undefined;
   }
   if (name === ".wh..wh..opq") return { kind: "opaque", path: directory };

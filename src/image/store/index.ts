@@ -1,4 +1,7 @@
-/** The cache of images, and which source gave which image. Looking is cheap to load; what adds is loaded by `openStore`. */
+/**
+ * The cache of images, and which source gave which image. Looking is cheap to load; what adds is loaded by
+ * `openStore`.
+ */
 import type { ImageStore } from "./store.ts";
 import type { StoredImage } from "./stored-image.ts";
 

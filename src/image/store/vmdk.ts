@@ -1,9 +1,9 @@
 /**
  * The descriptor that joins the files of an image into one disk ("Virtual Disk Format 5.0", VMware 2011, "The
- * Descriptor File"; the parts that QEMU's vmdk driver and libkrun's imago read alike). Extents are named relative to the
- * descriptor, so that the cache can be moved. QEMU takes only extents that are called writable; that nothing writes
- * to them is said where the disk is opened. There must be no empty line: QEMU takes it for the line behind it, and would
- * put an extent there twice.
+ * Descriptor File"; the parts that QEMU's vmdk driver and libkrun's imago read alike). Extents are named
+ * relative to the descriptor, so that the cache can be moved. QEMU takes only extents that are called
+ * writable; that nothing writes to them is said where the disk is opened. There must be no empty line: QEMU
+ * takes it for the line behind it, and would put an extent there twice.
  */
 import { layerFile } from "./layer-files.ts";
 import type { StoredImage } from "./stored-image.ts";

@@ -42,8 +42,8 @@ const links: Record<string, string> = {
  * A /dev with docker's devices and those of a machine of one's own. The machine's disks and the agent's channel have no
  * node here: only root, who can make nodes, gets at them.
  *
- * @param terminal the first process has one: /dev/console is where the agent then mounts it. Without a terminal there is no such
- *   file, as in docker; a program that finds it would take it for one.
+ * @param terminal the first process has one: /dev/console is where the agent then mounts it. Without a
+ *   terminal there is no such file, as in docker; a program that finds it would take it for one.
  */
 export function makeDevices(terminal: boolean): Step[] {
   return [

@@ -10,8 +10,8 @@ export function hostnameOf(name: string): string {
 }
 
 /**
- * The machine's name has a line and an address of its own, as Debian does it: the first name of a line is the canonical one, and
- * a name beside `localhost` would make that the answer to `hostname -f`.
+ * The machine's name has a line and an address of its own, as Debian does it: the first name of a line is the
+ * canonical one, and a name beside `localhost` would make that the answer to `hostname -f`.
  */
 function hostsFile(hostname: string): string {
   return [
@@ -33,7 +33,10 @@ const given = [
   { name: "resolv.conf", slot: slot.resolver },
 ] as const;
 
-/** On the system's side: writes the files. They have a filesystem of their own, with a limit: the workload may write to them. */
+/**
+ * On the system's side: writes the files. They have a filesystem of their own, with a limit: the workload may
+ * write to them.
+ */
 export function writeEtc(hostname: string): Step[] {
   const content = { hosts: hostsFile(hostname), hostname: `${hostname}\n`, "resolv.conf": "" };
   return [
@@ -54,9 +57,10 @@ export function writeEtc(hostname: string): Step[] {
 }
 
 /**
- * Inside: mounts the files over the image's, as docker does. A link is followed within the root, and its target made where it leads
- * nowhere: root filesystems of distributions have /etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf. What an image makes
- * impossible, say because its /etc is a file, it goes without.
+ * Inside: mounts the files over the image's, as docker does. A link is followed within the root, and its
+ * target made where it leads nowhere: root filesystems of distributions have /etc/resolv.conf ->
+ * ../run/systemd/resolve/stub-resolv.conf. What an image makes impossible, say because its /etc is a file, it
+ * goes without.
  *
  * Old programs that list mounts look for /etc/mtab; docker, podman and CRI-O make the same link where nothing is there.
  */

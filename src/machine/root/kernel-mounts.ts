@@ -17,8 +17,9 @@ export function mountAt(path: string, type: string, mountFlags: number, data?: s
 }
 
 /**
- * What programs learn from the kernel, but for /proc, which belongs to the first process's PID namespace and is the agent's to mount. The cgroup filesystem shows the root's own cgroup and what is below it, writable for root, so
- * that init systems and container engines can make groups of their own.
+ * What programs learn from the kernel, but for /proc, which belongs to the first process's PID namespace and
+ * is the agent's to mount. The cgroup filesystem shows the root's own cgroup and what is below it, writable
+ * for root, so that init systems and container engines can make groups of their own.
  *
  * @param initSystem an init system takes a read-only /sys as the sign that devices are not its business
  *   (systemd.io/CONTAINER_INTERFACE); everybody else's root may turn the knobs of the machine.

@@ -3,21 +3,23 @@ import { place } from "./places.ts";
 import type { RootDisks, WritableDisk } from "./types.ts";
 
 /**
- * How the overlay joins the image (EROFS, below) and the overlay disk (ext4, above). All options are said, so that a disk written under
- * one kernel reads the same under the next, whatever that was configured with.
+ * How the overlay joins the image (EROFS, below) and the overlay disk (ext4, above). All options are said, so
+ * that a disk written under one kernel reads the same under the next, whatever that was configured with.
  *
  * - `redirect_dir=on`: a directory of the image can be renamed. The new place names the old one in an attribute.
  * - `metacopy=on`: chown and chmod of an image's file copy its inode, not its bytes.
  *
- *   Both attributes (`trusted.overlay.*`) are followed blindly, so a lower layer that carries them could show any file under any
- *   name, which is why the kernel's documentation warns of layers from strangers. Ours is an image of a stranger, but who
- *   writes it, the merge on the host, drops whatever an image says in that namespace, and through the overlay
- *   the kernel itself refuses or escapes such attributes. So they occur only in the upper layer, where overlayfs wrote them. They make
- *   that disk useless without the very image it was begun on; the machine holds that image anyway.
- * - `index=off`: the index ties the upper layer to the identity of the filesystem below (UUID and file handles). An image that was
- *   evicted and made again has the same files and another identity. The price is docker's: a hard link in the image
- *   is broken by writing to one of its names.
- * - `xino=off`: else inode numbers carry the layer in their upper bits, and programs of 32 bits fail to stat (EOVERFLOW).
+ *   Both attributes (`trusted.overlay.*`) are followed blindly, so a lower layer that carries them could show
+ *   any file under any name, which is why the kernel's documentation warns of layers from strangers. Ours is
+ *   an image of a stranger, but who writes it, the merge on the host, drops whatever an image says in that
+ *   namespace, and through the overlay the kernel itself refuses or escapes such attributes. So they occur
+ *   only in the upper layer, where overlayfs wrote them. They make that disk useless without the very image
+ *   it was begun on; the machine holds that image anyway.
+ * - `index=off`: the index ties the upper layer to the identity of the filesystem below (UUID and file
+ *   handles). An image that was evicted and made again has the same files and another identity. The price is
+ *   docker's: a hard link in the image is broken by writing to one of its names.
+ * - `xino=off`: else inode numbers carry the layer in their upper bits, and programs of 32 bits fail to stat
+ *   (EOVERFLOW).
  */
 const overlayOptions = "redirect_dir=on,metacopy=on,index=off,xino=off";
 

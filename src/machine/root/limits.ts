@@ -1,10 +1,10 @@
 const MIB = 1024 * 1024;
 
 /**
- * Bytes of memory that the workload does not get, of what programs could have when its root is made: the limit of its
- * cgroup must be met before the machine runs dry. Else nothing moves for seconds but pages of programs, evicted and read again
- * (`--mem 256 -- tail /dev/zero` under emulation: twice the time until the kill). What is reserved has to hold what the kernel and
- * the agent take later and charge to no cgroup.
+ * Bytes of memory that the workload does not get, of what programs could have when its root is made: the
+ * limit of its cgroup must be met before the machine runs dry. Else nothing moves for seconds but pages of
+ * programs, evicted and read again (`--mem 256 -- tail /dev/zero` under emulation: twice the time until the
+ * kill). What is reserved has to hold what the kernel and the agent take later and charge to no cgroup.
  */
 export function reservedMemory(memoryMib: number): number {
   return Math.min(4 + Math.floor(memoryMib / 64), 64) * MIB;
@@ -21,7 +21,10 @@ export function threadsMax(memoryMib: number): number {
   return Math.max(1024, memoryMib * 16);
 }
 
-/** Threads of the workload: some are left to the system, else a fork bomb would keep the agent from starting anything. */
+/**
+ * Threads of the workload: some are left to the system, else a fork bomb would keep the agent from starting
+ * anything.
+ */
 export function pidsMax(memoryMib: number): number {
   return Math.floor((Math.min(threadsMax(memoryMib), PIDS) * 7) / 8);
 }

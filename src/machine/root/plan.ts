@@ -11,8 +11,8 @@ import { attachStorage, mountStorage } from "./storage.ts";
 import type { RootInput } from "./types.ts";
 
 /**
- * What the guest's agent does to make the machine's root. Everything that an image can influence comes behind `enter`: there no
- * link of the image leads anywhere but into the image.
+ * What the guest's agent does to make the machine's root. Everything that an image can influence comes behind
+ * `enter`: there no link of the image leads anywhere but into the image.
  */
 export function planRoot(input: RootInput): RootRequest {
   const { initSystem, memoryMib } = input;
@@ -39,7 +39,10 @@ export function planRoot(input: RootInput): RootRequest {
   };
 }
 
-/** As WORKDIR: made where it is missing. What the image itself makes impossible is left to the program to complain about. */
+/**
+ * As WORKDIR: made where it is missing. What the image itself makes impossible is left to the program to
+ * complain about.
+ */
 function makeVolume(path: string): Step {
   return { kind: "mkdir", path, mode: 0o755, flags: StepFlag.optional };
 }

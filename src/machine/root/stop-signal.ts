@@ -1,12 +1,16 @@
 import { constants } from "node:os";
 
-/** SIGRTMIN and SIGRTMAX as glibc counts them, and with it docker: the first two of the kernel's are the library's own. */
+/**
+ * SIGRTMIN and SIGRTMAX as glibc counts them, and with it docker: the first two of the kernel's are the
+ * library's own.
+ */
 const REALTIME = { RTMIN: 34, RTMAX: 64 } as const;
 
 const INIT_STOP = REALTIME.RTMIN + 3;
 
 /**
- * The signal that asks the first process to end: the image's STOPSIGNAL, else SIGTERM, for an init system SIGRTMIN+3, systemd's "halt".
+ * The signal that asks the first process to end: the image's STOPSIGNAL, else SIGTERM, for an init system
+ * SIGRTMIN+3, systemd's "halt".
  *
  * @param stopSignal as in an image: `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`; one that does not exist counts as none
  */

@@ -14,9 +14,10 @@ export function mountStorage(disk: WritableDisk, ephemeral: boolean): Step[] {
 }
 
 /**
- * Inside: the storage disk is at /storage, a directory of it at /workspace. An image that has something there keeps it: its /workspace
- * is copied to the disk as long as there is nothing (as docker fills an empty volume), and a file or link, or files at
- * /storage, stay what they are, with a note. In a bare machine /workspace is a link.
+ * Inside: the storage disk is at /storage, a directory of it at /workspace. An image that has something there
+ * keeps it: its /workspace is copied to the disk as long as there is nothing (as docker fills an empty
+ * volume), and a file or link, or files at /storage, stay what they are, with a note. In a bare machine
+ * /workspace is a link.
  */
 export function attachStorage(bare: boolean): Step[] {
   const storage: Step = {

@@ -16,7 +16,10 @@ export interface Helper {
 const NAME = /^[A-Za-z0-9._-]{1,100}$/;
 const MAX_MESSAGE = 300;
 
-/** What helpers print, in place of an answer, when they have nothing (docker-credential-helpers, credentials/error.go). */
+/**
+ * What helpers print, in place of an answer, when they have nothing (docker-credential-helpers,
+ * credentials/error.go).
+ */
 const NOT_FOUND = "credentials not found in native keychain";
 
 /**

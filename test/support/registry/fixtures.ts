@@ -87,7 +87,10 @@ export async function pulledTree(home: PullHome, reference: string, scratch: Scr
   return readErofs(disk);
 }
 
-/** Writes the disk that a VMDK descriptor describes into one file (VMware Virtual Disk Format 5.0, "The Descriptor"). */
+/**
+ * Writes the disk that a VMDK descriptor describes into one file (VMware Virtual Disk Format 5.0, "The
+ * Descriptor").
+ */
 export function flatten(descriptor: string, path: string): void {
   const out = openSync(path, "w");
   const buffer = Buffer.alloc(1 << 20);

@@ -7,7 +7,10 @@ import { type ImageFiles, readDocument } from "../files.ts";
 import type { Wanted } from "./index.ts";
 import { EXPORT_HINT, pair, type SavedImage } from "./types.ts";
 
-/** `docker save`: manifest.json names the configuration and the layers by path; the digests are in the configuration. */
+/**
+ * `docker save`: manifest.json names the configuration and the layers by path; the digests are in the
+ * configuration.
+ */
 export async function readDockerArchive(
   files: ImageFiles,
   text: string,
