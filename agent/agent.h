@@ -50,6 +50,8 @@ bool write_all(int fd, const void *bytes, size_t length);
 bool write_file_at(int directory, const char *path, const char *text);
 /* fork() with flags and a cgroup (a directory, or -1) that the child starts in: moving it later costs milliseconds. */
 pid_t clone_into(uint64_t flags, int cgroup);
+/* In a child that clone_into() has made, until it executes something else. */
+extern bool in_child;
 bool starts_with(const char *text, const char *prefix);
 void close_fd(int *fd);
 /* Takes an item out of a list that is linked by `next`; one that is not in it stays out. */
@@ -94,16 +96,13 @@ _Noreturn void run_loop(void);
 /* As the first process: mounts what the channel needs and finds out which it is; then, with the host told, the rest. */
 void boot_first(char *channel, size_t size);
 void boot_rest(void);
-/* Ends the machine, or outside of one the program. */
+/* Ends the machine, outside of one the program, in a child only that. */
 _Noreturn void power_off(void);
 long milliseconds_since_boot(void);
 
 /* ---- channel.c ---- */
 
-/*
- * Connects to the host: "vsock:PORT", "virtio:NAME" or the path of a Unix socket. Writes `first` before
- * anything else.
- */
+/* Connects to the host: "vsock:PORT", "virtio:NAME" or a Unix socket's path. Writes `first` before anything else. */
 int open_channel(const char *name, const uint8_t *first, size_t length);
 
 /* ---- fields.c ---- */
@@ -152,8 +151,8 @@ void send_frame(int type, int channel, uint32_t stream, const void *payload, siz
 /* Room for data frames; other frames are queued always. */
 bool wire_has_room(void);
 /*
- * Reads at most `limit` bytes (1 to MAX_DATA) from a descriptor right into a data frame. Returns what read()
- * returned; a frame is sent when that is positive.
+ * Reads at most `limit` bytes (1 to MAX_DATA) from a descriptor right into a data frame. Returns what read() returned;
+ * a frame is sent when that is positive.
  */
 ssize_t send_from(int fd, int channel, uint32_t stream, size_t limit);
 /* Sends what is queued as far as the channel takes it. */
@@ -246,17 +245,20 @@ struct root {
     int terminals;                               /* the root's own devpts, or -1 */
     int cgroup;                                  /* directory */
     pid_t first;                                 /* the root's first process, or 0 */
-    struct worker *maker;
     struct request *waiting; /* for the root to be made */
     struct stream *dropping;
     struct root *next;
 };
 struct root *find_root(const char *name);
+/* One that is made and not about to end, or NULL. */
+struct root *find_ready_root(const char *name);
+/* Whether it is about to end: nothing more starts in it. */
+bool root_is_ending(const struct root *root);
 /* Whether processes can start in it now. */
 bool root_is_ready(const struct root *root);
 /* Processes in roots wait until this descriptor is at its end: processors are being started. */
 void wait_before_processes(int fd);
-/* A process of the root (or of any, NULL) has ended: whoever waits for an empty root looks again. */
+/* A process or worker has ended: whoever waits for an empty root looks again. It may free roots. */
 void root_process_ended(void);
 /* Ends every process of every root; calls back once they have gone and the roots with their mounts. */
 void end_all_roots(void (*done)(void));
@@ -329,14 +331,21 @@ typedef void (*worker_done)(struct worker *worker, int type, uint8_t *payload, s
 struct worker {
     struct child child;
     struct source source;
-    uint8_t answer[1 + 65536];
+    uint8_t answer[5 + sizeof ((struct builder *)0)->bytes]; /* type, u32 length of the payload, payload */
     size_t length;
     bool reported, exited;
     void *state;
     worker_done done;
+    const struct root *root; /* for its starter to set: where it works; that is not forgotten before it has ended */
+    struct worker *next;
 };
 /* Forks; `work` calls report(). Returns NULL, with the failure set, when there can be no process. */
 struct worker *start_worker(uint64_t flags, int cgroup, void *state, void (*work)(void *state), worker_done done);
+bool has_workers(const struct root *root);
+/* Ends those that work in this root (NULL: in any). */
+void kill_workers(const struct root *root);
+/* The root is gone: none of them is counted as its own any more. */
+void forget_workers(const struct root *root);
 /* In the child: tells the agent. */
 void report(int type, const struct builder *payload);
 void report_failure(const char *code);

@@ -85,7 +85,10 @@ static void refuse(struct request *request, const char *code)
 void resume_request(struct request *request, struct root *root)
 {
     errno = 0;
-    if (root != NULL && root->state == ROOT_FAILED) {
+    if (root != NULL && root_is_ending(root)) {
+        fail("the root %s is being dropped", root->name);
+        refuse(request, "exec.no_root");
+    } else if (root != NULL && root->state == ROOT_FAILED) {
         fail("%s", root->failure);
         refuse(request, "exec.no_root");
     } else if (root != NULL && !(request->flags & EXEC_FIRST) && root->first == 0) {
@@ -152,7 +155,7 @@ void open_exec(struct stream *stream, uint8_t *payload, size_t length)
         refuse(request, "exec.no_root");
         return;
     }
-    if (root == NULL || root_is_ready(root) || root->state == ROOT_FAILED) {
+    if (root == NULL || root_is_ready(root) || root_is_ending(root) || root->state == ROOT_FAILED) {
         resume_request(request, root);
         return;
     }

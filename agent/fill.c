@@ -1,6 +1,6 @@
 /*
- * Copies a directory's tree, as docker fills an empty volume from an image. Both sides may be hostile: every
- * name is opened relative to its directory, no link is followed, depth is bounded.
+ * Copies a directory's tree, as docker fills an empty volume from an image. Both sides may be hostile: every name is
+ * opened relative to its directory, no link is followed, depth is bounded.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -20,7 +20,8 @@
 #define MAX_DEPTH 200
 #define COPY_BYTES 65536
 /* On a directory whose filling has begun and not ended: after a power cut it is filled anew. */
-#define UNFINISHED "trusted.smolvm.unfinished"
+#define OWN_ATTRIBUTES "trusted.smolvm."
+#define UNFINISHED OWN_ATTRIBUTES "unfinished"
 
 static int copy_tree(int from, int to, int depth);
 
@@ -60,6 +61,18 @@ static void remember_original(const struct stat *info, const char *name)
     *bucket = one;
 }
 
+/* Their names are of one tree: another one cannot be linked to it. */
+static void forget_originals(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct original *one = originals[i], *next; one != NULL; one = next) {
+            next = one->next;
+            free(one);
+        }
+        originals[i] = NULL;
+    }
+}
+
 /* ---- copies ---- */
 
 static int copy_attributes(int from, int to)
@@ -67,8 +80,8 @@ static int copy_attributes(int from, int to)
     static char names[65536], value[65536];
     ssize_t length = flistxattr(from, names, sizeof names);
     for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
-        /* Those are the overlay's own marks. */
-        if (starts_with(names + at, "trusted.overlay.")) continue;
+        /* The overlay's marks, and those of this file: an image has no say in them. */
+        if (starts_with(names + at, "trusted.overlay.") || starts_with(names + at, OWN_ATTRIBUTES)) continue;
         ssize_t size = fgetxattr(from, names + at, value, sizeof value);
         if (size >= 0 && fsetxattr(to, names + at, value, (size_t)size, 0) < 0 && errno != ENOTSUP)
             return fail("copy the attribute %s", names + at);
@@ -128,7 +141,8 @@ static int copy_file(int from, int to, const char *name)
 static int copy_owner_and_times(int to, const char *name, const struct stat *info)
 {
     const struct timespec times[2] = {info->st_atim, info->st_mtim};
-    if (fchownat(to, name, info->st_uid, info->st_gid, AT_SYMLINK_NOFOLLOW) < 0) return fail("copy the owner of %s", name);
+    if (fchownat(to, name, info->st_uid, info->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail("copy the owner of %s", name);
     if (!S_ISLNK(info->st_mode) && fchmodat(to, name, info->st_mode & 07777, 0) < 0)
         return fail("copy the mode of %s", name);
     return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? fail("copy the times of %s", name) : 0;
@@ -229,8 +243,8 @@ static int remove_entry(int directory, const char *name, int depth)
 }
 
 /*
- * The mark goes only after all bytes are on the disk: what counts as filled is complete whenever the power
- * fails. A filesystem without attributes goes without.
+ * The mark goes only after all bytes are on the disk: what counts as filled is complete whenever the power fails. A
+ * filesystem without attributes goes without.
  */
 int fill_directory(int from, int to)
 {
@@ -240,7 +254,9 @@ int fill_directory(int from, int to)
     if (for_each(from, found, 0) == 0) return copy_metadata(from, to);
     if (fsetxattr(to, UNFINISHED, "", 0, 0) < 0 && errno != ENOTSUP) return fail("mark a directory");
     top = to;
-    if (copy_tree(from, to, 0) < 0 || copy_metadata(from, to) < 0) return -1;
+    int copied = copy_tree(from, to, 0);
+    forget_originals();
+    if (copied < 0 || copy_metadata(from, to) < 0) return -1;
     if (syncfs(to) < 0) return fail("write the files");
     if (fremovexattr(to, UNFINISHED) < 0 && errno != ENOTSUP && errno != ENODATA) return fail("unmark a directory");
     return 0;

@@ -88,13 +88,13 @@ static int make_cgroup(struct process *process, const struct request *request)
     }
     int parent = parent_of(process->root);
     snprintf(process->name, sizeof process->name, "exec-%lu", process_number++);
-    if (parent < 0 || mkdirat(parent, process->name, 0755) < 0) {
-        process->name[0] = '\0';
-        return fail("make a cgroup");
-    }
-    process->cgroup = openat(parent, process->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (process->root == NULL) close(parent);
-    if (process->cgroup < 0) return fail("open a cgroup");
+    bool made = parent >= 0 && mkdirat(parent, process->name, 0755) == 0;
+    if (made) process->cgroup = openat(parent, process->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else process->name[0] = '\0';
+    int error = errno;
+    if (process->root == NULL && parent >= 0) close(parent);
+    errno = error;
+    if (process->cgroup < 0) return fail("make a cgroup");
     return set_cgroup(process->cgroup, request->cgroup, request->cgroup_count);
 }
 
@@ -126,7 +126,7 @@ static void remove_cgroup(struct process *process)
 static void kill_all(struct process *process)
 {
     if (process->cgroup >= 0 && write_file_at(process->cgroup, "cgroup.kill", "1")) return;
-    kill(process->child.pid, SIGKILL);
+    if (!process->ended) kill(process->child.pid, SIGKILL);
 }
 
 /* ---- signals ---- */
@@ -155,8 +155,8 @@ bool is_deadly(pid_t pid, int number)
 }
 
 /*
- * The kernel drops a signal to the first process of a PID namespace that does not handle it
- * (pid_namespaces(7)). Users expect it to end the process as anywhere else.
+ * The kernel drops a signal to the first process of a PID namespace that does not handle it (pid_namespaces(7)). Users
+ * expect it to end the process as anywhere else.
  */
 static void end_if_deadly(struct process *process, int number)
 {
@@ -199,10 +199,8 @@ static void free_process(struct process *process)
         close_fd(&process->status.fd);
     }
     remove_cgroup(process);
-    struct root *root = process->root;
-    if (root != NULL && root->first == process->child.pid) root->first = 0;
+    if (process->is_first) process->root->first = 0;
     free(process);
-    root_process_ended();
 }
 
 static void put_result(const struct process *process, struct builder *result)
@@ -235,6 +233,7 @@ static void finish_process(struct process *process)
         finish_with(stream, FAIL, result->bytes, result->length);
     }
     free(result);
+    root_process_ended();
 }
 
 static void check_finished(struct process *process)
@@ -355,8 +354,8 @@ static const struct work process_work = {
 };
 
 /*
- * End of input: a pipe is closed; a terminal's reader gets its end-of-file character, twice where a line is
- * open: the first one only hands over that line (termios(3), VEOF).
+ * End of input: a pipe is closed; a terminal's reader gets its end-of-file character, twice where a line is open: the
+ * first one only hands over that line (termios(3), VEOF).
  */
 static void input_done(struct sink *sink, bool broken)
 {
@@ -470,6 +469,7 @@ static int own_pids = -1;
 static int children_in(const struct root *root)
 {
     if (own_pids < 0) own_pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own_pids < 0) return -1; /* there would be no way back */
     return setns(root == NULL ? own_pids : root->pids, CLONE_NEWPID);
 }
 

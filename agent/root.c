@@ -37,6 +37,17 @@ struct root *find_root(const char *name)
     return NULL;
 }
 
+bool root_is_ending(const struct root *root)
+{
+    return root->dropping != NULL || all_ended != NULL;
+}
+
+struct root *find_ready_root(const char *name)
+{
+    struct root *root = find_root(name);
+    return root != NULL && root->state == ROOT_READY && !root_is_ending(root) ? root : NULL;
+}
+
 bool root_is_ready(const struct root *root)
 {
     return root->state == ROOT_READY && beside.fd < 0;
@@ -45,8 +56,11 @@ bool root_is_ready(const struct root *root)
 static void free_root(struct root *root)
 {
     UNLINK(roots, root);
+    /* Of a root that could not be made, they may still be about to end. */
+    forget_workers(root);
     /* With the last descriptor goes the mount namespace, and with that its mounts. */
-    int *all[] = {&root->mount, &root->uts, &root->ipc, &root->cgroup_namespace, &root->pids, &root->terminals, &root->cgroup};
+    int *all[] = {&root->mount, &root->uts,       &root->ipc,   &root->cgroup_namespace,
+                  &root->pids,  &root->terminals, &root->cgroup};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) close_fd(all[i]);
     char path[128];
     snprintf(path, sizeof path, CGROUP_DIR "/%s", root->name);
@@ -83,8 +97,8 @@ void wait_before_processes(int fd)
 
 int enter_root_namespaces(const struct root *root)
 {
-    if (setns(root->mount, CLONE_NEWNS) < 0 || setns(root->uts, CLONE_NEWUTS) < 0 || setns(root->ipc, CLONE_NEWIPC) < 0 ||
-        setns(root->cgroup_namespace, CLONE_NEWCGROUP) < 0)
+    if (setns(root->mount, CLONE_NEWNS) < 0 || setns(root->uts, CLONE_NEWUTS) < 0 ||
+        setns(root->ipc, CLONE_NEWIPC) < 0 || setns(root->cgroup_namespace, CLONE_NEWCGROUP) < 0)
         return fail("enter the root's namespaces");
     return 0;
 }
@@ -158,13 +172,13 @@ static int open_namespace(pid_t pid, const char *name)
     return fd < 0 ? fail("open %s", path) : fd;
 }
 
-/*
- * Takes over what the maker has made; its last field, which is not the host's, tells the descriptor of the
- * terminals.
- */
+/* Bytes of the maker's last field, which is not the host's: the descriptor of the terminals. */
+#define TERMINALS_FIELD 8
+
+/* Takes over what the maker has made. */
 static int adopt(struct root *root, pid_t pid, uint8_t *payload, size_t *length)
 {
-    *length -= 8;
+    *length -= TERMINALS_FIELD;
     int remote = (int)get32(payload + *length + 4);
     if (remote > 0) {
         int pidfd = (int)syscall(SYS_pidfd_open, pid, 0u);
@@ -202,7 +216,6 @@ static void root_made(struct worker *worker, int type, uint8_t *payload, size_t 
     struct plan *plan = worker->state;
     struct root *root = plan->root;
     struct stream *stream = plan->stream;
-    root->maker = NULL;
     free_plan(plan);
     errno = 0;
     if (type != RESULT) {
@@ -216,13 +229,12 @@ static void root_made(struct worker *worker, int type, uint8_t *payload, size_t 
         finish_with(stream, RESULT, payload, length);
         if (root_is_ready(root)) resume_waiting(root);
     }
-    root_process_ended();
 }
 
 /*
- * Memory that the workload can have: what is there for programs when the first root is made, but for what is
- * kept. The total would be too much: kernel and agent have their share by then, and only a limit that is met
- * before the machine runs dry is met quickly.
+ * Memory that the workload can have: what is there for programs when the first root is made, but for what is kept. The
+ * total would be too much: kernel and agent have their share by then, and only a limit that is met before the machine
+ * runs dry is met quickly.
  */
 static int limit_memory(int cgroup, uint64_t kept)
 {
@@ -286,13 +298,14 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
         return;
     }
     struct root *root = find_root(name);
-    if (root != NULL && root->state == ROOT_FAILED) {
+    if (root != NULL && root->state == ROOT_FAILED && root->dropping == NULL) {
         free_root(root);
         root = NULL;
     }
-    if (root != NULL) {
+    if (root != NULL || all_ended != NULL) {
         free_plan(plan);
-        finish_refused(stream, "root.exists", "there is a root of that name");
+        if (root != NULL) finish_refused(stream, "root.exists", "there is a root of that name");
+        else finish_refused(stream, "agent.bad_request", "the guest is shutting down");
         return;
     }
     root = allocate(sizeof *root);
@@ -301,9 +314,13 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
     root->next = roots;
     roots = root;
     plan->root = root;
+    struct worker *maker = NULL;
     if (make_root_cgroup(root, values, count, kept) == 0)
-        root->maker = start_worker(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, root->cgroup, plan, make_root, root_made);
-    if (root->maker != NULL) return;
+        maker = start_worker(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, root->cgroup, plan, make_root, root_made);
+    if (maker != NULL) {
+        maker->root = root;
+        return;
+    }
     free_plan(plan);
     root_failed(root, stream, "step.failed");
 }
@@ -347,31 +364,43 @@ void open_steps(struct stream *stream, uint8_t *payload, size_t length)
     bool good = true;
     while (good && next_field(&fields, &field)) {
         if (field.tag == NAME) {
-            root = find_root(take_text(&fields, &field));
-            good = root != NULL && root->state == ROOT_READY;
+            root = find_ready_root(take_text(&fields, &field));
+            good = root != NULL;
         } else {
             good = field.tag == STEP;
         }
     }
     *errand = (struct errand){root, stream, errand->payload, length};
     errno = 0;
-    if (good && !fields.malformed && start_worker(0, -1, errand, do_errand, errand_done) != NULL) return;
+    good = good && !fields.malformed;
+    struct worker *worker = good ? start_worker(0, -1, errand, do_errand, errand_done) : NULL;
+    if (worker != NULL) {
+        worker->root = root;
+        return;
+    }
     free(errand->payload);
     free(errand);
-    finish_refused(stream, good ? "step.failed" : "agent.bad_request", good ? "the steps could not be started" : "malformed request, or no such root");
+    if (good) finish_failed(stream, "step.failed");
+    else finish_refused(stream, "agent.bad_request", "malformed request, or no such root");
 }
 
 /* ---- the end of roots ---- */
 
-void kill_all_roots(void)
+static void kill_root(const struct root *root)
 {
-    for (struct root *root = roots; root != NULL; root = root->next)
-        if (root->cgroup >= 0) write_file_at(root->cgroup, "cgroup.kill", "1");
+    if (root->cgroup >= 0) write_file_at(root->cgroup, "cgroup.kill", "1");
+    kill_workers(root);
 }
 
+void kill_all_roots(void)
+{
+    for (struct root *root = roots; root != NULL; root = root->next) kill_root(root);
+}
+
+/* Then nothing but the root itself keeps its mounts. */
 static bool is_empty(const struct root *root)
 {
-    return root->maker == NULL && !has_processes(root);
+    return !has_workers(root) && !has_processes(root);
 }
 
 void root_process_ended(void)
@@ -396,15 +425,24 @@ void open_drop(struct stream *stream, uint8_t *payload, size_t length)
 {
     struct field field;
     struct fields fields = fields_of(payload, length);
-    struct root *root = NULL;
-    while (next_field(&fields, &field))
-        if (field.tag == NAME) root = find_root(take_text(&fields, &field));
-    if (fields.malformed || root == NULL || root->dropping != NULL) {
+    const char *name = NULL;
+    bool good = true;
+    while (good && next_field(&fields, &field)) {
+        if (field.tag == NAME) name = take_text(&fields, &field);
+        else good = false;
+    }
+    if (!good || fields.malformed || name == NULL) {
+        finish_refused(stream, "agent.bad_request", "malformed request");
+        return;
+    }
+    struct root *root = find_root(name);
+    if (root == NULL || root_is_ending(root)) {
         finish_refused(stream, "exec.no_root", "there is no such root");
         return;
     }
     root->dropping = stream;
-    if (root->cgroup >= 0) write_file_at(root->cgroup, "cgroup.kill", "1");
+    kill_root(root);
+    resume_waiting(root);
     root_process_ended();
 }
 
@@ -412,5 +450,6 @@ void end_all_roots(void (*done)(void))
 {
     all_ended = done;
     kill_all_roots();
+    for (struct root *root = roots; root != NULL; root = root->next) resume_waiting(root);
     root_process_ended();
 }

@@ -9,14 +9,19 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { FieldWriter } from "../src/guest/fields.ts";
 import { MountFlag, type Step, StepFlag } from "../src/guest/index.ts";
+import { encodeFrame, FrameType } from "../src/protocol/index.ts";
 import {
   bindMount,
+  crowd,
   endOf,
   makeRoot,
   output,
+  RawHost,
   run,
   start,
+  startAgent,
   startGuest,
   type TestGuest,
 } from "./testing/index.ts";
@@ -148,6 +153,41 @@ describe("each kind of step", () => {
     );
     expect(Bun.spawnSync(["getfattr", ...mark]).exitCode).toBe(1);
     expect(await failure(...fill("/src/sub/file"))).toMatchObject({ code: "step.failed", step: 1 });
+  });
+
+  test("fill: hard links are those within one directory, also where several are filled", async () => {
+    await output(
+      it.guest,
+      "mkdir -p /two/a /two/b /into/a /into/b; echo shared > /two/a/one; ln /two/a/one /two/a/same; ln /two/a/one /two/b/other",
+    );
+    const fill = (name: string, slot: number): Step[] => [
+      { kind: "mount", path: `/into/${name}`, type: "tmpfs" },
+      { kind: "hold", path: `/into/${name}`, slot },
+      { kind: "fill", path: `/two/${name}`, slot },
+    ];
+    await steps(...fill("a", 0), ...fill("b", 1));
+    expect(
+      await output(it.guest, "cat /into/b/other; stat -c '%n %h' /into/a/one /into/a/same /into/b/other"),
+    ).toBe("shared\n/into/a/one 2\n/into/a/same 2\n/into/b/other 1\n");
+  });
+
+  test("fill: an image cannot mark a directory as left half way, which would be emptied at each start", async () => {
+    await output(it.guest, "mkdir -p /marked/sub /kept; touch /marked/sub/f");
+    const [pid] = it.agent.processes("main");
+    for (const path of ["/marked", "/marked/sub"]) {
+      const mark = ["-n", "trusted.smolvm.unfinished", `/proc/${pid}/root${path}`];
+      expect(Bun.spawnSync(["setfattr", ...mark]).exitCode).toBe(0);
+    }
+    await steps({ kind: "mount", path: "/kept", type: "tmpfs" });
+    const fill: Step[] = [
+      { kind: "hold", path: "/kept", slot: 0 },
+      { kind: "fill", path: "/marked/sub", slot: 0 },
+    ];
+    await output(it.guest, "rm /marked/sub/f");
+    await steps(...fill);
+    await output(it.guest, "echo own > /kept/own");
+    await steps(...fill);
+    expect(await output(it.guest, "cat /kept/own")).toBe("own\n");
   });
 
   test("grow fails where there is nothing to grow", async () => {
@@ -285,6 +325,46 @@ describe("a root", () => {
     expect(await it.guest.drop("third").catch(({ code }) => code)).toBe("exec.no_root");
   });
 
+  test("may be dropped at any moment of its making: everything that was asked of it ends", async () => {
+    for (let round = 0; round < 40; round++) {
+      const made = it.guest.root({ name: "fifth", hostname: "x", steps: otherRoot() });
+      const waiting = start(it.guest, ["sleep", "1000"], { root: "fifth", first: "itself" });
+      // Each round lets the maker come a little further.
+      for (let i = 0; i < round; i++) await it.guest.clock(0n).catch(() => {});
+      const dropped = it.guest.drop("fifth");
+      expect(["none", "internal", "step.failed"]).toContain(await code(made));
+      expect(["exec.no_root", "exec.failed", "signal 9"]).toContain((await endOf(waiting)).end);
+      await dropped;
+    }
+    expect((await run(it.guest, ["echo", "still there"])).stdout).toBe("still there\n");
+  }, 60_000);
+
+  test("is gone with its mounts only when the work of others in it has ended", async () => {
+    await it.guest.root({ name: "sixth", hostname: "x", steps: otherRoot() });
+    const socket = { root: "sixth", path: "/tmp-full" };
+    const listener = it.guest.listen(socket, () => {});
+    await listener.listening;
+    const sockets = await crowd(it.guest, socket);
+    const ends: string[] = [];
+    for (const { connected } of sockets) void connected.catch(({ code }) => ends.push(code));
+    await it.guest.drop("sixth");
+    expect(ends).toEqual(Array(20).fill("internal"));
+    listener.cancel();
+    for (const one of sockets) one.cancel();
+    await listener.ended;
+  }, 60_000);
+
+  test("that is dropped tells the ends of its processes first", async () => {
+    await it.guest.root({ name: "seventh", hostname: "x", steps: otherRoot() });
+    const first = start(it.guest, ["sleep", "1000"], { root: "seventh", first: "itself" });
+    await first.accepted;
+    const order: string[] = [];
+    const noted = first.result.then(() => order.push("process"));
+    await it.guest.drop("seventh").then(() => order.push("root"));
+    await noted;
+    expect(order).toEqual(["process", "root"]);
+  });
+
   test("that cannot be made fails its request and all that wait for it, and may be made again", async () => {
     const bad: Step[] = [{ kind: "mount", path: "/nowhere", type: "zork" }];
     const made = it.guest.root({ name: "fourth", hostname: "x", steps: bad });
@@ -296,6 +376,21 @@ describe("a root", () => {
     await it.guest.drop("fourth");
   });
 
+  test("is not dropped by a request with a field that this verb does not have, nor is anything else done", async () => {
+    const agent = await startAgent();
+    const host = new RawHost(agent.transport);
+    host.send(encodeFrame(FrameType.hello, 0, new FieldWriter().int(1, 2).finish()));
+    const verbs = [4, 7, 9, 10];
+    verbs.forEach((verb, i) => {
+      host.frame(FrameType.open, i + 1, new FieldWriter([verb]).text(1, "1").int(99, 1).finish());
+    });
+    expect(await host.until(() => host.ended === verbs.length)).toBe("true");
+    const answers = host.frames.slice(1).map(({ type, payload }) => [type, Buffer.from(payload).toString()]);
+    for (const answer of answers)
+      expect(answer).toEqual([FrameType.fail, expect.stringContaining("agent.bad_request")]);
+    await agent.stop();
+  }, 60_000);
+
   test("has a plain name", async () => {
     for (const name of ["", "a/b", "..", "x".repeat(65), "a b"])
       expect([
@@ -303,6 +398,12 @@ describe("a root", () => {
         await it.guest.root({ name, hostname: "x", steps: [] }).catch(({ code }) => code),
       ]).toEqual([name, "agent.bad_request"]);
   });
+
+  const code = (promise: Promise<unknown>) =>
+    promise.then(
+      () => "none",
+      ({ code }) => code,
+    );
 
   const otherRoot = (): Step[] => [bindMount(it.root, "/run/other"), { kind: "enter", path: "/run/other" }];
 });

@@ -24,7 +24,8 @@ struct target {
     struct stream *stream;
     struct worker *worker;
     const char *code; /* of its failures */
-    int fd;
+    /* The socket. The loop does not look at it: as a source it is closed in workers that start while this one works. */
+    struct source source;
     union {
         struct sockaddr any;
         struct sockaddr_un local;
@@ -73,8 +74,8 @@ static bool parse(struct target *target, uint8_t *payload, size_t length)
     while (next_field(&fields, &field)) {
         switch (field.tag) {
         case ROOT:
-            target->root = find_root(take_text(&fields, &field));
-            if (target->root == NULL || target->root->state != ROOT_READY) return false;
+            target->root = find_ready_root(take_text(&fields, &field));
+            if (target->root == NULL) return false;
             break;
         case PATH: path = take_text(&fields, &field); break;
         case PORT: port = (int)take_int(&fields, &field, UINT16_MAX); break;
@@ -160,12 +161,20 @@ static void take_credit(struct stream *stream)
 static const struct work connection_work = {
     .data = take_data, .end = take_end, .cancel = take_cancel, .credit = take_credit};
 
+/* Takes over the descriptor. */
 static void carry(struct stream *stream, int fd)
 {
+    int input = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (input < 0) {
+        fail("duplicate a connection");
+        close(fd);
+        finish_failed(stream, "connect.failed");
+        return;
+    }
     struct connection *connection = allocate(sizeof *connection);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     connection->stream = stream;
-    open_sink(&connection->input, stream, fcntl(fd, F_DUPFD_CLOEXEC, 0), input_done);
+    open_sink(&connection->input, stream, input, input_done);
     open_tap(&connection->output, stream, 0, fd, output_done);
     send_frame(ACCEPT, 0, stream->id, NULL, 0);
     set_work(stream, &connection_work, connection);
@@ -188,7 +197,14 @@ static bool enter(const struct target *target)
     return target->root == NULL || enter_root_namespaces(target->root) == 0;
 }
 
-static const struct builder empty;
+/* In the worker, with the failure set if there was one. Once the agent has heard of it, it alone has the socket. */
+static void tell(const struct target *target, bool done)
+{
+    static const struct builder empty;
+    close(target->source.fd);
+    if (done) report(RESULT, &empty);
+    else report_failure(target->code);
+}
 
 static void start(struct stream *stream, uint8_t *payload, size_t length, const char *code, void (*work)(void *),
                   worker_done done)
@@ -196,7 +212,7 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
     struct target *target = allocate(sizeof *target);
     target->stream = stream;
     target->code = code;
-    target->fd = -1;
+    target->source.fd = -1;
     errno = 0;
     if (!parse(target, payload, length)) {
         free(target);
@@ -204,12 +220,16 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
         return;
     }
     /* The worker's calls act on this very socket, wherever in the guest its path leads. */
-    target->fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    target->source.fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     set_work(stream, &target_work, target);
-    if (target->fd >= 0) target->worker = start_worker(0, -1, target, work, done);
-    if (target->worker != NULL) return;
-    if (target->fd < 0) fail("make a socket");
-    close_fd(&target->fd);
+    if (target->source.fd >= 0) target->worker = start_worker(0, -1, target, work, done);
+    if (target->worker != NULL) {
+        target->worker->root = target->root;
+        add_source(&target->source);
+        return;
+    }
+    if (target->source.fd < 0) fail("make a socket");
+    close_fd(&target->source.fd);
     free(target);
     finish_failed(stream, code);
 }
@@ -217,8 +237,9 @@ static void start(struct stream *stream, uint8_t *payload, size_t length, const 
 /* Ends a target whose work failed or is not wanted any more; false when it goes on. */
 static bool given_up(struct target *target, int type, uint8_t *payload, size_t length)
 {
+    remove_source(&target->source);
     if (type == RESULT && !target->cancelled) return false;
-    close_fd(&target->fd);
+    close_fd(&target->source.fd);
     if (target->cancelled) finish_refused(target->stream, target->code, "given up");
     else finish_with(target->stream, type, payload, length);
     free(target);
@@ -230,16 +251,16 @@ static bool given_up(struct target *target, int type, uint8_t *payload, size_t l
 static void do_connect(void *state)
 {
     struct target *target = state;
-    if (enter(target) && (connect(target->fd, &target->address.any, target->length) == 0 || fail("connect") == 0))
-        report(RESULT, &empty);
-    else report_failure("connect.failed");
+    bool connected = enter(target) &&
+                     (connect(target->source.fd, &target->address.any, target->length) == 0 || fail("connect") == 0);
+    tell(target, connected);
 }
 
 static void connect_done(struct worker *worker, int type, uint8_t *payload, size_t length)
 {
     struct target *target = worker->state;
     if (given_up(target, type, payload, length)) return;
-    carry(target->stream, target->fd);
+    carry(target->stream, target->source.fd);
     free(target);
 }
 
@@ -255,8 +276,8 @@ struct listener {
     struct stream *stream;
 };
 struct pending {
+    struct source source; /* as that of a target */
     uint32_t number;
-    int fd;
     struct listener *listener;
     struct pending *next;
 };
@@ -279,8 +300,9 @@ static void connection_came(struct source *source, short revents)
     int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
     struct pending *one = allocate(sizeof *one);
-    *one = (struct pending){.number = ++last_connection, .fd = fd, .listener = listener, .next = waiting};
+    *one = (struct pending){.source = {.fd = fd}, .number = ++last_connection, .listener = listener, .next = waiting};
     waiting = one;
+    add_source(&one->source);
     struct builder *event = allocate(sizeof *event);
     put_int(event, 1, one->number);
     send_frame(EVENT, 0, listener->stream->id, event->bytes, event->length);
@@ -300,7 +322,8 @@ static void cancel_listener(struct stream *stream)
             continue;
         }
         *link = one->next;
-        close(one->fd);
+        remove_source(&one->source);
+        close(one->source.fd);
         free(one);
     }
     free(listener);
@@ -309,22 +332,37 @@ static void cancel_listener(struct stream *stream)
 
 static const struct work listener_work = {.cancel = cancel_listener};
 
+/* Of the socket itself: whoever may write to its directory can put something else, or a link, into its place. */
+static int set_owner(const struct target *target)
+{
+    struct stat info;
+    const char *path = target->address.local.sun_path;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    errno = fd < 0 ? errno : ENOTSOCK;
+    bool good = fd >= 0 && fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode) &&
+                fchownat(fd, "", target->uid, target->gid, AT_EMPTY_PATH) == 0;
+    int result = good ? 0 : fail("chown %s", path);
+    close_fd(&fd);
+    return result;
+}
+
 static void do_listen(void *state)
 {
     struct target *target = state;
-    const struct sockaddr_un *local = &target->address.local;
-    bool is_local = local->sun_family == AF_UNIX;
+    bool is_local = target->address.any.sa_family == AF_UNIX;
     int on = 1;
     bool bound = enter(target);
-    if (!is_local) setsockopt(target->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bound && (bind(target->fd, &target->address.any, target->length) < 0 || listen(target->fd, 128) < 0))
+    if (!is_local) setsockopt(target->source.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (is_local && target->has_mode) {
+        /* Given before there is a name, it is that of the name from its first moment. */
+        umask(0);
+        fchmod(target->source.fd, target->mode);
+    }
+    if (bound && (bind(target->source.fd, &target->address.any, target->length) < 0 ||
+                  listen(target->source.fd, 128) < 0))
         bound = fail("listen") == 0;
-    if (bound && is_local && target->has_owner && chown(local->sun_path, target->uid, target->gid) < 0)
-        bound = fail("chown %s", local->sun_path) == 0;
-    if (bound && is_local && target->has_mode && chmod(local->sun_path, target->mode) < 0)
-        bound = fail("chmod %s", local->sun_path) == 0;
-    if (bound) report(RESULT, &empty);
-    else report_failure("listen.failed");
+    if (bound && is_local && target->has_owner) bound = set_owner(target) == 0;
+    tell(target, bound);
 }
 
 static void listen_done(struct worker *worker, int type, uint8_t *payload, size_t length)
@@ -332,9 +370,9 @@ static void listen_done(struct worker *worker, int type, uint8_t *payload, size_
     struct target *target = worker->state;
     if (given_up(target, type, payload, length)) return;
     struct listener *listener = allocate(sizeof *listener);
-    fcntl(target->fd, F_SETFL, fcntl(target->fd, F_GETFL) | O_NONBLOCK);
+    fcntl(target->source.fd, F_SETFL, fcntl(target->source.fd, F_GETFL) | O_NONBLOCK);
     *listener = (struct listener){
-        .source = {.fd = target->fd, .events = POLLIN, .ready = connection_came},
+        .source = {.fd = target->source.fd, .events = POLLIN, .ready = connection_came},
         .stream = target->stream,
     };
     add_source(&listener->source);
@@ -353,14 +391,17 @@ void open_take(struct stream *stream, uint8_t *payload, size_t length)
     struct field field;
     struct fields fields = fields_of(payload, length);
     uint64_t number = 0;
-    while (next_field(&fields, &field))
+    while (next_field(&fields, &field)) {
         if (field.tag == 1) number = take_int(&fields, &field, UINT32_MAX);
+        else fields.malformed = true;
+    }
     for (struct pending **link = &waiting; !fields.malformed && *link != NULL; link = &(*link)->next) {
         struct pending *one = *link;
         if (one->number != number) continue;
         *link = one->next;
+        remove_source(&one->source);
         one->listener->source.events = POLLIN;
-        carry(stream, one->fd);
+        carry(stream, one->source.fd);
         free(one);
         return;
     }

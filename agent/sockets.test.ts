@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { statSync, symlinkSync } from "node:fs";
 import { createServer, type Socket as NetSocket, connect as netConnect } from "node:net";
-import type { GuestListener, GuestSocket, ListenAddress } from "../src/guest/index.ts";
-import { output, startGuest, type TestGuest } from "./testing/index.ts";
+import { Guest, type GuestListener, type GuestSocket, type ListenAddress } from "../src/guest/index.ts";
+import { crowd, output, startAgent, startGuest, type TestGuest } from "./testing/index.ts";
 
 let it: TestGuest;
 beforeAll(async () => {
@@ -12,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => it.stop());
 
 const ENOENT = 2;
+const EMFILE = 24;
 const EADDRINUSE = 98;
 const ECONNREFUSED = 111;
 
@@ -251,3 +252,45 @@ describe("TCP", () => {
       });
   });
 });
+
+test("a port is free again with its listener, whatever else the agent was doing when it began to listen", async () => {
+  const path = "/run/crowded";
+  const busy = it.guest.listen({ root: "main", path }, () => {});
+  await busy.listening;
+  const full = await crowd(it.guest, { root: "main", path });
+  const port = 20_000 + (process.pid % 10_000);
+  const before = it.guest.listen({ port }, () => {});
+  const waiting = Array.from({ length: 20 }, () => it.guest.connect({ root: "main", path }));
+  await before.listening;
+  before.cancel();
+  await before.ended;
+  // The youngest process of the agent's may not have come to close what it has inherited.
+  let after = it.guest.listen({ port }, () => {});
+  for (let i = 0; i < 500 && (await failure(after.listening)) !== "none"; i++)
+    after = it.guest.listen({ port }, () => {});
+  expect(await failure(after.listening)).toBe("none");
+  for (const one of [after, busy, ...full, ...waiting]) one.cancel();
+  await Promise.all([after.ended, busy.ended]);
+}, 60_000);
+
+test("connections beyond the agent's descriptors fail, and it goes on", async () => {
+  const agent = await startAgent({ descriptors: 40 });
+  const guest = new Guest(agent.transport);
+  const server = createServer((socket) => socket.on("error", () => {}));
+  try {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    for (let round = 0; round < 3; round++) {
+      const sockets = Array.from({ length: 60 }, () => guest.connect({ port }));
+      const ends = await Promise.all(sockets.map(({ connected }) => failure(connected)));
+      expect(ends).toContain("none");
+      expect(ends).toContainEqual({ code: "connect.failed", errno: EMFILE });
+      for (const one of sockets) one.cancel();
+      await Promise.all(sockets.map(({ ended }) => failure(ended)));
+    }
+  } finally {
+    server.close();
+    guest.close();
+    await agent.stop();
+  }
+}, 60_000);

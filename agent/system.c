@@ -12,11 +12,17 @@ void open_clock(struct stream *stream, uint8_t *payload, size_t length)
     struct field field;
     struct fields fields = fields_of(payload, length);
     uint64_t nanoseconds = 0;
-    while (next_field(&fields, &field))
+    while (next_field(&fields, &field)) {
         if (field.tag == 1) nanoseconds = take_int(&fields, &field, INT64_MAX);
+        else fields.malformed = true;
+    }
+    if (fields.malformed) {
+        finish_refused(stream, "agent.bad_request", "malformed request");
+        return;
+    }
     struct timespec now = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
     errno = EINVAL;
-    if (!fields.malformed && nanoseconds > 0 && clock_settime(CLOCK_REALTIME, &now) == 0) {
+    if (nanoseconds > 0 && clock_settime(CLOCK_REALTIME, &now) == 0) {
         finish(stream, NULL);
         return;
     }
@@ -36,9 +42,8 @@ static void roots_ended(void)
 void open_shutdown(struct stream *stream, uint8_t *payload, size_t length)
 {
     (void)payload;
-    (void)length;
-    if (waiting != NULL) {
-        finish_refused(stream, "agent.bad_request", "it is under way");
+    if (length > 0 || waiting != NULL) {
+        finish_refused(stream, "agent.bad_request", length > 0 ? "malformed request" : "it is under way");
         return;
     }
     waiting = stream;

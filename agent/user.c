@@ -141,7 +141,9 @@ bool resolve_user(const char *spec, struct identity *identity)
     char user[257];
     struct search search = {.identity = identity};
     memset(identity, 0, sizeof *identity);
-    snprintf(user, sizeof user, "%s", spec);
+    errno = 0;
+    /* Cut, it could be somebody else. */
+    if ((size_t)snprintf(user, sizeof user, "%s", spec) >= sizeof user) return fail("a user of too many bytes") == 0;
     char *group = strchr(user, ':');
     if (group != NULL) *group++ = '\0';
 

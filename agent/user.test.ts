@@ -38,6 +38,8 @@ describe("USER is resolved by docker's rules", () => {
     ["99999999999999999999", "exec.bad_user"],
     ["bad", "exec.bad_user"],
     ["0x0", "exec.bad_user"],
+    // Cut, it would be user 4242 with the group 0.
+    [`${"0".repeat(252)}4242:17`, "exec.bad_user"],
     [" root", "exec.bad_user"],
   ];
   for (const [user, expected] of cases) {

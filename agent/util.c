@@ -14,6 +14,7 @@
 
 char failure[512];
 int failure_errno;
+bool in_child;
 
 void say(const char *format, ...)
 {
@@ -88,7 +89,9 @@ pid_t clone_into(uint64_t flags, int cgroup)
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (uint64_t)cgroup;
     }
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) in_child = true;
+    return pid;
 }
 
 bool starts_with(const char *text, const char *prefix)

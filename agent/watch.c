@@ -79,7 +79,14 @@ static void send_event(const struct watch *watch, const struct builder *event)
 static void look_at_memory(struct watch *watch)
 {
     /* Reading it is what makes the kernel ready to tell of the next change. */
-    uint64_t kills = number_in(read_text(watch->memory.fd), "oom_kill ");
+    const char *text = read_text(watch->memory.fd);
+    if (*text == '\0') {
+        /* The root is gone, and its cgroup: from now on the kernel would tell of a change all the time. */
+        remove_source(&watch->memory);
+        close_fd(&watch->memory.fd);
+        return;
+    }
+    uint64_t kills = number_in(text, "oom_kill ");
     if (kills <= watch->kills) return;
     watch->kills = kills;
     struct builder *event = allocate(sizeof *event);
@@ -101,10 +108,7 @@ void tell_lack_of_memory(void)
         if (watch->memory.fd >= 0) look_at_memory(watch);
 }
 
-/*
- * In a worker: the paths are the root's, where a filesystem may well be a program of the workload, which
- * never answers.
- */
+/* In a worker: a filesystem of the root may well be a program of the workload, which never answers. */
 static void measure_disks(void *state)
 {
     static struct builder disks;
@@ -167,7 +171,10 @@ static void time_came(struct source *source, short revents)
     }
     watch->figures = event;
     if (watch->path_count > 0) watch->worker = start_worker(0, -1, watch, measure_disks, disks_measured);
-    if (watch->worker != NULL) return;
+    if (watch->worker != NULL) {
+        watch->worker->root = watch->root_name == NULL ? NULL : find_root(watch->root_name);
+        return;
+    }
     send_event(watch, event);
     free(event);
     watch->figures = NULL;

@@ -1,6 +1,6 @@
 /*
- * Work that may block (disks, mounts, connections), in a process of its own. It shares nothing with the agent
- * but namespaces and the descriptors that it inherits, and reports once: a frame type, a payload.
+ * Work that may block (disks, mounts, connections), in a process of its own. It shares nothing with the agent but
+ * namespaces and the descriptors that it inherits, and reports once: a frame type, a payload.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,31 +14,67 @@
 
 #include "agent.h"
 
+/* Of an answer, before its payload. */
+#define ANSWER_HEAD 5
+
 /* In the child: where to report. */
 static int report_to = -1;
+
+static struct worker *workers;
+
+bool has_workers(const struct root *root)
+{
+    for (struct worker *worker = workers; worker != NULL; worker = worker->next)
+        if (worker->root != NULL && worker->root == root) return true;
+    return false;
+}
+
+void kill_workers(const struct root *root)
+{
+    for (struct worker *worker = workers; worker != NULL; worker = worker->next)
+        if (worker->root != NULL && (root == NULL || worker->root == root) && !worker->exited)
+            kill(worker->child.pid, SIGKILL);
+}
+
+void forget_workers(const struct root *root)
+{
+    for (struct worker *worker = workers; worker != NULL; worker = worker->next)
+        if (worker->root == root) worker->root = NULL;
+}
+
+/* Whoever kills it may do so in the middle of its report. */
+static bool has_whole_answer(const struct worker *worker)
+{
+    return worker->length >= ANSWER_HEAD && get32(worker->answer + 1) == worker->length - ANSWER_HEAD;
+}
+
+static void answer(struct worker *worker)
+{
+    worker_done done = worker->done;
+    worker->done = NULL;
+    if (has_whole_answer(worker)) {
+        done(worker, worker->answer[0], worker->answer + ANSWER_HEAD, worker->length - ANSWER_HEAD);
+        return;
+    }
+    struct builder failed = {0};
+    errno = 0;
+    fail("the agent's worker ended unexpectedly");
+    put_failure(&failed, "internal");
+    done(worker, FAIL, failed.bytes, failed.length);
+}
 
 static void settle(struct worker *worker)
 {
     if (!worker->reported) return;
-    int type = worker->length > 0 ? worker->answer[0] : FAIL;
-    size_t length = worker->length > 0 ? worker->length - 1 : 0;
-    if (worker->done != NULL) {
-        struct builder failed = {0};
-        uint8_t *payload = worker->answer + 1;
-        if (worker->length == 0) {
-            errno = 0;
-            fail("the agent's worker ended unexpectedly");
-            put_failure(&failed, "internal");
-            payload = failed.bytes;
-            length = failed.length;
-        }
-        worker_done done = worker->done;
-        worker->done = NULL;
-        done(worker, type, payload, length);
+    if (worker->done != NULL) answer(worker);
+    if (!worker->exited) {
+        /* It may wait for its end, so that its namespaces can be looked at until here. */
+        kill(worker->child.pid, SIGKILL);
+        return;
     }
-    /* It may wait for its end, so that its namespaces can be looked at until here. */
-    if (!worker->exited) kill(worker->child.pid, SIGKILL);
-    else free(worker);
+    UNLINK(workers, worker);
+    free(worker);
+    root_process_ended();
 }
 
 static void report_ready(struct source *source, short revents)
@@ -82,6 +118,7 @@ struct worker *start_worker(uint64_t flags, int cgroup, void *state, void (*work
         prctl(PR_SET_NAME, "smolvm-worker");
         /* Pipes of other work must not stay open for as long as this takes. */
         close_sources();
+        close(ends[0]);
         report_to = ends[1];
         fcntl(report_to, F_SETFL, 0);
         work(state);
@@ -98,13 +135,16 @@ struct worker *start_worker(uint64_t flags, int cgroup, void *state, void (*work
     worker->source = (struct source){.fd = ends[0], .events = POLLIN, .ready = report_ready};
     add_source(&worker->source);
     add_child(&worker->child);
+    worker->next = workers;
+    workers = worker;
     return worker;
 }
 
 void report(int type, const struct builder *payload)
 {
-    uint8_t first = (uint8_t)type;
-    if (write_all(report_to, &first, 1)) write_all(report_to, payload->bytes, payload->length);
+    uint8_t head[ANSWER_HEAD] = {(uint8_t)type};
+    put32(head + 1, (uint32_t)payload->length);
+    if (write_all(report_to, head, sizeof head)) write_all(report_to, payload->bytes, payload->length);
     close_fd(&report_to);
 }
 

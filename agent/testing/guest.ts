@@ -27,8 +27,8 @@ export interface TestAgent {
 const privateMounts = "mount -t tmpfs run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
 
 /**
- * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the
- * privileges below it cannot reach devices or the clock.
+ * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the privileges below it cannot reach
+ * devices or the clock.
  */
 const harmless = [
   "mount -t tmpfs scratch /mnt",
@@ -50,13 +50,18 @@ const dropPrivileges = [
   "-sys_time,-mknod,-sys_rawio,-sys_module,-sys_boot,-net_admin,-syslog,-bpf,-perfmon",
 ];
 
+export interface TestAgentOptions {
+  /** For requests that nobody has read: they can then do no harm to this machine. */
+  readonly confined?: boolean;
+  /** How many descriptors it may have open. */
+  readonly descriptors?: number;
+}
+
 /**
- * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups
- * of its own. Whatever it starts ends with it. Needs Linux and root.
- *
- * @param options.confined for requests that nobody has read: they can then do no harm to this machine
+ * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups of its own. Whatever it
+ * starts ends with it. Needs Linux and root.
  */
-export async function startAgent(options: { readonly confined?: boolean } = {}): Promise<TestAgent> {
+export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
   if (process.getuid?.() !== 0) throw new Error("these tests need root: they start processes in namespaces");
   const program = await agentProgram();
   const directory = mkdtempSync(`${tmpdir()}/smolvm-agent-`);
@@ -67,7 +72,14 @@ export async function startAgent(options: { readonly confined?: boolean } = {}):
   const script =
     'echo 0 > "$1/cgroup.procs" && shift && exec unshare --mount --cgroup --pid --fork --kill-child --mount-proc ' +
     `sh -c '${options.confined ? harmless : privateMounts} && exec "$@"' sh "$@"`;
-  const words = [...(options.confined ? dropPrivileges : []), program, "serve", `${directory}/socket`];
+  const limit = options.descriptors === undefined ? [] : ["prlimit", `--nofile=${options.descriptors}`];
+  const words = [
+    ...limit,
+    ...(options.confined ? dropPrivileges : []),
+    program,
+    "serve",
+    `${directory}/socket`,
+  ];
   const agent = Bun.spawn(["sh", "-c", script, "sh", cgroup, ...words], {
     stdin: "ignore",
     stdout: "ignore",
@@ -126,11 +138,11 @@ export interface TestGuest {
 }
 
 export interface TestGuestOptions {
-  readonly prepare?: ((root: string) => void) | undefined;
+  readonly prepare?: (root: string) => void;
   /** What is different about the machine. */
-  readonly machine?: Partial<RootInput> | undefined;
+  readonly machine?: Partial<RootInput>;
   /** Leave it to the test to start the root's first process. */
-  readonly empty?: boolean | undefined;
+  readonly empty?: boolean;
 }
 
 /** A guest with a root "main" from the product's own steps, and a first process in it that only reaps. */

@@ -5,4 +5,4 @@
 export { isRunning, startAgent, startGuest, type TestAgent, type TestGuest } from "./guest.ts";
 export { RawHost } from "./raw.ts";
 export { bindMount, makeRoot, stepsFor, which } from "./root.ts";
-export { collect, endOf, type Finished, output, PATH, readUntil, run, start } from "./run.ts";
+export { collect, crowd, endOf, type Finished, output, PATH, readUntil, run, start } from "./run.ts";

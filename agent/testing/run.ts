@@ -1,4 +1,4 @@
-import type { Guest, GuestExec, GuestProcess } from "../../src/guest/index.ts";
+import type { Guest, GuestExec, GuestProcess, GuestSocket, SocketAddress } from "../../src/guest/index.ts";
 import { Channel } from "../../src/protocol/index.ts";
 
 export const PATH = "PATH=/bin";
@@ -75,4 +75,20 @@ export async function output(
   const { stdout, stderr, end, message } = await run(guest, ["sh", "-c", script], options);
   if (end !== "exit 0") throw new Error(`${script}: ${end} ${message ?? ""} ${stderr}${stdout}`);
   return stdout;
+}
+
+/** Most connections that a listener of the agent has before somebody takes one: the agent's own, and the kernel's queue. */
+const MOST_WAITING = 64 + 129;
+
+/** Connects to a listener of the agent so often that whoever comes now waits for ever; in no order. */
+export async function crowd(guest: Guest, socket: SocketAddress): Promise<GuestSocket[]> {
+  const sockets = Array.from({ length: MOST_WAITING + 20 }, () => guest.connect(socket));
+  let connected = 0;
+  await new Promise<void>((resolve, reject) => {
+    for (const one of sockets)
+      one.connected.then(() => {
+        if (++connected === MOST_WAITING) resolve();
+      }, reject);
+  });
+  return sockets;
 }
