@@ -108,6 +108,29 @@ describe("work on a stream", () => {
     opener.close();
   });
 
+  test("a request beyond 1024 fails alone, until another one has ended", async () => {
+    const served: Stream[] = [];
+    let more = () => {};
+    const { opener } = await connectionPair((stream) => {
+      served.push(stream);
+      more();
+    });
+    const until = async (count: number) => {
+      while (served.length < count) await new Promise<void>((resolve) => (more = resolve));
+    };
+    const streams = Array.from({ length: 1024 }, () => opener.open({ method: "m" }));
+    const error = await opener.open({ method: "m" }).result.catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "protocol.too_many" });
+    await until(1024);
+    served[5]?.finish("done");
+    expect(await streams[5]?.result).toBe("done");
+    const next = opener.open({ method: "m" });
+    await until(1025);
+    served[1024]?.finish("next");
+    expect(await next.result).toBe("next");
+    opener.close();
+  });
+
   test("cancel reaches the server, which is not kept waiting for a reader", async () => {
     const { opener } = await connectionPair(async (stream) => {
       let cancelled = false;

@@ -14,7 +14,7 @@ import type { Hello } from "./messages.ts";
 import { type FrameSender, Stream, StreamFailure } from "./stream.ts";
 import type { SocketTransport } from "./transport.ts";
 
-/** Streams that the other side may have open at once; each costs memory on this side. */
+/** Streams of a connection that may be open at once; each costs memory on both sides. */
 const MAX_STREAMS = 1024;
 
 /** Frames are put together here; the transport copies what it cannot send at once. */
@@ -76,6 +76,9 @@ export class Connection<Greeting = Hello, Request = JsonRequest, Message = unkno
       // Sent, it would cost the whole connection.
       const message = `the request has ${payload.length} bytes, at most ${MAX_OPEN_BYTES} are possible`;
       stream.close(new StreamFailure({ code: "protocol.too_large", message }));
+    } else if (this.#streams.size >= MAX_STREAMS) {
+      const message = `${MAX_STREAMS} requests are under way, more are not possible`;
+      stream.close(new StreamFailure({ code: "protocol.too_many", message }));
     } else {
       this.#streams.set(stream.id, stream);
       this.send(FrameType.open, stream.id, payload);
