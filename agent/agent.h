@@ -306,6 +306,8 @@ bool has_processes(const struct root *root);
 int set_cgroup(int cgroup, char *const *values, size_t count);
 /* Whether the process neither catches, ignores nor blocks a signal whose default is to end it. */
 bool is_deadly(pid_t pid, int signal);
+/* Lets the agent have as many descriptors as its streams may need; programs get the limit that it found. */
+void raise_descriptor_limit(void);
 /* Becomes the program; why not is told on `status`: code, line feed, text. */
 _Noreturn void run_child(struct request *request, const struct root *root, const int stdio[3], int status);
 

@@ -21,6 +21,8 @@
 #include "agent.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* 1024 streams: of a listener one and its 64 connections that wait, of a process six. */
+#define DESCRIPTORS (128 * 1024)
 #define STATUS 3
 #define PROGRAM 4
 
@@ -52,8 +54,22 @@ static void reset_signals(void)
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 }
 
+static struct rlimit found_limit;
+
+void raise_descriptor_limit(void)
+{
+    if (getrlimit(RLIMIT_NOFILE, &found_limit) < 0) die("read the limit of descriptors");
+    if (found_limit.rlim_cur >= DESCRIPTORS) return;
+    const struct rlimit enough = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
+    const struct rlimit most = {.rlim_cur = found_limit.rlim_max, .rlim_max = found_limit.rlim_max};
+    /* In a guest it may; beside other processes, for tests, perhaps only so far. */
+    if (setrlimit(RLIMIT_NOFILE, &enough) < 0 && setrlimit(RLIMIT_NOFILE, &most) < 0)
+        die("raise the limit of descriptors");
+}
+
 static int set_limits(struct request *request)
 {
+    if (setrlimit(RLIMIT_NOFILE, &found_limit) < 0) return fail("set resource limit");
     for (size_t i = 0; i < request->limit_count; i++) {
         const struct limit *limit = &request->limits[i];
         struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Guest } from "../src/guest/index.ts";
 import { Channel } from "../src/protocol/index.ts";
 import {
   collect,
@@ -8,6 +9,7 @@ import {
   readUntil,
   run,
   start,
+  startAgent,
   startGuest,
   type TestGuest,
 } from "./testing/index.ts";
@@ -214,3 +216,18 @@ test("without a root a program is the system's", async () => {
   expect(await collect(process)).toContain("main\n");
   expect(await endOf(process)).toEqual({ end: "exit 0" });
 });
+
+test("hundreds of programs run at once, each with the limit of descriptors that the system has", async () => {
+  const agent = await startAgent({ descriptors: { soft: 100, hard: 5000 } });
+  const guest = new Guest(agent.transport);
+  try {
+    const options = { argv: ["sh", "-c", "read x; ulimit -n"], env: ["PATH=/usr/bin:/bin"], stdin: true };
+    const programs = Array.from({ length: 120 }, () => guest.exec(options));
+    await Promise.all(programs.map(({ accepted }) => accepted));
+    for (const one of programs) one.end(Channel.stdin);
+    expect(new Set(await Promise.all(programs.map((one) => collect(one))))).toEqual(new Set(["100\n"]));
+  } finally {
+    guest.close();
+    await agent.stop();
+  }
+}, 60_000);

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
     int fd = open_channel(first ? channel : argv[2], frame, length);
     /* The host is heard of as early as possible; what it asks for waits for the rest. */
     if (first) boot_rest();
+    raise_descriptor_limit();
     start_wire(fd);
     run_loop();
 }

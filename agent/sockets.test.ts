@@ -274,7 +274,7 @@ test("a port is free again with its listener, whatever else the agent was doing 
 }, 60_000);
 
 test("connections beyond the agent's descriptors fail, and it goes on", async () => {
-  const agent = await startAgent({ descriptors: 40 });
+  const agent = await startAgent({ descriptors: { soft: 40, hard: 40 } });
   const guest = new Guest(agent.transport);
   const server = createServer((socket) => socket.on("error", () => {}));
   try {
