@@ -116,6 +116,8 @@ struct worker *start_worker(uint64_t flags, int cgroup, void *state, void (*work
     if (worker->child.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         prctl(PR_SET_NAME, "smolvm-worker");
+        /* It may need much memory, for an image that was made to cost much: then it can be killed, unlike the agent. */
+        write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "0");
         /* Pipes of other work must not stay open for as long as this takes. */
         close_sources();
         close(ends[0]);
