@@ -27,8 +27,8 @@ export interface TestAgent {
 const privateMounts = "mount -t tmpfs run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
 
 /**
- * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the privileges below it cannot reach
- * devices or the clock.
+ * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the
+ * privileges below it cannot reach devices or the clock.
  */
 const harmless = [
   "mount -t tmpfs scratch /mnt",
@@ -58,8 +58,8 @@ export interface TestAgentOptions {
 }
 
 /**
- * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups of its own. Whatever it
- * starts ends with it. Needs Linux and root.
+ * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups
+ * of its own. Whatever it starts ends with it. Needs Linux and root.
  */
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
   if (process.getuid?.() !== 0) throw new Error("these tests need root: they start processes in namespaces");
