@@ -77,7 +77,10 @@ export async function output(
   return stdout;
 }
 
-/** Most connections that a listener of the agent has before somebody takes one: the agent's own, and the kernel's queue. */
+/**
+ * Most connections that a listener of the agent has before somebody takes one: the agent's own, and the
+ * kernel's queue.
+ */
 const MOST_WAITING = 64 + 129;
 
 /** Connects to a listener of the agent so often that whoever comes now waits for ever; in no order. */

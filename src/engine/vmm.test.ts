@@ -119,11 +119,11 @@ test("output without end neither stops the VM nor fills our memory", async () =>
   const before = heldMemory();
   const megabytes = 300;
   let bytes = 0;
-  let most = 0;
+  const held: number[] = [];
   const count = (chunk: Uint8Array) => {
     const look = Math.floor(bytes / 20e6) !== Math.floor((bytes + chunk.length) / 20e6);
     bytes += chunk.length;
-    if (look) most = Math.max(most, heldMemory() - before);
+    if (look) held.push(heldMemory() - before);
   };
   const command = `head -c ${megabytes}000000 /dev/zero | tr '\\0' x; echo; echo end; yes | head -c 50000000 >&2`;
   const vm = launchVm({ engine: "qemu", command: ["/bin/sh", "-c", command] }, { consoleLog: count });
@@ -133,6 +133,7 @@ test("output without end neither stops the VM nor fills our memory", async () =>
   expect(bytes).toBe(megabytes * 1_000_000 + "\nend\n".length);
   expect(exit.console.length).toBeLessThan(20_000);
   expect(exit.console).toContain("end");
-  expect(most).toBeGreaterThan(0);
-  expect(most).toBeLessThan(50 * 1024 * 1024);
+  // Fewer than none when other tests' garbage goes meanwhile.
+  expect(held.length).toBeGreaterThan(10);
+  expect(Math.max(...held)).toBeLessThan(50 * 1024 * 1024);
 });
