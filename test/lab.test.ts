@@ -35,6 +35,7 @@ async function runInside(): Promise<LabResult & { report: string; log: string }>
     linkOrCopy(process.execPath, `${stage}/bun`);
     for (const name of [
       "test/support",
+      "test/image",
       "src",
       "ffi",
       "dist/assets",
