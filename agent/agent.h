@@ -244,6 +244,8 @@ struct root {
     int mount, uts, ipc, cgroup_namespace, pids; /* namespaces; pids is -1 until there is a first process */
     int terminals;                               /* the root's own devpts, or -1 */
     int cgroup;                                  /* directory */
+    int home;                                    /* cgroup of its first process and of daemons: its own, or one below */
+    char home_name[65];                          /* of the one below; or empty */
     pid_t first;                                 /* the root's first process, or 0 */
     struct request *waiting; /* for the root to be made */
     struct stream *dropping;

@@ -39,8 +39,8 @@ struct process {
      */
     int terminal;
     bool line_open;    /* the last byte typed into the terminal did not end a line */
-    int cgroup;        /* directory; the root's own for a first process */
-    char name[32];     /* of the cgroup below its parent; empty: the root's own */
+    int cgroup;        /* directory; the root's home for a first process */
+    char name[32];     /* of the cgroup below its parent; empty: the root's home */
     int forced_signal; /* the agent ended it as this signal would have */
     int wait_status;
     struct process *next;
@@ -79,11 +79,11 @@ static int parent_of(const struct root *root)
     return root == NULL ? open(CGROUP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : root->cgroup;
 }
 
-/* A cgroup for this process and all it starts: the one way to end them all. A root's first process has the root's. */
+/* A cgroup for this process and all it starts: the one way to end them all. A first process is at home. */
 static int make_cgroup(struct process *process, const struct request *request)
 {
     if (process->is_first) {
-        process->cgroup = fcntl(process->root->cgroup, F_DUPFD_CLOEXEC, 0);
+        process->cgroup = fcntl(process->root->home, F_DUPFD_CLOEXEC, 0);
         return process->cgroup < 0 ? fail("duplicate the root's cgroup") : 0;
     }
     int parent = parent_of(process->root);
@@ -98,11 +98,11 @@ static int make_cgroup(struct process *process, const struct request *request)
     return set_cgroup(process->cgroup, request->cgroup, request->cgroup_count);
 }
 
-/* Daemons may outlive the process that was asked for; they move up, so that no cgroup is left behind. */
-static void move_up(int from, int parent)
+/* Daemons may outlive the process that was asked for; they move home, so that no cgroup is left behind. */
+static void move_home(int from, int home)
 {
     char line[32];
-    int to = openat(parent, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    int to = openat(home, "cgroup.procs", O_WRONLY | O_CLOEXEC);
     int list = openat(from, "cgroup.procs", O_RDONLY | O_CLOEXEC);
     FILE *lines = list < 0 ? NULL : fdopen(list, "r");
     while (lines != NULL && to >= 0 && fgets(line, sizeof line, lines) != NULL)
@@ -117,7 +117,7 @@ static void remove_cgroup(struct process *process)
     /* What forks at this very moment shows in the next round; bounded, as somebody may fork for ever. */
     for (int round = 0; parent >= 0 && round < 10; round++) {
         if (unlinkat(parent, process->name, AT_REMOVEDIR) == 0 || errno != EBUSY) break;
-        move_up(process->cgroup, parent);
+        move_home(process->cgroup, process->root == NULL ? parent : process->root->home);
     }
     if (parent >= 0 && process->root == NULL) close(parent);
     close_fd(&process->cgroup);

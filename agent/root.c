@@ -22,7 +22,7 @@
 #endif
 #define DEVPTS_MAGIC 0x1cd1
 
-enum { NAME = 1, HOSTNAME, STEP, CGROUP, KEPT_MEMORY };
+enum { NAME = 1, HOSTNAME, STEP, CGROUP, KEPT_MEMORY, HOME };
 
 static struct root *roots;
 static struct source beside = {.fd = -1};
@@ -58,9 +58,10 @@ static void free_root(struct root *root)
     UNLINK(roots, root);
     /* Of a root that could not be made, they may still be about to end. */
     forget_workers(root);
+    if (root->home_name[0] != '\0') unlinkat(root->cgroup, root->home_name, AT_REMOVEDIR);
     /* With the last descriptor goes the mount namespace, and with that its mounts. */
-    int *all[] = {&root->mount, &root->uts,       &root->ipc,   &root->cgroup_namespace,
-                  &root->pids,  &root->terminals, &root->cgroup};
+    int *all[] = {&root->mount, &root->uts,       &root->ipc,    &root->cgroup_namespace,
+                  &root->pids,  &root->terminals, &root->cgroup, &root->home};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) close_fd(all[i]);
     char path[128];
     snprintf(path, sizeof path, CGROUP_DIR "/%s", root->name);
@@ -247,6 +248,19 @@ static int limit_memory(int cgroup, uint64_t kept)
     return write_file_at(cgroup, "memory.max", text) ? 0 : fail("limit the root's memory");
 }
 
+/*
+ * Processes in a cgroup keep its controllers from the cgroups below it (cgroups(7), "no internal processes").
+ * Below a root's own, container engines make theirs; the root's processes then have one of their own as well.
+ */
+static int make_home(struct root *root)
+{
+    const char *name = root->home_name;
+    if (name[0] == '\0') root->home = fcntl(root->cgroup, F_DUPFD_CLOEXEC, 0);
+    else if (mkdirat(root->cgroup, name, 0755) < 0 && errno != EEXIST) return fail("make the cgroup %s", name);
+    else root->home = openat(root->cgroup, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return root->home < 0 ? fail("open the cgroup %s", name) : 0;
+}
+
 static int make_root_cgroup(struct root *root, char *const *values, size_t count, uint64_t kept)
 {
     char path[128];
@@ -255,7 +269,7 @@ static int make_root_cgroup(struct root *root, char *const *values, size_t count
     root->cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root->cgroup < 0) return fail("open %s", path);
     if (limit_memory(root->cgroup, kept) < 0) say("%s", failure);
-    return set_cgroup(root->cgroup, values, count);
+    return set_cgroup(root->cgroup, values, count) < 0 ? -1 : make_home(root);
 }
 
 static bool is_name(const char *name)
@@ -267,7 +281,7 @@ static bool is_name(const char *name)
 void open_root(struct stream *stream, uint8_t *payload, size_t length)
 {
     struct field field;
-    char *name = NULL, *values[32];
+    char *name = NULL, *home = NULL, *values[32];
     size_t count = 0;
     uint64_t kept = 0;
     struct plan *plan = allocate(sizeof *plan);
@@ -289,10 +303,11 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
             if (good) values[count++] = take_text(&fields, &field);
             break;
         case KEPT_MEMORY: kept = take_int(&fields, &field, UINT64_MAX); break;
+        case HOME: home = take_text(&fields, &field); break;
         default: good = false;
         }
     }
-    if (!good || fields.malformed || name == NULL || !is_name(name)) {
+    if (!good || fields.malformed || name == NULL || !is_name(name) || (home != NULL && !is_name(home))) {
         free_plan(plan);
         finish_refused(stream, "agent.bad_request", "malformed request");
         return;
@@ -309,8 +324,9 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
         return;
     }
     root = allocate(sizeof *root);
-    root->mount = root->uts = root->ipc = root->cgroup_namespace = root->pids = root->terminals = root->cgroup = -1;
+    root->mount = root->uts = root->ipc = root->cgroup_namespace = root->pids = root->terminals = root->cgroup = root->home = -1;
     snprintf(root->name, sizeof root->name, "%s", name);
+    if (home != NULL) snprintf(root->home_name, sizeof root->home_name, "%s", home);
     root->next = roots;
     roots = root;
     plan->root = root;

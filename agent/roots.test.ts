@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { FieldWriter } from "../src/guest/fields.ts";
 import { MountFlag, type Step, StepFlag } from "../src/guest/index.ts";
-import { encodeFrame, FrameType } from "../src/protocol/index.ts";
+import { Channel, encodeFrame, FrameType } from "../src/protocol/index.ts";
 import {
   bindMount,
   crowd,
@@ -19,6 +19,7 @@ import {
   makeRoot,
   output,
   RawHost,
+  readUntil,
   run,
   start,
   startAgent,
@@ -312,6 +313,39 @@ describe("a root", () => {
     // The name is free again.
     expect(await it.guest.root({ name: "second", hostname: "x", steps: otherRoot() })).toEqual([]);
     await it.guest.drop("second");
+  });
+
+  test("has its first process and daemons at home, which leaves its own cgroup empty", async () => {
+    const mount = (type: string, path: string): Step => {
+      return { kind: "mount", source: type, path, type, flags: StepFlag.makeDirectory };
+    };
+    // A shell's background processes read /dev/null.
+    const nothing: Step = { kind: "write", path: "/dev/null", content: "", mode: 0o666 };
+    const steps = [...otherRoot(), mount("cgroup2", "/sys/fs/cgroup"), mount("tmpfs", "/dev"), nothing];
+    await it.guest.root({ name: "housed", hostname: "x", steps, home: "here" });
+    const first = start(it.guest, ["sh", "-c", "echo ready; exec sleep 1000"], {
+      root: "housed",
+      first: "itself",
+    });
+    await readUntil(first.read(Channel.stdout), "ready\n");
+    const inside = async (script: string) =>
+      (await run(it.guest, ["sh", "-c", script], { root: "housed" })).stdout;
+    expect(await inside("cat /proc/1/cgroup")).toMatch(/^0::\/here$/m);
+    await inside("(setsid sleep 1000 & echo $! > /daemon)");
+    expect(await inside("cat /proc/$(cat /daemon)/cgroup")).toMatch(/^0::\/here$/m);
+    expect(await inside("wc -l < /sys/fs/cgroup/cgroup.procs")).toBe("0\n");
+    await it.guest.drop("housed");
+    // Nothing is in the way of the next of that name.
+    expect(await it.guest.root({ name: "housed", hostname: "x", steps: otherRoot(), home: "here" })).toEqual(
+      [],
+    );
+    await it.guest.drop("housed");
+    for (const home of ["", "..", "a/b"])
+      expect(
+        await it.guest
+          .root({ name: "housed", hostname: "x", steps: otherRoot(), home })
+          .catch(({ code }) => code),
+      ).toBe("agent.bad_request");
   });
 
   test("is dropped with its processes", async () => {

@@ -118,6 +118,7 @@ test("the other verbs", async () => {
         request.all(3).length,
         texts(request.all(4)),
         request.int(5),
+        request.text(6, 64),
       ]);
       const note = Buffer.concat([Buffer.from([0, 1]), Buffer.from("skipped\n")]);
       stream.finish(fields().bytes(1, note).finish());
@@ -142,10 +143,17 @@ test("the other verbs", async () => {
     { kind: "mkdir", path: "/a" },
     { kind: "enter", path: "/a" },
   ] as const;
-  const root = { name: "main", hostname: "box", steps, cgroup: ["pids.max=9"], reservedBytes: 1000 };
+  const root = {
+    name: "main",
+    hostname: "box",
+    steps,
+    cgroup: ["pids.max=9"],
+    reservedBytes: 1000,
+    home: "init",
+  };
   expect(await guest.root(root)).toEqual([{ step: 1, text: "skipped\ufffd" }]);
   await guest.clock(1_700_000_000_000_000_000n);
-  expect(seen[0]).toEqual(["main", "box", 2, ["pids.max=9"], 1000]);
+  expect(seen[0]).toEqual(["main", "box", 2, ["pids.max=9"], 1000, "init"]);
   expect(BigInt(`0x${seen[1]}`)).toBe(1_700_000_000_000_000_000n);
   const events: unknown[] = [];
   const watch = guest.watch({ root: "main", everyMs: 1000, filesystems: ["/"] }, (event) => {

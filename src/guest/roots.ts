@@ -11,6 +11,8 @@ export interface RootRequest {
   readonly steps: readonly Step[];
   /** `FILE=VALUE` for the root's cgroup. */
   readonly cgroup?: readonly string[] | undefined;
+  /** The cgroup below the root's that its first process starts in, and daemons move to. Absent: the root's. */
+  readonly home?: string | undefined;
   /** Bytes of the guest's memory that its processes may not have. */
   readonly reservedBytes?: number | undefined;
 }
@@ -27,9 +29,9 @@ function withSteps(fields: FieldWriter, steps: readonly Step[]): FieldWriter {
   return fields;
 }
 
-export function encodeRoot({ name, hostname, steps, cgroup, reservedBytes }: RootRequest): Uint8Array {
+export function encodeRoot({ name, hostname, steps, cgroup, reservedBytes, home }: RootRequest): Uint8Array {
   const fields = request(Verb.root).text(1, name).text(2, hostname);
-  return withSteps(fields, steps).texts(4, cgroup).int(5, reservedBytes).finish();
+  return withSteps(fields, steps).texts(4, cgroup).int(5, reservedBytes).text(6, home).finish();
 }
 
 export function encodeSteps(root: string | undefined, steps: readonly Step[]): Uint8Array {

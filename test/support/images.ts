@@ -116,7 +116,8 @@ export async function imageWith(
   return path;
 }
 
-async function busyboxLayer(): Promise<Buffer> {
+/** A layer with busybox, links for all that it can do, and /tmp. */
+export async function busyboxLayer(): Promise<Buffer> {
   const busybox = await staticBusybox();
   const links = applets(busybox).map((name) => link(`bin/${name}`, "busybox"));
   return tarOf(

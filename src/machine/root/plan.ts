@@ -11,6 +11,13 @@ import { attachStorage, mountStorage } from "./storage.ts";
 import type { RootInput } from "./types.ts";
 
 /**
+ * The cgroup of a machine's processes. Container engines make groups of their own beside it; with a process in
+ * it, the root's own could not give its controllers to them. An init system starts in the root's own, and moves
+ * itself: systemd would take a group below for the whole tree.
+ */
+const PROCESSES = "init";
+
+/**
  * What the guest's agent does to make the machine's root. Everything that an image can influence comes behind
  * `enter`: there no link of the image leads anywhere but into the image.
  */
@@ -35,6 +42,7 @@ export function planRoot(input: RootInput): RootRequest {
       ...input.volumes.map(makeVolume),
     ],
     cgroup: [`pids.max=${pidsMax(memoryMib)}`],
+    ...(initSystem ? {} : { home: PROCESSES }),
     reservedBytes: reservedMemory(memoryMib),
   };
 }

@@ -183,6 +183,11 @@ test("an init system gets tmpfs on /run and /run/lock, and a read-only /sys", ()
   `);
 });
 
+test("a command starts in a cgroup below the root's own, an init system in the root's own", () => {
+  const home = (initSystem: boolean) => planRoot({ ...input, initSystem }).home;
+  expect([home(false), home(true)]).toEqual(["init", undefined]);
+});
+
 test("/dev/console is there for a terminal only", () => {
   const paths = (terminal: boolean) =>
     planRoot({ ...input, terminal }).steps.flatMap((step) => ("path" in step ? [step.path] : []));
