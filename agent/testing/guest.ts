@@ -27,8 +27,8 @@ export interface TestAgent {
 const privateMounts = "mount -t tmpfs run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
 
 /**
- * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the
- * privileges below it cannot reach devices or the clock.
+ * For an agent that is asked for anything: writes go to a tmpfs above this machine's files, and with the privileges below it cannot reach
+ * devices or the clock.
  */
 const harmless = [
   "mount -t tmpfs scratch /mnt",
@@ -53,13 +53,13 @@ const dropPrivileges = [
 export interface TestAgentOptions {
   /** For requests that nobody has read: they can then do no harm to this machine. */
   readonly confined?: boolean;
-  /** How many descriptors it may have open. */
-  readonly descriptors?: number;
+  /** The limits of descriptors that it finds; `hard` cannot be raised by it. */
+  readonly descriptors?: { readonly soft: number; readonly hard: number };
 }
 
 /**
- * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups
- * of its own. Whatever it starts ends with it. Needs Linux and root.
+ * Starts the agent as it is in a guest: the first process of its PID namespace, with mounts, /run and cgroups of its
+ * own. Whatever it starts ends with it. Needs Linux and root.
  */
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
   if (process.getuid?.() !== 0) throw new Error("these tests need root: they start processes in namespaces");
@@ -72,7 +72,11 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   const script =
     'echo 0 > "$1/cgroup.procs" && shift && exec unshare --mount --cgroup --pid --fork --kill-child --mount-proc ' +
     `sh -c '${options.confined ? harmless : privateMounts} && exec "$@"' sh "$@"`;
-  const limit = options.descriptors === undefined ? [] : ["prlimit", `--nofile=${options.descriptors}`];
+  const { soft, hard } = options.descriptors ?? {};
+  const limit =
+    soft === undefined
+      ? []
+      : ["prlimit", `--nofile=${soft}:${hard}`, "setpriv", "--bounding-set", "-sys_resource"];
   const words = [
     ...limit,
     ...(options.confined ? dropPrivileges : []),
