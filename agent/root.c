@@ -324,7 +324,8 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
         return;
     }
     root = allocate(sizeof *root);
-    root->mount = root->uts = root->ipc = root->cgroup_namespace = root->pids = root->terminals = root->cgroup = root->home = -1;
+    root->mount = root->uts = root->ipc = root->cgroup_namespace = -1;
+    root->pids = root->terminals = root->cgroup = root->home = -1;
     snprintf(root->name, sizeof root->name, "%s", name);
     if (home != NULL) snprintf(root->home_name, sizeof root->home_name, "%s", home);
     root->next = roots;

@@ -69,6 +69,7 @@ onQemu(
       [
         "machine",
         "run",
+        "-q",
         "--image",
         layout,
         "--",
