@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { debianImage } from "../test/support/debian.ts";
 import { program } from "../test/support/program.ts";
 import { bareQemu } from "./support/bare-qemu.ts";
 import { programBefore } from "./support/before.ts";
@@ -24,8 +25,8 @@ const OUT_BYTES = 1024 * MEBI;
 
 const before = new Contender("before", await programBefore(), "qemu");
 const now = new Contender("now", program, "qemu");
-/** Small, so that two of them do not get into each other's way. */
-const SMALL = ["--cpus", "1", "--mem", "1024"];
+/** Small, so that two of them do not get into each other's way, and with the same programs in both. */
+const SMALL = ["--cpus", "1", "--mem", "1024", "--image", await debianImage()];
 
 try {
   await starts();
