@@ -95,6 +95,8 @@ _Noreturn void run_loop(void);
 
 /* As the first process: mounts what the channel needs and finds out which it is; then, with the host told, the rest. */
 void boot_first(char *channel, size_t size);
+/* Once, as the first process: starts what programs need; a descriptor that is at its end when that is done, else -1. */
+int start_beside(void);
 void boot_rest(void);
 /* Ends the machine, outside of one the program, in a child only that. */
 _Noreturn void power_off(void);
@@ -258,8 +260,6 @@ struct root *find_ready_root(const char *name);
 bool root_is_ending(const struct root *root);
 /* Whether processes can start in it now. */
 bool root_is_ready(const struct root *root);
-/* Processes in roots wait until this descriptor is at its end: processors are being started. */
-void wait_before_processes(int fd);
 /* A process or worker has ended: whoever waits for an empty root looks again. It may free roots. */
 void root_process_ended(void);
 /* Ends every process of every root; calls back once they have gone and the roots with their mounts. */

@@ -76,13 +76,16 @@ static void start_loopback(void)
 }
 
 /*
- * Under emulation the kernel boots on one processor only (maxcpus=1): that is faster, and the others start here, beside
- * everything else, as does what costs time and only programs need. Returns a descriptor that is at its end once all is
- * done, or -1.
+ * Under emulation the kernel boots on one processor only (maxcpus=1), and the others start here, beside the making of a
+ * root, as does what costs time and only programs need. Not before the first root has its cgroup: that makes the kernel
+ * patch its own code, which QEMU's emulation survives on one processor only (seen: one start in 200 ended in a panic).
  */
-static int start_beside(void)
+int start_beside(void)
 {
+    static bool started;
     int ends[2];
+    if (!is_init || started) return -1;
+    started = true;
     pid_t pid = pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : clone_into(0, -1);
     if (pid < 0) die("start a process");
     if (pid == 0) {
@@ -141,7 +144,6 @@ static void enable_controllers(void)
 void boot_rest(void)
 {
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    wait_before_processes(start_beside());
     mount_first("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
     mount_first("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
     mount_first("cgroup2", CGROUP_DIR, safe, "nsdelegate,memory_recursiveprot");

@@ -90,8 +90,10 @@ static void beside_changed(struct source *source, short revents)
 }
 
 /* A program may look only once how many processors there are, so it starts when all of them run. */
-void wait_before_processes(int fd)
+static void start_processors(void)
 {
+    int fd = start_beside();
+    if (fd < 0) return;
     beside = (struct source){.fd = fd, .events = POLLIN, .ready = beside_changed};
     add_source(&beside);
 }
@@ -332,8 +334,10 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
     roots = root;
     plan->root = root;
     struct worker *maker = NULL;
-    if (make_root_cgroup(root, values, count, kept) == 0)
+    if (make_root_cgroup(root, values, count, kept) == 0) {
+        start_processors();
         maker = start_worker(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC, root->cgroup, plan, make_root, root_made);
+    }
     if (maker != NULL) {
         maker->root = root;
         return;
