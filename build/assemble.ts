@@ -1,4 +1,5 @@
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { fileNames } from "../src/assets/file-names.ts";
 import type { AssetName, Embedded, Manifest } from "../src/assets/types.ts";
 import { compile, packageVersion } from "./compile.ts";
 import { root, say, sha256, sha256File } from "./host.ts";
@@ -7,16 +8,6 @@ import { type Effort, type Packed, pack, packBytes } from "./pack.ts";
 import { sourceHash } from "./parts.ts";
 
 /** Puts the made parts and the compiled TypeScript together into one program. */
-
-/** The file of each part inside its directory. */
-const files: Record<AssetName, string> = {
-  kernel: "kernel",
-  libkrun: "libkrun.so.1",
-  system: "system.erofs",
-  base: "base.erofs",
-  overlay: "overlay.ext4",
-  storage: "storage.ext4",
-};
 
 export type PackedAssets = Partial<Record<AssetName, Packed>>;
 
@@ -34,7 +25,7 @@ export async function assemble(
 ): Promise<PackedAssets> {
   const packed: PackedAssets = {};
   for (const [name, directory] of Object.entries(parts) as [AssetName, string][]) {
-    packed[name] = await pack(name, `${directory}/${files[name]}`, effort);
+    packed[name] = await pack(name, `${directory}/${fileNames[name]}`, effort);
   }
   const bun = { version: Bun.version, sha256: await sha256File(process.execPath) };
   const { components, licences } = inventory(Object.values(parts), bun);

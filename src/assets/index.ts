@@ -1,5 +1,6 @@
 import { SmolError } from "../errors.ts";
 import { embedded } from "./embedded.ts";
+import { fileNames } from "./file-names.ts";
 import { matchingStamp } from "./stamp.ts";
 import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
 
@@ -9,15 +10,6 @@ import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
  */
 
 export type { AssetName, BaseImageConfig, Component, Manifest } from "./types.ts";
-
-const fileNames: Record<AssetName, string> = {
-  kernel: "kernel",
-  libkrun: "libkrun.so.1",
-  system: "system.erofs",
-  base: "base.erofs",
-  overlay: "overlay.ext4",
-  storage: "storage.ext4",
-};
 
 /** Whether this build carries the asset. */
 export function hasAsset(name: AssetName): boolean {

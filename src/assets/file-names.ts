@@ -1,0 +1,11 @@
+import type { AssetName } from "./types.ts";
+
+/** The file that an asset is, where the build makes it and where a machine finds it unpacked. */
+export const fileNames: Record<AssetName, string> = {
+  kernel: "kernel",
+  libkrun: "libkrun.so.1",
+  system: "system.erofs",
+  base: "base.erofs",
+  overlay: "overlay.ext4",
+  storage: "storage.ext4",
+};
