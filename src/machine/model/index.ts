@@ -1,0 +1,20 @@
+/** What a machine is and what is known about it: schemas, defaults, records. Knows no files. */
+export { defaultHealth, defaultSpec } from "./defaults.ts";
+export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
+export {
+  type HealthSpec,
+  healthSchema,
+  type MachineSpec,
+  type RestartPolicy,
+  type RestartSpec,
+  restartPolicies,
+  restartSchema,
+  specSchema,
+} from "./spec.ts";
+export {
+  type HealthState,
+  type MachineState,
+  parseState,
+  type WorkloadEnd,
+  type WorkloadState,
+} from "./state.ts";

@@ -1,0 +1,86 @@
+/**
+ * `state.json`: what a machine's process tells about itself, for those who only look. Written by that process alone;
+ * whether it still runs is told by the machine's lock, never by this file.
+ */
+import {
+  array,
+  boolean,
+  type InferOutput,
+  literal,
+  looseObject,
+  nullable,
+  number,
+  object,
+  picklist,
+  safeParse,
+  string,
+} from "valibot";
+import { engineNames } from "../../engine/types.ts";
+
+const milliseconds = number();
+
+/** How a process ended; `signal` is its number. */
+const endSchema = object({
+  exitCode: nullable(number()),
+  signal: nullable(number()),
+  /** The kernel ended it, or one of its children, for lack of memory. */
+  outOfMemory: boolean(),
+  at: milliseconds,
+});
+
+const workloadSchema = object({
+  argv: array(string()),
+  startedAt: milliseconds,
+  /** Null: it runs. */
+  end: nullable(endSchema),
+});
+
+const healthStateSchema = object({
+  status: picklist(["starting", "healthy", "unhealthy"]),
+  failures: number(),
+  /** The end of what the last check printed. */
+  output: string(),
+  at: milliseconds,
+});
+
+export const phases = ["starting", "running", "stopping", "stopped", "failed"] as const;
+
+const stateSchema = looseObject({
+  version: literal(1),
+  phase: picklist(phases),
+  /** Why it failed or was stopped, for people; empty when there is nothing to say. */
+  reason: string(),
+  /** Of the machine's process and of the VMM; of the last ones when it does not run. */
+  pid: number(),
+  vmmPid: nullable(number()),
+  engine: picklist(engineNames),
+  /** Version of the program that runs it. */
+  program: string(),
+  startedAt: milliseconds,
+  /** When its workload could run; null before. */
+  readyAt: nullable(milliseconds),
+  endedAt: nullable(milliseconds),
+  /** Null: it has none, and only waits for commands. */
+  workload: nullable(workloadSchema),
+  /** Starts since somebody started it, beyond the first. */
+  restarts: number(),
+  health: nullable(healthStateSchema),
+  /** When it ends by itself: for `ttl`, and for idleness as things stand. */
+  ttlAt: nullable(milliseconds),
+  idleAt: nullable(milliseconds),
+});
+
+export type MachineState = Readonly<InferOutput<typeof stateSchema>>;
+export type WorkloadState = Readonly<InferOutput<typeof workloadSchema>>;
+export type WorkloadEnd = Readonly<InferOutput<typeof endSchema>>;
+export type HealthState = Readonly<InferOutput<typeof healthStateSchema>>;
+
+/** Undefined when it is damaged, or of another version: then only the lock tells something. */
+export function parseState(text: string): MachineState | undefined {
+  try {
+    const parsed = safeParse(stateSchema, JSON.parse(text));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
