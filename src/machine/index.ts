@@ -7,8 +7,9 @@ export { type Created, type CreateOptions, createMachine } from "./client/create
 export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./client/ephemeral.ts";
 export { inspectMachine, listMachines, type MachineInfo, type MachineStatus } from "./client/info.ts";
 export type { Process } from "./client/process.ts";
-export { type StartOptions, type Started, startMachine } from "./client/start.ts";
+export { type Started, type StartOptions, startMachine } from "./client/start.ts";
 export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
+export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
 export { defaultSpec, type MachineRecord, type MachineSpec, type MachineState } from "./model/index.ts";
 export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
 export { checkMachineName, dataDirectory, makeMachineName, notFound } from "./store/index.ts";

@@ -27,7 +27,9 @@ export function makeDisks(order: StartOrder, directory: string): MachineDisks {
   const damaged: string[] = [];
   const writable = (name: "overlay" | "storage", gib: number, template: string): WritableDisk => {
     const path = `${directory}/${name}.ext4`;
-    const state = existsSync(path) ? "formatted" : createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
+    const state = existsSync(path)
+      ? "formatted"
+      : createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
     const device = add(path, false);
     if (state === "blank") blank.push(device);
     const { damaged: isDamaged, grow } = inspectDisk(path);

@@ -37,7 +37,9 @@ export function createMachine(context: Context, spec: MachineSpec, options: Crea
   throw new SmolError(
     "machine.differs",
     `machine '${name}' exists with another description: ${differences.join(", ")}`,
-    { hint: `smolvm machine update --name ${name} changes it; smolvm machine inspect --name ${name} shows it` },
+    {
+      hint: `smolvm machine update --name ${name} changes it; smolvm machine inspect --name ${name} shows it`,
+    },
   );
 }
 

@@ -3,6 +3,7 @@ import type { Context } from "../../context.ts";
 import type { MachineRecord, MachineState } from "../model/index.ts";
 import {
   checkMachineName,
+  hasDirectory,
   isRunning,
   machineNames,
   notFound,
@@ -51,9 +52,9 @@ export function inspectMachine({ paths }: Context, name: string): MachineInfo {
 
 function look(paths: Context["paths"], name: string): MachineInfo | undefined {
   const running = isRunning(paths, name);
-  const read = readRecord(paths, name);
-  // Removed at this moment, or left over from a power cut and about to be swept.
-  if (read === undefined) return undefined;
+  const read = readRecord(paths, name) ?? { kind: "damaged", reason: "there is none" };
+  // Not there, or removed at this moment.
+  if (read.kind !== "record" && !hasDirectory(paths, name)) return undefined;
   const record = read.kind === "record" ? read.record : undefined;
   // A throw-away machine whose process is gone is gone with it.
   if (record?.ephemeral && !running) return undefined;
@@ -64,16 +65,13 @@ function look(paths: Context["paths"], name: string): MachineInfo | undefined {
     return { name, status: running ? "running" : "unknown", reason, record, state, memoryBytes };
   }
   if (read.kind === "damaged") {
-    const reason = `its record is damaged: ${read.reason}`;
+    const reason = `its record cannot be read: ${read.reason}`;
     return { name, status: running ? "running" : "unknown", reason, record, state, memoryBytes };
   }
   return { name, ...statusOf(running, state), record, state, memoryBytes };
 }
 
-function statusOf(
-  running: boolean,
-  state: MachineState | undefined,
-): Pick<MachineInfo, "status" | "reason"> {
+function statusOf(running: boolean, state: MachineState | undefined): Pick<MachineInfo, "status" | "reason"> {
   if (running) return { status: alive(state?.phase), reason: state?.reason ?? "" };
   if (state === undefined) return { status: "created", reason: "" };
   const { phase, reason } = state;

@@ -1,6 +1,12 @@
 import { isDebugging } from "../../debug.ts";
 import { SmolError } from "../../errors.ts";
-import { Connection, connectTransport, type ExecRequest, jsonCodec, type Stream } from "../../protocol/index.ts";
+import {
+  Connection,
+  connectTransport,
+  type ExecRequest,
+  jsonCodec,
+  type Stream,
+} from "../../protocol/index.ts";
 import { selfCommand } from "../../self.ts";
 import { version } from "../../version.ts";
 import type { StartOrder, StartReport } from "../plan/index.ts";

@@ -1,7 +1,7 @@
 import type { Context } from "../../context.ts";
 import { errnoOf, SmolError } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
-import { connectTransport, Connection, jsonCodec } from "../../protocol/index.ts";
+import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
 import {
@@ -40,7 +40,11 @@ const DEATH_LIMIT_MS = 10_000;
  *
  * @throws SmolError `machine.not_found`, `machine.stuck`
  */
-export async function stopMachine(context: Context, name: string, options: StopOptions = {}): Promise<Stopped> {
+export async function stopMachine(
+  context: Context,
+  name: string,
+  options: StopOptions = {},
+): Promise<Stopped> {
   const lock = await lockForChange(context.paths, name, options.signal);
   try {
     const { status, record } = inspectMachine(context, name);
@@ -84,7 +88,11 @@ async function endProcess(context: Context, name: string, patienceMs: number): P
 }
 
 /** Resolves when the machine's process has closed the connection; undefined: there is nobody to ask. */
-async function askToStop({ paths }: Context, name: string, force: boolean): Promise<Promise<void> | undefined> {
+async function askToStop(
+  { paths }: Context,
+  name: string,
+  force: boolean,
+): Promise<Promise<void> | undefined> {
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     const connection = new Connection(transport, { codec: jsonCodec(version) });

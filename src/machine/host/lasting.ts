@@ -55,7 +55,8 @@ export async function startUp(
   const system = await first;
   await initialize(session, order, starter);
   const workload =
-    system ?? (argv.length === 0 ? undefined : await Workload.start(guest, ownExec(order, argv, SESSIONLESS), events));
+    system ??
+    (argv.length === 0 ? undefined : await Workload.start(guest, ownExec(order, argv, SESSIONLESS), events));
   const signal = stopSignalOf(record.stopSignal ?? image.stopSignal, initSystem);
   return {
     workload,

@@ -1,8 +1,8 @@
 import type { Stream } from "../../protocol/index.ts";
-import type { StartOrder } from "../plan/index.ts";
-import { MAIN_ROOT } from "../root/index.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
+import type { StartOrder } from "../plan/index.ts";
+import { MAIN_ROOT } from "../root/index.ts";
 import { serveExec } from "./exec.ts";
 import type { EndHow } from "./machine-host.ts";
 import type { Session } from "./session.ts";

@@ -115,9 +115,7 @@ describe("before anything is known about the image", () => {
     [{ entrypoint: ["x"] }, false, null, undefined],
     [{ entrypoint: [""] }, true, "alpine", undefined],
   ])("%j (session: %p) with the image %p: %j", (words, session, image, refusal) => {
-    expect(refusalOf(() => requireCommand({ ...spec, ...words, image }, session))).toEqual(
-      refusal as never,
-    );
+    expect(refusalOf(() => requireCommand({ ...spec, ...words, image }, session))).toEqual(refusal as never);
   });
 });
 

@@ -52,7 +52,10 @@ export async function lockForChange(paths: Paths, name: string, signal?: AbortSi
     }, either);
   } catch (error) {
     if (!limit.aborted || signal?.aborted) throw error;
-    throw new SmolError("machine.busy", `another command has been working on machine ${name} for ten minutes`);
+    throw new SmolError(
+      "machine.busy",
+      `another command has been working on machine ${name} for ten minutes`,
+    );
   }
 }
 
@@ -63,9 +66,13 @@ export function requireRecord(paths: Paths, name: string): MachineRecord {
   if (read === undefined) throw notFound(name);
   if (read.kind === "record") return read.record;
   if (read.kind === "newer") {
-    throw new SmolError("machine.newer", `machine ${name} was made by a later smolvm (record ${read.version})`, {
-      hint: "use that version, or a later one; this one can only list and delete it",
-    });
+    throw new SmolError(
+      "machine.newer",
+      `machine ${name} was made by a later smolvm (record ${read.version})`,
+      {
+        hint: "use that version, or a later one; this one can only list and delete it",
+      },
+    );
   }
   throw new SmolError("machine.damaged", `the record of machine ${name} is damaged: ${read.reason}`, {
     hint: `smolvm machine delete --name ${name} removes it with its disks; \`smolvm machine data-dir\` tells where they are`,

@@ -9,7 +9,18 @@
  * A directory appears complete under its name and vanishes from there in one step, both by rename(2). A throw-away
  * machine's directory appears with its lock held: one whose lock is free is left over, and anybody may remove it.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
@@ -104,13 +115,13 @@ export function createStopped(paths: Paths, name: string, fill: (path: string) =
 
 /** Takes the lock that says that the machine runs; undefined when it does, or when there is no such machine. */
 export function lockRunning(paths: Paths, name: string): Lock | undefined {
-  const lock = tryLock(`${machineDirectory(paths, name)}/${LOCK}`);
+  const lock = tryLock(`${machineDirectory(paths, name)}/${LOCK}`, constants.O_CREAT);
   return typeof lock === "string" ? undefined : lock;
 }
 
 /** Takes the change lock without waiting. */
 export function tryLockForChange(paths: Paths, name: string): Lock | "held" | "none" {
-  return tryLock(`${machineDirectory(paths, name)}/${CHANGE_LOCK}`);
+  return tryLock(`${machineDirectory(paths, name)}/${CHANGE_LOCK}`, constants.O_CREAT);
 }
 
 /** Whether the machine's process runs. Looks with a shared lock: two who look do not take each other for it. */
@@ -187,6 +198,10 @@ export function sweep(paths: Paths): void {
   }
 }
 
+/** Whether there is a directory of that name, with a record or without. */
+export const hasDirectory = (paths: Paths, name: string): boolean =>
+  existsSync(machineDirectory(paths, name));
+
 /** The names of the machines, sorted. */
 export function machineNames(paths: Paths): string[] {
   return entriesOf(paths)
@@ -203,11 +218,15 @@ function entriesOf(paths: Paths): string[] {
   }
 }
 
-/** Takes the lock of an existing file without waiting and without making one. */
-function tryLock(path: string): Lock | "held" | "none" {
+/**
+ * Takes a lock without waiting.
+ *
+ * @param create O_CREAT: makes the file where only that is missing; then `none` says that there is no directory
+ */
+function tryLock(path: string, create = 0): Lock | "held" | "none" {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    fd = openSync(path, constants.O_RDONLY | create, 0o600);
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return "none";

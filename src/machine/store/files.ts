@@ -2,7 +2,13 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
-import { type MachineRecord, type MachineState, parseRecord, parseState, type ReadRecord } from "../model/index.ts";
+import {
+  type MachineRecord,
+  type MachineState,
+  parseRecord,
+  parseState,
+  type ReadRecord,
+} from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
 
 const RECORD = "machine.json";
@@ -11,7 +17,8 @@ const STATE = "state.json";
 /** Bytes of a record or state that are read: far beyond what the limits of the schema let people write. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-export const recordPath = (paths: Paths, name: string): string => `${machineDirectory(paths, name)}/${RECORD}`;
+export const recordPath = (paths: Paths, name: string): string =>
+  `${machineDirectory(paths, name)}/${RECORD}`;
 
 /**
  * Where a machine's disks, console log and logs of its programs are, `smolvm machine data-dir`. Apart from the record,

@@ -3,6 +3,7 @@ export { type Claim, claimMachine, lockForChange, requireRecord } from "./change
 export {
   createRunning,
   createStopped,
+  hasDirectory,
   isRunning,
   type Lock,
   lockRunning,
@@ -13,6 +14,14 @@ export {
   removeLeftover,
   sweep,
 } from "./directory.ts";
-export { dataDirectory, readRecord, readState, recordPath, writeFirstRecord, writeRecord, writeState } from "./files.ts";
+export {
+  dataDirectory,
+  readRecord,
+  readState,
+  recordPath,
+  writeFirstRecord,
+  writeRecord,
+  writeState,
+} from "./files.ts";
 export { checkMachineName, makeMachineName, notFound } from "./name.ts";
 export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";

@@ -25,8 +25,11 @@ fails when there is no such machine, and otherwise does the same. What a machine
   /** Images are shared by all machines: a name only says that the user expects that machine to be there. */
   run: async ({ values }) => {
     if (values.name !== undefined) {
-      const { machineNamed } = await import("../../machine-named.ts");
-      await machineNamed(values.name);
+      const [{ inspectMachine }, { makeContext }] = await Promise.all([
+        import("../../../machine/index.ts"),
+        import("../../context.ts"),
+      ]);
+      inspectMachine(makeContext(), values.name);
     }
     return pruneAll(values);
   },
