@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
 import { MAIN, type Outcome, smolvm } from "./cli.fixture.ts";
-import { COMMANDS, GROUPS } from "./table/index.ts";
+import { program } from "./commands/index.ts";
 
 /** What `printf | sh` would say, for the ways in which stdout can fail. */
 function shell(script: string): Outcome {
@@ -31,7 +31,7 @@ describe("version", () => {
 });
 
 describe("help", () => {
-  const topics = [[], ...[...GROUPS, ...COMMANDS].map(({ path }) => [...path])];
+  const topics = [[], ...[...program.groups, ...program.commands].map(({ path }) => [...path])];
   const pages = topics.flatMap((topic) => ["-h", "--help"].map((option) => [...topic, option]));
 
   test.each(pages.map((argv) => [argv] as const))(
@@ -50,7 +50,7 @@ describe("help", () => {
 
   test("the manual has every command and every option", () => {
     const manual = stdoutOf("--help");
-    for (const { path, options } of COMMANDS) {
+    for (const { path, options } of program.commands) {
       expect(manual).toContain(`  ${path.join(" ")} `);
       for (const { long, description } of Object.values(options)) {
         expect(manual).toMatch(

@@ -12,6 +12,9 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     await print(`smolvm ${version}\n`);
     return 0;
   }
-  const { interpret } = await import("./interpret.ts");
-  return interpret(argv);
+  const [{ interpret }, { program }] = await Promise.all([
+    import("./interpret.ts"),
+    import("./commands/index.ts"),
+  ]);
+  return interpret(program, argv);
 }

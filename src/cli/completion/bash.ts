@@ -1,5 +1,5 @@
-import { COMMANDS } from "../table/index.ts";
-import type { ValueHint } from "../table/types.ts";
+import { program } from "../commands/index.ts";
+import type { ValueHint } from "../program/types.ts";
 import { IMAGE_NAMES, MANY_WORDS } from "./images.ts";
 import {
   BRANCHES,
@@ -101,7 +101,9 @@ complete -F _smolvm smolvm
 `;
 }
 
-const everyOption: readonly CompletedOption[] = COMMANDS.flatMap((command) => [...optionsOf(command)]);
+const everyOption: readonly CompletedOption[] = program.commands.flatMap((command) => [
+  ...optionsOf(command),
+]);
 
 function valueOptions(): string[] {
   return [...new Set(everyOption.filter(takesWord).flatMap(namesOf))];
@@ -143,7 +145,7 @@ function optionCases(): string[] {
   return [
     line("", programOptions),
     ...GROUP_PATHS.map((path) => line(path, optionsOf(undefined))),
-    ...COMMANDS.map((command) => line(command.path.join(" "), optionsOf(command))),
+    ...program.commands.map((command) => line(command.path.join(" "), optionsOf(command))),
   ];
 }
 
@@ -157,7 +159,7 @@ function wordCases(): string[] {
         stepsFrom(branch).map(({ word }) => word),
       ),
     ),
-    ...COMMANDS.flatMap(({ path, arguments: expected }) =>
+    ...program.commands.flatMap(({ path, arguments: expected }) =>
       expected.kind === "words" && expected.hint !== undefined
         ? [`${quote(path.join(" "))}) ${reply(expected.hint, '"$cur"')} ;;`]
         : [],

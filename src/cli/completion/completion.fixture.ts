@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SHELLS } from "../table/system.ts";
+import { program } from "../commands/index.ts";
+import type { SHELLS } from "../commands/system/completion.ts";
 import { completionScript } from "./index.ts";
 
 /** Names of images, as the program would print them, and what a shell must not take for anything but text. */
@@ -35,7 +36,7 @@ export async function complete(shell: Shell, lines: readonly string[]): Promise<
   const directory = mkdtempSync(join(tmpdir(), "smolvm-completion-"));
   try {
     const script = join(directory, "_smolvm");
-    writeFileSync(script, completionScript(shell));
+    writeFileSync(script, completionScript(program, shell));
     writeFileSync(join(directory, "an image.tar"), "");
     writeFileSync(join(directory, "smolvm"), PROGRAM, { mode: 0o755 });
     const answers =

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { COMMANDS } from "../table/index.ts";
-import { SHELLS } from "../table/system.ts";
+import { program } from "../commands/index.ts";
+import { SHELLS } from "../commands/system/completion.ts";
 import { complete, type Shell } from "./completion.fixture.ts";
 import { namesOf, optionsOf, takesWord } from "./words.ts";
 
@@ -51,7 +51,7 @@ describe.each(SHELLS.map((shell) => [shell]))("%s", (shell) => {
   });
 
   test("offers every option of every command", async () => {
-    const commands = COMMANDS.filter(({ path }) => path[0] !== "help");
+    const commands = program.commands.filter(({ path }) => path[0] !== "help");
     const offered = await complete(
       shell,
       commands.map(({ path }) => `smolvm ${path.join(" ")} --`),
@@ -81,7 +81,7 @@ describe.each(SHELLS.map((shell) => [shell]))("%s", (shell) => {
 
 test("an option takes a value in all commands or in none: completion need not know the command", () => {
   const kinds = new Map<string, boolean>();
-  for (const option of COMMANDS.flatMap((command) => optionsOf(command))) {
+  for (const option of program.commands.flatMap((command) => optionsOf(command))) {
     for (const name of namesOf(option)) {
       expect(kinds.get(name) ?? takesWord(option)).toBe(takesWord(option));
       kinds.set(name, takesWord(option));

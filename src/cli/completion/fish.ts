@@ -1,5 +1,5 @@
-import { COMMANDS } from "../table/index.ts";
-import type { ValueHint } from "../table/types.ts";
+import { program } from "../commands/index.ts";
+import type { ValueHint } from "../program/types.ts";
 import { IMAGE_NAMES, MANY_WORDS } from "./images.ts";
 import {
   BRANCHES,
@@ -57,7 +57,9 @@ ${[...commandLines(), ...optionLines(), ...argumentLines()].join("\n")}
 }
 
 function valueOptions(): string[] {
-  return [...new Set(COMMANDS.flatMap((command) => optionsOf(command).filter(takesWord).flatMap(namesOf)))];
+  return [
+    ...new Set(program.commands.flatMap((command) => optionsOf(command).filter(takesWord).flatMap(namesOf))),
+  ];
 }
 
 function manyWordCase(): string {
@@ -87,14 +89,14 @@ function optionLines(): string[] {
   return [
     ...lines("", programOptions),
     ...GROUP_PATHS.flatMap((path) => lines(path, optionsOf(undefined))),
-    ...COMMANDS.filter(({ path }) => path[0] !== "help").flatMap((command) =>
-      lines(command.path.join(" "), optionsOf(command)),
-    ),
+    ...program.commands
+      .filter(({ path }) => path[0] !== "help")
+      .flatMap((command) => lines(command.path.join(" "), optionsOf(command))),
   ];
 }
 
 function argumentLines(): string[] {
-  return COMMANDS.flatMap(({ path, arguments: expected }) =>
+  return program.commands.flatMap(({ path, arguments: expected }) =>
     expected.kind === "words" && expected.hint ? [`${at(path.join(" "))} ${values(expected.hint)}`] : [],
   );
 }

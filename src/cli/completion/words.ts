@@ -1,6 +1,6 @@
-import { GLOBAL_OPTIONS, GROUPS } from "../table/index.ts";
-import { stepsAfter } from "../table/tree.ts";
-import type { CommandSpec, OptionSpec } from "../table/types.ts";
+import { program } from "../commands/index.ts";
+import { stepsAfter } from "../program/tree.ts";
+import type { CommandSpec, OptionSpec } from "../program/types.ts";
 
 /** An option as shells know it: `-h` and `--help` are options of every command. */
 export type CompletedOption = Pick<
@@ -8,7 +8,7 @@ export type CompletedOption = Pick<
   "long" | "short" | "aliases" | "description" | "placeholder" | "optional" | "repeatable" | "hint"
 >;
 
-const GLOBAL = GLOBAL_OPTIONS.map(
+const GLOBAL = program.globals.map(
   (option): CompletedOption => ({
     ...option,
     placeholder: undefined,
@@ -48,7 +48,7 @@ export interface Step {
 
 /** The words that may follow `path` (joined by spaces; empty for the program itself). */
 export function stepsFrom(path: string): Step[] {
-  return stepsAfter(path === "" ? [] : path.split(" ")).map((step) => ({
+  return stepsAfter(program, path === "" ? [] : path.split(" ")).map((step) => ({
     word: step.path.at(-1) ?? "",
     aliases: step.aliases,
     summary: step.summary,
@@ -57,7 +57,7 @@ export function stepsFrom(path: string): Step[] {
 }
 
 /** Paths of the groups, joined by spaces. */
-export const GROUP_PATHS: readonly string[] = GROUPS.map(({ path }) => path.join(" "));
+export const GROUP_PATHS: readonly string[] = program.groups.map(({ path }) => path.join(" "));
 
 /** Every path that words may follow. */
 export const BRANCHES: readonly string[] = ["", ...GROUP_PATHS];

@@ -1,5 +1,5 @@
-import { COMMANDS } from "../table/index.ts";
-import type { Arguments, CommandSpec, ValueHint } from "../table/types.ts";
+import { program } from "../commands/index.ts";
+import type { Arguments, CommandSpec, ValueHint } from "../program/types.ts";
 import { IMAGE_NAMES } from "./images.ts";
 import {
   type CompletedOption,
@@ -29,7 +29,7 @@ _smolvm() {
 ${branch("", programOptions, "  ")}
 }
 ${GROUP_PATHS.map((path) => `\n${functionOf(path)}() {\n${branch(path, optionsOf(undefined), "  ")}\n}\n`).join("")}
-${COMMANDS.map(leaf).join("\n")}
+${program.commands.map(leaf).join("\n")}
 if [[ $funcstack[1] == _smolvm ]]; then
   _smolvm "$@"
 else

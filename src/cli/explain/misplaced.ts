@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Invocation, OptionSpec } from "../table/types.ts";
+import type { Invocation, OptionSpec } from "../program/types.ts";
 
 /**
  * Options that say something about a machine. Others (`--env`, `--name`, `--timeout`, `--user` …) are common in

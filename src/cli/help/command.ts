@@ -1,15 +1,14 @@
-import type { CommandSpec, Example } from "../table/types.ts";
-import { declareCommand, declareProgram, type Section } from "./declare.ts";
+import type { CommandSpec, Example, Program, Section } from "../program/types.ts";
+import { declareCommand, declareProgram } from "./declare.ts";
 
 /** Prints a command's page: usage and options; with `long` also what it does and examples. */
-export async function printCommandHelp(spec: CommandSpec, long: boolean): Promise<void> {
-  const details = await spec.details();
+export function printCommandHelp(program: Program, spec: CommandSpec, long: boolean): void {
   const arrange = (sections: readonly Section[]) => {
     const [, usage, ...rest] = sections;
-    const middle = long ? [{ body: details.text }] : [];
+    const middle = long ? [{ body: spec.text }] : [];
     const last = long
-      ? [{ title: "Examples", body: details.examples.map(exampleLine).join("\n") }]
-      : [{ body: `More, with examples: smolvm ${spec.path.join(" ")} --help` }];
+      ? [{ title: "Examples", body: spec.examples.map(exampleLine).join("\n") }]
+      : [{ body: `More, with examples: ${program.name} ${spec.path.join(" ")} --help` }];
     return [
       { body: `${spec.summary}.${alsoCalled(spec)}` },
       ...(usage ? [usage] : []),
@@ -18,7 +17,7 @@ export async function printCommandHelp(spec: CommandSpec, long: boolean): Promis
       ...last,
     ];
   };
-  declareCommand(declareProgram("", arrange), spec).outputHelp();
+  declareCommand(declareProgram(program, "", arrange), spec).outputHelp();
 }
 
 function alsoCalled({ path, aliases }: CommandSpec): string {

@@ -1,20 +1,14 @@
 import { type CAC, type Command, cac } from "cac";
-import type { CommandSpec, OptionSpec } from "../table/types.ts";
-
-/** A section of a help page, as cac makes and prints them. */
-export interface Section {
-  title?: string;
-  body: string;
-}
+import type { CommandSpec, OptionSpec, Program, Section } from "../program/types.ts";
 
 /** Changes what cac is about to print. */
 export type Arrange = (sections: readonly Section[]) => Section[];
 
 /** A cac program whose pages go through `arrange`, with the program's own options but no commands yet. */
-export function declareProgram(usage: string, arrange: Arrange): CAC {
-  const program = cac("smolvm");
+export function declareProgram({ name }: Program, usage: string, arrange: Arrange): CAC {
+  const program = cac(name);
   program.usage(usage);
-  program.help((sections) => tidy(arrange(sections)));
+  program.help((sections) => tidy(arrange(sections)) as typeof sections);
   // cac words its own two options; ours are in the table like all others.
   program.globalCommand.options = [];
   return program;

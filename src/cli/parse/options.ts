@@ -1,5 +1,5 @@
 import type { SmolError } from "../../errors.ts";
-import type { CommandSpec, OptionSpec } from "../table/types.ts";
+import type { CommandSpec, OptionSpec } from "../program/types.ts";
 import { usageError } from "../usage.ts";
 import { NotInTable } from "./errors.ts";
 

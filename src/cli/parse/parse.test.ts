@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { SmolError } from "../../errors.ts";
+import { program } from "../commands/index.ts";
 import { parseOrExplain } from "../interpret.ts";
-import type { Invocation } from "../table/types.ts";
+import type { Invocation } from "../program/types.ts";
 
 async function invocationOf(...argv: string[]): Promise<Invocation> {
-  const parsed = await parseOrExplain(argv);
+  const parsed = await parseOrExplain(program, argv);
   if (parsed.kind !== "command") throw new Error(`not a command: ${parsed.kind}`);
   return parsed.invocation;
 }
@@ -12,7 +13,7 @@ async function invocationOf(...argv: string[]): Promise<Invocation> {
 /** `message | hint` of the refusal. */
 async function refusalOf(...argv: string[]): Promise<string> {
   try {
-    await parseOrExplain(argv);
+    await parseOrExplain(program, argv);
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
     expect(error.exitCode).toBe(2);
@@ -54,7 +55,7 @@ describe("finding the command", () => {
     [[], { kind: "incomplete", topic: [] }],
     [["vm"], { kind: "incomplete", topic: ["machine"] }],
   ])("%j", async (argv, expected) => {
-    expect(await parseOrExplain(argv)).toEqual(expected as never);
+    expect(await parseOrExplain(program, argv)).toEqual(expected as never);
   });
 
   test("options before the command belong to it, with their values", async () => {

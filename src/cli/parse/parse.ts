@@ -1,7 +1,6 @@
 import { SmolError } from "../../errors.ts";
-import { COMMANDS } from "../table/index.ts";
-import { namesOfStep, stepsAfter } from "../table/tree.ts";
-import type { CommandSpec, Invocation, OptionSpec, OptionTable, Values } from "../table/types.ts";
+import { namesOfStep, stepsAfter } from "../program/tree.ts";
+import type { CommandSpec, Invocation, OptionSpec, OptionTable, Program, Values } from "../program/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { NotInTable } from "./errors.ts";
 import { type Sorted, sortWords } from "./options.ts";
@@ -23,9 +22,9 @@ export type Parsed =
  * of the guest's command, and knows commands of one word only. A guest's arguments must arrive untouched.
  *
  * @throws SmolError with exit code 2
- * @throws NotInTable for a command or an option that the table does not have
+ * @throws NotInTable for a command or an option that the program does not have
  */
-export function parse(argv: readonly string[]): Parsed {
+export function parse(program: Program, argv: readonly string[]): Parsed {
   let path: readonly string[] = [];
   /** Options before the command's last word belong to the command: `smolvm --engine qemu machine run`. */
   const early: string[] = [];
@@ -36,13 +35,13 @@ export function parse(argv: readonly string[]): Parsed {
       if (path.length === 0 && (word === "--version" || word === "-V")) return { kind: "version" };
       early.push(word);
       const next = argv[at + 1];
-      if (takesNextWord(path, word) && next !== undefined) {
+      if (takesNextWord(program, path, word) && next !== undefined) {
         early.push(next);
         at++;
       }
       continue;
     }
-    const step = stepsAfter(path).find((next) => namesOfStep(next).includes(word));
+    const step = stepsAfter(program, path).find((next) => namesOfStep(next).includes(word));
     if (step === undefined) throw new NotInTable("command", word, { path }, argv.slice(at + 1));
     if ("options" in step) return parseCommand(step, [...early, ...argv.slice(at + 1)]);
     path = step.path;
@@ -56,10 +55,10 @@ export function parse(argv: readonly string[]): Parsed {
 }
 
 /** Whether an option that stands before its command has its value in the next word. */
-function takesNextWord(path: readonly string[], word: string): boolean {
+function takesNextWord(program: Program, path: readonly string[], word: string): boolean {
   const lookUp = (name: string, matches: (spec: OptionSpec) => boolean): boolean => {
     if (name === "-h" || name === "--help") return false;
-    const option = COMMANDS.flatMap((command) => Object.values(command.options)).find(matches);
+    const option = program.commands.flatMap((command) => Object.values(command.options)).find(matches);
     if (option === undefined) throw new NotInTable("option", name, { path });
     return option.placeholder !== undefined && !option.optional;
   };

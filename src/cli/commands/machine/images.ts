@@ -1,0 +1,55 @@
+import type { ImageSummary } from "../../../image/index.ts";
+import { print, printJson } from "../../output.ts";
+import { command } from "../../program/command.ts";
+import { flag, value } from "../../program/types.ts";
+import { parseText } from "../../values/text.ts";
+
+const options = {
+  name: value({
+    long: "name",
+    short: "n",
+    placeholder: "NAME",
+    description: "Only the image of this machine",
+    parse: parseText,
+  }),
+  json: flag({ long: "json", description: "Print a JSON object" }),
+};
+
+export const machineImages = command({
+  path: ["machine", "images"],
+  summary: "Show the images of machines and the room they take",
+  options,
+  text: `Images are kept on the host, and all machines share them: this shows how much room they take of
+what the cache may take, and each of them. --name shows only the image of a machine that runs (none
+when that is the built-in one). images ls shows more.
+
+--json prints an object {"storage":{"total_bytes","used_bytes","layer_count","image_count"},
+"images":[{"reference","id","digest","size","created","architecture","os","layer_count","layers",
+"entrypoint","cmd","env","workdir","user"}]}.`,
+  examples: [{ command: "smolvm machine images" }, { command: "smolvm machine images --json" }],
+  run: async ({ values }) => {
+    const [{ loadSettings, resolvePaths }, { listImages, usedBytes }, show] = await Promise.all([
+      import("../../../config/index.ts"),
+      import("../../../image/index.ts"),
+      import("../../show/storage.ts"),
+    ]);
+    const paths = resolvePaths();
+    const { cache } = await loadSettings(paths);
+    const all = await listImages(paths.cache);
+    const shown = values.name === undefined ? all : await imagesOf(values.name, all);
+    const storage = show.storageOf(all, await usedBytes(paths.cache), cache.maxBytes);
+    if (values.json) await printJson(show.storageJson(storage, shown));
+    else await print(show.formatStorage(storage, shown));
+    return 0;
+  },
+});
+
+/** The image of a machine: none when that is the built-in one. */
+async function imagesOf(name: string, all: readonly ImageSummary[]): Promise<ImageSummary[]> {
+  const [{ inspectMachine }, { makeContext }] = await Promise.all([
+    import("../../../machine/index.ts"),
+    import("../../context.ts"),
+  ]);
+  const { record } = inspectMachine(makeContext(), name);
+  return all.filter(({ id }) => id === record?.imageId);
+}
