@@ -1,7 +1,7 @@
+import { existsSync } from "node:fs";
 import type { DiskFormat, VmDisk } from "../engine/index.ts";
-import type { MachineDirectory } from "./directory.ts";
 import { createDisk, inspectDisk, TEMPLATE_GIB } from "./disk.ts";
-import type { MachinePlan } from "./plan.ts";
+import type { StartOrder } from "./plan/index.ts";
 import type { RootDisks, WritableDisk } from "./root/index.ts";
 
 /** A machine's disks, and what the guest calls them. */
@@ -16,8 +16,8 @@ export interface MachineDisks {
 }
 
 /** Makes the disks that are the machine's own, and lays out all of them. */
-export function makeDisks(plan: MachinePlan, directory: MachineDirectory): MachineDisks {
-  const { files, machine } = plan;
+export function makeDisks(order: StartOrder, directory: string): MachineDisks {
+  const { files, record } = order;
   const list: VmDisk[] = [];
   const add = (path: string, readOnly: boolean, format: DiskFormat = "raw") => {
     list.push({ path, readOnly, format });
@@ -26,8 +26,10 @@ export function makeDisks(plan: MachinePlan, directory: MachineDirectory): Machi
   const blank: string[] = [];
   const damaged: string[] = [];
   const writable = (name: "overlay" | "storage", gib: number, template: string): WritableDisk => {
-    const path = `${directory.path}/${name}.ext4`;
-    const state = createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
+    const path = `${directory}/${name}.ext4`;
+    const state = existsSync(path)
+      ? "formatted"
+      : createDisk(path, gib, { path: template, gib: TEMPLATE_GIB[name] });
     const device = add(path, false);
     if (state === "blank") blank.push(device);
     const { damaged: isDamaged, grow } = inspectDisk(path);
@@ -39,8 +41,8 @@ export function makeDisks(plan: MachinePlan, directory: MachineDirectory): Machi
     system: add(files.system, true),
     root: {
       image: add(files.image.path, true, files.image.format),
-      overlay: writable("overlay", machine.overlayGib, files.overlayTemplate),
-      storage: writable("storage", machine.storageGib, files.storageTemplate),
+      overlay: writable("overlay", record.overlayGib, files.overlayTemplate),
+      storage: writable("storage", record.storageGib, files.storageTemplate),
     },
     blank,
     damaged,

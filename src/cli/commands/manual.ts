@@ -71,7 +71,7 @@ and no network of the host. The machine is made for the command and removed when
     },
     {
       title: "Files",
-      body: `  ~/.local/share/smolvm/ephemeral/  running machines                ($XDG_DATA_HOME)
+      body: `  ~/.local/share/smolvm/machines/   machines and their disks        ($XDG_DATA_HOME)
   ~/.config/smolvm/config.toml      settings (config show)          ($XDG_CONFIG_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
                                     be deleted when nothing runs

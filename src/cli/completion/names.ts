@@ -11,7 +11,7 @@ export const namesHere: Names = {
     return (await listImages(resolvePaths().cache)).flatMap(namesOf);
   },
   machines: async () => {
-    const { machineNames } = await import("../../machine/store/names.ts");
+    const { machineNames } = await import("../../machine/store/index.ts");
     return machineNames(resolvePaths());
   },
   environment: () => Object.keys(process.env).sort(),

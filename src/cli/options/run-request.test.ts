@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostPlatform } from "../../image/platform.ts";
+import { defaultSpec } from "../../machine/index.ts";
 import { program } from "../commands/index.ts";
 import { parse } from "../parse/index.ts";
 import { notesOn, type RunInvocation, requestOf } from "./run-request.ts";
@@ -30,29 +31,15 @@ const notes = (...words: string[]) => notesOn(invocationOf(...words));
 
 describe("requestOf", () => {
   test("has the documented defaults", async () => {
-    expect(await request("--", "true")).toEqual({
-      image: undefined,
-      platform: undefined,
-      pull: "missing",
-      name: undefined,
-      command: ["true"],
-      entrypoint: undefined,
-      init: false,
-      interactive: false,
-      tty: false,
-      env: [],
-      workdir: undefined,
-      user: undefined,
-      rlimits: [],
-      timeoutMs: undefined,
-      cpus: Math.min(4, navigator.hardwareConcurrency),
-      memoryMib: 8192,
-      storageGib: 20,
+    const { spec, image } = await request("--", "true");
+    expect(spec).toEqual({
+      ...defaultSpec(spec.name),
+      ephemeral: true,
+      cmd: ["true"],
       overlayGib: 2,
-      mitigations: false,
-      engine: undefined,
-      timings: undefined,
     });
+    expect(spec.name).toMatch(/^vm-[0-9a-f]{8}$/);
+    expect(image).toEqual({ pull: "missing" });
   });
 
   test("takes every option", async () => {
@@ -67,39 +54,40 @@ describe("requestOf", () => {
       ["--mitigations", "--engine", "qemu", "--timings=json"],
     ];
     expect(await request(...options.flat(), "sh", "-c", "exit 0", "--", "--mem")).toEqual({
-      image: "./app.tar",
-      platform: { os: "linux", architecture, variant: "v8" },
-      pull: "always",
-      proxy: "http://proxy.example:3128",
-      noProxy: "localhost,.example",
-      maxImageBytes: 1_610_612_736,
-      name: "box",
-      command: ["sh", "-c", "exit 0", "--", "--mem"],
-      entrypoint: "",
-      init: true,
-      interactive: true,
-      tty: true,
-      env: ["A=1", "B=", "C==x"],
-      workdir: "/srv",
-      user: "0123:007",
-      rlimits: [
-        { name: "nofile", soft: 1024, hard: 4096 },
-        { name: "core", soft: -1, hard: -1 },
-      ],
-      timeoutMs: 5_400_000,
-      cpus: 1,
-      memoryMib: 2048,
-      storageGib: 1024,
-      overlayGib: 3,
-      mitigations: true,
-      engine: "qemu",
-      timings: "json",
+      image: {
+        platform: { os: "linux", architecture, variant: "v8" },
+        pull: "always",
+        proxy: "http://proxy.example:3128",
+        noProxy: "localhost,.example",
+        maxImageBytes: 1_610_612_736,
+      },
+      spec: {
+        ...defaultSpec("box"),
+        ephemeral: true,
+        image: "./app.tar",
+        cmd: ["sh", "-c", "exit 0", "--", "--mem"],
+        entrypoint: [""],
+        reaper: true,
+        env: ["A=1", "B=", "C==x"],
+        workdir: "/srv",
+        user: "0123:007",
+        rlimits: [
+          { name: "nofile", soft: 1024, hard: 4096 },
+          { name: "core", soft: -1, hard: -1 },
+        ],
+        cpus: 1,
+        memoryMib: 2048,
+        storageGib: 1024,
+        overlayGib: 3,
+        mitigations: true,
+        engine: "qemu",
+      },
     });
   });
 
   test("passes the host's variables on, and leaves out those it does not have", async () => {
     setVariable("SMOLVM_TEST_HERE", "a b");
-    const { env } = await request("-e", "SMOLVM_TEST_HERE", "-e", "SMOLVM_TEST_NOT_HERE", "--", "env");
+    const { env } = (await request("-e", "SMOLVM_TEST_HERE", "-e", "SMOLVM_TEST_NOT_HERE", "--", "env")).spec;
     expect(env).toEqual(["SMOLVM_TEST_HERE=a b"]);
   });
 
@@ -110,7 +98,7 @@ describe("requestOf", () => {
         join(directory, "env"),
         '\uFEFF# comment\n\n A=1\r\nB="quoted"\nSMOLVM_TEST_NOT_HERE\nC=x=y',
       );
-      const { env } = await request("-e", "A=2", "--env-file", join(directory, "env"), "--", "env");
+      const { env } = (await request("-e", "A=2", "--env-file", join(directory, "env"), "--", "env")).spec;
       expect(env).toEqual(["A=1", 'B="quoted"', "C=x=y", "A=2"]);
     } finally {
       rmSync(directory, { recursive: true });
@@ -127,16 +115,16 @@ describe("requestOf", () => {
 
   test("SMOLVM_ENGINE chooses the engine unless --engine does", async () => {
     setVariable("SMOLVM_ENGINE", "qemu");
-    expect((await request("--", "true")).engine).toBe("qemu");
-    expect((await request("--engine", "krun", "--", "true")).engine).toBe("krun");
+    expect((await request("--", "true")).spec.engine).toBe("qemu");
+    expect((await request("--engine", "krun", "--", "true")).spec.engine).toBe("krun");
     setVariable("SMOLVM_ENGINE", "xen");
     await expect(request("--", "true")).rejects.toThrow('SMOLVM_ENGINE must be krun or qemu, not "xen"');
   });
 
   test("SMOLVM_MAX_IMAGE_BYTES is the limit unless --max-image-size is", async () => {
     setVariable("SMOLVM_MAX_IMAGE_BYTES", "2G");
-    expect((await request("--", "true")).maxImageBytes).toBe(2 ** 31);
-    expect((await request("--max-image-size", "1024", "--", "true")).maxImageBytes).toBe(1024);
+    expect((await request("--", "true")).image.maxImageBytes).toBe(2 ** 31);
+    expect((await request("--max-image-size", "1024", "--", "true")).image.maxImageBytes).toBe(1024);
     setVariable("SMOLVM_MAX_IMAGE_BYTES", "plenty");
     await expect(request("--", "true")).rejects.toThrow('SMOLVM_MAX_IMAGE_BYTES: not a size: "plenty"');
   });
@@ -168,13 +156,13 @@ describe("requestOf", () => {
         message: expect.stringContaining("looks like a container image reference"),
         hint: expect.stringContaining(`smolvm machine run --image ${word} -- COMMAND`),
       });
-      expect((await request("--", word)).command).toEqual([word]);
-      expect((await request("--image", "x.tar", word)).command).toEqual([word]);
+      expect((await request("--", word)).spec.cmd).toEqual([word]);
+      expect((await request("--image", "x.tar", word)).spec.cmd).toEqual([word]);
     },
   );
 
   test.each([["/bin/ls"], ["./run"], ["../run"], ["echo"]])("takes %s as a command", async (word) => {
-    expect((await request(word, "a:b")).command).toEqual([word, "a:b"]);
+    expect((await request(word, "a:b")).spec.cmd).toEqual([word, "a:b"]);
   });
 });
 

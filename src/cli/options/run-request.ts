@@ -1,9 +1,12 @@
 import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
-import type { RunRequest } from "../../machine/request.ts";
-import { checkStdin } from "../../stdio/index.ts";
+import type { ImageOptions } from "../../machine/index.ts";
+// Not the folder's faces, which load more.
+import { defaultSpec, type MachineSpec } from "../../machine/model/index.ts";
+import { makeMachineName } from "../../machine/store/name.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
+import { checkStdin } from "../terminal/input.ts";
 import { usageError } from "../usage.ts";
 import { engineFromEnvironment } from "./engine.ts";
 import { environmentOf } from "./environment.ts";
@@ -11,6 +14,12 @@ import { pullSettings } from "./pull-settings.ts";
 import type { runOptions } from "./run-options.ts";
 
 export type RunInvocation = Invocation<typeof runOptions>;
+
+/** What `machine run` was asked for. */
+export interface RunRequest {
+  readonly spec: MachineSpec;
+  readonly image: ImageOptions;
+}
 
 /**
  * What the arguments ask for, checked as far as that is possible without looking at the image.
@@ -30,28 +39,25 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
   return {
-    image: values.image,
-    platform: values.platform,
-    pull: values.pull,
-    ...pullSettings(values),
-    name: values.name,
-    command: workload,
-    entrypoint: values.entrypoint,
-    init: values.init,
-    interactive: values.interactive,
-    tty: values.tty,
-    env: await environmentOf(values),
-    workdir: values.workdir,
-    user: values.user,
-    rlimits: values.ulimits,
-    timeoutMs: values.timeout,
-    cpus: values.cpus,
-    memoryMib: values.memory,
-    storageGib: values.storage,
-    overlayGib: values.overlay,
-    mitigations: values.mitigations,
-    engine: values.engine ?? engineFromEnvironment(),
-    timings: values.timings,
+    spec: {
+      ...defaultSpec(values.name ?? makeMachineName()),
+      ephemeral: true,
+      engine: values.engine ?? engineFromEnvironment() ?? null,
+      image: values.image ?? null,
+      entrypoint: values.entrypoint === undefined ? null : [values.entrypoint],
+      cmd: [...workload],
+      env: await environmentOf(values),
+      workdir: values.workdir ?? null,
+      user: values.user ?? null,
+      rlimits: [...values.ulimits],
+      reaper: values.init,
+      cpus: values.cpus,
+      memoryMib: values.memory,
+      storageGib: values.storage,
+      overlayGib: values.overlay,
+      mitigations: values.mitigations,
+    },
+    image: { pull: values.pull, platform: values.platform, ...pullSettings(values) },
   };
 }
 

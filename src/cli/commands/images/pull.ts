@@ -61,7 +61,7 @@ async function pullImages({ values, words, given }: PullInvocation): Promise<num
   ] = await Promise.all([
     import("../../../config/index.ts"),
     import("../../../image/index.ts"),
-    import("../../../machine/interrupt.ts"),
+    import("../../terminal/interrupt.ts"),
     import("../../progress/pull-report.ts"),
   ]);
   for (const name of words) rejectPath(name);

@@ -29,21 +29,34 @@ Exit codes are those of machine run.`,
   ],
   /** Resolves to the exit code of the command. */
   run: async ({ values, words, workload }) => {
-    const [{ execInMachine }, { environmentOf }, { checkStdin }] = await Promise.all([
+    const [{ connectMachine }, { environmentOf }, terminal, { makeContext }] = await Promise.all([
       import("../../../machine/index.ts"),
       import("../../options/environment.ts"),
-      import("../../../stdio/index.ts"),
+      import("../../terminal/index.ts"),
+      import("../../context.ts"),
     ]);
-    if (values.interactive) checkStdin();
-    return execInMachine({
-      name: machineNameOf({ values, words }),
-      command: workload,
-      interactive: values.interactive,
-      tty: values.tty,
-      env: await environmentOf(values),
-      workdir: values.workdir,
-      user: values.user,
-      timeoutMs: values.timeout,
-    });
+    const { interactive, tty } = values;
+    if (interactive) terminal.checkStdin();
+    const env = await environmentOf(values);
+    const interrupts = new terminal.Interrupts();
+    const machine = await connectMachine(makeContext(), machineNameOf({ values, words }));
+    try {
+      const process = machine.exec({
+        env,
+        argv: workload,
+        cwd: values.workdir || undefined,
+        user: values.user || undefined,
+        tty: tty ? terminal.terminalSize() : undefined,
+        stdin: interactive,
+      });
+      return await terminal.runInForeground(process, {
+        interactive,
+        tty,
+        interrupts,
+        timeoutMs: values.timeout,
+      });
+    } finally {
+      machine.close();
+    }
   },
 });

@@ -42,7 +42,10 @@ when that is the built-in one). images ls shows more.
 
 /** The image of a machine: none when that is the built-in one. */
 async function imagesOf(name: string, all: readonly ImageSummary[]): Promise<ImageSummary[]> {
-  const { machineNamed } = await import("../../machine-named.ts");
-  const { image_id } = await machineNamed(name);
-  return all.filter(({ id }) => id === image_id);
+  const [{ inspectMachine }, { makeContext }] = await Promise.all([
+    import("../../../machine/index.ts"),
+    import("../../context.ts"),
+  ]);
+  const { record } = inspectMachine(makeContext(), name);
+  return all.filter(({ id }) => id === record?.imageId);
 }

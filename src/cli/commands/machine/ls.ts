@@ -24,10 +24,13 @@ Looking changes nothing and starts nothing.
 entrypoint, cmd, workdir, network, ephemeral and engine.`,
   examples: [{ command: "smolvm machine ls" }, { command: "smolvm machine ls --json | jq -r '.[].name'" }],
   run: async ({ values }) => {
-    const { listMachines } = await import("../../../machine/index.ts");
-    const machines = await listMachines();
+    const [{ listMachines, machineJson }, { makeContext }] = await Promise.all([
+      import("../../../machine/index.ts"),
+      import("../../context.ts"),
+    ]);
+    const machines = listMachines(makeContext());
     if (values.json) {
-      await printJson(machines.map(({ env: _, ...facts }) => facts));
+      await printJson(machines.map(machineJson));
     } else {
       const { formatMachines } = await import("../../show/machines.ts");
       await print(formatMachines(machines, values.verbose));

@@ -20,8 +20,11 @@ fails when there is no such machine, and otherwise does the same. What a machine
   run: async ({ values, words }) => {
     const name = givenName({ values, words });
     if (name !== undefined) {
-      const { machineNamed } = await import("../../machine-named.ts");
-      await machineNamed(name);
+      const [{ inspectMachine }, { makeContext }] = await Promise.all([
+        import("../../../machine/index.ts"),
+        import("../../context.ts"),
+      ]);
+      inspectMachine(makeContext(), name);
     }
     return pruneAll(values);
   },

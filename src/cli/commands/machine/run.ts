@@ -3,6 +3,7 @@ import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
+import type { Timings } from "../../terminal/index.ts";
 
 export const run = command({
   path: ["machine", "run"],
@@ -54,32 +55,83 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
 
 /** Resolves to the exit code of the command. */
 async function runInMachine(invocation: RunInvocation): Promise<number> {
-  const [{ runEphemeral }, { notesOn, requestOf }, { reportPull }] = await Promise.all([
-    import("../../../machine/index.ts"),
-    import("../../options/run-request.ts"),
-    import("../../progress/pull-report.ts"),
-  ]);
+  const [{ EphemeralMachine }, { notesOn, requestOf }, terminal, { reportPull }, { makeContext }] =
+    await Promise.all([
+      import("../../../machine/index.ts"),
+      import("../../options/run-request.ts"),
+      import("../../terminal/index.ts"),
+      import("../../progress/pull-report.ts"),
+      import("../../context.ts"),
+    ]);
   const { values } = invocation;
-  const request = await requestOf(invocation);
+  const { interactive, tty } = values;
+  const { spec, image } = await requestOf(invocation);
   for (const note of await notesOn(invocation)) warn(note);
   const report = reportPull({ ...values, upToDate: false });
-  const onStart = async (name: string) => {
-    await report.end();
-    if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${name})...`);
-  };
+  const timings = new terminal.Timings();
+  const interrupts = new terminal.Interrupts();
+  const machine = new EphemeralMachine(makeContext(), spec, {
+    ...image,
+    interactive,
+    tty: tty ? terminal.terminalSize() : undefined,
+    stdin: spec.image === "-" ? terminal.readStdin() : undefined,
+    signal: interrupts.signal,
+    onPull: report.onPull,
+    onPhase: (phase) => timings.end(phase),
+    onStart: async () => {
+      await report.end();
+      if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
+    },
+  });
+  timings.end("startup");
+  const running = showRun();
   try {
-    const { onPull } = report;
-    return await runEphemeral({
-      ...request,
-      onNote: warn,
-      onStart,
-      onPull,
-    });
+    return await Promise.race([running, interrupts.expired]);
   } catch (error) {
+    if (error instanceof terminal.Interrupted) return error.exitCode;
     throw perhapsAnImage(invocation, error);
   } finally {
+    await machine.end();
+    await terminal.settled(running);
+    timings.end("teardown");
     await report.end();
+    await showTimings(values.timings, timings);
   }
+
+  async function showRun(): Promise<number> {
+    const started = machine.started.then((report) => {
+      timings.end("spawn", report.launchedAt);
+      timings.end("kernel", report.initAt);
+      timings.end("agent", report.readyAt);
+      return report.notes;
+    });
+    started.catch(() => {});
+    const finished = terminal.runInForeground(await machine.command, {
+      interactive,
+      tty,
+      interrupts,
+      timeoutMs: values.timeout,
+      memoryMib: spec.memoryMib,
+      onFirstOutput: () => timings.end("first output"),
+    });
+    finished.catch(() => {});
+    // A failed start explains more than the command that it took down.
+    const notes = await started;
+    // A terminal shows the command's screen until that has ended.
+    if (!tty) notes.map(warn);
+    const exitCode = await finished;
+    timings.end("run");
+    if (tty) notes.map(warn);
+    return exitCode;
+  }
+}
+
+/** On stderr, after the command's own output; nothing when there was no start to be measured. */
+async function showTimings(format: "text" | "json" | undefined, timings: Timings): Promise<void> {
+  if (format === undefined || !timings.has("agent")) return;
+  const { writeFully } = await import("../../terminal/index.ts");
+  const text = format === "json" ? JSON.stringify(timings) : `${timings}`;
+  await writeFully(2, Buffer.from(`${text}\n`)).catch(() => {});
 }
 
 /** Whoever wants silence, or JSON on stderr, gets no text there. */
