@@ -1,6 +1,9 @@
 import { ExitCode, SmolError } from "../errors.ts";
 import type { ExecRequest } from "../protocol/index.ts";
+import { mergeEnvironment } from "./model/environment.ts";
 import type { RunRequest } from "./request.ts";
+
+export { mergeEnvironment };
 
 /** What an image says about how to run it (OCI image-spec, config, section "config"). */
 export interface WorkloadDefaults {
@@ -88,14 +91,4 @@ export function planWorkload(
     rlimits: request.rlimits,
     init: request.init ? "reaper" : "none",
   };
-}
-
-/** Joins lists of `NAME=value`; a later entry replaces an earlier one of the same name, in its place. */
-export function mergeEnvironment(...lists: (readonly string[])[]): string[] {
-  const merged = new Map<string, string>();
-  for (const entry of lists.flat()) {
-    const name = entry.split("=", 1)[0] as string;
-    if (name !== "") merged.set(name, entry);
-  }
-  return [...merged.values()];
 }
