@@ -5,7 +5,7 @@ import { SmolError } from "../errors.ts";
 import { Guest } from "../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../protocol/index.ts";
 import { endsWithin } from "../within.ts";
-import type { MachineDisks } from "./machine-disks.ts";
+import type { MachineDisks } from "./disks/index.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
 import { socketPaths } from "./sockets.ts";
 import { now } from "./timings.ts";

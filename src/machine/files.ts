@@ -3,6 +3,7 @@ import type { Paths } from "../config/paths.ts";
 import type { DiskFormat, Engine } from "../engine/index.ts";
 import { SmolError } from "../errors.ts";
 import { readStdin } from "../stdio/index.ts";
+import { type DiskSizes, templateOf } from "./disks/index.ts";
 import type { MachineFiles } from "./plan.ts";
 import type { RunRequest } from "./request.ts";
 import { argumentsOf, type WorkloadDefaults } from "./workload.ts";
@@ -76,14 +77,15 @@ async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
 export async function resolveFiles(
   engine: Engine,
   image: ResolvedImage,
+  sizes: DiskSizes,
   paths: Paths,
 ): Promise<MachineFiles> {
   const cache = paths.cache;
   const [kernel, system, overlayTemplate, storageTemplate, libkrun] = await Promise.all([
     assetPath("kernel", cache),
     assetPath("system", cache),
-    assetPath("overlay", cache),
-    assetPath("storage", cache),
+    assetPath(templateOf("overlay", sizes.overlayGib), cache),
+    assetPath(templateOf("storage", sizes.storageGib), cache),
     engine.name === "krun" ? assetPath("libkrun", cache) : undefined,
   ]);
   return {

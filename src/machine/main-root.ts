@@ -1,12 +1,10 @@
 import type { Guest, Note, Step } from "../guest/index.ts";
 import { StreamFailure } from "../protocol/index.ts";
-import { explainSkipped, planRoot, type RootInput } from "./root/index.ts";
-import { formatDisk, repairDisk } from "./system.ts";
+import { explainRepair, explainSkipped, planRoot, type RootInput } from "./root/index.ts";
+import { repairDisk } from "./system.ts";
 
 /** What the root is made from, and which of its disks need something first. */
 export interface MainRootInput extends RootInput {
-  /** Devices to be formatted. */
-  readonly blank: readonly string[];
   /** Devices that a kernel has found damaged. */
   readonly damaged: readonly string[];
 }
@@ -20,8 +18,8 @@ export interface MainRoot {
 }
 
 /**
- * Makes the main root: as a rule one request, without waiting for anything. Only disks that are blank or damaged are
- * seen to before, and a disk that turns out to be damaged is repaired once.
+ * Makes the main root: as a rule one request, without waiting for anything. Only disks that are damaged are seen to
+ * before, and a disk that turns out to be damaged is repaired once.
  *
  * @param onOutOfMemory called when the kernel has killed processes of the root for lack of memory
  */
@@ -39,8 +37,11 @@ async function make(
   onRequested: () => void,
   onOutOfMemory: () => void,
 ): Promise<readonly string[]> {
-  for (const device of input.blank) await formatDisk(guest, device);
-  for (const device of input.damaged) await repairDisk(guest, device);
+  const repaired: string[] = [];
+  const repair = async (device: string) => {
+    if (await repairDisk(guest, device)) repaired.push(explainRepair(input.disks, device));
+  };
+  for (const device of input.damaged) await repair(device);
   const plan = planRoot(input);
   const request = async () => {
     const making = guest.root(plan);
@@ -48,14 +49,14 @@ async function make(
       if (event.kind === "out_of_memory") onOutOfMemory();
     });
     onRequested();
-    return explain(plan.steps, await making);
+    return [...repaired, ...explain(plan.steps, await making)];
   };
   try {
     return await request();
   } catch (error) {
     const device = damagedDisk(plan.steps, error);
     if (device === undefined) throw error;
-    await repairDisk(guest, device);
+    await repair(device);
     return await request();
   }
 }

@@ -33,7 +33,7 @@ import {
   sweepMachineDirectories,
   writeRecord,
 } from "./directory.ts";
-import { makeDisks } from "./machine-disks.ts";
+import { makeDisks } from "./disks/index.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
 import type { MachinePlan, StartReport } from "./plan.ts";
 import type { MachineRecord } from "./record.ts";
@@ -127,7 +127,7 @@ class MachineProcess {
   /** Everything that the guest has to do at its start is on its way before its kernel runs, the command included. */
   async #boot(plan: MachinePlan, directory: MachineDirectory): Promise<StartReport> {
     const { machine } = plan;
-    const disks = makeDisks(plan, directory);
+    const disks = await makeDisks(plan, directory);
     const { vm, guest: channel, ready } = bootMachine(plan, disks, engineByName(machine.engine), this.#vmm);
     // What it says is heard below.
     ready.catch(() => {});
@@ -142,7 +142,7 @@ class MachineProcess {
     const readiness = await ready;
     // The request may have waited in the channel for the whole time that the kernel took.
     setClock(guest);
-    return { ...readiness, vmmPid: vm.pid, notes: await root.made };
+    return { ...readiness, vmmPid: vm.pid, notes: [...disks.notes, ...(await root.made)] };
   }
 
   #tellOutOfMemory(): void {

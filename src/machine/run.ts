@@ -66,7 +66,7 @@ async function runIn(
   const initSystem = isInitSystem(planned.argv);
   const env = initSystem ? mergeEnvironment(initEnvironment, planned.env) : planned.env;
   const workload = { ...planned, env };
-  const files = await resolveFiles(engine, image, paths);
+  const files = await resolveFiles(engine, image, request, paths);
   timings.end("image");
   const machine: MachineDescription = {
     name,

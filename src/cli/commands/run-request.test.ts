@@ -47,7 +47,7 @@ describe("requestOf", () => {
       cpus: Math.min(4, navigator.hardwareConcurrency),
       memoryMib: 8192,
       storageGib: 20,
-      overlayGib: 2,
+      overlayGib: 10,
       mitigations: false,
       engine: undefined,
       timings: undefined,
