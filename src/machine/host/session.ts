@@ -21,6 +21,8 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
+  /** What the user should know about the disks, one sentence each. */
+  readonly notes: readonly string[];
   /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
   readonly ready: Promise<Readiness>;
 }
@@ -56,7 +58,7 @@ export async function openSession(
   const plan = launcher.planRoot(rootInput(order, disks));
   const root = makeMainRoot(guest, plan, disks, events.onOutOfMemory);
   root.made.catch(() => {});
-  return { vm, guest, root, ready };
+  return { vm, guest, root, ready, notes: disks.notes };
 }
 
 function rootInput({ record, image, terminal }: StartOrder, disks: MachineDisks): RootInput {

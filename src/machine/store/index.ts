@@ -13,6 +13,7 @@ export {
   removeDirectory,
   removeLeftover,
   sweep,
+  tryLockForChange,
 } from "./directory.ts";
 export {
   dataDirectory,
