@@ -6,7 +6,7 @@ import { holdNamespace } from "./first-process.ts";
 import { firstExec, ownExec } from "./guest-exec.ts";
 import { type InitListener, runInitCommands } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
-import { type HostedProcess, type ProcessEnd, type ProcessTable } from "./processes/index.ts";
+import type { HostedProcess, ProcessEnd, ProcessTable } from "./processes/index.ts";
 import type { Session } from "./session.ts";
 import type { Ending } from "./supervise/index.ts";
 

@@ -1,4 +1,4 @@
-import { type Guest, type GuestExec, GuestProcess } from "../../guest/index.ts";
+import type { Guest, GuestExec, GuestProcess } from "../../guest/index.ts";
 import { Channel } from "../../protocol/index.ts";
 import { processIn, type StartOrder } from "../plan/index.ts";
 import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";

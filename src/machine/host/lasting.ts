@@ -8,7 +8,7 @@ import { now } from "../clock.ts";
 import type { HealthSpec, HealthState, RestartSpec, WorkloadEnd } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
-import { type BringUpParts, bringUp, type Running, startWorkload } from "./bring-up.ts";
+import { type BringUpParts, bringUp, startWorkload } from "./bring-up.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
@@ -27,7 +27,12 @@ import {
 
 /** What those who watch a machine are told; JSON. */
 export type MachineEvent =
-  | { readonly type: "health"; readonly status: HealthState["status"]; readonly failures: number; readonly output: string }
+  | {
+      readonly type: "health";
+      readonly status: HealthState["status"];
+      readonly failures: number;
+      readonly output: string;
+    }
   | { readonly type: "ended"; readonly reason: string }
   | { readonly type: "restarting"; readonly what: "workload" | "machine"; readonly afterMs: number }
   | { readonly type: "gave_up"; readonly reason: string }
@@ -80,7 +85,6 @@ export class LastingMachine {
   #supervision: Supervision = {};
   #ready = Promise.withResolvers<Session>();
   #session: Session | undefined;
-  #running: Running | undefined;
   #workload: HostedProcess | undefined;
   #health: HealthMonitor | undefined;
   /** It is being ended: what ends now is no news. */
@@ -173,7 +177,6 @@ export class LastingMachine {
     const session = await this.#options.boot();
     this.#session = session;
     const running = await bringUp(session, { ...this.#parts(), listener });
-    this.#running = running;
     const gone = session.vm.exited.then(({ console }): Ending => {
       const last = console.split("\n").at(-1) ?? "";
       return { kind: "machine", reason: `the VM has ended${last === "" ? "" : `: ${last}`}` };
@@ -181,7 +184,13 @@ export class LastingMachine {
     void Promise.race([running.lost, gone]).then((ending) => {
       if (this.#session === session) this.#ended(ending);
     });
-    state.update({ phase: "running", readyAt: Date.now(), vmmPid: session.vm.pid, reason: "", workload: null });
+    state.update({
+      phase: "running",
+      readyAt: Date.now(),
+      vmmPid: session.vm.pid,
+      reason: "",
+      workload: null,
+    });
     this.#follow(running.workload);
     this.#restarter.started();
     this.#heartbeat.start();

@@ -10,7 +10,7 @@
 import type { VmmHandle } from "../../engine/index.ts";
 import { messageOf, SmolError } from "../../errors.ts";
 import {
-  Channel,
+  type Channel,
   Connection,
   failureOf,
   jsonCodec,

@@ -1,5 +1,4 @@
-import { object, optional, safeParse } from "valibot";
-import { nullable } from "valibot";
+import { nullable, object, optional, safeParse } from "valibot";
 import { type Stream, StreamFailure } from "../../protocol/index.ts";
 import { healthSchema, restartSchema } from "../model/index.ts";
 import type { LastingMachine } from "./lasting.ts";

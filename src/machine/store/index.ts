@@ -3,6 +3,7 @@ export { type Claim, claimMachine, lockForChange, requireRecord } from "./change
 export {
   createRunning,
   createStopped,
+  DirectoryDraft,
   hasDirectory,
   isRunning,
   type Lock,
@@ -17,6 +18,7 @@ export {
 } from "./directory.ts";
 export {
   dataDirectory,
+  dataIn,
   readRecord,
   readState,
   recordPath,
