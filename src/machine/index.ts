@@ -1,6 +1,23 @@
-/** Machines: what they are made of, how they start, run commands and end. */
-export { execInMachine } from "./exec.ts";
-export { listMachines } from "./list.ts";
-export { notFound } from "./name.ts";
-export type { ExecCommand, MachineSummary, RunRequest } from "./request.ts";
-export { runEphemeral } from "./run.ts";
+/**
+ * Machines: a library over plain options. Functions return values and throw SmolError; none writes to standard streams,
+ * handles signals or ends the process. Where and for whom they work is in the Context that is passed in.
+ */
+export { connectMachine, type Machine } from "./client/connect.ts";
+export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
+export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./client/ephemeral.ts";
+export { inspectMachine, listMachines, type MachineInfo, type MachineStatus } from "./client/info.ts";
+export type { Process } from "./client/process.ts";
+export { type Started, type StartOptions, startMachine } from "./client/start.ts";
+export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
+export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
+export {
+  checkMachineName,
+  defaultSpec,
+  type MachineRecord,
+  type MachineSpec,
+  type MachineState,
+  makeMachineName,
+  notFound,
+} from "./model/index.ts";
+export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
+export { dataDirectory } from "./store/index.ts";

@@ -16,25 +16,26 @@ export interface Hello {
 }
 
 /**
- * Parameters of `exec`: start a process in the workload's root. Bytes of texts that are not UTF-8 are lone surrogates
- * (surrogate-escape.ts).
+ * Parameters of `exec`: start a process in the workload's root. What is absent is the machine's, or its image's. Bytes
+ * of texts that are not UTF-8 are lone surrogates (surrogate-escape.ts).
  */
 export interface ExecRequest {
-  /** Program and arguments; the program is looked up in the PATH of `env` unless it has a slash. */
+  /**
+   * Program and arguments; the program is looked up in PATH unless it has a slash. Empty: the machine's own command,
+   * which only the owner of a throw-away machine may ask for.
+   */
   readonly argv: readonly string[];
-  /** `NAME=value`; nothing is added to it but HOME, when absent, from the user's passwd entry. */
-  readonly env: readonly string[];
+  /** `NAME=value`; wins over the machine's. HOME, when absent, is that of the user's passwd entry. */
+  readonly env?: readonly string[] | undefined;
   /** Absolute directory in the workload's root; made when it does not exist, as container runtimes do. */
-  readonly cwd: string;
-  /** As in an image: empty (root), `name`, `uid`, `name:group`, `uid:gid`. */
-  readonly user: string;
+  readonly cwd?: string | undefined;
+  /** As in an image: `name`, `uid`, `name:group`, `uid:gid`. */
+  readonly user?: string | undefined;
   /** Give the process a terminal of this size: all output is then on the stdout channel. */
   readonly tty?: TerminalSize | undefined;
   /** False: standard input is /dev/null and the stdin channel is not used. */
   readonly stdin: boolean;
   readonly rlimits?: readonly ResourceLimit[] | undefined;
-  /** `reaper`: the program is the child of a small init, which reaps what is orphaned. */
-  readonly init?: "none" | "reaper" | undefined;
 }
 
 export interface TerminalSize {
@@ -114,6 +115,9 @@ export function checkFailure(value: unknown): Failure {
   return { ...failure, hint: value.hint };
 }
 
+const isPath = (value: unknown): value is string =>
+  isText(value, 4096) && value.startsWith("/") && !value.includes("\0");
+
 const isTextList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === "string" && !item.includes("\0"));
 
@@ -132,28 +136,23 @@ function checkResourceLimit(value: unknown): ResourceLimit {
   return { name, soft, hard };
 }
 
-function checkInit(value: unknown): "none" | "reaper" {
-  if (value === "none" || value === "reaper") return value;
-  reject("exec: init");
-}
-
 /** The machine process's check of what a command line asks for. */
 export function checkExecRequest(value: unknown): ExecRequest {
-  if (!isObject(value) || !isTextList(value.argv) || value.argv.length === 0) reject("exec: argv");
-  if (!isTextList(value.env)) reject("exec: env");
-  if (!isText(value.cwd, 4096) || !value.cwd.startsWith("/") || value.cwd.includes("\0")) reject("exec: cwd");
-  if (!isText(value.user, 256) || value.user.includes("\0")) reject("exec: user");
+  if (!isObject(value) || !isTextList(value.argv)) reject("exec: argv");
+  const { env = [], cwd, user } = value;
+  if (!isTextList(env)) reject("exec: env");
+  if (cwd !== undefined && !isPath(cwd)) reject("exec: cwd");
+  if (user !== undefined && (!isText(user, 256) || user.includes("\0"))) reject("exec: user");
   if (typeof value.stdin !== "boolean") reject("exec: stdin");
   const limits = value.rlimits ?? [];
   if (!Array.isArray(limits) || limits.length > 16) reject("exec: rlimits");
   return {
     argv: value.argv,
-    env: value.env,
-    cwd: value.cwd,
-    user: value.user,
+    env,
+    cwd,
+    user,
     stdin: value.stdin,
     rlimits: limits.map(checkResourceLimit),
-    init: value.init === undefined ? undefined : checkInit(value.init),
     tty: value.tty === undefined ? undefined : checkTerminalSize(value.tty),
   };
 }

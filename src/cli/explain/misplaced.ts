@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Invocation, OptionSpec } from "../table/types.ts";
+import type { Invocation, OptionSpec } from "../program/types.ts";
 
 /**
  * Options that say something about a machine. Others (`--env`, `--name`, `--timeout`, `--user` …) are common in
@@ -36,8 +36,8 @@ const RUNS_MACHINES =
  *
  * @returns one sentence for each
  */
-export function findMisplaced({ command, words, given }: Invocation): string[] {
-  const [program = "", ...rest] = words;
+export function findMisplaced({ command, workload, given }: Invocation): string[] {
+  const [program = "", ...rest] = workload;
   if (RUNS_MACHINES.test(program)) return [];
   const options = Object.entries(command.options);
   const found: string[] = [];

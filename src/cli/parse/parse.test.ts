@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { SmolError } from "../../errors.ts";
+import { program } from "../commands/index.ts";
 import { parseOrExplain } from "../interpret.ts";
-import type { Invocation } from "../table/types.ts";
+import type { Invocation } from "../program/types.ts";
 
 async function invocationOf(...argv: string[]): Promise<Invocation> {
-  const parsed = await parseOrExplain(argv);
+  const parsed = await parseOrExplain(program, argv);
   if (parsed.kind !== "command") throw new Error(`not a command: ${parsed.kind}`);
   return parsed.invocation;
 }
@@ -12,7 +13,7 @@ async function invocationOf(...argv: string[]): Promise<Invocation> {
 /** `message | hint` of the refusal. */
 async function refusalOf(...argv: string[]): Promise<string> {
   try {
-    await parseOrExplain(argv);
+    await parseOrExplain(program, argv);
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
     expect(error.exitCode).toBe(2);
@@ -54,11 +55,11 @@ describe("finding the command", () => {
     [[], { kind: "incomplete", topic: [] }],
     [["vm"], { kind: "incomplete", topic: ["machine"] }],
   ])("%j", async (argv, expected) => {
-    expect(await parseOrExplain(argv)).toEqual(expected as never);
+    expect(await parseOrExplain(program, argv)).toEqual(expected as never);
   });
 
   test("options before the command belong to it, with their values", async () => {
-    const { values, words } = await invocationOf(
+    const { values, workload } = await invocationOf(
       "--engine",
       "qemu",
       "-it",
@@ -70,7 +71,7 @@ describe("finding the command", () => {
       "ls",
     );
     expect(values).toMatchObject({ engine: "qemu", interactive: true, tty: true, name: "x" });
-    expect(words).toEqual(["ls"]);
+    expect(workload).toEqual(["ls"]);
   });
 });
 
@@ -87,8 +88,25 @@ describe("where the options end", () => {
     [[], [], false],
   ])("machine run %j", async (argv, words, explicit) => {
     const invocation = await invocationOf("machine", "run", ...argv);
-    expect(invocation.words).toEqual(words);
+    expect(invocation.words).toEqual([]);
+    expect(invocation.workload).toEqual(words);
     expect(invocation.explicit).toBe(explicit);
+  });
+});
+
+describe("the name of a machine beside a command", () => {
+  test.each([
+    [["box", "--", "ls", "-l"], ["box"], ["ls", "-l"]],
+    [["--", "box", "--", "ls"], [], ["box", "--", "ls"]],
+    [["box", "ls", "--", "x"], [], ["box", "ls", "--", "x"]],
+    [["-it", "box", "--", "sh"], ["box"], ["sh"]],
+    [["-n", "box", "ls"], [], ["ls"]],
+  ])("machine exec %j", async (argv, words, workload) => {
+    expect(await invocationOf("machine", "exec", ...argv)).toMatchObject({ words, workload });
+  });
+
+  test("without a command there is nothing to run", async () => {
+    expect(await refusalOf("machine", "exec", "box", "--")).toStartWith("machine exec needs a command");
   });
 });
 
