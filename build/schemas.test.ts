@@ -52,8 +52,8 @@ describe("editors, asked by another program of theirs", () => {
         taken++;
         expect(accepts(text), `${text}${JSON.stringify(isRight.errors)}`).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
-    expect(taken).toBeGreaterThan(100);
+    expect(taken).toBeGreaterThan(60);
   });
 });

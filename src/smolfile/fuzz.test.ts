@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { SmolError } from "../errors.ts";
@@ -10,6 +10,9 @@ import { unavailableProblems } from "./later.ts";
 import { notesOn } from "./notes.ts";
 import { parseSmolfile } from "./parse.ts";
 import { smolfileSettings } from "./settings.ts";
+
+/** Far longer than any takes; other tests may have the processors. */
+setDefaultTimeout(60_000);
 
 /** A word that is never to be shown: it stands where secrets do. */
 const CANARY = "c4n4ry-s3cr3t";
@@ -55,7 +58,7 @@ function requireKnown(content: object): void {
 test("any document is read or refused with one line about one place", () => {
   fc.assert(
     fc.property(documents, (document) => void digest(stringify(document))),
-    { numRuns: 1000 },
+    { numRuns: 600 },
   );
 });
 
@@ -104,14 +107,14 @@ test("a valid file with any change is read or refused", () => {
       for (const [at, drop, insert] of changes) text = text.slice(0, at) + insert + text.slice(at + drop);
       digest(text);
     }),
-    { numRuns: 1000 },
+    { numRuns: 600 },
   );
 });
 
 test("any text comes to an end", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => void digest(text)),
-    { numRuns: 1000 },
+    { numRuns: 600 },
   );
   const part = fc.constantFrom(
     "[",
@@ -134,7 +137,7 @@ test("any text comes to an end", () => {
   );
   fc.assert(
     fc.property(fc.array(part, { maxLength: 60 }), (parts) => void digest(parts.join(""))),
-    { numRuns: 1000 },
+    { numRuns: 600 },
   );
 });
 
