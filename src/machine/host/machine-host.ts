@@ -196,7 +196,11 @@ export class MachineHost {
 
   async #shutDown(session: Session, running: Running): Promise<void> {
     await running.stop();
-    const clean = session.guest.shutdown().catch(() => {});
+    const clean = session
+      .freeDisks()
+      .catch(() => {})
+      .then(() => session.guest.shutdown())
+      .catch(() => {});
     if (!(await endsWithin(clean, SHUTDOWN_LIMIT_MS)))
       this.#state?.update({ reason: "the guest did not unmount its disks in time" });
   }
