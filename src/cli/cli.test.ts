@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
@@ -90,8 +90,9 @@ describe("help", () => {
         help                    Print the manual, or a command's help
 
       Options:
-        -h, --help       Print help: -h in short, --help in full
-        -V, --version    Print the version
+        -h, --help                   Print help: -h in short, --help in full
+        -V, --version                Print the version
+            --error-format <FORMAT>  Print errors as text or json (default: json with a command's --json)
 
       The manual, also for coding agents: smolvm --help
       A command's help: smolvm COMMAND -h
@@ -151,7 +152,7 @@ describe("help", () => {
             --cpus <N>                   Virtual CPUs (default: 4, or the host's if fewer)
             --mem <MIB>                  Memory, also as 512M or 2G; taken as it is used (default: 8192)
             --storage <GIB>              Size of the disk at /workspace, taken as it fills (default: 20)
-            --overlay <GIB>              Room for changes to the image's files (default: 2)
+            --overlay <GIB>              Room for changes to the image's files (default: 10)
             --mitigations                Guard the machine's programs from each other's CPU leaks
         -n, --name <NAME>                Name of the machine while it runs (default: vm- and 8 digits)
             --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)
@@ -168,10 +169,10 @@ describe("help", () => {
       "Run one more command in a running machine.
 
       Usage:
-        smolvm machine exec [OPTIONS] [--] COMMAND...
+        smolvm machine exec [OPTIONS] [[NAME] --] COMMAND...
 
       Options:
-        -n, --name <NAME>          The machine to run the command in (default: default)
+        -n, --name <NAME>          The machine (default: $SMOLVM_MACHINE_NAME, else default)
         -i, --interactive          Pass stdin on to the command
         -t, --tty                  Give the command a terminal; -it for a shell
         -e, --env <NAME[=VALUE]>   Set a variable; without a value, pass the host's on
@@ -283,6 +284,71 @@ describe("machine ls where no machine ever ran", () => {
       ,
       }
     `);
+  });
+});
+
+describe("what scripts of shells ask", () => {
+  test("names of machines, and no change", () => {
+    const data = mkdtempSync(join(tmpdir(), "smolvm-complete-"));
+    try {
+      mkdirSync(`${data}/machines/box`, { recursive: true });
+      const env = { SMOLVM_DATA_DIR: data };
+      const ask = (...words: string[]) => smolvm(["__complete", ...words], env);
+      expect(ask("machine", "exec", "-n", "")).toEqual({ exitCode: 0, stdout: ":\nbox\n", stderr: "" });
+      expect(ask("images", "rm", "").stdout).toBe(":\n");
+      expect(ask("machine", "run", "--image", "").stdout).toBe(":files\n");
+      expect(ask("comp").stdout).toBe(":\ncompletion\tPrint a shell's completion script\n");
+      expect(ask().stdout).toContain("\nmachine\t");
+      expect(readdirSync(data)).toEqual(["machines"]);
+    } finally {
+      rmSync(data, { recursive: true });
+    }
+  });
+
+  test.each([
+    [["nonsense", ""]],
+    [["machine", "run", "--", ""]],
+    [["--", ""]],
+    [["machine", "ls", "--json=", ""]],
+  ])("%j: nothing", (words) => {
+    expect(smolvm(["__complete", ...words])).toEqual({ exitCode: 0, stdout: ":\n", stderr: "" });
+  });
+});
+
+describe("errors as JSON", () => {
+  const refused = (...argv: string[]) => smolvm([...argv]).stderr;
+
+  test.each([
+    [["--error-format", "json", "machine", "rnu"], "cli.unknown_command"],
+    [["--error-format=json", "nope"], "cli.unknown_command"],
+    [["machine", "ls", "--error-format", "json", "x"], "cli.unexpected_word"],
+    [["machine", "images", "nobody", "--error-format=json"], "machine.not_found"],
+    [["machine", "images", "nobody", "--json"], "machine.not_found"],
+    [["machine", "images", "a", "--name", "b", "--json"], "cli.two_names"],
+    [["machine", "exec", "--error-format", "json", "--name", "nobody", "--", "true"], "machine.not_found"],
+  ])("%j: %s", (argv, code) => {
+    expect(JSON.parse(refused(...argv))).toMatchObject({ error: { code, message: expect.any(String) } });
+  });
+
+  test.each([
+    [["machine", "ls", "--json", "--error-format", "text", "x"]],
+    [["machine", "images", "nobody", "--json", "--error-format=text"]],
+    // A guest's own option.
+    [["machine", "exec", "--name", "nobody", "--", "x", "--error-format=json"]],
+  ])("%j: as text", (argv) => {
+    expect(refused(...argv)).toStartWith("error: ");
+  });
+});
+
+describe("SMOLVM_MACHINE_NAME", () => {
+  const named = (name: string, ...argv: string[]) =>
+    smolvm(["machine", ...argv], { SMOLVM_MACHINE_NAME: name }).stderr;
+
+  test("names the machine where nothing else does", () => {
+    expect(named("one", "exec", "--", "true")).toStartWith("error: vm not found: one\n");
+    expect(named("one", "exec", "two", "--", "true")).toStartWith("error: vm not found: two\n");
+    expect(named("one", "exec", "-n", "two", "true")).toStartWith("error: vm not found: two\n");
+    expect(named("", "exec", "--", "true")).toStartWith("error: vm not found: default\n");
   });
 });
 

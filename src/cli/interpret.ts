@@ -16,7 +16,7 @@ export async function interpret(program: Program, argv: readonly string[]): Prom
     return await answer(program, parsed);
   } catch (error) {
     return report(error, {
-      json: invocation ? invocation.values.json === true : asksForJson(argv),
+      json: invocation ? wantsJson(invocation) : asksForJson(argv),
       failureCode: invocation?.command.failureCode ?? ExitCode.failure,
     });
   }
@@ -50,8 +50,16 @@ async function answer(program: Program, parsed: Exclude<Parsed, { kind: "command
   }
 }
 
-/** For arguments that could not be parsed: a tool that asked for JSON wants its error as JSON too. */
+/** Who asked for JSON wants errors as JSON too, unless told otherwise. */
+function wantsJson({ globals, values }: Invocation): boolean {
+  return globals.errorFormat === undefined ? values.json === true : globals.errorFormat === "json";
+}
+
+/** The same for arguments that could not be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
-  return (end < 0 ? argv : argv.slice(0, end)).includes("--json");
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const format = words.findLastIndex((word) => /^--error-format(?:=|$)/.test(word));
+  if (format < 0) return words.includes("--json");
+  return words[format] === "--error-format=json" || words[format + 1] === "json";
 }

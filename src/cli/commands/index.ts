@@ -1,4 +1,5 @@
 import { version } from "../../version.ts";
+import { globals } from "../options/globals.ts";
 import type { Program } from "../program/types.ts";
 import { registriesEdit } from "./config/registries-edit.ts";
 import { registriesInit } from "./config/registries-init.ts";
@@ -53,9 +54,6 @@ export const program: Program = {
     { path: ["config"], aliases: [], summary: "Show and change settings" },
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
   ],
-  globals: [
-    { short: "h", long: "help", description: "Print help: -h in short, --help in full" },
-    { short: "V", long: "version", description: "Print the version" },
-  ],
+  globals,
   manual: async () => (await import("./manual.ts")).MANUAL,
 };

@@ -25,7 +25,7 @@ and no network of the host. The machine is made for the command and removed when
   ],
   rules: [
     {
-      title: "\nImages (--image)",
+      title: "Images (--image)",
       body: `  NAME   as in docker: alpine, ghcr.io/owner/name:tag, name@sha256:...; downloaded the first time,
          checked against its digests, kept and shared by all machines (images ls, pull, rm, prune)
   PATH   begins with /, ./ or ../ or ends in .tar, .tar.gz, .tgz, .tar.zst or .tar.xz: an archive

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SmolError } from "../../errors.ts";
+import { namesOf } from "../completion/candidates.ts";
 import { parseOrExplain } from "../interpret.ts";
 import { commandsBelow, namesOfStep, stepsAfter } from "../program/tree.ts";
 import { program } from "./index.ts";
@@ -32,6 +33,26 @@ test("no two steps have the same name in the same place", () => {
   for (const path of [[], ...groups.map((group) => group.path)]) {
     const names = stepsAfter(program, path).flatMap(namesOfStep);
     expect(names).toEqual([...new Set(names)]);
+  }
+});
+
+test("an option takes a value in all commands or in none: it may stand before the command", () => {
+  const kinds = new Map<string, boolean>();
+  const tables = [program.globals, ...commands.map(({ options }) => options)];
+  for (const option of tables.flatMap((table) => Object.values(table))) {
+    const takesWord = option.placeholder !== undefined && !option.optional;
+    for (const name of namesOf(option))
+      expect([name, kinds.get(name) ?? takesWord]).toEqual([name, takesWord]);
+    for (const name of namesOf(option)) kinds.set(name, takesWord);
+  }
+});
+
+test("the program's options have no name or key of a command's", () => {
+  const { version: _, ...globals } = program.globals;
+  for (const { options } of commands) {
+    const keys = [...Object.keys(globals), ...Object.keys(options)];
+    const names = [...Object.values(globals), ...Object.values(options)].flatMap(namesOf);
+    expect([keys, names]).toEqual([[...new Set(keys)], [...new Set(names)]]);
   }
 });
 

@@ -36,8 +36,8 @@ const RUNS_MACHINES =
  *
  * @returns one sentence for each
  */
-export function findMisplaced({ command, words, given }: Invocation): string[] {
-  const [program = "", ...rest] = words;
+export function findMisplaced({ command, workload, given }: Invocation): string[] {
+  const [program = "", ...rest] = workload;
   if (RUNS_MACHINES.test(program)) return [];
   const options = Object.entries(command.options);
   const found: string[] = [];

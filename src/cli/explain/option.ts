@@ -26,8 +26,8 @@ export function explainOption(program: Program, { word, where }: NotInTable): Sm
 }
 
 function namesOf(program: Program, commands: readonly CommandSpec[]): string[] {
-  const own = commands.flatMap((command) => Object.values(command.options)).flatMap(optionNames);
-  return [...own, ...program.globals.flatMap(({ short, long }) => [`-${short}`, `--${long}`])];
+  const tables = [...commands.map((command) => command.options), program.globals];
+  return tables.flatMap((table) => Object.values(table)).flatMap(optionNames);
 }
 
 function optionNames({ long, short, aliases = [] }: OptionSpec): string[] {

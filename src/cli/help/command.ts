@@ -1,23 +1,18 @@
 import type { CommandSpec, Example, Program, Section } from "../program/types.ts";
-import { declareCommand, declareProgram } from "./declare.ts";
+import { formatOptions, usageOf } from "./page.ts";
 
-/** Prints a command's page: usage and options; with `long` also what it does and examples. */
-export function printCommandHelp(program: Program, spec: CommandSpec, long: boolean): void {
-  const arrange = (sections: readonly Section[]) => {
-    const [, usage, ...rest] = sections;
-    const middle = long ? [{ body: spec.text }] : [];
-    const last = long
-      ? [{ title: "Examples", body: spec.examples.map(exampleLine).join("\n") }]
-      : [{ body: `More, with examples: ${program.name} ${spec.path.join(" ")} --help` }];
-    return [
-      { body: `${spec.summary}.${alsoCalled(spec)}` },
-      ...(usage ? [usage] : []),
-      ...middle,
-      ...rest,
-      ...last,
-    ];
-  };
-  declareCommand(declareProgram(program, "", arrange), spec).outputHelp();
+/** A command's page: usage and options; with `long` also what it does and examples. */
+export function commandPage({ name }: Program, spec: CommandSpec, long: boolean): Section[] {
+  const options = Object.values(spec.options);
+  return [
+    { body: `${spec.summary}.${alsoCalled(spec)}` },
+    { title: "Usage", body: `  ${name} ${usageOf(spec)}` },
+    ...(long ? [{ body: spec.text }] : []),
+    ...(options.length > 0 ? [{ title: "Options", body: formatOptions(options) }] : []),
+    long
+      ? { title: "Examples", body: spec.examples.map(exampleLine).join("\n") }
+      : { body: `More, with examples: ${name} ${spec.path.join(" ")} --help` },
+  ];
 }
 
 function alsoCalled({ path, aliases }: CommandSpec): string {

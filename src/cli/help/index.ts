@@ -1,6 +1,8 @@
+import { print } from "../output.ts";
 import type { CommandSpec, Program } from "../program/types.ts";
-import { printCommandHelp } from "./command.ts";
-import { printGroupHelp, printManual, printOverview } from "./program.ts";
+import { commandPage } from "./command.ts";
+import { formatPage } from "./page.ts";
+import { groupPage, manualPage, overviewPage } from "./program.ts";
 
 /**
  * Prints the help of what is called `topic` (a command's path, a group's, or nothing: the whole program) on
@@ -8,10 +10,14 @@ import { printGroupHelp, printManual, printOverview } from "./program.ts";
  */
 export async function printHelp(program: Program, topic: readonly string[], long: boolean): Promise<void> {
   const command = program.commands.find((spec) => samePath(spec, topic));
-  if (command) printCommandHelp(program, command, long);
-  else if (topic.length > 0) printGroupHelp(program, topic);
-  else if (long) await printManual(program);
-  else printOverview(program);
+  const page = command
+    ? commandPage(program, command, long)
+    : topic.length > 0
+      ? groupPage(program, topic)
+      : long
+        ? await manualPage(program)
+        : overviewPage(program);
+  await print(formatPage(page));
 }
 
 function samePath({ path }: CommandSpec, topic: readonly string[]): boolean {

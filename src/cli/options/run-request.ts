@@ -3,7 +3,7 @@ import { isLocalImage } from "../../image/source-kind.ts";
 import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
 import { defaultSpec, type MachineSpec } from "../../machine/model/index.ts";
-import { makeMachineName } from "../../machine/store/name.ts";
+import { makeMachineName } from "../../machine/model/name.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";
@@ -27,7 +27,7 @@ export interface RunRequest {
  * @throws SmolError with exit code 2
  */
 export async function requestOf(invocation: RunInvocation): Promise<RunRequest> {
-  const { values, words } = invocation;
+  const { values, workload } = invocation;
   if (values.image === "-" && (values.interactive || values.tty)) {
     throw usageError(
       "run.stdin_taken",
@@ -45,7 +45,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
       engine: values.engine ?? engineFromEnvironment() ?? null,
       image: values.image ?? null,
       entrypoint: values.entrypoint === undefined ? null : [values.entrypoint],
-      cmd: [...words],
+      cmd: [...workload],
       env: await environmentOf(values),
       workdir: values.workdir ?? null,
       user: values.user ?? null,
@@ -62,8 +62,8 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
 }
 
 /** docker puts the image first, `run alpine:3.20 echo hi`; no program of the base image is called like that. */
-function rejectImageAsCommand({ values, words, explicit }: RunInvocation): void {
-  const [first] = words;
+function rejectImageAsCommand({ values, workload, explicit }: RunInvocation): void {
+  const [first] = workload;
   if (first === undefined || explicit || values.image !== undefined) return;
   const isPath = /^\.{0,2}\//.test(first);
   if (isPath || !/[:/]/.test(first)) return;
@@ -88,9 +88,9 @@ function rejectOtherArchitecture({ values: { platform } }: RunInvocation): void 
 
 /** What the user should know before the machine starts, one sentence each. */
 export async function notesOn(invocation: RunInvocation): Promise<readonly string[]> {
-  const { values, words, given } = invocation;
+  const { values, workload, given } = invocation;
   const notes: string[] = [];
-  if (words.some((word) => word.startsWith("--"))) {
+  if (workload.some((word) => word.startsWith("--"))) {
     const { findMisplaced } = await import("../explain/misplaced.ts");
     notes.push(...findMisplaced(invocation));
   }

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { SmolError } from "../../errors.ts";
 import { program } from "../commands/index.ts";
@@ -51,6 +51,9 @@ async function accepted(argv: readonly string[]): Promise<Invocation | undefined
     throw error;
   }
 }
+
+/** These are many runs, on machines that are busy with other tests. */
+setDefaultTimeout(120_000);
 
 test("any arguments are understood, or refused as wrong usage in one line", async () => {
   await fc.assert(
@@ -119,7 +122,7 @@ test("what is written is what comes out, in any order and spelling; the command 
         ...command,
       ];
       const invocation = await accepted(argv);
-      expect(invocation?.words).toEqual(command);
+      expect(invocation?.workload).toEqual(command);
       const expected = Object.fromEntries(written.map(({ key, value }) => [key, value]));
       const defaults = Object.fromEntries(
         Object.entries(runOptions).map(([key, spec]) => [key, spec.read([])]),

@@ -59,7 +59,7 @@ describe("finding the command", () => {
   });
 
   test("options before the command belong to it, with their values", async () => {
-    const { values, words } = await invocationOf(
+    const { values, workload } = await invocationOf(
       "--engine",
       "qemu",
       "-it",
@@ -71,7 +71,7 @@ describe("finding the command", () => {
       "ls",
     );
     expect(values).toMatchObject({ engine: "qemu", interactive: true, tty: true, name: "x" });
-    expect(words).toEqual(["ls"]);
+    expect(workload).toEqual(["ls"]);
   });
 });
 
@@ -88,8 +88,25 @@ describe("where the options end", () => {
     [[], [], false],
   ])("machine run %j", async (argv, words, explicit) => {
     const invocation = await invocationOf("machine", "run", ...argv);
-    expect(invocation.words).toEqual(words);
+    expect(invocation.words).toEqual([]);
+    expect(invocation.workload).toEqual(words);
     expect(invocation.explicit).toBe(explicit);
+  });
+});
+
+describe("the name of a machine beside a command", () => {
+  test.each([
+    [["box", "--", "ls", "-l"], ["box"], ["ls", "-l"]],
+    [["--", "box", "--", "ls"], [], ["box", "--", "ls"]],
+    [["box", "ls", "--", "x"], [], ["box", "ls", "--", "x"]],
+    [["-it", "box", "--", "sh"], ["box"], ["sh"]],
+    [["-n", "box", "ls"], [], ["ls"]],
+  ])("machine exec %j", async (argv, words, workload) => {
+    expect(await invocationOf("machine", "exec", ...argv)).toMatchObject({ words, workload });
+  });
+
+  test("without a command there is nothing to run", async () => {
+    expect(await refusalOf("machine", "exec", "box", "--")).toStartWith("machine exec needs a command");
   });
 });
 

@@ -17,9 +17,9 @@ export type Parsed =
 /**
  * Parses the arguments after the program's name.
  *
- * This is not done by cac, which the help pages come from: its parser (mri) turns values into numbers (`007`
- * becomes 7, an empty one 0), takes the next word for the value of `--name=`, does not stop at the first word
- * of the guest's command, and knows commands of one word only. A guest's arguments must arrive untouched.
+ * No library does this: parsers turn values into numbers (`007` becomes 7, an empty one 0), take the next word for
+ * the value of `--name=`, do not stop at the first word of the guest's command, or know commands of one word only. A
+ * guest's arguments must arrive untouched.
  *
  * @throws SmolError with exit code 2
  * @throws NotInTable for a command or an option that the program does not have
@@ -43,7 +43,7 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
     }
     const step = stepsAfter(program, path).find((next) => namesOfStep(next).includes(word));
     if (step === undefined) throw new NotInTable("command", word, { path }, argv.slice(at + 1));
-    if ("options" in step) return parseCommand(step, [...early, ...argv.slice(at + 1)]);
+    if ("options" in step) return parseCommand(program, step, [...early, ...argv.slice(at + 1)]);
     path = step.path;
   }
   const help = early.find((word) => word === "-h" || word === "--help");
@@ -58,7 +58,8 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
 function takesNextWord(program: Program, path: readonly string[], word: string): boolean {
   const lookUp = (name: string, matches: (spec: OptionSpec) => boolean): boolean => {
     if (name === "-h" || name === "--help") return false;
-    const option = program.commands.flatMap((command) => Object.values(command.options)).find(matches);
+    const tables = [program.globals, ...program.commands.map((command) => command.options)];
+    const option = tables.flatMap((table) => Object.values(table)).find(matches);
     if (option === undefined) throw new NotInTable("option", name, { path });
     return option.placeholder !== undefined && !option.optional;
   };
@@ -75,24 +76,27 @@ function takesNextWord(program: Program, path: readonly string[], word: string):
   return false;
 }
 
-function parseCommand(command: CommandSpec, words: readonly string[]): Parsed {
-  const sorted = sortWords(command, words);
+function parseCommand(program: Program, command: CommandSpec, words: readonly string[]): Parsed {
+  const { version: _, help: __, ...globals } = program.globals;
+  const sorted = sortWords(command, globals, words);
   if (sorted.help) return { kind: "help", topic: command.path, long: sorted.help === "long" };
   checkWords(command, sorted);
   const invocation = {
     command,
     values: readValues(command.options, sorted.texts),
     given: new Set(sorted.texts.keys()),
+    globals: readValues(globals, sorted.texts),
     words: sorted.words,
+    workload: sorted.workload,
     explicit: sorted.explicit,
   };
   return { kind: "command", invocation };
 }
 
-function checkWords(command: CommandSpec, { words }: Sorted): void {
+function checkWords(command: CommandSpec, { words, workload }: Sorted): void {
   const expected = command.arguments;
   if (expected.kind === "command") {
-    if (words.length > 0 || !expected.required) return;
+    if (workload.length > 0 || !expected.required) return;
     throw usageError("cli.missing_word", `${command.path.join(" ")} needs a command`, seeHelp(command.path));
   }
   const [min, max] = expected.kind === "none" ? [0, 0] : [expected.min, expected.max];

@@ -9,6 +9,7 @@ export type ValueHint =
   | { readonly kind: "file" }
   /** Images that are kept on this host; with `files`, also files. */
   | { readonly kind: "image"; readonly files?: boolean }
+  | { readonly kind: "machine" }
   | { readonly kind: "environment" };
 
 interface OptionFacts {
@@ -124,15 +125,19 @@ export type Values<O extends OptionTable> = {
 /** What may follow the options. */
 export type Arguments =
   | { readonly kind: "none" }
-  /** The first word that is not an option, and everything after it, is a command for the guest. */
-  | { readonly kind: "command"; readonly required: boolean }
-  /** At most `max` words, mixed with options. */
+  /**
+   * The first word that is not an option, and everything after it, is a command for the guest. With `named`, one word
+   * right before `--` is not: `exec NAME -- COMMAND`.
+   */
+  | { readonly kind: "command"; readonly required: boolean; readonly named?: ValueHint | undefined }
+  /** At most `max` words, mixed with options; with `command`, what follows `--` is a command for the guest. */
   | {
       readonly kind: "words";
       readonly placeholder: string;
       readonly min: number;
       readonly max: number;
       readonly hint?: ValueHint | undefined;
+      readonly command?: boolean | undefined;
     };
 
 export interface Example {
@@ -146,9 +151,13 @@ export interface Invocation<O extends OptionTable = OptionTable> {
   readonly values: Values<O>;
   /** Keys of the options that were given, rather than left at their defaults. */
   readonly given: ReadonlySet<string>;
-  /** The arguments: the guest's command, or plain words. */
+  /** The values of the program's own options. */
+  readonly globals: Readonly<Record<string, unknown>>;
+  /** Plain words: names and the like. */
   readonly words: readonly string[];
-  /** The words were announced by `--`. */
+  /** The command for the guest, untouched; empty when there is none. */
+  readonly workload: readonly string[];
+  /** The arguments have a `--`. */
   readonly explicit: boolean;
 }
 
@@ -204,13 +213,7 @@ export interface Program {
   /** In the order in which help lists them. */
   readonly commands: readonly CommandSpec[];
   readonly groups: readonly GroupSpec[];
-  readonly globals: readonly GlobalOption[];
+  /** Options of the program itself, which every command takes too; but for `version`. */
+  readonly globals: OptionTable;
   readonly manual: () => Promise<Manual>;
-}
-
-/** An option of the program itself. */
-export interface GlobalOption {
-  readonly short: string;
-  readonly long: string;
-  readonly description: string;
 }

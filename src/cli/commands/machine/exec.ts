@@ -1,18 +1,11 @@
 import { ExitCode } from "../../../errors.ts";
+import { machineName, machineNameOf } from "../../options/machine-name.ts";
 import { processOptions } from "../../options/process-options.ts";
 import { command } from "../../program/command.ts";
-import { flag, valueOr } from "../../program/types.ts";
-import { parseText } from "../../values/text.ts";
+import { flag } from "../../program/types.ts";
 
 const options = {
-  name: valueOr({
-    long: "name",
-    short: "n",
-    placeholder: "NAME",
-    description: "The machine to run the command in",
-    fallback: "default",
-    parse: parseText,
-  }),
+  name: machineName,
   ...processOptions,
   stream: flag({ long: "stream", description: "No effect: output always arrives as it is written" }),
 };
@@ -21,7 +14,7 @@ export const exec = command({
   path: ["machine", "exec"],
   summary: "Run one more command in a running machine",
   options,
-  arguments: { kind: "command", required: true },
+  arguments: { kind: "command", required: true, named: { kind: "machine" } },
   failureCode: ExitCode.beforeCommand,
   text: `Runs COMMAND in a machine that runs already, beside the command that the machine was started for,
 and passes stdin (with -i), stdout, stderr and the exit code through. Environment, working directory
@@ -35,7 +28,7 @@ Exit codes are those of machine run.`,
     { command: "smolvm machine exec --name box -it -- sh" },
   ],
   /** Resolves to the exit code of the command. */
-  run: async ({ values, words }) => {
+  run: async ({ values, words, workload }) => {
     const [{ connectMachine }, { environmentOf }, terminal, { makeContext }] = await Promise.all([
       import("../../../machine/index.ts"),
       import("../../options/environment.ts"),
@@ -46,11 +39,11 @@ Exit codes are those of machine run.`,
     if (interactive) terminal.checkStdin();
     const env = await environmentOf(values);
     const interrupts = new terminal.Interrupts();
-    const machine = await connectMachine(makeContext(), values.name);
+    const machine = await connectMachine(makeContext(), machineNameOf({ values, words }));
     try {
       const process = machine.exec({
         env,
-        argv: words,
+        argv: workload,
         cwd: values.workdir || undefined,
         user: values.user || undefined,
         tty: tty ? terminal.terminalSize() : undefined,

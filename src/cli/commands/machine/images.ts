@@ -1,17 +1,11 @@
 import type { ImageSummary } from "../../../image/index.ts";
+import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
-import { flag, value } from "../../program/types.ts";
-import { parseText } from "../../values/text.ts";
+import { flag } from "../../program/types.ts";
 
 const options = {
-  name: value({
-    long: "name",
-    short: "n",
-    placeholder: "NAME",
-    description: "Only the image of this machine",
-    parse: parseText,
-  }),
+  name: { ...machineName, description: "Only the image of this machine (default: $SMOLVM_MACHINE_NAME)" },
   json: flag({ long: "json", description: "Print a JSON object" }),
 };
 
@@ -19,6 +13,7 @@ export const machineImages = command({
   path: ["machine", "images"],
   summary: "Show the images of machines and the room they take",
   options,
+  arguments: machineWord,
   text: `Images are kept on the host, and all machines share them: this shows how much room they take of
 what the cache may take, and each of them. --name shows only the image of a machine that runs (none
 when that is the built-in one). images ls shows more.
@@ -27,7 +22,8 @@ when that is the built-in one). images ls shows more.
 "images":[{"reference","id","digest","size","created","architecture","os","layer_count","layers",
 "entrypoint","cmd","env","workdir","user"}]}.`,
   examples: [{ command: "smolvm machine images" }, { command: "smolvm machine images --json" }],
-  run: async ({ values }) => {
+  run: async ({ values, words }) => {
+    const name = givenName({ values, words });
     const [{ loadSettings, resolvePaths }, { listImages, usedBytes }, show] = await Promise.all([
       import("../../../config/index.ts"),
       import("../../../image/index.ts"),
@@ -36,7 +32,7 @@ when that is the built-in one). images ls shows more.
     const paths = resolvePaths();
     const { cache } = await loadSettings(paths);
     const all = await listImages(paths.cache);
-    const shown = values.name === undefined ? all : await imagesOf(values.name, all);
+    const shown = name === undefined ? all : await imagesOf(name, all);
     const storage = show.storageOf(all, await usedBytes(paths.cache), cache.maxBytes);
     if (values.json) await printJson(show.storageJson(storage, shown));
     else await print(show.formatStorage(storage, shown));

@@ -140,7 +140,7 @@ function isAnnounced({ values: { quiet, progress, timings } }: RunInvocation): b
 }
 
 /** docker puts the image where our command is: `machine run alpine` finds no program of that name. */
-function perhapsAnImage({ values, words: [program = ""] }: RunInvocation, error: unknown): unknown {
+function perhapsAnImage({ values, workload: [program = ""] }: RunInvocation, error: unknown): unknown {
   const isUnknown = error instanceof SmolError && error.code === "exec.not_found";
   if (!isUnknown || values.image !== undefined || !/^[a-z0-9][a-z0-9._-]*$/.test(program)) return error;
   const { code, message, exitCode } = error;

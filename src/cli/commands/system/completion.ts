@@ -22,7 +22,7 @@ export const completion = command({
     { command: 'smolvm completion zsh > "$fpath[1]/_smolvm"', comment: "before compinit runs" },
     { command: "smolvm completion fish > ~/.config/fish/completions/smolvm.fish" },
   ],
-  run: async ({ words }, program) => {
+  run: async ({ words }) => {
     const shell = SHELLS.find((name) => name === words[0]);
     if (shell === undefined) {
       throw usageError(
@@ -31,8 +31,8 @@ export const completion = command({
         `the shells are ${SHELLS.join(", ")}`,
       );
     }
-    const { completionScript } = await import("../../completion/index.ts");
-    await print(completionScript(program, shell));
+    const { completionScripts } = await import("../../completion/scripts.ts");
+    await print(completionScripts[shell]);
     return 0;
   },
 });
