@@ -352,7 +352,11 @@ export class LastingMachine {
 }
 
 async function shutDownGuest(session: Session, onTrouble: (reason: string) => void): Promise<void> {
-  const clean = session.guest.shutdown().catch(() => {});
+  const clean = session
+    .freeDisks()
+    .catch(() => {})
+    .then(() => session.guest.shutdown())
+    .catch(() => {});
   if (!(await endsWithin(clean, SHUTDOWN_LIMIT_MS))) onTrouble("the guest did not unmount its disks in time");
 }
 
