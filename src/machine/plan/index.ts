@@ -9,7 +9,6 @@ export {
 export type { ImageFacts, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
 export {
   argumentsOf,
-  mergeEnvironment,
   type ProcessOptions,
   processIn,
   requireArguments,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ExitCode, SmolError } from "../../errors.ts";
-import { defaultSpec, type MachineSpec } from "../model/index.ts";
-import { mergeEnvironment, processIn, requireArguments, requireCommand, workloadOf } from "./workload.ts";
+import { defaultSpec, type MachineSpec, mergeEnvironment } from "../model/index.ts";
+import { processIn, requireArguments, requireCommand, workloadOf } from "./workload.ts";
 
 const image = {
   entrypoint: ["/entry"],

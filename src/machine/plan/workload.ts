@@ -1,5 +1,5 @@
 import { ExitCode, SmolError } from "../../errors.ts";
-import type { MachineSpec } from "../model/index.ts";
+import { type MachineSpec, mergeEnvironment } from "../model/index.ts";
 import { hostnameOf, initEnvironment, isInitSystem } from "../root/index.ts";
 
 /** What an image says about how to run it (OCI image-spec, config, section "config"). */
@@ -125,14 +125,4 @@ export function workloadOf(
   const process = processIn(spec, image, argv, session);
   const env = isInitSystem(argv) ? mergeEnvironment(initEnvironment, process.env) : process.env;
   return { ...process, env };
-}
-
-/** Joins lists of `NAME=value`; a later entry replaces an earlier one of the same name, in its place. */
-export function mergeEnvironment(...lists: (readonly string[])[]): string[] {
-  const merged = new Map<string, string>();
-  for (const entry of lists.flat()) {
-    const name = entry.split("=", 1)[0] as string;
-    if (name !== "") merged.set(name, entry);
-  }
-  return [...merged.values()];
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { parse, stringify } from "smol-toml";
-import { keyPositions, pathKey } from "./positions.ts";
+import { pathKey } from "./path.ts";
+import { keyPositions } from "./positions.ts";
 
 /** `line:column` of every key. */
 function placesOf(text: string): Record<string, string> {
@@ -37,6 +38,9 @@ l = 1'''
     "t q.r s": "3:15",
     "t q.r s c": "4:1",
     "t q.r s d": "7:1",
+    "t q.r s d 0": "7:7",
+    "t q.r s d 1": "8:3",
+    "t q.r s d 2": "8:30",
     "t q.r s d f": "8:5",
     "t q.r s d h": "8:18",
     "t q.r s d h i": "8:20",

@@ -1,9 +1,19 @@
-import type { SmolError } from "../../errors.ts";
-import { nearest, quote } from "../../values/index.ts";
+import type { SmolError } from "../errors.ts";
+import { nearest } from "../values/index.ts";
+import type { TomlPath } from "./path.ts";
+import { isTable, nameOf, typeName } from "./words.ts";
+
+/** The codes of the errors about one kind of file. */
+export interface TomlCodes {
+  readonly badToml: string;
+  readonly unknownKey: string;
+  readonly badValue: string;
+}
 
 /** Makes an error that says where in the file a key stands. */
 export interface KeyErrors {
-  failure(code: string, path: readonly string[], message: string, hint?: string): SmolError;
+  readonly codes: TomlCodes;
+  failure(code: string, path: TomlPath, message: string, hint?: string): SmolError;
 }
 
 /**
@@ -79,7 +89,7 @@ export class TomlTable {
     throw this.#wrongType(key, "a text or a number", value);
   }
 
-  /** @throws SmolError `config.unknown_key` for the first key that was not asked for */
+  /** @throws SmolError `codes.unknownKey` for the first key that was not asked for */
   finish(): void {
     const unknown = this.keys().find((key) => !this.#asked.has(key));
     if (unknown === undefined) return;
@@ -87,19 +97,22 @@ export class TomlTable {
     const suggestion = nearest(unknown, known);
     const hint = suggestion === undefined ? `known here: ${known.join(", ")}` : `did you mean ${suggestion}?`;
     const path = [...this.path, unknown];
-    throw this.errors.failure("config.unknown_key", path, `unknown key ${this.nameOf(unknown)}`, hint);
+    throw this.errors.failure(
+      this.errors.codes.unknownKey,
+      path,
+      `unknown key ${this.nameOf(unknown)}`,
+      hint,
+    );
   }
 
   /** An error about the value of a key. */
   failure(key: string, message: string, hint?: string): SmolError {
-    return this.errors.failure("config.bad_value", [...this.path, key], message, hint);
+    return this.errors.failure(this.errors.codes.badValue, [...this.path, key], message, hint);
   }
 
   /** The full name of a key as one would write it: `images.registries."ghcr.io".password`. */
   nameOf(key: string): string {
-    return [...this.path, key]
-      .map((part) => (/^[A-Za-z0-9_-]{1,80}$/.test(part) ? part : quote(part)))
-      .join(".");
+    return nameOf([...this.path, key]);
   }
 
   #take(key: string): unknown {
@@ -119,16 +132,4 @@ export class TomlTable {
   #wrongType(key: string, expected: string, value: unknown): SmolError {
     return this.failure(key, `${this.nameOf(key)} must be ${expected}, not ${typeName(value)}`);
   }
-}
-
-function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
-}
-
-function typeName(value: unknown): string {
-  if (Array.isArray(value)) return "an array";
-  if (value instanceof Date) return "a date";
-  if (isTable(value)) return "a table";
-  if (typeof value === "boolean") return String(value);
-  return typeof value === "string" ? "a text" : "a number";
 }

@@ -1,9 +1,12 @@
+import { pathKey, type TomlPath } from "./path.ts";
+
 /**
  * Where the keys of a TOML 1.0/1.1 document stand. The parser tells values but not their places, and a message
  * about a key should name its line. The text must be valid: this reads no more of the syntax than it takes to
  * get from one key to the next.
  *
- * @returns offsets of keys, under `pathKey` of their full paths; of a key that is named twice, the first place
+ * @returns offsets of keys and of the elements of arrays, under `pathKey` of their full paths; of one that is met
+ *   twice, the first place
  */
 export function keyPositions(text: string): Map<string, number> {
   const scanner = new Scanner(text);
@@ -11,13 +14,11 @@ export function keyPositions(text: string): Map<string, number> {
   return scanner.positions;
 }
 
-/** A path as one text that no other path has. */
-export function pathKey(path: readonly string[]): string {
-  return JSON.stringify(path);
-}
-
 /** Deeper keys get no position of their own: nothing here is nested deeper, and a hostile file could be. */
 const MAX_DEPTH = 8;
+
+/** Elements of one array that get a position: the map must not become much larger than the file. */
+const MAX_ELEMENTS = 10_000;
 
 /** The parser refuses deeper arrays and inline tables long before this. */
 const MAX_NESTING = 100;
@@ -57,10 +58,15 @@ class Scanner {
       const bare = this.#skip(/[A-Za-z0-9_-]+/y);
       // At least one character is taken, so that this ends whatever the text is.
       path.push(bare === "" ? decode(this.#string() || this.#take()) : bare);
-      const key = path.length <= MAX_DEPTH ? pathKey(path) : undefined;
-      if (key !== undefined && !this.positions.has(key)) this.positions.set(key, start);
+      this.#note(path, start);
     } while (this.#skip(/[ \t]*\./y) !== "");
     return path;
+  }
+
+  #note(path: TomlPath, offset: number): void {
+    if (path.length > MAX_DEPTH) return;
+    const key = pathKey(path);
+    if (!this.positions.has(key)) this.positions.set(key, offset);
   }
 
   #value(path: readonly string[]): void {
@@ -73,11 +79,15 @@ class Scanner {
     if (++this.#depth > MAX_NESTING) this.#at = this.text.length;
     this.#take();
     const close = open === "[" ? "]" : "}";
+    let index = 0;
     for (this.#skipBlank(); this.#at < this.text.length; this.#skipBlank()) {
       if (this.#peek() === close) break;
       if (this.#peek() === ",") this.#take();
-      else if (open === "[") this.#value(path);
-      else this.#pair(path);
+      else if (open === "{") this.#pair(path);
+      else {
+        if (index < MAX_ELEMENTS) this.#note([...path, index++], this.#at);
+        this.#value(path);
+      }
     }
     this.#take();
     this.#depth--;
