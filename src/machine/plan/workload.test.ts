@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ExitCode, SmolError } from "../../errors.ts";
-import { defaultSpec, type MachineSpec, mergeEnvironment } from "../model/index.ts";
+import { defaultSpec, type MachineSpec } from "../model/index.ts";
 import { processIn, requireArguments, requireCommand, workloadOf } from "./workload.ts";
 
 const image = {
@@ -117,8 +117,4 @@ describe("before anything is known about the image", () => {
   ])("%j (session: %p) with the image %p: %j", (words, session, image, refusal) => {
     expect(refusalOf(() => requireCommand({ ...spec, ...words, image }, session))).toEqual(refusal as never);
   });
-});
-
-test("later environment entries win and empty names are dropped", () => {
-  expect(mergeEnvironment(["A=1", "B=2"], ["=x", "A=3="])).toEqual(["A=3=", "B=2"]);
 });

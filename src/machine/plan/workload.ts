@@ -1,5 +1,6 @@
 import { ExitCode, SmolError } from "../../errors.ts";
-import { type MachineSpec, mergeEnvironment } from "../model/index.ts";
+import { mergeEnvironment } from "../model/environment.ts";
+import type { MachineSpec } from "../model/index.ts";
 import { hostnameOf, initEnvironment, isInitSystem } from "../root/index.ts";
 
 /** What an image says about how to run it (OCI image-spec, config, section "config"). */
