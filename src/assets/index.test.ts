@@ -6,7 +6,7 @@ import { type AssetName, assetPath, componentManifest, hasAsset, licenceTexts } 
 
 /** The assets of this checkout's own full build, which `./dev test` makes first. */
 
-const names: AssetName[] = ["kernel", "libkrun", "system", "base", "overlay", "storage"];
+const names: AssetName[] = ["kernel", "libkrun", "system", "base", "overlay", "storage", "small"];
 
 describe("the built assets", () => {
   test("unpack, and are found again within 2 ms for all of them", async () => {

@@ -152,7 +152,7 @@ describe("help", () => {
             --cpus <N>                   Virtual CPUs (default: 4, or the host's if fewer)
             --mem <MIB>                  Memory, also as 512M or 2G; taken as it is used (default: 8192)
             --storage <GIB>              Size of the disk at /workspace, taken as it fills (default: 20)
-            --overlay <GIB>              Room for changes to the image's files (default: 2)
+            --overlay <GIB>              Room for changes to the image's files (default: 10)
             --mitigations                Guard the machine's programs from each other's CPU leaks
         -n, --name <NAME>                Name of the machine while it runs (default: vm- and 8 digits)
             --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)

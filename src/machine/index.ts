@@ -10,6 +10,14 @@ export type { Process } from "./client/process.ts";
 export { type Started, type StartOptions, startMachine } from "./client/start.ts";
 export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
 export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
-export { defaultSpec, type MachineRecord, type MachineSpec, type MachineState } from "./model/index.ts";
+export {
+  checkMachineName,
+  defaultSpec,
+  type MachineRecord,
+  type MachineSpec,
+  type MachineState,
+  makeMachineName,
+  notFound,
+} from "./model/index.ts";
 export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
-export { checkMachineName, dataDirectory, makeMachineName, notFound } from "./store/index.ts";
+export { dataDirectory } from "./store/index.ts";

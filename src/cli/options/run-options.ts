@@ -77,7 +77,7 @@ export const runOptions = {
     long: "overlay",
     placeholder: "GIB",
     description: "Room for changes to the image's files",
-    fallback: 2,
+    fallback: 10,
     parse: sizeIn(GIB),
   }),
   mitigations: flag({

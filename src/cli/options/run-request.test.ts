@@ -36,7 +36,6 @@ describe("requestOf", () => {
       ...defaultSpec(spec.name),
       ephemeral: true,
       cmd: ["true"],
-      overlayGib: 2,
     });
     expect(spec.name).toMatch(/^vm-[0-9a-f]{8}$/);
     expect(image).toEqual({ pull: "missing" });

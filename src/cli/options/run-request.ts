@@ -3,7 +3,7 @@ import { isLocalImage } from "../../image/source-kind.ts";
 import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
 import { defaultSpec, type MachineSpec } from "../../machine/model/index.ts";
-import { makeMachineName } from "../../machine/store/name.ts";
+import { makeMachineName } from "../../machine/model/name.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
-import { type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
+import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
 import { type ImageOptions, resolveImage } from "../plan/index.ts";
-import { checkMachineName, createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
+import { createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
 
 export interface CreateOptions {
   /** A machine of that name and the same description is fine. */

@@ -1,7 +1,7 @@
 import type { Context } from "../../context.ts";
 import { chooseEngine } from "../../engine/index.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
-import { type MachineSpec, newRecord } from "../model/index.ts";
+import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts";
 import {
   type ImageOptions,
   libkrunSource,
@@ -11,7 +11,7 @@ import {
   resolveImage,
   type StartReport,
 } from "../plan/index.ts";
-import { checkMachineName, removeLeftover } from "../store/index.ts";
+import { removeLeftover } from "../store/index.ts";
 import { MachineProcess, reportOf } from "./machine-process.ts";
 import { Process } from "./process.ts";
 
@@ -77,7 +77,7 @@ export class EphemeralMachine {
     });
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
-    const files = await resolveFiles(engine.name, image, paths);
+    const files = await resolveFiles(engine.name, image, spec, paths);
     options.onPhase?.("image");
     await options.onStart?.();
     const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());

@@ -1,15 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Context } from "../../context.ts";
 import type { MachineRecord, MachineState } from "../model/index.ts";
-import {
-  checkMachineName,
-  hasDirectory,
-  isRunning,
-  machineNames,
-  notFound,
-  readRecord,
-  readState,
-} from "../store/index.ts";
+import { checkMachineName, notFound } from "../model/index.ts";
+import { hasDirectory, isRunning, machineNames, readRecord, readState } from "../store/index.ts";
 
 /** `unknown`: its record cannot be read by this program. */
 export type MachineStatus =

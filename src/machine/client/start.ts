@@ -95,7 +95,7 @@ async function makeOrder(
     ...options,
     checkConfig: (config) => void argumentsOf(record, config),
   });
-  const files = await resolveFiles(engine.name, image, paths);
+  const files = await resolveFiles(engine.name, image, record, paths);
   const { id } = image.facts;
   return {
     record: id === record.imageId ? record : { ...record, imageId: id },

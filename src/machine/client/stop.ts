@@ -4,8 +4,8 @@ import { untilLocked } from "../../host/index.ts";
 import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
+import { checkMachineName } from "../model/index.ts";
 import {
-  checkMachineName,
   isRunning,
   type Lock,
   lockForChange,

@@ -6,7 +6,7 @@ import { Guest } from "../../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../../protocol/index.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
-import type { MachineDisks } from "../machine-disks.ts";
+import type { MachineDisks } from "../disks/index.ts";
 import type { StartOrder, StartReport } from "../plan/index.ts";
 import { socketPaths } from "../store/index.ts";
 

@@ -12,7 +12,7 @@ import { messageOf, SmolError } from "../../errors.ts";
 import { Connection, failureOf, jsonCodec, type SocketTransport, type Stream } from "../../protocol/index.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
-import { makeDisks } from "../machine-disks.ts";
+import { makeDisks } from "../disks/index.ts";
 import type { StartOrder, StartReport } from "../plan/index.ts";
 import { serveExec } from "./exec.ts";
 import { type Running, startUp } from "./lasting.ts";
@@ -129,7 +129,8 @@ export class MachineHost {
   }
 
   async #boot(order: StartOrder, place: Place, state: StateFile, stream: Stream): Promise<StartReport> {
-    const session = await openSession(order, makeDisks(order, place.data), this.#options.launcher, {
+    const disks = await makeDisks(order, place.data);
+    const session = await openSession(order, disks, this.#options.launcher, {
       vmm: this.#options.vmm,
       onOutOfMemory: () => this.#tellOutOfMemory(),
     });
@@ -141,7 +142,7 @@ export class MachineHost {
     }
     const readiness = await session.ready;
     const notes = await session.root.made;
-    return { ...readiness, pid: process.pid, vmmPid: session.vm.pid, notes };
+    return { ...readiness, pid: process.pid, vmmPid: session.vm.pid, notes: [...disks.notes, ...notes] };
   }
 
   #tellOutOfMemory(): void {

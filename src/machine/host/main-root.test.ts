@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { StreamFailure } from "../../protocol/index.ts";
 import { fakeGuest, fields, rootInput, runs } from "../machine.fixture.ts";
 import { planRoot } from "../root/index.ts";
-import { makeMainRoot, type UnreadyDisks } from "./main-root.ts";
+import { type DisksBefore, makeMainRoot } from "./main-root.ts";
 
 const plan = planRoot(rootInput);
-const ready: UnreadyDisks = { blank: [], damaged: [] };
+const before: DisksBefore = { root: rootInput.disks, damaged: [] };
 
 /** The number of the step that mounts a device. */
 const mountOf = (device: string) =>
@@ -16,8 +16,9 @@ const EBUSY = 16;
 
 const careful = "exec e2fsck -p -f /dev/vdc";
 const thorough = "exec e2fsck -y -f /dev/vdc";
-const format = (device: string) =>
-  `exec mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard ${device}`;
+
+const overlayRepaired =
+  "the overlay disk, with the changes to the image's files, was damaged and has been repaired";
 
 describe("the main root", () => {
   test("is one request, and the watch follows at once", async () => {
@@ -25,7 +26,7 @@ describe("the main root", () => {
       if (verb === "root") expect(request.optionalInt(5)).toBe(plan.reservedBytes);
       if (verb !== "watch") stream.finish();
     });
-    const root = makeMainRoot(guest, plan, ready, () => {});
+    const root = makeMainRoot(guest, plan, before, () => {});
     await root.requested;
     expect(await root.made).toEqual([]);
     await guest.clock(1n);
@@ -38,7 +39,7 @@ describe("the main root", () => {
       if (verb === "root") stream.finish();
       if (verb === "watch") stream.event(fields().int(1, 1).int(2, 1).finish());
     });
-    await new Promise<void>((resolve) => void makeMainRoot(guest, plan, ready, resolve));
+    await new Promise<void>((resolve) => void makeMainRoot(guest, plan, before, resolve));
     guest.close();
   });
 
@@ -55,35 +56,58 @@ describe("the main root", () => {
         .bytes(1, note(skipped));
       if (verb === "root") stream.finish(notes.finish());
     });
-    expect(await makeMainRoot(guest, plan, ready, () => {}).made).toEqual([
+    expect(await makeMainRoot(guest, plan, before, () => {}).made).toEqual([
       "the image's /workspace is no directory and stays as it is; the storage disk is at /storage",
     ]);
     guest.close();
   });
 
-  test("waits until blank disks are formatted and damaged ones are checked", async () => {
+  test.each([
+    [0, "found whole", []],
+    [
+      1,
+      "mended",
+      [
+        "the storage disk was damaged and has been repaired; files that lost their names are in /storage/lost+found",
+      ],
+    ],
+  ])("waits until damaged disks are checked: exit code %i, %s", async (exitCode, _what, notes) => {
     const { guest, asked } = await fakeGuest(({ verb, stream }) => {
-      if (verb === "exec") runs(stream);
+      if (verb === "exec") runs(stream, exitCode);
       else stream.finish();
     });
-    await makeMainRoot(guest, plan, { blank: ["/dev/vdd"], damaged: ["/dev/vdc"] }, () => {}).made;
-    expect(asked.slice(0, 3)).toEqual([format("/dev/vdd"), careful, "root"]);
+    const { made } = makeMainRoot(guest, plan, { ...before, damaged: ["/dev/vdd"] }, () => {});
+    expect(await made).toEqual(notes);
+    expect(asked.slice(0, 2)).toEqual(["exec e2fsck -p -f /dev/vdd", "root"]);
     guest.close();
   });
 
-  test("is not asked for when a disk cannot be formatted", async () => {
+  test("is not asked for when a disk cannot be repaired", async () => {
     const { guest, asked } = await fakeGuest(async ({ stream }) => {
       stream.accept(fields().int(1, 2).finish());
-      await stream.write(2, Buffer.from("mke2fs 1.47\nno \u001b[31mspace\n"));
-      stream.finish(fields().int(1, 1).finish());
+      await stream.write(2, Buffer.from("e2fsck 1.47\nno \u001b[31mroot inode\n"));
+      stream.finish(fields().int(1, 8).finish());
     });
-    const root = makeMainRoot(guest, plan, { ...ready, blank: ["/dev/vdd"] }, () => {});
+    const root = makeMainRoot(guest, plan, { ...before, damaged: ["/dev/vdc"] }, () => {});
     expect(await root.made.catch((e: unknown) => e)).toMatchObject({
-      code: "disk.format_failed",
-      message: expect.stringContaining("mke2fs ended with code 1: no"),
+      code: "disk.repair_failed",
+      message: expect.stringContaining("e2fsck ended with code 8: no"),
     });
-    expect(await root.requested.catch((e: unknown) => e)).toMatchObject({ code: "disk.format_failed" });
-    expect(asked).toEqual([format("/dev/vdd")]);
+    expect(await root.requested.catch((e: unknown) => e)).toMatchObject({ code: "disk.repair_failed" });
+    expect(asked).toEqual([careful, thorough]);
+    guest.close();
+  });
+
+  test("a filesystem that does not grow is told of", async () => {
+    const { steps } = plan;
+    const grow = steps.findIndex(({ kind }) => kind === "grow");
+    const { guest } = await fakeGuest(({ verb, stream }) => {
+      const note = Buffer.concat([Buffer.from([grow >> 8, grow & 255]), Buffer.from("grow: ENOSPC")]);
+      if (verb === "root") stream.finish(fields().bytes(1, note).finish());
+    });
+    expect(await makeMainRoot(guest, plan, before, () => {}).made).toEqual([
+      "the storage disk's filesystem could not grow to the disk, and keeps its size",
+    ]);
     guest.close();
   });
 
@@ -96,9 +120,7 @@ describe("the main root", () => {
       if (tries === 2) stream.finish();
       else stream.fail({ code: "step.failed", message: "mount", errno: EIO, step: mountOf("/dev/vdc") });
     });
-    expect(await makeMainRoot(guest, plan, ready, () => {}).made).toEqual([
-      "the machine's disk /dev/vdc was damaged; e2fsck has repaired it, and what it could not place is in its lost+found",
-    ]);
+    expect(await makeMainRoot(guest, plan, before, () => {}).made).toEqual([overlayRepaired]);
     expect(asked.filter((what) => what !== "watch")).toEqual(["root", careful, thorough, "root"]);
     guest.close();
   });
@@ -109,7 +131,7 @@ describe("the main root", () => {
       if (verb === "root")
         stream.fail({ code: "step.failed", message: "mount", errno: EIO, step: mountOf("/dev/vdc") });
     });
-    const error = await makeMainRoot(guest, plan, ready, () => {}).made.catch((e: unknown) => e);
+    const error = await makeMainRoot(guest, plan, before, () => {}).made.catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "step.failed" });
     expect(asked.filter((what) => what !== "watch")).toEqual(["root", careful, "root"]);
     guest.close();
@@ -125,7 +147,7 @@ describe("the main root", () => {
       if (verb === "root")
         stream.fail({ code: "step.failed", message: "mount", errno, step: mountOf(device) });
     });
-    const error = await makeMainRoot(guest, plan, ready, () => {}).made.catch((e: unknown) => e);
+    const error = await makeMainRoot(guest, plan, before, () => {}).made.catch((e: unknown) => e);
     expect(error).toMatchObject({ code });
     guest.close();
   });
@@ -134,7 +156,7 @@ describe("the main root", () => {
     const { guest } = await fakeGuest(({ verb, stream }) => {
       if (verb === "root") stream.fail({ code: "step.failed", message: "x", errno: EIO, step: 60_000 });
     });
-    const error = await makeMainRoot(guest, plan, ready, () => {}).made.catch((e: unknown) => e);
+    const error = await makeMainRoot(guest, plan, before, () => {}).made.catch((e: unknown) => e);
     expect(error).toBeInstanceOf(StreamFailure);
     guest.close();
   });

@@ -1,12 +1,11 @@
 import type { Guest, Note, RootRequest, Step } from "../../guest/index.ts";
 import { StreamFailure } from "../../protocol/index.ts";
-import { explainSkipped } from "../root/index.ts";
-import { formatDisk, repairDisk } from "./system.ts";
+import { explainRepair, explainSkipped, type RootDisks } from "../root/index.ts";
+import { repairDisk } from "./system.ts";
 
-/** Disks that need something before the root is made. */
-export interface UnreadyDisks {
-  /** Devices to be formatted. */
-  readonly blank: readonly string[];
+/** What is known about the disks before the root is made. */
+export interface DisksBefore {
+  readonly root: RootDisks;
   /** Devices that a kernel has found damaged. */
   readonly damaged: readonly string[];
 }
@@ -20,15 +19,15 @@ export interface MainRoot {
 }
 
 /**
- * Makes the main root: as a rule one request, without waiting for anything. Only disks that are blank or damaged are
- * seen to before, and a disk that turns out to be damaged is repaired once.
+ * Makes the main root: as a rule one request, without waiting for anything. Only disks that are damaged are seen to
+ * before, and a disk that turns out to be damaged is repaired once.
  *
  * @param onOutOfMemory called when the kernel has killed processes of the root for lack of memory
  */
 export function makeMainRoot(
   guest: Guest,
   plan: RootRequest,
-  disks: UnreadyDisks,
+  disks: DisksBefore,
   onOutOfMemory: () => void,
 ): MainRoot {
   const requested = Promise.withResolvers<void>();
@@ -41,35 +40,32 @@ export function makeMainRoot(
 async function make(
   guest: Guest,
   plan: RootRequest,
-  { blank, damaged }: UnreadyDisks,
+  disks: DisksBefore,
   onRequested: () => void,
   onOutOfMemory: () => void,
 ): Promise<readonly string[]> {
-  for (const device of blank) await formatDisk(guest, device);
-  for (const device of damaged) await repairDisk(guest, device);
-  const repaired = [...damaged];
+  const repaired: string[] = [];
+  const repair = async (device: string) => {
+    if (await repairDisk(guest, device)) repaired.push(explainRepair(disks.root, device));
+  };
+  for (const device of disks.damaged) await repair(device);
   const request = async () => {
     const making = guest.root(plan);
     guest.watch({ root: plan.name }, (event) => {
       if (event.kind === "out_of_memory") onOutOfMemory();
     });
     onRequested();
-    const notes = explain(plan.steps, await making);
-    return [...repaired.map(explainRepair), ...notes];
+    return [...repaired, ...explain(plan.steps, await making)];
   };
   try {
     return await request();
   } catch (error) {
     const device = damagedDisk(plan.steps, error);
     if (device === undefined) throw error;
-    await repairDisk(guest, device);
-    repaired.push(device);
+    await repair(device);
     return await request();
   }
 }
-
-const explainRepair = (device: string): string =>
-  `the machine's disk ${device} was damaged; e2fsck has repaired it, and what it could not place is in its lost+found`;
 
 /** EIO, EINVAL, EBADMSG, EUCLEAN of Linux: what ext4 answers when the disk is not what it should be. */
 const DAMAGE = new Set([5, 22, 74, 117]);

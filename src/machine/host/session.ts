@@ -1,7 +1,7 @@
 import { engineByName, type RunningVm } from "../../engine/index.ts";
 import type { Guest, RootRequest } from "../../guest/index.ts";
 import { now } from "../clock.ts";
-import type { MachineDisks } from "../machine-disks.ts";
+import type { MachineDisks } from "../disks/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, planRoot, type RootInput } from "../root/index.ts";
 import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";

@@ -29,19 +29,6 @@ async function lastBytes(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return kept;
 }
 
-/**
- * Makes an ext4 on a disk of the guest. Lazy: the kernel's own thread writes the tables later, and only where they
- * are used.
- *
- * @throws SmolError `disk.format_failed`
- */
-export async function formatDisk(guest: Guest, device: string): Promise<void> {
-  const options = ["-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard"];
-  const argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", ...options, device];
-  const finished = await runInSystem(guest, argv);
-  if (exitCode(finished) !== 0) throw failed("disk.format_failed", `format ${device}: mke2fs`, finished);
-}
-
 /** e2fsck's exit codes are bits: 1 errors were corrected, 2 the system should be restarted (for a mounted disk). */
 const MENDED = 3;
 
@@ -49,21 +36,26 @@ const MENDED = 3;
  * Repairs an ext4 of the guest: first what is safe without asking, then everything. A damaged disk is repaired, never
  * formatted anew.
  *
+ * @returns whether something had to be mended
  * @throws SmolError `disk.repair_failed`
  */
-export async function repairDisk(guest: Guest, device: string): Promise<void> {
-  const careful = await runInSystem(guest, ["e2fsck", "-p", "-f", device]);
-  if (exitCode(careful) <= MENDED) return;
+export async function repairDisk(guest: Guest, device: string): Promise<boolean> {
+  const careful = exitCode(await runInSystem(guest, ["e2fsck", "-p", "-f", device]));
+  if (careful <= MENDED) return careful > 0;
   const thorough = await runInSystem(guest, ["e2fsck", "-y", "-f", device]);
-  if (exitCode(thorough) > MENDED) throw failed("disk.repair_failed", `repair ${device}: e2fsck`, thorough);
+  if (exitCode(thorough) > MENDED) throw failed(device, thorough);
+  return true;
 }
 
 function exitCode({ result }: Finished): number {
   return "exitCode" in result ? result.exitCode : 255;
 }
 
-function failed(code: string, what: string, { result, output }: Finished): SmolError {
+function failed(device: string, { result, output }: Finished): SmolError {
   const end = "exitCode" in result ? `ended with code ${result.exitCode}` : "was killed";
   const lastLine = output.trim().split("\n").at(-1);
-  return new SmolError(code, `cannot ${what} ${end}${lastLine ? `: ${lastLine}` : ""}`);
+  return new SmolError(
+    "disk.repair_failed",
+    `cannot repair ${device}: e2fsck ${end}${lastLine ? `: ${lastLine}` : ""}`,
+  );
 }

@@ -1,7 +1,7 @@
-import { checkMachineName } from "../store/name.ts";
 import { checkedSpec } from "./checked.ts";
 import { defaultSpec } from "./defaults.ts";
 import { mergeLayers, type SpecLayer } from "./layers.ts";
+import { checkMachineName } from "./name.ts";
 import type { MachineSpec } from "./spec.ts";
 
 /** From which a machine's description is made. */

@@ -4,6 +4,7 @@ import type { Context } from "../../context.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import type { Platform, PullPolicy, PullProgress } from "../../image/index.ts";
+import { type DiskSizes, templateOf } from "../disks/index.ts";
 import type { ImageFacts, MachineFiles } from "./order.ts";
 import type { WorkloadDefaults } from "./workload.ts";
 
@@ -103,14 +104,15 @@ async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
 export async function resolveFiles(
   engine: EngineName,
   image: ResolvedImage,
+  sizes: DiskSizes,
   paths: Paths,
 ): Promise<MachineFiles> {
   const cache = paths.cache;
   const [kernel, system, overlayTemplate, storageTemplate, libkrun] = await Promise.all([
     assetPath("kernel", cache),
     assetPath("system", cache),
-    assetPath("overlay", cache),
-    assetPath("storage", cache),
+    assetPath(templateOf("overlay", sizes.overlayGib), cache),
+    assetPath(templateOf("storage", sizes.storageGib), cache),
     engine === "krun" ? assetPath("libkrun", cache) : undefined,
   ]);
   return {

@@ -56,11 +56,11 @@ describe("the steps of a machine with an image", () => {
         "write /proc/sys/fs/aio-max-nr content=1048576 optional",
         "write /proc/sys/fs/file-max content=9223372036854775807 optional",
         "mount source=/dev/vdb /run/main/image type=erofs mountFlags=1 makeDirectory",
-        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro makeDirectory",
+        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro,discard makeDirectory",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
         "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
-        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro makeDirectory",
+        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro,discard makeDirectory",
         "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
         "hold /run/main/storage slot=3",
@@ -248,6 +248,7 @@ test("skipped steps that concern the user are explained, others are not", () => 
   const sentences = planRoot(input).steps.map(explainSkipped).filter(Boolean);
   expect(sentences).toMatchInlineSnapshot(`
     [
+      "the storage disk's filesystem could not grow to the disk, and keeps its size",
       "the image has a /storage of its own; of the storage disk only /workspace is there",
       "the image's /workspace is no directory and stays as it is; the storage disk is at /storage",
     ]

@@ -1,10 +1,9 @@
 import type { Paths } from "../../config/paths.ts";
 import { SmolError } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
-import type { MachineRecord } from "../model/index.ts";
+import { checkMachineName, type MachineRecord, notFound } from "../model/index.ts";
 import { isRunning, type Lock, tryLockForChange } from "./directory.ts";
 import { readRecord } from "./files.ts";
-import { checkMachineName, notFound } from "./name.ts";
 
 /** How long another command may take with a machine: a start pulls its image first. */
 const CHANGE_LIMIT_MS = 600_000;

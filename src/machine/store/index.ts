@@ -23,5 +23,4 @@ export {
   writeRecord,
   writeState,
 } from "./files.ts";
-export { checkMachineName, makeMachineName, notFound } from "./name.ts";
 export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
