@@ -57,8 +57,10 @@ export const clientMethods: Readonly<Record<string, Method>> = {
   },
 
   /** Ends the machine, `force`: at once. The connection ends with it. */
-  stop: async ({ end }, stream) => {
-    const ended = end(paramsOf(stream).force === true ? "now" : "gracefully");
+  stop: async ({ end, state }, stream) => {
+    const { force, byUser } = paramsOf(stream);
+    if (byUser === true) state.update({ stoppedByUser: true });
+    const ended = end(force === true ? "now" : "gracefully");
     stream.accept();
     await ended;
   },
