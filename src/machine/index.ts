@@ -9,7 +9,15 @@ export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./clie
 export { inspectMachine, listMachines, type MachineInfo, type MachineStatus } from "./client/info.ts";
 export { consoleLog, type LogsOptions, workloadLog } from "./client/logs.ts";
 export { type MachineEvent, type Observed, observeMachine, type Supervision } from "./client/observe.ts";
-export type { Process } from "./client/process.ts";
+export type { Process, RunningProcess } from "./client/process.ts";
+export {
+  attachProcess,
+  killProcess,
+  listProcesses,
+  type ProcessInfo,
+  processLog,
+  startDetached,
+} from "./client/processes.ts";
 export { type Started, type StartOptions, startMachine } from "./client/start.ts";
 export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
 export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
