@@ -20,6 +20,8 @@ import { inspectMachine, type MachineStatus } from "./info.ts";
 export interface StopOptions {
   /** At once, as by pulling the plug. */
   readonly force?: boolean | undefined;
+  /** How long the workload may take to end; default: the machine's. */
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,8 +52,9 @@ export async function stopMachine(
   try {
     const { status, record } = inspectMachine(context, name);
     if (!isRunning(context.paths, name)) return { stopped: false, was: status };
-    const patience = PATIENCE_MS + (record?.stopTimeoutMs ?? 0);
-    await endProcess(context, name, options.force === true ? 0 : patience);
+    const { timeoutMs = record?.stopTimeoutMs ?? 0 } = options;
+    const patience = PATIENCE_MS + timeoutMs;
+    await endProcess(context, name, options.force === true ? 0 : patience, options.timeoutMs);
     return { stopped: true, was: status };
   } finally {
     lock.release();
@@ -77,9 +80,14 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   }
 }
 
-async function endProcess(context: Context, name: string, patienceMs: number): Promise<void> {
+async function endProcess(
+  context: Context,
+  name: string,
+  patienceMs: number,
+  timeoutMs?: number,
+): Promise<void> {
   const { paths } = context;
-  const asked = await askToStop(context, name, patienceMs === 0);
+  const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
   if (asked !== undefined) await endsWithin(asked, patienceMs === 0 ? DEATH_LIMIT_MS : patienceMs);
   if (!isRunning(paths, name)) return;
   if (asked !== undefined && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
@@ -93,14 +101,14 @@ async function endProcess(context: Context, name: string, patienceMs: number): P
 async function askToStop(
   { paths, environment }: Context,
   name: string,
-  force: boolean,
+  how: { readonly force: boolean; readonly timeoutMs: number | undefined },
 ): Promise<Promise<void> | undefined> {
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     const connection = new Connection(transport, { codec: jsonCodec(version) });
     // The host that ends its machines as it goes down is no user.
     const byUser = environment[AUTOSTART_VARIABLE] === undefined;
-    connection.open({ method: "stop", params: { force, byUser } });
+    connection.open({ method: "stop", params: { ...how, byUser } });
     return connection.closed.then(() => {});
   } catch (error) {
     const code = errnoOf(error);

@@ -87,6 +87,7 @@ export class LastingMachine {
   #session: Session | undefined;
   #workload: HostedProcess | undefined;
   #health: HealthMonitor | undefined;
+  #stopTimeoutMs: number;
   /** It is being ended: what ends now is no news. */
   #closing = false;
 
@@ -94,6 +95,7 @@ export class LastingMachine {
     this.#options = options;
     this.#ready.promise.catch(() => {});
     const { clock, order } = options;
+    this.#stopTimeoutMs = order.record.stopTimeoutMs;
     const machine = this;
     this.#restarter = new Restarter({
       clock,
@@ -162,6 +164,11 @@ export class LastingMachine {
     this.#heartbeat.stop();
     this.#health?.stop();
     this.#ready.reject(new Error("the machine ends"));
+  }
+
+  /** For the stop that comes: how long the workload may take to end, in milliseconds. */
+  setStopTimeout(milliseconds: number): void {
+    this.#stopTimeoutMs = milliseconds;
   }
 
   /** Ends workload and guest in order. */
@@ -299,7 +306,7 @@ export class LastingMachine {
       isInitSystem(argumentsOf(record, image)),
     );
     workload.signal(signal);
-    if (await endsWithin(workload.ended, record.stopTimeoutMs)) return;
+    if (await endsWithin(workload.ended, this.#stopTimeoutMs)) return;
     workload.cancel();
     await endsWithin(workload.ended, SHUTDOWN_LIMIT_MS);
   }
