@@ -35,6 +35,7 @@ async function main(scope: Scope): Promise<void> {
     system: await systemImage(),
     overlay: await diskTemplate("overlay"),
     storage: await diskTemplate("storage"),
+    small: await diskTemplate("small"),
     base: await baseImage(),
     ...(withKrun && { libkrun: await libkrun() }),
   };

@@ -20,6 +20,7 @@ function open() {
     linkat: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
     pipe: { args: [ptr], returns: i32 },
     setrlimit: { args: [i32, ptr], returns: i32 },
+    ioctl: { args: [i32, u64, i32], returns: i32 },
     __errno_location: { args: [], returns: ptr },
   }).symbols;
 }
@@ -40,9 +41,11 @@ const errnoNames: Record<number, string> = {
   18: "EXDEV",
   22: "EINVAL",
   25: "ENOTTY",
+  27: "EFBIG",
   28: "ENOSPC",
   38: "ENOSYS",
   95: "EOPNOTSUPP",
+  122: "EDQUOT",
 };
 
 /** Throws for -1, with errno read at once, before another call can change it. */
@@ -117,6 +120,31 @@ export function seekSparse(fd: number, offset: number, kind: "data" | "hole"): n
     throw error;
   }
 }
+
+/** _IOW(0x94, 9, int), linux/fs.h. */
+const FICLONE = 0x40049409n;
+
+/**
+ * Lets a file have the bytes of another without copying them: both share them until one changes (ioctl_ficlone(2)).
+ * What the target had is gone; its size becomes the source's.
+ *
+ * @param source open for reading; on the target's filesystem
+ * @param target open for writing
+ * @returns false where filesystem or system cannot do that; nothing has happened then.
+ */
+export function shareBytes(source: number, target: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    check(libc().ioctl(target, FICLONE, source), "ioctl");
+    return true;
+  } catch (error) {
+    if (CANNOT_SHARE.has((error as { code?: string }).code ?? "")) return false;
+    throw error;
+  }
+}
+
+/** What filesystems without reflinks answer, and those that cannot do it with just these two files. */
+const CANNOT_SHARE = new Set(["EOPNOTSUPP", "EXDEV", "EINVAL", "ENOTTY", "ENOSYS", "EPERM"]);
 
 /**
  * Makes a pipe (pipe(2)); what Bun calls a pipe is a socket pair, which cannot be opened by its /proc path.

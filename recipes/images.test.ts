@@ -6,6 +6,7 @@ import { cacheRoot, root, run, sha256File } from "../build/host.ts";
 import { pack } from "../build/pack.ts";
 import { part } from "../build/parts.ts";
 import { unpack } from "../src/assets/unpack.ts";
+import { TEMPLATE_GIB } from "../src/machine/disks/index.ts";
 
 /** Recipes are run for real, twice, in empty caches that share only the downloaded packages. */
 
@@ -73,21 +74,34 @@ test("an archive of Alpine's minimal root takes the place of the pinned source, 
   expect(source).toEndWith("from a minirootfs archive");
 }, 120_000);
 
-test("the disk templates are clean to e2fsck, the largest too, and come back whole from their packing", async () => {
-  const directory = await makePart(
-    "storage",
-    `(await import("${root}/recipes/disks/disks.ts")).diskTemplate("storage")`,
-  );
-  const made = `${directory}/storage.ext4`;
-  const { path: file, ...asset } = await pack("test-storage", made, "fast");
-  expect(asset.packedSize).toBeLessThan(100_000);
-  const runtime = `${work}/runtime/0123456789abcdef0123456789abcdef`;
-  await unpack({ file, ...asset }, runtime, `${runtime}/storage.ext4`);
-  expect(statSync(`${runtime}/storage.ext4`).blocks * 512).toBeLessThan(8e6);
-  const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const report = await run(["e2fsck", "-f", "-n", `${runtime}/storage.ext4`], { env });
-  expect(report).toContain("12/1310720 files (0.0% non-contiguous)");
-}, 60_000);
+/** What a start copies, in bytes at most, and what e2fsck finds. */
+const templates: Record<string, [bytes: number, report: string]> = {
+  overlay: [300_000, "13/655360 files (0.0% non-contiguous)"],
+  storage: [600_000, "12/1310720 files (0.0% non-contiguous)"],
+  small: [150_000, "11/65536 files (0.0% non-contiguous)"],
+};
+
+for (const [name, [bytes, found]] of Object.entries(templates)) {
+  test(`the ${name} template is clean to e2fsck, small to copy, and comes back whole from its packing`, async () => {
+    const directory = await makePart(
+      `clean-${name}`,
+      `(await import("${root}/recipes/disks/disks.ts")).diskTemplate("${name}")`,
+    );
+    const made = `${directory}/${name}.ext4`;
+    const { path: file, ...asset } = await pack(`test-${name}`, made, "fast");
+    expect(asset.packedSize).toBeLessThan(20_000);
+    const runtime = `${work}/runtime/0123456789abcdef0123456789abcdef`;
+    const unpacked = `${runtime}/${name}.ext4`;
+    await unpack({ file, ...asset }, runtime, unpacked);
+    const { size, blocks } = statSync(unpacked);
+    expect(size).toBe(TEMPLATE_GIB[name as keyof typeof TEMPLATE_GIB] * 1024 ** 3);
+    expect(blocks * 512).toBeLessThan(bytes);
+    const env = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+    expect(await run(["e2fsck", "-f", "-n", unpacked], { env })).toContain(found);
+    // A machine that lasts needs one.
+    expect(await run(["dumpe2fs", "-h", unpacked], { env })).toMatch(/^Filesystem features: .*has_journal/m);
+  }, 60_000);
+}
 
 test("a file without holes is packed whole", async () => {
   const directory = await part("test-plain", { recipe: import.meta.path, pins: work }, async (out) => {

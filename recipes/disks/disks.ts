@@ -3,29 +3,40 @@ import { ensureInstalled } from "../../build/apt.ts";
 import { writeComponents } from "../../build/components.ts";
 import { EPOCH_SECONDS, run } from "../../build/host.ts";
 import { part } from "../../build/parts.ts";
+import { TEMPLATE_GIB } from "../../src/machine/disks/template-sizes.ts";
+
+const GIB = 1024 ** 3;
 
 /**
  * Formatted disks that every machine's own start out as copies of: sparse files with a few hundred kilobytes of data. Each
  * start of a machine copies them, so they have room to grow that is sensible (`growTo`) instead of a thousand times their
  * size, which is megabytes of tables; Linux grows them beyond it too, by another way (meta_bg).
  * Identical from run to run and from one version of mke2fs to the next: identifiers, times and features are fixed.
+ *
+ * `small` is for a disk below the usual size, whichever it is: it is grown, which takes a guest's kernel a moment, where
+ * formatting would take longer than the boot.
  */
-const GIB = 1024 ** 3;
-
 const templates = {
   overlay: {
-    size: 2 * GIB,
+    size: TEMPLATE_GIB.overlay * GIB,
     uuid: "736d6f6c-766d-4f76-8000-000000000002",
-    journalMib: 32,
+    journalMib: 64,
     growTo: 128 * GIB,
     directories: ["upper", "work"],
   },
   storage: {
-    size: 20 * GIB,
+    size: TEMPLATE_GIB.storage * GIB,
     uuid: "736d6f6c-766d-4f76-8000-000000000020",
     journalMib: 64,
-    growTo: 1024 * GIB,
+    growTo: 512 * GIB,
     directories: ["workspace"],
+  },
+  small: {
+    size: TEMPLATE_GIB.small * GIB,
+    uuid: "736d6f6c-766d-4f76-8000-000000000001",
+    journalMib: 32,
+    growTo: TEMPLATE_GIB.storage * GIB,
+    directories: [],
   },
 } as const;
 

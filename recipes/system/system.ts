@@ -16,7 +16,7 @@ import { takePrograms } from "./programs.ts";
  */
 
 /** busybox for errands, e2fsprogs for the disks. */
-const programs = ["bin/busybox", "sbin/e2fsck", "sbin/mke2fs", "usr/sbin/resize2fs"];
+const programs = ["bin/busybox", "sbin/e2fsck", "usr/sbin/resize2fs"];
 
 /** The names under which busybox is called; everything else is `busybox NAME`. */
 const applets = [

@@ -8,4 +8,5 @@ export const fileNames: Record<AssetName, string> = {
   base: "base.erofs",
   overlay: "overlay.ext4",
   storage: "storage.ext4",
+  small: "small.ext4",
 };

@@ -6,7 +6,7 @@ import { type AssetName, assetPath, componentManifest, hasAsset, licenceTexts } 
 
 /** The assets of this checkout's own full build, which `./dev test` makes first. */
 
-const names: AssetName[] = ["kernel", "libkrun", "system", "base", "overlay", "storage"];
+const names: AssetName[] = ["kernel", "libkrun", "system", "base", "overlay", "storage", "small"];
 
 describe("the built assets", () => {
   test("unpack, and are found again within 2 ms for all of them", async () => {
@@ -46,7 +46,7 @@ describe("the built assets", () => {
       for (const field of [name, version, source, licence]) expect(field).toMatch(/\S/);
     }
     const present = new Set(components.map(({ name }) => name));
-    for (const name of ["bun", "linux", "libkrun", "musl", "busybox", "e2fsprogs", "apk-tools", "cac"]) {
+    for (const name of ["bun", "linux", "libkrun", "musl", "busybox", "e2fsprogs", "apk-tools", "valibot"]) {
       expect(present).toContain(name);
     }
     for (const { name, part, sha256 } of components.filter(

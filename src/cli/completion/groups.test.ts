@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { SHELLS } from "../table/system.ts";
+import { SHELLS } from "../commands/system/completion.ts";
 import { complete } from "./completion.fixture.ts";
 
 /** Commands of three words: what is typed before Tab, and the words that every shell offers for it. */

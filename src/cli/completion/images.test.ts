@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { SHELLS } from "../table/system.ts";
+import { SHELLS } from "../commands/system/completion.ts";
 import { complete, IMAGE_NAMES, type Shell } from "./completion.fixture.ts";
 
 const sorted = (...names: readonly string[]) => [...names].sort();

@@ -1,5 +1,9 @@
 /** What a machine is and what is known about it: schemas, defaults, records. Knows no files. */
+export { buildSpec, changeSpec, type Removals, type SpecSources } from "./build.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
+export { mergeEnvironment } from "./environment.ts";
+export type { SpecLayer } from "./layers.ts";
+export { checkMachineName, makeMachineName, notFound } from "./name.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
 export {
   type HealthSpec,

@@ -1,8 +1,8 @@
 export { hostnameOf } from "./etc.ts";
+export { explainRepair, explainSkipped } from "./explain.ts";
 export { initEnvironment, isInitSystem } from "./init-system.ts";
 export { MAIN_ROOT } from "./places.ts";
 export { planRoot } from "./plan.ts";
 export { withDefaultLimits } from "./process.ts";
 export { stopSignalOf } from "./stop-signal.ts";
-export { explainSkipped } from "./storage.ts";
 export type { RootDisks, RootInput, WritableDisk } from "./types.ts";

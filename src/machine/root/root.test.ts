@@ -56,11 +56,11 @@ describe("the steps of a machine with an image", () => {
         "write /proc/sys/fs/aio-max-nr content=1048576 optional",
         "write /proc/sys/fs/file-max content=9223372036854775807 optional",
         "mount source=/dev/vdb /run/main/image type=erofs mountFlags=1 makeDirectory",
-        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro makeDirectory",
+        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro,discard makeDirectory",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
         "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
-        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro makeDirectory",
+        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro,discard makeDirectory",
         "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
         "hold /run/main/storage slot=3",
@@ -244,10 +244,18 @@ test("memory and threads grow with the machine, within limits", () => {
   `);
 });
 
+test("a machine has as many processes as were asked for, beside its first one, and as its memory allows", () => {
+  const most = (memoryMib: number, pids: number | null) => planRoot({ ...input, memoryMib, pids }).cgroup;
+  expect(most(512, 100)).toEqual(["pids.max=101"]);
+  expect(most(512, 1)).toEqual(["pids.max=2"]);
+  expect(most(64, 1_000_000)).toEqual(["pids.max=896"]);
+});
+
 test("skipped steps that concern the user are explained, others are not", () => {
   const sentences = planRoot(input).steps.map(explainSkipped).filter(Boolean);
   expect(sentences).toMatchInlineSnapshot(`
     [
+      "the storage disk's filesystem could not grow to the disk, and keeps its size",
       "the image has a /storage of its own; of the storage disk only /workspace is there",
       "the image's /workspace is no directory and stays as it is; the storage disk is at /storage",
     ]

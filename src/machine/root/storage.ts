@@ -43,13 +43,3 @@ export function attachStorage(bare: boolean): Step[] {
     },
   ];
 }
-
-/** What a user should know about a step that was skipped; undefined for what concerns nobody. */
-export function explainSkipped(step: Step): string | undefined {
-  if (step.kind !== "attach") return undefined;
-  if (step.slot === slot.workspace)
-    return "the image's /workspace is no directory and stays as it is; the storage disk is at /storage";
-  if (step.slot === slot.storage)
-    return "the image has a /storage of its own; of the storage disk only /workspace is there";
-  return undefined;
-}
