@@ -1,8 +1,14 @@
 /** What command line and machine process say to each other, in JSON, and the checks for data from the other side. */
 import { ProtocolError } from "./frame.ts";
 
-/** Both sides must speak the same: they are as a rule the same program. */
-export const PROTOCOL_VERSION = 2;
+/**
+ * What this program speaks, and the oldest that it still understands. A machine outlives the program that started it, so
+ * both sides may be of different versions. A method, a field or an event is added without a new number: who does not know
+ * a method says so (`machine.unsupported`), and fields that are not known are ignored. The number grows when something
+ * that both sides know changes its meaning.
+ */
+export const PROTOCOL_VERSION = 3;
+export const OLDEST_PROTOCOL = 3;
 
 /** The channels of an `exec` stream. */
 export const Channel = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -11,6 +17,8 @@ export type Channel = (typeof Channel)[keyof typeof Channel];
 /** First frame in both directions. */
 export interface Hello {
   readonly protocol: number;
+  /** The oldest protocol that the sender understands; absent: only its own. */
+  readonly oldest?: number | undefined;
   /** Version of the program that speaks. */
   readonly version: string;
 }
@@ -96,7 +104,9 @@ function reject(what: string): never {
 
 export function checkHello(value: unknown): Hello {
   if (!isObject(value) || !isCount(value.protocol, 0xffff) || !isText(value.version, 100)) reject("hello");
-  return { protocol: value.protocol, version: value.version };
+  const { protocol, version, oldest } = value;
+  if (oldest !== undefined && !isCount(oldest, 0xffff)) reject("hello");
+  return { protocol, version, oldest };
 }
 
 export function checkExecResult(value: unknown): ExecResult {

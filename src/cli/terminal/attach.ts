@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Process } from "../../machine/index.ts";
+import type { RunningProcess } from "../../machine/index.ts";
 import type { ExecResult } from "../../protocol/index.ts";
 import { readStdin } from "./input.ts";
 import { writeFully } from "./output.ts";
@@ -21,7 +21,7 @@ export interface AttachOptions {
  * @throws OutputClosed when the reader of our output is gone; SmolError `cli.stdin`, `cli.stdout` when our own streams
  * fail, and those of `Process.result`.
  */
-export async function attach(process: Process, options: AttachOptions): Promise<ExecResult> {
+export async function attach(process: RunningProcess, options: AttachOptions): Promise<ExecResult> {
   const { terminal } = options;
   const inputFailed = Promise.withResolvers<never>();
   if (options.stdin) sendInput(process, terminal?.input ?? readStdin()).catch(inputFailed.reject);
@@ -36,7 +36,7 @@ export async function attach(process: Process, options: AttachOptions): Promise<
 }
 
 /** @throws SmolError `cli.stdin`: half of the input must not pass for all of it. */
-async function sendInput(process: Process, input: AsyncIterable<Uint8Array>): Promise<void> {
+async function sendInput(process: RunningProcess, input: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     for await (const chunk of input) await process.write(chunk);
   } catch (error) {

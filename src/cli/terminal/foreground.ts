@@ -1,5 +1,5 @@
 import { ExitCode, SmolError } from "../../errors.ts";
-import type { Process } from "../../machine/index.ts";
+import type { RunningProcess } from "../../machine/index.ts";
 import type { ExecResult } from "../../protocol/index.ts";
 import { attach } from "./attach.ts";
 import { Interrupted, type Interrupts } from "./interrupt.ts";
@@ -32,7 +32,7 @@ const OUTPUT_CLOSED_EXIT_CODE = 141;
  * when it powered off or restarted.
  * @throws SmolError when it could not be started, `run.timeout`, or `machine.lost`.
  */
-export async function runInForeground(process: Process, options: ForegroundOptions): Promise<number> {
+export async function runInForeground(process: RunningProcess, options: ForegroundOptions): Promise<number> {
   const terminal = options.tty ? openTerminal({ keyboard: options.interactive }) : undefined;
   const limit = new TimeLimit(options.timeoutMs);
   const notes = new GuestNotes(options.memoryMib, terminal !== undefined);

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import type { Context } from "../../context.ts";
 import type { MachineRecord, MachineState } from "../model/index.ts";
 import { checkMachineName, notFound } from "../model/index.ts";
 import { hasDirectory, isRunning, machineNames, readRecord, readState } from "../store/index.ts";
+import { residentBytes } from "./resident.ts";
 
 /** `unknown`: its record cannot be read by this program. */
 export type MachineStatus =
@@ -76,16 +76,3 @@ function statusOf(running: boolean, state: MachineState | undefined): Pick<Machi
 function alive(phase: MachineState["phase"] | undefined): MachineStatus {
   return phase === "running" || phase === "stopping" ? phase : "starting";
 }
-
-/** The second field of proc_pid_statm(5), in pages. */
-function residentBytes(pid: number | null | undefined): number | undefined {
-  if (pid === null || pid === undefined) return undefined;
-  try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]);
-    return Number.isSafeInteger(pages) ? pages * PAGE_BYTES : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const PAGE_BYTES = 4096;

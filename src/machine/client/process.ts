@@ -9,6 +9,12 @@ import {
 } from "../../protocol/index.ts";
 import { toSmolError } from "./failure.ts";
 
+/** What whoever shows a process as if it ran here needs of it. */
+export type RunningProcess = Pick<
+  Process,
+  "started" | "result" | "onEvent" | "stdout" | "stderr" | "write" | "end" | "signal" | "resize" | "kill"
+>;
+
 /** A process in a machine, seen from outside: its streams, what it is told, how it ends. */
 export class Process {
   /** Resolves when its program runs. @throws SmolError `exec.*` when it cannot be started */

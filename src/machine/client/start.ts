@@ -2,6 +2,8 @@ import type { Context } from "../../context.ts";
 import { chooseEngine } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import type { Channel, Stream } from "../../protocol/index.ts";
+import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
+import { startsWithHost } from "../host/supervise/restart.ts";
 import type { MachineRecord } from "../model/index.ts";
 import {
   argumentsOf,
@@ -27,8 +29,10 @@ export interface StartOptions extends ImageOptions {
 
 export interface Started {
   readonly record: MachineRecord;
-  /** False: it ran already. */
+  /** False: it ran already, or was left alone because its user has stopped it. */
   readonly started: boolean;
+  /** The host wanted to start it, and its policy says that who stopped it has the last word. */
+  readonly skipped: boolean;
   /** Of the machine's process. */
   readonly pid: number;
   readonly report: StartReport | undefined;
@@ -47,10 +51,12 @@ export async function startMachine(
 ): Promise<Started> {
   const claim = await claimMachine(context.paths, name, options.signal);
   try {
-    if (claim.isRunning()) {
-      const pid = readState(context.paths, name)?.pid ?? 0;
-      return { record: claim.record, started: false, pid, report: undefined };
-    }
+    const state = readState(context.paths, name);
+    const untouched = { record: claim.record, started: false, report: undefined };
+    if (claim.isRunning()) return { ...untouched, skipped: false, pid: state?.pid ?? 0 };
+    const byHost = context.environment[AUTOSTART_VARIABLE] !== undefined;
+    if (byHost && !startsWithHost(claim.record.restart.policy, state?.stoppedByUser ?? false))
+      return { ...untouched, skipped: true, pid: 0 };
     return await startClaimed(context, claim, options);
   } finally {
     claim.release();
@@ -71,7 +77,7 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     const stream = await process.start(order);
     const report = await follow(stream, options);
     await process.release();
-    return { record: order.record, started: true, pid: report.pid, report };
+    return { record: order.record, started: true, skipped: false, pid: report.pid, report };
   } catch (error) {
     await process.end();
     options.signal?.throwIfAborted();

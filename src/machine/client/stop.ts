@@ -4,6 +4,7 @@ import { untilLocked } from "../../host/index.ts";
 import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
+import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
 import { checkMachineName } from "../model/index.ts";
 import {
   isRunning,
@@ -68,6 +69,7 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   try {
     if (isRunning(paths, name)) await endProcess(context, name, 0);
     const running = await lockOnceDead(context, name);
+    await disableAutostart(context, name);
     removeDirectory(paths, name);
     running.release();
   } finally {
@@ -89,14 +91,16 @@ async function endProcess(context: Context, name: string, patienceMs: number): P
 
 /** Resolves when the machine's process has closed the connection; undefined: there is nobody to ask. */
 async function askToStop(
-  { paths }: Context,
+  { paths, environment }: Context,
   name: string,
   force: boolean,
 ): Promise<Promise<void> | undefined> {
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     const connection = new Connection(transport, { codec: jsonCodec(version) });
-    connection.open({ method: "stop", params: { force } });
+    // The host that ends its machines as it goes down is no user.
+    const byUser = environment[AUTOSTART_VARIABLE] === undefined;
+    connection.open({ method: "stop", params: { force, byUser } });
     return connection.closed.then(() => {});
   } catch (error) {
     const code = errnoOf(error);

@@ -10,6 +10,8 @@ const MAX_TOLD_BYTES = 2000;
 export interface InitListener {
   /** A command begins. @param index from 0 */
   onCommand(index: number, count: number): void;
+  /** Commands that are not run any more. */
+  onSkipped(count: number): void;
   /** @param channel 1 or 2; what it returns holds the command back */
   onOutput(channel: Channel, chunk: Uint8Array): Promise<void> | void;
 }

@@ -16,6 +16,8 @@ export async function runMachineProcess(): Promise<never> {
   process.on("SIGTERM", () => void host.end("gracefully"));
   // The owner decides what an interrupt means; this process is in another session, but may be signalled by hand.
   process.on("SIGINT", () => void host.end("gracefully"));
+  // While a machine ends, nothing but promises may be left: the process must not end before it has.
+  setInterval(() => {}, 2 ** 30);
   const transport = await connectTransport({ fd: OWNER_FD });
   void host.serveOwner(transport);
   await host.ended;

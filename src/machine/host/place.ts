@@ -13,6 +13,7 @@ import {
   removeSockets,
   socketPaths,
   sweep,
+  tryLockForChange,
   writeFirstRecord,
 } from "../store/index.ts";
 
@@ -29,6 +30,7 @@ export class Place {
   readonly #lock: Lock;
   readonly #leases: Leases;
   #control: { stop(): void } | undefined;
+  #remove: boolean;
 
   /**
    * @param lease takes what the machine uses
@@ -37,6 +39,7 @@ export class Place {
   constructor(order: StartOrder, lease: (order: StartOrder) => Leases) {
     const { paths, record } = order;
     this.#order = order;
+    this.#remove = record.ephemeral;
     this.data = dataDirectory(paths, record.name);
     this.#lock = takePlace(order);
     try {
@@ -68,14 +71,33 @@ export class Place {
     sweep(this.#order.paths);
   }
 
-  /** The machine has ended: a throw-away one leaves nothing behind. */
+  /** Nothing of the machine is to be kept, as of a throw-away one. */
+  removeWhenLeft(): void {
+    this.#remove = true;
+  }
+
+  /** The machine has ended. */
   leave(): void {
     this.stopListening();
     const { paths, record } = this.#order;
-    if (record.ephemeral) removeDirectory(paths, record.name);
-    else removeSockets(paths, record.name);
+    const change = this.#remove ? this.#lockToRemove() : undefined;
+    if (change === undefined) {
+      removeSockets(paths, record.name);
+    } else {
+      removeDirectory(paths, record.name);
+      change.release();
+    }
     this.#leases?.release();
     this.#lock.release();
+  }
+
+  /** Undefined: a command is about to change the machine, which is kept then. */
+  #lockToRemove(): Lock | undefined {
+    const { paths, record } = this.#order;
+    // Nobody changes a throw-away machine.
+    if (record.ephemeral) return { release() {} };
+    const change = tryLockForChange(paths, record.name);
+    return typeof change === "string" ? undefined : change;
   }
 }
 

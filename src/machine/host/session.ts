@@ -5,6 +5,7 @@ import type { MachineDisks } from "../disks/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, planRoot, type RootInput } from "../root/index.ts";
 import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";
+import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
 
 /** How a machine's VM is started, and its root planned; tests have an engine and a root of their own. */
@@ -21,8 +22,12 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
+  /** What the user should know about the disks, one sentence each. */
+  readonly notes: readonly string[];
   /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
   readonly ready: Promise<Readiness>;
+  /** Before the last writes: the disks may be as fast as they can. */
+  freeDisks(): Promise<void>;
 }
 
 export interface SessionEvents extends BootOptions {
@@ -55,15 +60,30 @@ export async function openSession(
   );
   const plan = launcher.planRoot(rootInput(order, disks));
   const root = makeMainRoot(guest, plan, disks, events.onOutOfMemory);
-  root.made.catch(() => {});
-  return { vm, guest, root, ready };
+  const { diskBps } = order.record;
+  const limit = async (bytesPerSecond: number | null) => {
+    if (diskBps !== null) await limitDisks(guest, plan.name, disks.root, bytesPerSecond);
+  };
+  // A root that is made a second time, after a repair, has a new cgroup: not before it is made.
+  const made = root.made.then(async (notes) => {
+    await limit(diskBps);
+    return notes;
+  });
+  made.catch(() => {});
+  return {
+    ...{ vm, guest, ready },
+    root: { ...root, made },
+    notes: disks.notes,
+    freeDisks: () => limit(null),
+  };
 }
 
 function rootInput({ record, image, terminal }: StartOrder, disks: MachineDisks): RootInput {
-  const { name, memoryMib, ephemeral } = record;
+  const { name, memoryMib, pids, ephemeral } = record;
   return {
     name,
     memoryMib,
+    pids,
     ephemeral,
     terminal,
     bare: record.image === null,

@@ -24,6 +24,7 @@ export class StateFile {
       workload: null,
       restarts: 0,
       health: null,
+      stoppedByUser: false,
       ttlAt: null,
       idleAt: null,
     };

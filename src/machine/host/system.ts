@@ -9,14 +9,14 @@ const PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 /** Output of a program that is kept for a message. */
 const MAX_OUTPUT_BYTES = 4096;
 
-interface Finished {
+export interface Finished {
   readonly result: ExecResult;
   /** The end of what it printed. */
   readonly output: string;
 }
 
 /** Runs a program in the system's root to its end. */
-async function runInSystem(guest: Guest, argv: readonly string[]): Promise<Finished> {
+export async function runInSystem(guest: Guest, argv: readonly string[]): Promise<Finished> {
   const process = guest.exec({ argv, env: [PATH], stdin: false });
   const outputs = [Channel.stdout, Channel.stderr].map((channel) => lastBytes(process.read(channel)));
   const [result, ...texts] = await Promise.all([process.result, ...outputs]);
@@ -43,19 +43,16 @@ export async function repairDisk(guest: Guest, device: string): Promise<boolean>
   const careful = exitCode(await runInSystem(guest, ["e2fsck", "-p", "-f", device]));
   if (careful <= MENDED) return careful > 0;
   const thorough = await runInSystem(guest, ["e2fsck", "-y", "-f", device]);
-  if (exitCode(thorough) > MENDED) throw failed(device, thorough);
+  if (exitCode(thorough) > MENDED) throw failed("disk.repair_failed", `repair ${device}: e2fsck`, thorough);
   return true;
 }
 
-function exitCode({ result }: Finished): number {
+export function exitCode({ result }: Finished): number {
   return "exitCode" in result ? result.exitCode : 255;
 }
 
-function failed(device: string, { result, output }: Finished): SmolError {
+export function failed(code: string, what: string, { result, output }: Finished): SmolError {
   const end = "exitCode" in result ? `ended with code ${result.exitCode}` : "was killed";
   const lastLine = output.trim().split("\n").at(-1);
-  return new SmolError(
-    "disk.repair_failed",
-    `cannot repair ${device}: e2fsck ${end}${lastLine ? `: ${lastLine}` : ""}`,
-  );
+  return new SmolError(code, `cannot ${what} ${end}${lastLine ? `: ${lastLine}` : ""}`);
 }

@@ -39,3 +39,25 @@ function withWords({ layers, flags, words, wordsAre }: SpecSources): SpecLayer {
   const entrypoint = flags.entrypoint ?? (wordsAre === "command" && named ? [] : undefined);
   return { ...flags, entrypoint, cmd: words };
 }
+
+/** What is taken away from a description, by name. */
+export interface Removals {
+  readonly env?: readonly string[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+}
+
+/**
+ * A description with some settings changed, checked. What is taken away is so before anything is added.
+ *
+ * @throws SmolError `machine.bad_setting`
+ */
+export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: Removals = {}): MachineSpec {
+  const { name, ephemeral, imageId, ...settings } = present;
+  const { env: gone = [], labels: goneLabels = [] } = removals;
+  const kept = {
+    ...settings,
+    env: settings.env.filter((entry) => !gone.includes(entry.split("=", 1)[0] as string)),
+    labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
+  };
+  return checkedSpec({ ...mergeLayers(kept, [changes]), name, ephemeral, imageId });
+}

@@ -1,5 +1,5 @@
 /** What a machine is and what is known about it: schemas, defaults, records. Knows no files. */
-export { buildSpec, type SpecSources } from "./build.ts";
+export { buildSpec, changeSpec, type Removals, type SpecSources } from "./build.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";

@@ -11,6 +11,7 @@ import {
   nullable,
   number,
   object,
+  optional,
   picklist,
   safeParse,
   string,
@@ -66,6 +67,8 @@ const stateSchema = looseObject({
   restarts: number(),
   health: nullable(healthStateSchema),
   /** When it ends by itself: for `ttl`, and for idleness as things stand. */
+  /** Somebody has stopped it: a policy may keep it from starting with its host. */
+  stoppedByUser: optional(boolean(), false),
   ttlAt: nullable(milliseconds),
   idleAt: nullable(milliseconds),
 });

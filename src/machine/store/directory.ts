@@ -30,8 +30,8 @@ import { removeSockets } from "./sockets.ts";
 const INCOMING = ".new-";
 const OUTGOING = ".old-";
 
-const LOCK = "lock";
-const CHANGE_LOCK = "change.lock";
+const LOCK = "lock" as const;
+const CHANGE_LOCK = "change.lock" as const;
 
 /** A lock that is held until it is released, or this process ends. */
 export interface Lock {
@@ -43,74 +43,92 @@ export const machineDirectory = (paths: Paths, name: string): string => `${machi
 
 const randomSuffix = () => crypto.getRandomValues(Buffer.alloc(6)).toString("hex");
 
-/**
- * Makes a directory that nobody sees until it is published under a machine's name.
- *
- * @param fill writes what belongs into it
- * @param lockName which of its locks is held when it appears
- * @returns undefined when there is a directory of that name.
- */
-function publish(
-  paths: Paths,
-  name: string,
-  lockName: string,
-  fill: (path: string) => void,
-): Lock | undefined {
-  const parent = machinesDirectory(paths);
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
-  for (let round = 1; ; round++) {
-    const fresh = `${parent}/${INCOMING}${randomSuffix()}`;
-    mkdirSync(fresh, { mode: 0o700 });
-    // Both exist from the start; the one that is not asked for is free.
-    const fds = [LOCK, CHANGE_LOCK].map((file) => openSync(`${fresh}/${file}`, "w", 0o600));
-    const [lock, change] = fds as [number, number];
-    const held = lockName === LOCK ? lock : change;
+/** A directory that nobody sees until it is published under a machine's name. Both of its locks are held. */
+export class DirectoryDraft {
+  readonly path: string;
+  readonly #paths: Paths;
+  readonly #locks: Readonly<Record<typeof LOCK | typeof CHANGE_LOCK, number>>;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+    mkdirSync(machinesDirectory(paths), { recursive: true, mode: 0o700 });
+    this.path = `${machinesDirectory(paths)}/${INCOMING}${randomSuffix()}`;
+    mkdirSync(this.path, { mode: 0o700 });
+    const open = (file: string) => openSync(`${this.path}/${file}`, "w", 0o600);
+    this.#locks = { [LOCK]: open(LOCK), [CHANGE_LOCK]: open(CHANGE_LOCK) };
+    // Sweepers look at this one.
+    flock(this.#locks[LOCK], "exclusive");
+  }
+
+  /**
+   * Gives the directory a machine's name.
+   *
+   * @param held the lock that is held when it appears
+   * @returns the lock; undefined when there is a machine of that name, or somebody has swept the directory before its
+   * lock was taken: it has to be made anew then.
+   */
+  publish(name: string, held: typeof LOCK | typeof CHANGE_LOCK): Lock | undefined {
+    flock(this.#locks[held], "exclusive");
     try {
-      // While it has no name, the other lock keeps sweepers away as well.
-      flock(lock, "exclusive");
-      flock(held, "exclusive");
-      fill(fresh);
-      renameSync(fresh, `${parent}/${name}`);
-      closeSync(held === lock ? change : lock);
-      return { release: once(() => closeSync(held)) };
+      renameSync(this.path, machineDirectory(this.#paths, name));
     } catch (error) {
-      for (const fd of fds) closeSync(fd);
-      rmSync(fresh, { recursive: true, force: true });
+      this.discard();
       const code = errnoOf(error);
-      if (code === "ENOTEMPTY" || code === "EEXIST") return undefined;
-      // Swept before its lock was taken.
-      if (code !== "ENOENT" || round === MAX_ROUNDS) throw error;
+      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOENT") return undefined;
+      throw error;
     }
+    closeSync(this.#locks[held === LOCK ? CHANGE_LOCK : LOCK]);
+    return { release: once(() => closeSync(this.#locks[held])) };
+  }
+
+  discard(): void {
+    for (const fd of Object.values(this.#locks)) closeSync(fd);
+    rmSync(this.path, { recursive: true, force: true });
   }
 }
 
 /** Bounded: each round either succeeds or has seen another process win a race. */
 const MAX_ROUNDS = 20;
 
-/**
- * Makes the directory of a machine that runs from its first moment: its lock is held.
- *
- * @returns undefined when there is a machine of that name.
- */
-export function createRunning(paths: Paths, name: string, fill: (path: string) => void): Lock | undefined {
+function create(
+  paths: Paths,
+  name: string,
+  held: typeof LOCK | typeof CHANGE_LOCK,
+  fill: (path: string) => void,
+): Lock | undefined {
   for (let round = 1; round <= MAX_ROUNDS; round++) {
-    const lock = publish(paths, name, LOCK, fill);
+    const draft = new DirectoryDraft(paths);
+    try {
+      fill(draft.path);
+    } catch (error) {
+      draft.discard();
+      if (errnoOf(error) !== "ENOENT" || round === MAX_ROUNDS) throw error;
+      continue;
+    }
+    const lock = draft.publish(name, held);
     if (lock !== undefined || !removeLeftover(paths, name)) return lock;
   }
   return undefined;
 }
 
 /**
+ * Makes the directory of a machine that runs from its first moment: its lock is held.
+ *
+ * @param fill writes what belongs into it
+ * @returns undefined when there is a machine of that name.
+ */
+export function createRunning(paths: Paths, name: string, fill: (path: string) => void): Lock | undefined {
+  return create(paths, name, LOCK, fill);
+}
+
+/**
  * Makes the directory of a machine that does not run yet; its change lock is held.
  *
+ * @param fill writes what belongs into it
  * @returns undefined when there is a machine of that name.
  */
 export function createStopped(paths: Paths, name: string, fill: (path: string) => void): Lock | undefined {
-  for (let round = 1; round <= MAX_ROUNDS; round++) {
-    const lock = publish(paths, name, CHANGE_LOCK, fill);
-    if (lock !== undefined || !removeLeftover(paths, name)) return lock;
-  }
-  return undefined;
+  return create(paths, name, CHANGE_LOCK, fill);
 }
 
 /** Takes the lock that says that the machine runs; undefined when it does, or when there is no such machine. */

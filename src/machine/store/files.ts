@@ -24,7 +24,10 @@ export const recordPath = (paths: Paths, name: string): string =>
  * Where a machine's disks, console log and logs of its programs are, `smolvm machine data-dir`. Apart from the record,
  * so that a script which removes this directory to begin anew loses the files and keeps the machine.
  */
-export const dataDirectory = (paths: Paths, name: string): string => `${machineDirectory(paths, name)}/data`;
+export const dataDirectory = (paths: Paths, name: string): string => dataIn(machineDirectory(paths, name));
+
+/** The same in a directory that is not published yet. */
+export const dataIn = (directory: string): string => `${directory}/data`;
 
 /** Undefined: there is no such machine. */
 export function readRecord(paths: Paths, name: string): ReadRecord | undefined {

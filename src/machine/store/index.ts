@@ -3,6 +3,7 @@ export { type Claim, claimMachine, lockForChange, requireRecord } from "./change
 export {
   createRunning,
   createStopped,
+  DirectoryDraft,
   hasDirectory,
   isRunning,
   type Lock,
@@ -13,9 +14,11 @@ export {
   removeDirectory,
   removeLeftover,
   sweep,
+  tryLockForChange,
 } from "./directory.ts";
 export {
   dataDirectory,
+  dataIn,
   readRecord,
   readState,
   recordPath,
