@@ -57,9 +57,6 @@ export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
 
 /** The command sets of smolvm 0.1, and what replaces them. */
 export const RENAMED_COMMANDS: ReadonlyMap<string, string> = new Map([
-  ["sandbox", "machine"],
-  ["sb", "machine"],
-  ["microvm", "machine"],
   ["container", "machine"],
   ["ct", "machine"],
 ]);

@@ -32,8 +32,8 @@ export const update = command({
   arguments: { ...machineWord, command: true },
   text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
 and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
-that name. Disks grow and never shrink. The machine must not run; the changes take effect with its next
-start. The image stays: clone or create another machine for another one.
+that name. Disks grow and never shrink. The machine must not run; the changes take effect with its
+next start. The image stays: clone or create another machine for another one.
 
 Prints what has changed.`,
   examples: [
