@@ -88,28 +88,29 @@ async function endProcess(
 ): Promise<void> {
   const { paths } = context;
   const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
-  if (asked !== undefined) await endsWithin(asked, patienceMs === 0 ? DEATH_LIMIT_MS : patienceMs);
-  if (!isRunning(paths, name)) return;
-  if (asked !== undefined && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
+  if (asked !== undefined) {
+    await endsWithin(asked.closed, Math.max(patienceMs, DEATH_LIMIT_MS));
+    if (await endsWithin(freed(context, name), DEATH_LIMIT_MS)) return;
+  }
   // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
   const pid = readState(paths, name)?.pid;
   if (pid !== undefined && isRunning(paths, name)) kill(pid);
-  await lockOnceDead(context, name).then((lock) => lock.release());
+  (await lockOnceDead(context, name)).release();
 }
 
-/** Resolves when the machine's process has closed the connection; undefined: there is nobody to ask. */
+/** @returns undefined when there is nobody to ask */
 async function askToStop(
   { paths, environment }: Context,
   name: string,
   how: { readonly force: boolean; readonly timeoutMs: number | undefined },
-): Promise<Promise<void> | undefined> {
+): Promise<{ readonly closed: Promise<unknown> } | undefined> {
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     const connection = new Connection(transport, { codec: jsonCodec(version) });
     // The host that ends its machines as it goes down is no user.
     const byUser = environment[AUTOSTART_VARIABLE] === undefined;
     connection.open({ method: "stop", params: { ...how, byUser } });
-    return connection.closed.then(() => {});
+    return { closed: connection.closed };
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
@@ -117,12 +118,10 @@ async function askToStop(
   }
 }
 
-const freed = async (context: Context, name: string): Promise<void> => {
-  (await untilLocked(() => lockRunning(context.paths, name) ?? goneLock(context, name))).release();
+/** Resolves when the machine's process has given up its lock. */
+const freed = async ({ paths }: Context, name: string): Promise<void> => {
+  await untilLocked(() => (isRunning(paths, name) ? undefined : true));
 };
-
-const goneLock = ({ paths }: Context, name: string): Lock | undefined =>
-  isRunning(paths, name) ? undefined : { release() {} };
 
 async function lockOnceDead(context: Context, name: string): Promise<Lock> {
   const limit = AbortSignal.timeout(DEATH_LIMIT_MS);

@@ -217,8 +217,9 @@ export class LastingMachine {
     const { state, logs } = this.#options;
     const { argv, startedAt } = workload.about;
     state.update({ workload: { argv: [...argv], startedAt, end: null } });
+    // Its last output may wait for a client that reads slowly.
+    void workload.drained.then(() => logs.workload.endLines());
     void workload.ended.then((ended) => {
-      logs.workload.endLines();
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
       state.update({ workload: { argv: [...argv], startedAt, end } });
