@@ -1,10 +1,9 @@
 import { ExitCode } from "../../../errors.ts";
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 
 /** As much of its last output as fills a few screens. */
 const REPLAY_BYTES = 64 * 1024;
@@ -49,7 +48,7 @@ Exit code: that of the process, when it ends.`,
         ({ id, name }) => name === process || id.startsWith(process),
       );
       const interactive = !values.noStdin && found?.stdin === true;
-      const attached = machines.attachProcess(machine, {
+      const attached = await machines.attachProcess(machine, {
         process,
         replay: REPLAY_BYTES,
         stdin: interactive,

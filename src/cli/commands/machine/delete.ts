@@ -3,7 +3,6 @@ import { machineWords, requiredName, requiredNamesOf } from "../../options/machi
 import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
-import { confirm } from "../../terminal/confirm.ts";
 
 const options = {
   name: requiredName,
@@ -27,7 +26,10 @@ It can take a list of names. The first failure ends it.`,
   ],
   run: async (invocation) => {
     const { values } = invocation;
-    const { machines, context } = await openMachines();
+    const [{ machines, context }, { confirm }] = await Promise.all([
+      openMachines(),
+      import("../../terminal/confirm.ts"),
+    ]);
     for (const name of requiredNamesOf(invocation)) {
       // Before anything is asked: there may be nothing to delete.
       machines.inspectMachine(context, name);

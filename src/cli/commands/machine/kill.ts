@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { valueOr } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 import { parseSignalNumber } from "../../values/signal.ts";
 
 /** As in docker. */

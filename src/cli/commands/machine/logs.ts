@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 import { parseMoment } from "../../values/moment.ts";
 import { wholeNumberUpTo } from "../../values/size.ts";
 
