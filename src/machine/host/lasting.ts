@@ -87,6 +87,7 @@ export class LastingMachine {
   #session: Session | undefined;
   #workload: HostedProcess | undefined;
   #health: HealthMonitor | undefined;
+  #stopTimeoutMs: number;
   /** It is being ended: what ends now is no news. */
   #closing = false;
 
@@ -94,6 +95,7 @@ export class LastingMachine {
     this.#options = options;
     this.#ready.promise.catch(() => {});
     const { clock, order } = options;
+    this.#stopTimeoutMs = order.record.stopTimeoutMs;
     const machine = this;
     this.#restarter = new Restarter({
       clock,
@@ -164,6 +166,11 @@ export class LastingMachine {
     this.#ready.reject(new Error("the machine ends"));
   }
 
+  /** For the stop that comes: how long the workload may take to end, in milliseconds. */
+  setStopTimeout(milliseconds: number): void {
+    this.#stopTimeoutMs = milliseconds;
+  }
+
   /** Ends workload and guest in order. */
   async shutDown(): Promise<void> {
     const session = this.#session;
@@ -210,8 +217,9 @@ export class LastingMachine {
     const { state, logs } = this.#options;
     const { argv, startedAt } = workload.about;
     state.update({ workload: { argv: [...argv], startedAt, end: null } });
+    // Its last output may wait for a client that reads slowly.
+    void workload.drained.then(() => logs.workload.endLines());
     void workload.ended.then((ended) => {
-      logs.workload.endLines();
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
       state.update({ workload: { argv: [...argv], startedAt, end } });
@@ -299,7 +307,7 @@ export class LastingMachine {
       isInitSystem(argumentsOf(record, image)),
     );
     workload.signal(signal);
-    if (await endsWithin(workload.ended, record.stopTimeoutMs)) return;
+    if (await endsWithin(workload.ended, this.#stopTimeoutMs)) return;
     workload.cancel();
     await endsWithin(workload.ended, SHUTDOWN_LIMIT_MS);
   }
