@@ -1,9 +1,8 @@
 import type { Context } from "../context.ts";
 import { ExitCode, SmolError } from "../errors.ts";
-import { openMachines } from "./machines.ts";
+import { isThere, openMachines } from "./machines.ts";
 import { processOf } from "./options/process-name.ts";
 import { print } from "./output.ts";
-import { isThere } from "./show/start.ts";
 import { Interrupted, Interrupts } from "./terminal/index.ts";
 
 type Machines = typeof import("../machine/index.ts");
