@@ -1,6 +1,7 @@
 import type { Context } from "../context.ts";
 
-type Machines = typeof import("../machine/index.ts");
+/** The machine library, as commands get it. */
+export type Machines = typeof import("../machine/index.ts");
 
 /** What a command about machines needs when it runs; loaded then, and not before. */
 export async function openMachines(): Promise<{ machines: Machines; context: Context }> {

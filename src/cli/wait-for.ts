@@ -62,7 +62,7 @@ async function exited(
     return;
   }
   const machine = await machines.connectMachine(context, name);
-  const attached = machines.attachProcess(machine, { process, stdin: false });
+  const attached = await machines.attachProcess(machine, { process, stdin: false });
   try {
     const result = await unlessAborted(attached.result, signal);
     await print(`${"exitCode" in result ? result.exitCode : "signal" in result ? 128 + result.signal : 0}\n`);

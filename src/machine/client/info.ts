@@ -32,7 +32,7 @@ export interface MachineInfo {
 /** Every machine, by name. Looking changes nothing and starts nothing. */
 export function listMachines({ paths }: Context): MachineInfo[] {
   return machineNames(paths)
-    .map((name) => look(paths, name))
+    .map((name) => look(paths, name, "outline"))
     .filter((info) => info !== undefined);
 }
 
@@ -43,14 +43,14 @@ export function listMachineNames({ paths }: Context): string[] {
 
 /** One machine. @throws SmolError `machine.not_found`, `machine.bad_name` */
 export function inspectMachine({ paths }: Context, name: string): MachineInfo {
-  const info = look(paths, checkMachineName(name));
+  const info = look(paths, checkMachineName(name), "whole");
   if (info === undefined) throw notFound(name);
   return info;
 }
 
-function look(paths: Context["paths"], name: string): MachineInfo | undefined {
+function look(paths: Context["paths"], name: string, depth: "whole" | "outline"): MachineInfo | undefined {
   const running = isRunning(paths, name);
-  const read = readRecord(paths, name) ?? { kind: "damaged", reason: "there is none" };
+  const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: "there is none" };
   // Not there, or removed at this moment.
   if (read.kind !== "record" && !hasDirectory(paths, name)) return undefined;
   const record = read.kind === "record" ? read.record : undefined;

@@ -45,8 +45,12 @@ const migrations: Readonly<Record<number, (record: Json) => Json>> = {
   }),
 };
 
-/** @param name of the machine's directory, which a record has to agree with */
-export function parseRecord(text: string, name: string): ReadRecord {
+/**
+ * @param name of the machine's directory, which a record has to agree with
+ * @param depth `outline`: checked as far as it takes to list the machine. Of hundreds of records the whole check takes
+ * longer than everything else about a listing.
+ */
+export function parseRecord(text: string, name: string, depth: "whole" | "outline" = "whole"): ReadRecord {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -55,7 +59,13 @@ export function parseRecord(text: string, name: string): ReadRecord {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return { kind: "damaged", reason: "it is no JSON object" };
-  let json = value as Json;
+  if (depth === "outline" && hasOutline(value as Json, name))
+    return { kind: "record", record: value as MachineRecord };
+  return parseWhole(value as Json, name);
+}
+
+function parseWhole(value: Json, name: string): ReadRecord {
+  let json = value;
   for (;;) {
     const { version } = json;
     if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1)
@@ -75,6 +85,22 @@ export function parseRecord(text: string, name: string): ReadRecord {
   if (parsed.output.name !== name)
     return { kind: "damaged", reason: "it is the record of a machine of another name" };
   return { kind: "record", record: parsed.output };
+}
+
+const outline = Object.entries({ ...defaultSpec("outline"), createdAt: 0, initialized: false });
+
+/** Whether every field has a value of the right kind; what is in lists and tables is not looked at. */
+function hasOutline(json: Json, name: string): boolean {
+  if (json.version !== RECORD_VERSION || json.name !== name) return false;
+  for (const [key, example] of outline) {
+    const value = json[key];
+    if (value === undefined) return false;
+    // Null stands for many kinds of things.
+    if (example === null) continue;
+    if (typeof value !== typeof example || value === null || Array.isArray(value) !== Array.isArray(example))
+      return false;
+  }
+  return true;
 }
 
 /** A new machine's record. */

@@ -1,5 +1,5 @@
 /** The files of a machine's directory that are read and written as a whole. */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
 import {
@@ -29,15 +29,22 @@ export const dataDirectory = (paths: Paths, name: string): string => dataIn(mach
 /** The same in a directory that is not published yet. */
 export const dataIn = (directory: string): string => `${directory}/data`;
 
-/** Undefined: there is no such machine. */
-export function readRecord(paths: Paths, name: string): ReadRecord | undefined {
+/** Undefined: there is no such machine. @param depth see `parseRecord` */
+export function readRecord(
+  paths: Paths,
+  name: string,
+  depth: "whole" | "outline" = "whole",
+): ReadRecord | undefined {
   const text = read(recordPath(paths, name));
-  return text === undefined ? undefined : parseRecord(text, name);
+  return text === undefined ? undefined : parseRecord(text, name, depth);
 }
 
 /** Undefined: it has never run, or what it left is damaged. */
 export function readState(paths: Paths, name: string): MachineState | undefined {
-  const text = read(`${machineDirectory(paths, name)}/${STATE}`);
+  const path = `${machineDirectory(paths, name)}/${STATE}`;
+  // Cheaper than an exception, for machines that have never run.
+  if (!existsSync(path)) return undefined;
+  const text = read(path);
   return text === undefined ? undefined : parseState(text);
 }
 

@@ -48,7 +48,7 @@ Exit code: that of the process, when it ends.`,
         ({ id, name }) => name === process || id.startsWith(process),
       );
       const interactive = !values.noStdin && found?.stdin === true;
-      const attached = machines.attachProcess(machine, {
+      const attached = await machines.attachProcess(machine, {
         process,
         replay: REPLAY_BYTES,
         stdin: interactive,
