@@ -86,7 +86,15 @@ export class TestPlace {
 
   /** Starts the machine of an order in this process. */
   async start(order: StartOrder, options: { launcher?: Launcher } = {}): Promise<TestMachine> {
-    const launcher = options.launcher ?? (await nativeLauncher(this.root(order.record.name)));
+    const plain = options.launcher ?? (await nativeLauncher(this.root(order.record.name)));
+    let boot: Boot | undefined;
+    const launcher: Launcher = {
+      ...plain,
+      boot: (...given) => {
+        boot = plain.boot(...given);
+        return boot;
+      },
+    };
     const host = new MachineHost({ launcher, lease: () => ({ release() {} }), program: "test" });
     this.#hosts.add(host);
     void host.ended.then(() => this.#hosts.delete(host));
@@ -106,7 +114,7 @@ export class TestPlace {
       return result;
     })();
     report.catch(() => {});
-    return { host, owner, report, events, output };
+    return { host, owner, report, events, output, loseVm: () => boot?.vm.kill() };
   }
 
   /** Connects to a running machine as any other command does. */
@@ -134,6 +142,8 @@ export interface TestMachine {
   /** What the starter was told, and what init commands printed. */
   readonly events: readonly StartEvent[];
   readonly output: readonly string[];
+  /** Ends the VM as if its VMM was killed. */
+  loseVm(): void;
 }
 
 /** Boots the real agent beside this process, with a directory as the image. */
