@@ -14,6 +14,7 @@ interface Modules {
   readonly connect: typeof import("./client/connect.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
   readonly logs: typeof import("./client/logs.ts");
+  readonly observe: typeof import("./client/observe.ts");
   readonly processes: typeof import("./client/processes.ts");
   readonly start: typeof import("./client/start.ts");
   readonly stats: typeof import("./client/stats.ts");
@@ -34,7 +35,7 @@ export {
   type MachineStatus,
 } from "./client/info.ts";
 export type { LogsOptions } from "./client/logs.ts";
-export { type MachineEvent, type Observed, observeMachine, type Supervision } from "./client/observe.ts";
+export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
 export type { ProcessInfo } from "./client/processes.ts";
 export type { Started, StartOptions } from "./client/start.ts";
@@ -143,3 +144,9 @@ export async function* machineFigures(
 ): ReturnType<Module<"stats">["machineFigures"]> {
   yield* (await import("./client/stats.ts")).machineFigures(...given);
 }
+
+/** See client/observe.ts. */
+export const observeMachine = async (
+  ...given: Parameters<Module<"observe">["observeMachine"]>
+): Promise<ReturnType<Module<"observe">["observeMachine"]>> =>
+  (await import("./client/observe.ts")).observeMachine(...given);

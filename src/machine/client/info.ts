@@ -56,7 +56,7 @@ function look(paths: Context["paths"], name: string, depth: "whole" | "outline")
   const record = read.kind === "record" ? read.record : undefined;
   // A throw-away machine whose process is gone is gone with it.
   if (record?.ephemeral && !running) return undefined;
-  const state = readState(paths, name);
+  const state = readState(paths, name, depth);
   const memoryBytes = running ? residentBytes(state?.vmmPid) : undefined;
   if (read.kind === "newer") {
     const reason = `made by a later smolvm (record version ${read.version})`;

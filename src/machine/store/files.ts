@@ -40,12 +40,16 @@ export function readRecord(
 }
 
 /** Undefined: it has never run, or what it left is damaged. */
-export function readState(paths: Paths, name: string): MachineState | undefined {
+export function readState(
+  paths: Paths,
+  name: string,
+  depth: "whole" | "outline" = "whole",
+): MachineState | undefined {
   const path = `${machineDirectory(paths, name)}/${STATE}`;
   // Cheaper than an exception, for machines that have never run.
   if (!existsSync(path)) return undefined;
   const text = read(path);
-  return text === undefined ? undefined : parseState(text);
+  return text === undefined ? undefined : parseState(text, depth);
 }
 
 /** Puts a record into a directory that is not published yet. */
