@@ -3,7 +3,7 @@ export { buildSpec, changeSpec, type Removals, type SpecSources } from "./build.
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
-export { checkMachineName, makeMachineName, notFound } from "./name.ts";
+export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
 export {
   type HealthSpec,
