@@ -112,3 +112,9 @@ describe("a machine that has run", () => {
     return { argv: ["serve"], startedAt: at, end };
   }
 });
+
+test("docs/json.md explains every key", () => {
+  const paper = readFileSync(`${import.meta.dir}/../../docs/json.md`, "utf8");
+  const explained = new Set([...paper.matchAll(/`([a-z_]+)`/g)].map(([, word]) => word));
+  expect(Object.keys(schema.properties).filter((key) => !explained.has(key))).toEqual([]);
+});
