@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { machineJsonSchema } from "../src/machine/client/summary.ts";
+import { machineJsonSchema } from "../src/machine/client/summary-schema.ts";
 import { smolfileSchema } from "../src/smolfile/index.ts";
 
 /**
