@@ -50,7 +50,7 @@ export async function resolveImage(
   const { paths } = context;
   if (source === null) {
     const path = await assetPath("base", paths.cache);
-    const facts = { id: null, ...baseImageConfig(), entrypoint: [], user: "" };
+    const facts = { id: null, ...baseImageConfig(), entrypoint: [], cmd: [], user: "" };
     return { facts, path, format: "raw", release: () => {} };
   }
   const { openImage } = await import("../../image/index.ts");
