@@ -40,7 +40,7 @@ export interface MachineInfo {
 /** Every machine, by name. Looking changes nothing and starts nothing. */
 export function listMachines({ paths }: Context): MachineInfo[] {
   return machineNames(paths)
-    .map((name) => look(paths, name))
+    .map((name) => look(paths, name, "outline"))
     .filter((info) => info !== undefined);
 }
 
@@ -51,20 +51,20 @@ export function listMachineNames({ paths }: Context): string[] {
 
 /** One machine. @throws SmolError `machine.not_found`, `machine.bad_name` */
 export function inspectMachine({ paths }: Context, name: string): MachineInfo {
-  const info = look(paths, checkEntryName(paths, name));
+  const info = look(paths, checkEntryName(paths, name), "whole");
   if (info === undefined) throw notFound(name);
   return info;
 }
 
-function look(paths: Context["paths"], name: string): MachineInfo | undefined {
+function look(paths: Context["paths"], name: string, depth: "whole" | "outline"): MachineInfo | undefined {
   const running = isRunning(paths, name);
-  const read = readRecord(paths, name) ?? { kind: "damaged", reason: whyNone(paths, name) };
+  const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: whyNone(paths, name) };
   // Not there, or removed at this moment.
   if (read.kind !== "record" && !isTaken(paths, name)) return undefined;
   const record = read.kind === "record" ? read.record : undefined;
   // A throw-away machine whose process is gone is gone with it.
   if (record?.ephemeral && !running) return undefined;
-  const state = readState(paths, name);
+  const state = readState(paths, name, depth);
   const memoryBytes = running ? residentBytes(state?.vmmPid) : undefined;
   if (read.kind === "newer") {
     const reason = `made by a later smolvm (record version ${read.version})`;

@@ -33,9 +33,9 @@ export function makeMachineName(): string {
   return `vm-${crypto.getRandomValues(Buffer.alloc(4)).toString("hex")}`;
 }
 
-/** No machine of this name runs. */
+/** There is no machine of this name. */
 export function notFound(name: string): SmolError {
   return new SmolError("machine.not_found", `vm not found: ${oneLine(name)}`, {
-    hint: "`smolvm machine ls` shows what runs",
+    hint: "`smolvm machine ls` shows what there is",
   });
 }

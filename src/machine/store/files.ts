@@ -1,5 +1,5 @@
 /** The files of a machine's directory that are read and written as a whole. */
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf, messageOf } from "../../errors.ts";
 import {
@@ -30,8 +30,12 @@ export const dataDirectory = (paths: Paths, name: string): string => dataIn(mach
 /** The same in a directory that is not published yet. */
 export const dataIn = (directory: string): string => `${directory}/data`;
 
-/** Undefined: there is no such machine. */
-export function readRecord(paths: Paths, name: string): ReadRecord | undefined {
+/** Undefined: there is no such machine. @param depth see `parseRecord` */
+export function readRecord(
+  paths: Paths,
+  name: string,
+  depth: "whole" | "outline" = "whole",
+): ReadRecord | undefined {
   let text: string | undefined;
   try {
     text = read(recordPath(paths, name));
@@ -39,14 +43,20 @@ export function readRecord(paths: Paths, name: string): ReadRecord | undefined {
     // One that cannot be read hides no other machine.
     return { kind: "damaged", reason: messageOf(error) };
   }
-  return text === undefined ? undefined : parseRecord(text, name);
+  return text === undefined ? undefined : parseRecord(text, name, depth);
 }
 
 /** Undefined: it has never run, or what it left is damaged. */
-export function readState(paths: Paths, name: string): MachineState | undefined {
+export function readState(
+  paths: Paths,
+  name: string,
+  depth: "whole" | "outline" = "whole",
+): MachineState | undefined {
   try {
-    const text = read(`${machineDirectory(paths, name)}/${STATE}`);
-    return text === undefined ? undefined : parseState(text);
+    const path = `${machineDirectory(paths, name)}/${STATE}`;
+    // Cheaper than an exception, for machines that have never run.
+    const text = existsSync(path) ? read(path) : undefined;
+    return text === undefined ? undefined : parseState(text, depth);
   } catch {
     return undefined;
   }
