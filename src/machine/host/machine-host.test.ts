@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { makeRoot } from "../../../agent/testing/index.ts";
 import type { Machine } from "../client/connect.ts";
 import { inspectMachine } from "../client/info.ts";
 import { Process } from "../client/process.ts";
 import { defaultSpec, newRecord } from "../model/index.ts";
-import { machineDirectory } from "../store/index.ts";
+import { dataDirectory, machineDirectory } from "../store/index.ts";
 import { TestPlace } from "./host.fixture.ts";
 
 let place: TestPlace;
@@ -93,6 +93,26 @@ describe("a lasting machine", () => {
     await second.report;
     expect(second.output.join("")).toBe("each\n");
     expect(second.events).toContainEqual({ type: "init_skipped", count: 1 });
+    await second.host.end("now");
+  });
+
+  test("initializes itself again on disks that are new, and not when only its VM is", async () => {
+    const restart = { policy: "always", maxRetries: 0, maxBackoffMs: 1000 } as const;
+    const record = place.create("box", { initOnce: ["echo once >> /once"], restart });
+    const first = await place.start(place.order(record));
+    await first.report;
+    const lines = () => readFileSync(`${place.root("box")}/once`, "utf8").split("\n").length - 1;
+    const readyAt = place.state("box")?.readyAt;
+    first.pullThePlug();
+    await until(() => place.state("box")?.phase === "running" && place.state("box")?.readyAt !== readyAt);
+    expect(lines()).toBe(1);
+    await first.host.end("gracefully");
+    rmSync(dataDirectory(place.paths, "box"), { recursive: true });
+    const { record: known } = inspectMachine(context(), "box");
+    if (known === undefined) throw new Error("no record");
+    const second = await place.start(place.order(known));
+    await second.report;
+    expect(lines()).toBe(2);
     await second.host.end("now");
   });
 
