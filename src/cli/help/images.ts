@@ -6,7 +6,7 @@ line for each name. Layers are kept once, however many images have them: SIZE co
 
 --json prints an array of objects with the keys id, references, digests, platform, created_at and
 last_used_at (seconds since 1970), size_bytes, unique_bytes (what removing only this image frees),
-layer_count and in_use.`,
+layer_count, in_use, and machines (names of those that are made of it, whether they run or not).`,
   examples: [
     { command: "smolvm images ls" },
     { command: "smolvm images ls --no-trunc -v" },
@@ -41,10 +41,10 @@ export const remove: Details = {
   text: `Takes the name off an image, and removes the image with its last name. IMAGE may also be an id, or
 its first digits (6 or more): then all of the image goes; --force is needed when it has several
 names. --oci-platform tells images of one name apart. Layers that other images have stay. An image
-that a machine uses stays too: exit code 1.
+of a machine stays too, also when the machine does not run, and whatever is forced: exit code 1.
 
---json prints an object with the keys images, untagged, layer_count, freed_bytes, in_use and kept
-(layers stay, because something is being downloaded: prune later).`,
+--json prints an object with the keys images, untagged, layer_count, freed_bytes, in_use, machines
+(by the ids in in_use) and kept (layers stay, because something is being downloaded: prune later).`,
   examples: [{ command: "smolvm images rm alpine:3.20" }, { command: "smolvm images rm -f 05455a08881e" }],
 };
 
@@ -58,11 +58,12 @@ IMAGE is a name, an id or its first digits, or the digest of a manifest. Asks no
 
 export const prune: Details = {
   text: `Removes images that have lost their name to a newer one, layers that belong to no image, and what
-interrupted downloads left. --all removes every image that no machine uses; the next run pulls it
-again. Asks nothing.
+interrupted downloads left. --all removes every image that no machine is made of, whether that runs
+or not; the next run pulls it again. Asks nothing.
 
---json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use
-and kept (layers stay, because something is being downloaded: prune later).`,
+--json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use,
+machines (by the ids in in_use) and kept (layers stay, because something is being downloaded: prune
+later).`,
   examples: [{ command: "smolvm images prune" }, { command: "smolvm images prune --all --dry-run" }],
 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ImageSummary, RemovedImages } from "../../../image/index.ts";
 import { detailedJson, removedJson, summaryJson } from "./json.ts";
-import { formatPruned, formatRemoved } from "./removed.ts";
+import { formatInUse, formatPruned, formatRemoved } from "./removed.ts";
 import { formatStorage, storageJson, storageOf } from "./storage.ts";
 import { formatImages, namesOf } from "./table.ts";
 
@@ -24,6 +24,7 @@ const alpine: ImageSummary = {
     { diffId: idOf("2"), bytes: 2 * MIB },
   ],
   inUse: true,
+  machines: [],
   config: {
     entrypoint: ["/bin/sh\u001b[31m"],
     cmd: ["-l"],
@@ -118,6 +119,7 @@ test("the keys of --json", () => {
       "in_use": true,
       "last_used_at": 1699999939,
       "layer_count": 3,
+      "machines": [],
       "platform": "linux/amd64",
       "references": [
         "alpine:3.20",
@@ -169,13 +171,22 @@ test("the keys of --json", () => {
   `);
 });
 
-const nothing: RemovedImages = { images: [], untagged: [], layers: 0, freedBytes: 0, inUse: [], kept: false };
+const nothing: RemovedImages = {
+  images: [],
+  untagged: [],
+  layers: 0,
+  freedBytes: 0,
+  inUse: [],
+  machines: {},
+  kept: false,
+};
 const something: RemovedImages = {
   images: [{ id: idOf("a"), references: ["alpine:3.20"] }],
   untagged: ["old\u001b[2J:1"],
   layers: 2,
   freedBytes: 12 * MIB,
   inUse: [idOf("b")],
+  machines: { [idOf("b")]: [] },
   kept: false,
 };
 
@@ -188,6 +199,18 @@ describe("images rm", () => {
       Freed 12.0 MiB
       "
     `);
+  });
+
+  test("says who needs an image that stays", () => {
+    const kept = (machines: Record<string, readonly string[]>) =>
+      formatInUse({ ...nothing, inUse: Object.keys(machines), machines });
+    expect(kept({ [idOf("b")]: [] })).toBe("image in use is not removed: bbbbbbbbbbbb");
+    expect(kept({ [idOf("b")]: ["web"] })).toBe(
+      "image bbbbbbbbbbbb is used by machine 'web' and was not removed",
+    );
+    expect(kept({ [idOf("a")]: [], [idOf("b")]: ["db", "web"] })).toBe(
+      "images in use are not removed: aaaaaaaaaaaa, bbbbbbbbbbbb (machines 'db', 'web')",
+    );
   });
 
   test("says of a name that it went, when the image stays", () => {
@@ -212,6 +235,9 @@ describe("images rm", () => {
         ],
         "kept": false,
         "layer_count": 2,
+        "machines": {
+          "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb": [],
+        },
         "untagged": [
           "old\x1B[2J:1",
         ],
@@ -244,6 +270,13 @@ describe("prune", () => {
     }
     expect(formatRemoved({ ...something, kept: true })).toBe(formatRemoved(something) + line);
     expect(removedJson({ ...nothing, kept: true }, false).kept).toBe(true);
+  });
+
+  test("says who needs an image that stays", () => {
+    const used = { ...nothing, inUse: [idOf("b")], machines: { [idOf("b")]: ["web"] } };
+    expect(formatPruned(used, { all: true, dryRun: false })).toBe(
+      `Kept, because it is used by machine 'web': ${idOf("b")}\nNo unused images to remove.\n`,
+    );
   });
 
   test("removes images", () => {

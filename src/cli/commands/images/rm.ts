@@ -5,8 +5,7 @@ import { print, printJson } from "../../output.ts";
 import type { imagesRemoveOptions } from "../../table/images.ts";
 import type { Invocation } from "../../table/types.ts";
 import { removedJson } from "./json.ts";
-import { formatRemoved } from "./removed.ts";
-import { shortId } from "./table.ts";
+import { formatInUse, formatRemoved } from "./removed.ts";
 
 /**
  * `images rm`: says what was removed, also when not everything could be.
@@ -21,9 +20,7 @@ export async function run({ values, words }: Invocation<typeof imagesRemoveOptio
   if (values.json) await printJson(removedJson(removed, false));
   else await print(formatRemoved(removed));
   if (removed.inUse.length === 0) return 0;
-  const ids = removed.inUse.map(shortId).join(", ");
-  const [noun, verb] = removed.inUse.length === 1 ? ["image", "is"] : ["images", "are"];
-  throw new SmolError("image.in_use", `${noun} in use ${verb} not removed: ${ids}`, {
+  throw new SmolError("image.in_use", formatInUse(removed), {
     hint: "`smolvm machine ls -v` shows the machines: an image can go when none uses it",
   });
 }
