@@ -8,6 +8,7 @@
  * and the owner removes the rest.
  */
 import { closeSync } from "node:fs";
+import { leaseAssets } from "../assets/index.ts";
 import { engineByName, prepareVmm } from "../engine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import type { Guest, GuestExec } from "../guest/index.ts";
@@ -152,6 +153,8 @@ class MachineProcess {
   /** What nobody waits for, and what must not cost a running machine when it fails. */
   async #tidyUp(plan: MachinePlan, directory: MachineDirectory): Promise<void> {
     try {
+      // Never released: as long as this process lives, another version of the program removes nothing of it.
+      await leaseAssets(filesOf(plan));
       await writeRecord(directory, recordOf(plan, "running"));
       sweepMachineDirectories(plan.paths);
     } catch (error) {
@@ -225,6 +228,11 @@ function guestExec(params: unknown, main: boolean): GuestExec {
 /** To the host's time, nanoseconds since the epoch. Nothing depends on it: a refusal is the console's to tell. */
 function setClock(guest: Guest): void {
   void guest.clock(BigInt(Math.round(now() * 1e6)));
+}
+
+function filesOf({ files }: MachinePlan): string[] {
+  const { kernel, system, image, overlayTemplate, storageTemplate, libkrun } = files;
+  return [kernel, system, image.path, overlayTemplate, storageTemplate, ...(libkrun ? [libkrun] : [])];
 }
 
 function recordOf({ machine }: MachinePlan, state: MachineRecord["state"]): MachineRecord {

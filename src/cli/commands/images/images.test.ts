@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ImageSummary, RemovedImages } from "../../../image/index.ts";
 import { detailedJson, removedJson, summaryJson } from "./json.ts";
-import { formatInUse, formatPruned, formatRemoved } from "./removed.ts";
+import { formatInUse, formatMachinePruned, formatPruned, formatRemoved } from "./removed.ts";
 import { formatStorage, storageJson, storageOf } from "./storage.ts";
 import { formatImages, namesOf } from "./table.ts";
 
@@ -277,6 +277,22 @@ describe("prune", () => {
     expect(formatPruned(used, { all: true, dryRun: false })).toBe(
       `Kept, because it is used by machine 'web': ${idOf("b")}\nNo unused images to remove.\n`,
     );
+  });
+
+  test("of a machine keeps to the words that scripts look for", () => {
+    const used = { ...something, machines: { [idOf("b")]: ["web"] } };
+    const of = (removed: RemovedImages, all: boolean, dryRun = false) =>
+      formatMachinePruned(removed, "web", { all, dryRun });
+    expect(of(nothing, false)).toBe("No unreferenced layers to remove.\n");
+    expect(of({ ...nothing, layers: 1, freedBytes: 12 * MIB }, false)).toBe(
+      "Freed 12.0 MiB of unreferenced layers\n",
+    );
+    expect(of(used, true)).toBe("Kept 1 cached image(s) in use by machine 'web'; freed 12.0 MiB\n");
+    expect(of(used, true, true)).toBe(
+      "Would keep 1 cached image(s) in use by machine 'web'; would free 12.0 MiB\n",
+    );
+    // A bare machine's, or one of another.
+    expect(of(something, true)).toBe(formatPruned(something, { all: true, dryRun: false }));
   });
 
   test("removes images", () => {

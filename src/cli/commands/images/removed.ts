@@ -44,6 +44,23 @@ export function formatPruned(removed: RemovedImages, { all, dryRun }: PruneOptio
   return used + textOf([...would, free, ...(removed.kept ? [KEPT] : [])]);
 }
 
+/**
+ * What `machine prune --name` did, or would do: as `formatPruned`, in the words that scripts look for.
+ *
+ * @param machine whose image stays, whatever else goes
+ */
+export function formatMachinePruned(removed: RemovedImages, machine: string, options: PruneOptions): string {
+  const { freedBytes, inUse, machines, kept } = removed;
+  const own = inUse.filter((id) => machines[id]?.includes(machine)).length;
+  if (options.all && own > 0) {
+    const [stay, free] = options.dryRun ? ["Would keep", "would free"] : ["Kept", "freed"];
+    const line = `${stay} ${own} cached image(s) in use by machine '${machine}'; ${free} ${formatBytes(freedBytes)}`;
+    return textOf([line, ...(kept ? [KEPT] : [])]);
+  }
+  const text = formatPruned(removed, options);
+  return options.all ? text : text.replace(/^(Freed|Would free) .*$/m, "$& of unreferenced layers");
+}
+
 /** Why images were not removed, as one line without its end. */
 export function formatInUse(removed: RemovedImages): string {
   const [id = "", ...more] = removed.inUse;
