@@ -19,6 +19,7 @@
  *   fill.c      copies a directory tree
  *   worker.c    work that may block, in a process of its own
  *   socket.c    verbs connect, listen, take
+ *   reap.c      another program in this one: the first process of a namespace that has none of its own
  *   watch.c     verb watch: lack of memory, figures
  *   system.c    verbs clock and shutdown
  *   util.c      small things
@@ -33,6 +34,10 @@
 
 #define PROTOCOL 2
 #define CGROUP_DIR "/sys/fs/cgroup"
+
+/* ---- reap.c ---- */
+
+_Noreturn void only_reap(void);
 
 /* ---- util.c ---- */
 

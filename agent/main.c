@@ -1,4 +1,7 @@
-/* Entry: `/init` as the first process of a guest, or `agent serve SOCKET` beside other processes, for tests. */
+/*
+ * Entry: `/init` as the first process of a guest, `/init reap` as that of a PID namespace in it, or for tests `agent
+ * serve SOCKET` beside other processes.
+ */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -25,6 +28,7 @@ int main(int argc, char **argv)
 {
     char channel[128] = "";
     uint8_t frame[1024];
+    if (argc == 2 && strcmp(argv[1], "reap") == 0) only_reap();
     long started = milliseconds_since_boot();
     bool first = getpid() == 1 && argc < 3;
     if (!first && (argc != 3 || strcmp(argv[1], "serve") != 0)) {

@@ -19,7 +19,7 @@ await withScratch(async (stage) => {
     directory: stage,
     command: ["bash", "-c", `${settings} exec ./bun bench/support/krun-inside.ts`],
     memoryMib: 6144,
-    limitSeconds: 1200,
+    limitSeconds: 720,
     onStdout: (bytes) => process.stdout.write(bytes),
     onStderr: (bytes) => process.stderr.write(bytes),
   });

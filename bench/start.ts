@@ -7,37 +7,44 @@ import { Contender } from "./support/contender.ts";
 import { type Fleet, measureFleet } from "./support/fleet.ts";
 import { measureCommand } from "./support/measure.ts";
 import { compare, median, minimum, percentile, type Samples } from "./support/rounds.ts";
-import { printTable } from "./support/table.ts";
+import { beginTable } from "./support/table.ts";
 
 /**
  * qemu: what a start, an exec, bytes and an idle machine cost, against the program of the time when guests ran Bun, and
- * against QEMU with the same kernel and nothing in it.
+ * against QEMU with the same kernel and nothing in it. With 9 rounds 8 minutes, once both programs and the image are there.
  *
  *     bun bench/start.ts [rounds]
  */
 
 const rounds = Number(process.argv[2] ?? 9);
 const MACHINES = 20;
-const table: string[][] = [];
 const MEBI = 1024 * 1024;
 const IN_BYTES = 100 * MEBI;
 const OUT_BYTES = 1024 * MEBI;
 
 const before = new Contender("before", await programBefore(), "qemu");
 const now = new Contender("now", program, "qemu");
-/** Small, so that two of them do not get into each other's way, and with the same programs in both. */
-const SMALL = ["--cpus", "1", "--mem", "1024", "--image", await debianImage()];
+const both = [before, now];
+/** Small, so that two of them do not get into each other's way. */
+const SMALL = ["--cpus", "1", "--mem", "1024"];
+/** With the same programs in both. */
+const DEBIAN = ["--image", await debianImage()];
 
+const print = beginTable("qemu: before, and now", [
+  ...["", "", "runs", "median", "min", "p95"],
+  ...["median to before", "min", "p95", "median to bare", "min"],
+]);
 try {
   await starts();
-  await execs();
+  await execs("the built-in image of each", []);
+  await execs("the same Debian image", DEBIAN);
   await streams();
-  await fleets();
   sizes();
+  await fleets();
+  const { stderr } = await now.measure(["run", "--timings", "--", "echo", "hello"]);
+  console.log(`\nWhere the time of one run goes:\n\n\`\`\`\n${stderr.trimEnd()}\n\`\`\``);
 } finally {
-  printReport();
-  before.remove();
-  now.remove();
+  for (const contender of both) contender.remove();
 }
 
 async function starts(): Promise<void> {
@@ -57,18 +64,12 @@ async function starts(): Promise<void> {
     ],
     { rounds, warmUp: 2 },
   );
-  const ends: Record<string, number[]> = { before: [], now: [] };
-  for (let round = 0; round < Math.max(3, rounds / 2); round++) {
-    for (const contender of [before, now]) ends[contender.name]?.push(await teardown(contender));
-  }
   report("command to first output, default size", samples, "ms");
-  report(
-    "workload's last output to the end of `machine run`",
-    Object.entries(ends).map(([name, values]) => ({ name, values, failures: [] })),
-    "ms",
+  const ends = await compare(
+    both.map((contender) => ({ name: contender.name, measure: () => teardown(contender) })),
+    { rounds: Math.max(3, rounds / 2), warmUp: 0 },
   );
-  const { stderr } = await now.measure(["run", "--timings", "--", "echo", "hello"]);
-  console.log(`Where the time of one run goes:\n\n\`\`\`\n${stderr.trimEnd()}\n\`\`\``);
+  report("workload's last output to the end of `machine run`", ends, "ms");
 }
 
 /** Milliseconds from the output of a command that ends with it to the end of `machine run`. */
@@ -84,8 +85,8 @@ async function teardown(contender: Contender): Promise<number> {
 }
 
 /** Both programs with a running machine each. */
-async function withMachines(work: () => Promise<void>): Promise<void> {
-  const ends = await Promise.all([before, now].map((contender) => contender.machine("bench", SMALL)));
+async function withMachines(options: readonly string[], work: () => Promise<void>): Promise<void> {
+  const ends = await Promise.all(both.map((contender) => contender.machine("bench", [...SMALL, ...options])));
   try {
     await work();
   } finally {
@@ -93,30 +94,31 @@ async function withMachines(work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function execs(): Promise<void> {
-  await withMachines(async () => {
+async function execs(image: string, options: readonly string[]): Promise<void> {
+  await withMachines(options, async () => {
     const samples = await compare(
-      [before, now].map((contender) => ({
+      both.map((contender) => ({
         name: contender.name,
         measure: async () => (await contender.measure(["exec", "--name", "bench", "--", "true"])).total,
       })),
-      { rounds: 5 * rounds, warmUp: 3 },
+      { rounds: 8 * rounds, warmUp: 5 },
     );
-    report("`machine exec -- true`, there and back", samples, "ms");
+    report(`\`machine exec -- true\`, there and back, ${image}`, samples, "ms");
   });
 }
 
 async function streams(): Promise<void> {
   const payload = new Blob([new Uint8Array(IN_BYTES)]);
-  await withMachines(async () => {
+  await withMachines(DEBIAN, async () => {
     const into = await compare(
-      [before, now].map((contender) => ({ name: contender.name, measure: () => send(contender, payload) })),
-      { rounds: Math.max(3, rounds / 2) },
+      both.map((contender) => ({ name: contender.name, measure: () => send(contender, payload) })),
+      { rounds: 3 },
     );
     report(`${IN_BYTES / MEBI} MiB into \`cat\``, speeds(into, IN_BYTES), "MiB/s");
+    // A minute for one of them.
     const out = await compare(
-      [before, now].map((contender) => ({ name: contender.name, measure: () => receive(contender) })),
-      { rounds: 3, warmUp: 0 },
+      both.map((contender) => ({ name: contender.name, measure: () => receive(contender) })),
+      { rounds: 1, warmUp: 0 },
     );
     report(`${OUT_BYTES / MEBI} MiB out of \`cat\``, speeds(out, OUT_BYTES), "MiB/s");
   });
@@ -150,10 +152,8 @@ function speeds(samples: readonly Samples[], bytes: number): Samples[] {
 
 async function fleets(): Promise<void> {
   const results: Record<string, Fleet[]> = { before: [], now: [] };
-  for (let round = 0; round < 3; round++) {
-    for (const contender of [before, now]) {
-      results[contender.name]?.push(await measureFleet(contender, MACHINES));
-    }
+  for (let round = 0; round < 2; round++) {
+    for (const contender of both) results[contender.name]?.push(await measureFleet(contender, MACHINES));
   }
   const samples = (value: (fleet: Fleet) => number): Samples[] =>
     Object.entries(results).map(([name, fleets]) => ({ name, values: fleets.map(value), failures: [] }));
@@ -172,7 +172,7 @@ async function fleets(): Promise<void> {
 }
 
 function sizes(): void {
-  const samples = [before, now].map(({ name, program }) => ({
+  const samples = both.map(({ name, program }) => ({
     name,
     values: [statSync(program).size / 1e6],
     failures: [],
@@ -180,7 +180,7 @@ function sizes(): void {
   report("size of the program", samples, "MB");
 }
 
-/** Adds what was measured to the table: for each contender how it is by itself, and against others. */
+/** Prints what was measured: for each contender how it is by itself, and against others. */
 function report(measure: string, samples: readonly Samples[], unit: string): void {
   const bare = samples.find(({ name }) => name.startsWith("bare"))?.values ?? [];
   const old = samples.find(({ name }) => name === "before")?.values ?? [];
@@ -189,7 +189,7 @@ function report(measure: string, samples: readonly Samples[], unit: string): voi
     const ratios = (to: readonly number[], ...of: (typeof median)[]) =>
       of.map((one) => (to.length === 0 || to === values ? "" : `${(one(values) / one(to)).toFixed(2)}×`));
     const failed = failures.length === 0 ? "" : ` (${failures.length} failed: ${failures[0]?.slice(0, 80)})`;
-    table.push([
+    print([
       `${measure}, ${unit}`,
       `${name}${failed}`,
       String(values.length),
@@ -198,15 +198,6 @@ function report(measure: string, samples: readonly Samples[], unit: string): voi
       ...ratios(bare, median, minimum),
     ]);
   }
-  process.stderr.write(
-    `bench: ${measure}: ${samples.map(({ name, values }) => `${name} ${digits(median(values))}`).join(", ")} ${unit}\n`,
-  );
-}
-
-function printReport(): void {
-  const own = ["", "", "runs", "median", "min", "p95"];
-  const ratios = ["median to before", "min", "p95", "median to bare", "min"];
-  printTable("qemu: before, and now", [...own, ...ratios], table);
 }
 
 function p95(values: readonly number[]): number {

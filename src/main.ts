@@ -3,7 +3,7 @@ import { commandLineWords } from "./command-line.ts";
 import type { Role, ThreadRole } from "./self.ts";
 
 const roles: Record<Role, () => Promise<unknown>> = {
-  __machine: async () => (await import("./machine/process.ts")).runMachineProcess(),
+  __machine: async () => (await import("./machine/host/main.ts")).runMachineProcess(),
   __vmm: async () => (await import("./engine/vmm.ts")).runVmmProcess(),
   "__probe-kvm": async () => (await import("./engine/probe-kvm.ts")).runKvmProbe(),
 };

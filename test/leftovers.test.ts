@@ -1,7 +1,7 @@
 import { describe, expect } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { resolvePaths } from "../src/config/paths.ts";
-import { socketPaths } from "../src/machine/sockets.ts";
+import { socketPaths } from "../src/machine/store/index.ts";
 import { Home } from "./support/home.ts";
 import { until } from "./support/process.ts";
 import { inLab, slowness } from "./support/program.ts";
@@ -112,12 +112,12 @@ describe("kill -9 of another process of the machine", () => {
 });
 
 function machines(): string[] {
-  return readdirSync(`${home.path}/data/smolvm/ephemeral`);
+  return readdirSync(`${home.path}/data/smolvm/machines`);
 }
 
 describe("what a power cut left", () => {
   onQemu("is removed by the next start, in every state", async () => {
-    const parent = `${home.path}/data/smolvm/ephemeral`;
+    const parent = `${home.path}/data/smolvm/machines`;
     const make = (name: string, files: Record<string, string>) => {
       mkdirSync(`${parent}/${name}`, { recursive: true });
       for (const [file, text] of Object.entries(files)) writeFileSync(`${parent}/${name}/${file}`, text);
@@ -125,9 +125,8 @@ describe("what a power cut left", () => {
     make(".new-0123456789ab", {});
     make(".new-0123456789ac", { lock: "" });
     make(".old-0123456789ad", { lock: "", "overlay.ext4": "x" });
-    make("vm-empty", {});
-    make("vm-torn", { lock: "", "machine.json": '{"version":1,' });
-    make("vm-whole", { lock: "", "machine.json": "{}", "machine.json.new": "", "storage.ext4": "x" });
+    make("vm-torn", { lock: "", ephemeral: "", "machine.json": '{"version":1,' });
+    make("vm-whole", { lock: "", ephemeral: "", "machine.json": "{}", "machine.json.new": "" });
     const paths = resolvePaths(home.env);
     mkdirSync(paths.runtime, { recursive: true, mode: 0o700 });
     for (const socket of Object.values(socketPaths(paths, "vm-whole"))) writeFileSync(socket, "");
@@ -137,10 +136,9 @@ describe("what a power cut left", () => {
   });
 
   onQemu("does not keep a machine from taking its name", async () => {
-    const path = `${home.path}/data/smolvm/ephemeral/box`;
+    const path = `${home.path}/data/smolvm/machines/box`;
     mkdirSync(path, { recursive: true });
-    writeFileSync(`${path}/lock`, "");
-    writeFileSync(`${path}/overlay.ext4`, "old");
+    for (const file of ["lock", "ephemeral", "overlay.ext4"]) writeFileSync(`${path}/${file}`, "");
     expect(await home.run(["hostname"], { options: ["--name", "box"] })).toMatchObject({
       output: "box\n",
       exitCode: 0,

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Guest, type Note } from "../../src/guest/index.ts";
 import type { RootInput } from "../../src/machine/root/index.ts";
@@ -10,6 +10,10 @@ import { run } from "./run.ts";
 /** An agent that runs here, without a VM, and the pipe to it. */
 export interface TestAgent {
   readonly transport: SocketTransport;
+  /** Of the process whose end ends all of it. */
+  readonly pid: number;
+  /** Ends it at once, like pulling the plug of a machine. */
+  kill(): void;
   /** Resolves when it has ended, with all that it started: its exit code. */
   readonly exited: Promise<number>;
   /** Its console so far. */
@@ -102,6 +106,8 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   early.catch(() => {});
   return {
     transport,
+    pid: agent.pid,
+    kill: () => writeFileSync(`${cgroup}/cgroup.kill`, "1"),
     exited: agent.exited,
     console: () => text,
     processes: (root) =>
@@ -110,7 +116,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       transport.close();
       await Promise.all([agent.exited, read]);
       listener.stop();
-      removeCgroup(cgroup);
+      await removeCgroup(cgroup);
       rmSync(directory, { recursive: true, force: true });
       if (/AddressSanitizer|runtime error:/.test(text)) throw new Error(text);
     },
@@ -126,10 +132,19 @@ function cgroupMount(): string {
   return line.split(" ")[1] as string;
 }
 
-function removeCgroup(path: string): void {
+/** Of what was killed the last may still be dying: they are not our children, so there is no event for it. */
+async function removeCgroup(path: string): Promise<void> {
   for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeCgroup(`${path}/${entry.name}`);
-  rmdirSync(path);
+    if (entry.isDirectory()) await removeCgroup(`${path}/${entry.name}`);
+  for (let round = 1; ; round++) {
+    try {
+      rmdirSync(path);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EBUSY" || round === 500) throw error;
+      await Bun.sleep(10);
+    }
+  }
 }
 
 export interface TestGuest {

@@ -42,6 +42,7 @@ const machine: RootInput = {
   initSystem: false,
   terminal: false,
   memoryMib: 512,
+  pids: null,
   ephemeral: false,
   disks: {
     image: "image",

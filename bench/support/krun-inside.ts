@@ -6,7 +6,7 @@ import { measureFleet } from "./fleet.ts";
 import { reportMemory } from "./machine-memory.ts";
 import { measureCommand } from "./measure.ts";
 import { compare } from "./rounds.ts";
-import { printComparison, printTable } from "./table.ts";
+import { beginTable, printComparison } from "./table.ts";
 
 /** The part of bench/krun.ts that runs inside the lab: smolvm and upstream's command line, side by side. */
 
@@ -39,7 +39,7 @@ const firstOutput = await compare(
     { name: theirs, measure: async () => total(theirRuns, await smolVmm("run", "--", "echo", "hello")) },
     { name: ours, measure: async () => total(ourRuns, await smolvm("run", "--", "echo", "hello")) },
   ],
-  { rounds: 5 },
+  { rounds: 4 },
 );
 printComparison("krun in the lab: `machine run -- echo`, command to first output", firstOutput, theirs);
 // Without the round that warms up.
@@ -96,18 +96,18 @@ main.kill("SIGTERM");
 await main.exited;
 await smolVmm("stop", "--name", "bench").catch(() => {});
 
+// Before the fleet, which takes the longest and is the likeliest to fail.
+await reportMemory(home, "Host memory of an 8 GiB machine on krun, in the lab");
+home.remove();
+
 const fleet = new Contender(ours, program, "krun");
-// A row each, so that what was measured is there when a later one fails.
+const print = beginTable("krun in the lab: machines at once, and what each costs when idle (MiB)", [
+  "machines",
+  ...["all have answered, s", "guest uses", "VMM", "other processes", "overhead"],
+]);
 for (const count of [4, 20]) {
   const { milliseconds, guestMib, vmmMib, othersMib } = await measureFleet(fleet, count);
   const mib = [guestMib, vmmMib, othersMib, vmmMib + othersMib - guestMib].map((value) => value.toFixed(0));
-  printTable(
-    `krun in the lab: ${count} machines at once, and what each costs when idle (MiB)`,
-    ["", "all have answered, s", "guest uses", "VMM", "other processes", "overhead"],
-    [[ours, (milliseconds / 1000).toFixed(1), ...mib]],
-  );
+  print([`${count}`, (milliseconds / 1000).toFixed(1), ...mib]);
 }
 fleet.remove();
-
-await reportMemory(home, "Host memory of an 8 GiB machine on krun, in the lab");
-home.remove();

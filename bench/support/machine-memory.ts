@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Home } from "../../test/support/home.ts";
 import { until } from "../../test/support/process.ts";
 import { program } from "../../test/support/program.ts";
-import { printTable } from "./table.ts";
+import { beginTable } from "./table.ts";
 
 /** What an 8 GiB machine costs its host beyond what its guest uses, idle and after a large allocation. */
 
@@ -27,13 +27,15 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
     const exec = (...command: string[]) =>
       home.smolvm(["machine", "exec", "--name", "memory", "--", ...command]);
     await until("the machine", async () => (await exec("true")).exitCode === 0);
-    const rows: string[][] = [];
+    const guest = ["guest uses", "of it its kernel's", "of it page cache"];
+    const columns = ["", ...guest, "VMM, host", "of it large pages", "other processes, host", "overhead"];
+    const print = beginTable(`${title} (MiB)`, columns);
     const sample = async (name: string) => {
       const guest = guestUse((await exec("cat", "/proc/meminfo")).output);
       const host = hostUse(home);
       const own = host.vmm + host.others - guest.used;
       const cells = [guest.used, guest.reserved, guest.cache, host.vmm, host.large, host.others, own];
-      rows.push([name, ...cells.map((mib) => mib.toFixed(0))]);
+      print([name, ...cells.map((mib) => mib.toFixed(0))]);
     };
     await Bun.sleep(SETTLE_MS / 3);
     await sample("idle");
@@ -50,12 +52,9 @@ export async function reportMemory(home: Home, title: string): Promise<void> {
       await Bun.sleep(100);
     }
     const atPeak = [peak.vmm, peak.large].map((mib) => mib.toFixed(0));
-    rows.push([`while ${ALLOCATE} is allocated (peak)`, "", "", "", ...atPeak, "", ""]);
+    print([`while ${ALLOCATE} is allocated (peak)`, "", "", "", ...atPeak, "", ""]);
     await Bun.sleep(SETTLE_MS);
     await sample(`${SETTLE_MS / 1000} s after it was freed`);
-    const guest = ["guest uses", "of it its kernel's", "of it page cache"];
-    const columns = ["", ...guest, "VMM, host", "of it large pages", "other processes, host", "overhead"];
-    printTable(`${title} (MiB)`, columns, rows);
   } finally {
     child.kill("SIGTERM");
     await child.exited;

@@ -1,14 +1,28 @@
 import { median, minimum, type Samples } from "./rounds.ts";
 
+const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+
+/**
+ * Prints the head of a Markdown table to stdout. What was measured is then there as it comes, also when what follows
+ * fails or takes too long.
+ *
+ * @returns prints a row
+ */
+export function beginTable(title: string, columns: readonly string[]): (row: readonly string[]) => void {
+  const rule = columns.map((_, at) => (at === 0 ? "---" : "---:"));
+  console.log(`\n### ${title}\n\n${line(columns)}\n${line(rule)}`);
+  return (row) => console.log(line(row));
+}
+
 /** Prints a Markdown table to stdout. */
 export function printTable(
   title: string,
   columns: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const rule = columns.map((_, at) => (at === 0 ? "---" : "---:"));
-  console.log(`\n### ${title}\n\n${[columns, rule, ...rows].map(line).join("\n")}\n`);
+  const print = beginTable(title, columns);
+  for (const row of rows) print(row);
+  console.log();
 }
 
 /**

@@ -46,7 +46,7 @@ describe("the built assets", () => {
       for (const field of [name, version, source, licence]) expect(field).toMatch(/\S/);
     }
     const present = new Set(components.map(({ name }) => name));
-    for (const name of ["bun", "linux", "libkrun", "musl", "busybox", "e2fsprogs", "apk-tools", "cac"]) {
+    for (const name of ["bun", "linux", "libkrun", "musl", "busybox", "e2fsprogs", "apk-tools", "valibot"]) {
       expect(present).toContain(name);
     }
     for (const { name, part, sha256 } of components.filter(

@@ -12,6 +12,21 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     await print(`smolvm ${version}\n`);
     return 0;
   }
-  const { interpret } = await import("./interpret.ts");
-  return interpret(argv);
+  if (argv[0] === "__complete") return complete(argv.slice(1));
+  const [{ interpret }, { program }] = await Promise.all([
+    import("./interpret.ts"),
+    import("./commands/index.ts"),
+  ]);
+  return interpret(program, argv);
+}
+
+/** What completion scripts call; see completion/scripts.ts. */
+async function complete(words: readonly string[]): Promise<number> {
+  const [{ completionAnswer }, { namesHere }, { program }] = await Promise.all([
+    import("./completion/answer.ts"),
+    import("./completion/names.ts"),
+    import("./commands/index.ts"),
+  ]);
+  await print(await completionAnswer(program, words, namesHere));
+  return 0;
 }

@@ -1,59 +1,82 @@
 import { ExitCode } from "../errors.ts";
-import { version } from "../version.ts";
-import { print } from "./output.ts";
+import { print, warn } from "./output.ts";
 import { NotInTable, type Parsed, parse } from "./parse/index.ts";
+import type { Invocation, Program } from "./program/types.ts";
 import { report } from "./report.ts";
-import type { Invocation } from "./table/types.ts";
 
 /** Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code. */
-export async function interpret(argv: readonly string[]): Promise<number> {
+export async function interpret(program: Program, typed: readonly string[]): Promise<number> {
+  let argv = typed;
   let invocation: Invocation | undefined;
   try {
-    const parsed = await parseOrExplain(argv);
+    argv = await inWordsOfToday(program, typed);
+    const parsed = await parseOrExplain(program, argv);
     if (parsed.kind === "command") {
       invocation = parsed.invocation;
-      const { run } = await invocation.command.load();
-      return await run(invocation);
+      return await invocation.command.run(invocation, program);
     }
-    return await answer(parsed);
+    return await answer(program, parsed);
   } catch (error) {
     return report(error, {
-      json: invocation ? invocation.values.json === true : asksForJson(argv),
+      json: invocation ? wantsJson(invocation) : asksForJson(argv),
       failureCode: invocation?.command.failureCode ?? ExitCode.failure,
     });
   }
 }
 
+/** Command lines of earlier releases work; a note says what they are called now. */
+async function inWordsOfToday(program: Program, typed: readonly string[]): Promise<readonly string[]> {
+  const { names, load } = program.former;
+  if (!names.includes(typed[0] ?? "")) return typed;
+  const rename = await load();
+  const { argv, note } = await explained(program, () => rename(program, typed));
+  if (note !== undefined) warn(note);
+  return argv;
+}
+
 /** @throws SmolError with exit code 2 when the arguments are wrong */
-export async function parseOrExplain(argv: readonly string[]): Promise<Parsed> {
+export async function parseOrExplain(program: Program, argv: readonly string[]): Promise<Parsed> {
+  return explained(program, () => parse(program, argv));
+}
+
+/** Says what to do about a word that the program does not have. */
+async function explained<T>(program: Program, work: () => T): Promise<T> {
   try {
-    return parse(argv);
+    return work();
   } catch (error) {
     if (!(error instanceof NotInTable)) throw error;
     const { explain } = await import("./explain/index.ts");
-    throw explain(error);
+    throw explain(program, error);
   }
 }
 
-async function answer(parsed: Exclude<Parsed, { kind: "command" }>): Promise<number> {
+async function answer(program: Program, parsed: Exclude<Parsed, { kind: "command" }>): Promise<number> {
   switch (parsed.kind) {
     case "version":
-      await print(`smolvm ${version}\n`);
+      await print(`${program.name} ${program.version}\n`);
       return 0;
     case "help": {
       const { printHelp } = await import("./help/index.ts");
-      await printHelp(parsed.topic, parsed.long);
+      await printHelp(program, parsed.topic, parsed.long);
       return 0;
     }
     case "incomplete": {
       const { explainIncomplete } = await import("./explain/index.ts");
-      throw explainIncomplete(parsed.topic);
+      throw explainIncomplete(program, parsed.topic);
     }
   }
 }
 
-/** For arguments that could not be parsed: a tool that asked for JSON wants its error as JSON too. */
+/** Who asked for JSON wants errors as JSON too, unless told otherwise. */
+function wantsJson({ globals, values }: Invocation): boolean {
+  return globals.errorFormat === undefined ? values.json === true : globals.errorFormat === "json";
+}
+
+/** The same for arguments that could not be parsed. */
 function asksForJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
-  return (end < 0 ? argv : argv.slice(0, end)).includes("--json");
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const format = words.findLastIndex((word) => /^--error-format(?:=|$)/.test(word));
+  if (format < 0) return words.includes("--json");
+  return words[format] === "--error-format=json" || words[format + 1] === "json";
 }

@@ -1,6 +1,6 @@
 import { errnoOf } from "../errors.ts";
-import { cannotWrite } from "../stdio/output.ts";
 import { oneLine } from "../values/index.ts";
+import { cannotWrite } from "./terminal/output.ts";
 
 export { oneLine };
 

@@ -2,7 +2,7 @@ import { SmolError } from "../errors.ts";
 
 /** Where smolvm keeps its files (XDG base directory specification 0.8). All paths are absolute. */
 export interface Paths {
-  /** `ephemeral/NAME/`: records, locks, disks. */
+  /** `machines/NAME/`: records, locks, disks. */
   readonly data: string;
   /** `images/`, `runtime/`: everything that can be made again. */
   readonly cache: string;

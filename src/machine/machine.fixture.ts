@@ -12,6 +12,7 @@ export const rootInput: RootInput = {
   initSystem: false,
   terminal: false,
   memoryMib: 512,
+  pids: null,
   ephemeral: false,
   disks: {
     image: "/dev/vdb",

@@ -224,6 +224,13 @@ describe("flow control", () => {
   });
 });
 
+test("a later program that still understands this one is understood", async () => {
+  const { opener, peer } = await openerWithRawPeer();
+  peer.json(FrameType.hello, 0, { protocol: 99, oldest: 3, version: "9.9", more: true });
+  expect(await opener.hello).toEqual({ protocol: 99, oldest: 3, version: "9.9" });
+  opener.close();
+});
+
 describe("a hostile server: the connection ends with the reason", () => {
   const credit = (bytes: number) => {
     const payload = Buffer.alloc(4);
@@ -232,11 +239,6 @@ describe("a hostile server: the connection ends with the reason", () => {
   };
   const cases: [name: string, attack: (peer: RawPeer) => void, message: RegExp][] = [
     ["data first", (p) => p.frame(FrameType.data, 1, Buffer.from("x")), /no hello/],
-    [
-      "wrong version",
-      (p) => p.json(FrameType.hello, 0, { protocol: 99, version: "x" }),
-      /speaks protocol 99/,
-    ],
     ["hello that is none", (p) => p.json(FrameType.hello, 0, ["x"]), /malformed hello/],
     ["hello that is no JSON", (p) => p.frame(FrameType.hello, 0, Buffer.from("{")), /not JSON/],
     [
@@ -326,6 +328,17 @@ describe("a hostile server: the connection ends with the reason", () => {
       await peer.closed;
     });
   }
+
+  test.each([
+    [{ protocol: 99, version: "9.9" }, /^a later smolvm \(9\.9\)/],
+    [{ protocol: 2, version: "0.1" }, /^an earlier smolvm \(0\.1\)/],
+  ])("one of another version, %j, ends the connection and says so", async (hello, message) => {
+    const { opener, peer } = await openerWithRawPeer();
+    const stream = opener.open({ method: "exec" });
+    peer.json(FrameType.hello, 0, hello);
+    const error = await stream.result.catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: "machine.other_version", message: expect.stringMatching(message) });
+  });
 
   test("a server that closes in the middle of a frame is an end like any other", async () => {
     const { opener, peer } = await openerWithRawPeer();

@@ -1,7 +1,9 @@
 /** The payloads between command line and machine process: JSON in UTF-8 (docs/protocol.md). */
+import { SmolError } from "../errors.ts";
+import { oneLine } from "../values/index.ts";
 import type { Codec } from "./codec.ts";
 import { ProtocolError } from "./frame.ts";
-import { checkFailure, checkHello, type Hello, PROTOCOL_VERSION } from "./messages.ts";
+import { checkFailure, checkHello, type Hello, OLDEST_PROTOCOL, PROTOCOL_VERSION } from "./messages.ts";
 
 /** What opens a stream: the name of the work, and unchecked data that describes it. */
 export interface JsonRequest {
@@ -32,7 +34,12 @@ export function encodeJson(value: unknown): Uint8Array {
 /** @param version of the program that speaks */
 export function jsonCodec(version: string): Codec<Hello, JsonRequest, unknown> {
   return {
-    encodeHello: () => encodeJson({ protocol: PROTOCOL_VERSION, version } satisfies Hello),
+    encodeHello: () =>
+      encodeJson({
+        protocol: PROTOCOL_VERSION,
+        oldest: OLDEST_PROTOCOL,
+        version,
+      } satisfies Hello),
     decodeHello: (payload) => checkSpeaksOurs(checkHello(decodeJson(payload))),
     encodeRequest: encodeJson,
     decodeRequest: (payload) => checkRequest(decodeJson(payload)),
@@ -51,9 +58,15 @@ export function jsonCodec(version: string): Codec<Hello, JsonRequest, unknown> {
 /** Longest failure message: a few lines of a guest's console fit. */
 const MAX_MESSAGE_LENGTH = 4000;
 
+/** @throws SmolError `machine.other_version` */
 function checkSpeaksOurs(hello: Hello): Hello {
-  if (hello.protocol === PROTOCOL_VERSION) return hello;
-  throw new ProtocolError(`the other side speaks protocol ${hello.protocol}, this one ${PROTOCOL_VERSION}`);
+  const { protocol, oldest = protocol, version } = hello;
+  if (protocol >= OLDEST_PROTOCOL && oldest <= PROTOCOL_VERSION) return hello;
+  const age = protocol > PROTOCOL_VERSION ? "a later" : "an earlier";
+  const message = `${age} smolvm (${oneLine(version)}) is at the other end, and the two do not understand each other`;
+  throw new SmolError("machine.other_version", message, {
+    hint: "use that version for this machine, or stop it with that one and start it with this one",
+  });
 }
 
 function checkRequest(value: unknown): JsonRequest {

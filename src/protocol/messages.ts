@@ -1,8 +1,14 @@
 /** What command line and machine process say to each other, in JSON, and the checks for data from the other side. */
 import { ProtocolError } from "./frame.ts";
 
-/** Both sides must speak the same: they are as a rule the same program. */
-export const PROTOCOL_VERSION = 2;
+/**
+ * What this program speaks, and the oldest that it still understands. A machine outlives the program that started it, so
+ * both sides may be of different versions. A method, a field or an event is added without a new number: who does not know
+ * a method says so (`machine.unsupported`), and fields that are not known are ignored. The number grows when something
+ * that both sides know changes its meaning.
+ */
+export const PROTOCOL_VERSION = 3;
+export const OLDEST_PROTOCOL = 3;
 
 /** The channels of an `exec` stream. */
 export const Channel = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -11,30 +17,33 @@ export type Channel = (typeof Channel)[keyof typeof Channel];
 /** First frame in both directions. */
 export interface Hello {
   readonly protocol: number;
+  /** The oldest protocol that the sender understands; absent: only its own. */
+  readonly oldest?: number | undefined;
   /** Version of the program that speaks. */
   readonly version: string;
 }
 
 /**
- * Parameters of `exec`: start a process in the workload's root. Bytes of texts that are not UTF-8 are lone surrogates
- * (surrogate-escape.ts).
+ * Parameters of `exec`: start a process in the workload's root. What is absent is the machine's, or its image's. Bytes
+ * of texts that are not UTF-8 are lone surrogates (surrogate-escape.ts).
  */
 export interface ExecRequest {
-  /** Program and arguments; the program is looked up in the PATH of `env` unless it has a slash. */
+  /**
+   * Program and arguments; the program is looked up in PATH unless it has a slash. Empty: the machine's own command,
+   * which only the owner of a throw-away machine may ask for.
+   */
   readonly argv: readonly string[];
-  /** `NAME=value`; nothing is added to it but HOME, when absent, from the user's passwd entry. */
-  readonly env: readonly string[];
+  /** `NAME=value`; wins over the machine's. HOME, when absent, is that of the user's passwd entry. */
+  readonly env?: readonly string[] | undefined;
   /** Absolute directory in the workload's root; made when it does not exist, as container runtimes do. */
-  readonly cwd: string;
-  /** As in an image: empty (root), `name`, `uid`, `name:group`, `uid:gid`. */
-  readonly user: string;
+  readonly cwd?: string | undefined;
+  /** As in an image: `name`, `uid`, `name:group`, `uid:gid`. */
+  readonly user?: string | undefined;
   /** Give the process a terminal of this size: all output is then on the stdout channel. */
   readonly tty?: TerminalSize | undefined;
   /** False: standard input is /dev/null and the stdin channel is not used. */
   readonly stdin: boolean;
   readonly rlimits?: readonly ResourceLimit[] | undefined;
-  /** `reaper`: the program is the child of a small init, which reaps what is orphaned. */
-  readonly init?: "none" | "reaper" | undefined;
 }
 
 export interface TerminalSize {
@@ -95,7 +104,9 @@ function reject(what: string): never {
 
 export function checkHello(value: unknown): Hello {
   if (!isObject(value) || !isCount(value.protocol, 0xffff) || !isText(value.version, 100)) reject("hello");
-  return { protocol: value.protocol, version: value.version };
+  const { protocol, version, oldest } = value;
+  if (oldest !== undefined && !isCount(oldest, 0xffff)) reject("hello");
+  return { protocol, version, oldest };
 }
 
 export function checkExecResult(value: unknown): ExecResult {
@@ -113,6 +124,9 @@ export function checkFailure(value: unknown): Failure {
   if (!isText(value.hint, 4096)) reject("failure");
   return { ...failure, hint: value.hint };
 }
+
+const isPath = (value: unknown): value is string =>
+  isText(value, 4096) && value.startsWith("/") && !value.includes("\0");
 
 const isTextList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((item) => typeof item === "string" && !item.includes("\0"));
@@ -132,28 +146,23 @@ function checkResourceLimit(value: unknown): ResourceLimit {
   return { name, soft, hard };
 }
 
-function checkInit(value: unknown): "none" | "reaper" {
-  if (value === "none" || value === "reaper") return value;
-  reject("exec: init");
-}
-
 /** The machine process's check of what a command line asks for. */
 export function checkExecRequest(value: unknown): ExecRequest {
-  if (!isObject(value) || !isTextList(value.argv) || value.argv.length === 0) reject("exec: argv");
-  if (!isTextList(value.env)) reject("exec: env");
-  if (!isText(value.cwd, 4096) || !value.cwd.startsWith("/") || value.cwd.includes("\0")) reject("exec: cwd");
-  if (!isText(value.user, 256) || value.user.includes("\0")) reject("exec: user");
+  if (!isObject(value) || !isTextList(value.argv)) reject("exec: argv");
+  const { env = [], cwd, user } = value;
+  if (!isTextList(env)) reject("exec: env");
+  if (cwd !== undefined && !isPath(cwd)) reject("exec: cwd");
+  if (user !== undefined && (!isText(user, 256) || user.includes("\0"))) reject("exec: user");
   if (typeof value.stdin !== "boolean") reject("exec: stdin");
   const limits = value.rlimits ?? [];
   if (!Array.isArray(limits) || limits.length > 16) reject("exec: rlimits");
   return {
     argv: value.argv,
-    env: value.env,
-    cwd: value.cwd,
-    user: value.user,
+    env,
+    cwd,
+    user,
     stdin: value.stdin,
     rlimits: limits.map(checkResourceLimit),
-    init: value.init === undefined ? undefined : checkInit(value.init),
     tty: value.tty === undefined ? undefined : checkTerminalSize(value.tty),
   };
 }

@@ -14,14 +14,15 @@ function named(milliseconds: number, ...names: string[]): Record<string, number>
 /**
  * A time span: `90` (seconds), `30s`, `5m`, `1h 30m`, `1h30m`, `1.5s`.
  *
- * @returns milliseconds, perhaps not a whole number; undefined when the text is no time span
+ * @returns milliseconds, perhaps not a whole number, and as many as the text says: how long is too long, the caller
+ *   knows; undefined when the text is no time span
  */
 export function parseSpan(text: string): number | undefined {
-  return /^\d{1,12}(\.\d{1,6})?$/.test(text) ? Number(text) * 1000 : sumOfParts(text);
+  return /^\d{1,40}(\.\d{1,6})?$/.test(text) ? Number(text) * 1000 : sumOfParts(text);
 }
 
 function sumOfParts(text: string): number | undefined {
-  const part = /\s*(\d{1,12}(?:\.\d{1,6})?)\s*([a-z]{1,7})/gy;
+  const part = /\s*(\d{1,40}(?:\.\d{1,6})?)\s*([a-z]{1,7})/gy;
   let sum = 0;
   let end = 0;
   for (const match of text.trimEnd().matchAll(part)) {

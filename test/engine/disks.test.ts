@@ -20,7 +20,8 @@ import {
   templateOf,
 } from "../../src/machine/disks/index.ts";
 import { inspectDisk } from "../../src/machine/disks/superblock.ts";
-import { makeMainRoot } from "../../src/machine/main-root.ts";
+import { makeMainRoot } from "../../src/machine/host/main-root.ts";
+import { planRoot } from "../../src/machine/root/index.ts";
 import { Channel, listenTransport, type SocketTransport } from "../../src/protocol/index.ts";
 import { until } from "../support/process.ts";
 import { engine as engineName, sharedCache } from "../support/program.ts";
@@ -68,7 +69,7 @@ class Machine {
       overlayTemplate: await asset(templateOf("overlay", overlayGib)),
       storageTemplate: await asset(templateOf("storage", storageGib)),
     };
-    const disks = await makeDisks({ files, machine: { ...this.sizes, ephemeral: false } }, this);
+    const disks = await makeDisks({ files, record: { ...this.sizes, ephemeral: false } }, this.path);
     const agentSocket = `${this.path}/agent`;
     const { promise: connected, resolve } = Promise.withResolvers<SocketTransport>();
     const listener = listenTransport(agentSocket, resolve);
@@ -96,10 +97,19 @@ class Machine {
     const guest = new Guest(await connected);
     listener.stop();
     rmSync(agentSocket, { force: true });
-    const input = { name: "vm", bare: true, volumes: [], initSystem: false, terminal: false, memoryMib: 512 };
+    const input = {
+      name: "vm",
+      bare: true,
+      volumes: [],
+      initSystem: false,
+      terminal: false,
+      memoryMib: 512,
+      pids: null,
+    };
     const root = makeMainRoot(
       guest,
-      { ...input, ephemeral: false, disks: disks.root, damaged: disks.damaged },
+      planRoot({ ...input, ephemeral: false, disks: disks.root }),
+      disks,
       () => {},
     );
     running.add(vm);

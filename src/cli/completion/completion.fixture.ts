@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SHELLS } from "../table/system.ts";
-import { completionScript } from "./index.ts";
+import type { SHELLS } from "../commands/system/completion.ts";
+import { completionScripts } from "./scripts.ts";
 
 /** Names of images, as the program would print them, and what a shell must not take for anything but text. */
 export const IMAGE_NAMES = [
@@ -13,11 +13,18 @@ export const IMAGE_NAMES = [
   `sha256:${"05".repeat(32)}`,
 ];
 
-/** Stands for the program where scripts ask it for names of images; says nothing when it is asked for anything else. */
-const PROGRAM = `#!/bin/sh
-[ "$*" = "images ls --names" ] && cat <<'END'
-${IMAGE_NAMES.join("\n")}
-END
+export const MACHINE_NAMES = ["box", "web-1"];
+
+/** The program's answers to scripts, but with these names. */
+const PROGRAM = `#!${process.execPath}
+import { program } from "${join(import.meta.dir, "../commands/index.ts")}";
+import { completionAnswer } from "${join(import.meta.dir, "answer.ts")}";
+import { namesHere } from "${join(import.meta.dir, "names.ts")}";
+const [role, ...words] = process.argv.slice(2);
+if (role !== "__complete") process.exit(2);
+const images = async () => ${JSON.stringify(IMAGE_NAMES)};
+const machines = async () => ${JSON.stringify(MACHINE_NAMES)};
+console.log((await completionAnswer(program, words, { ...namesHere, images, machines })).trimEnd());
 `;
 
 /** How long a shell may take to answer a line, in milliseconds. */
@@ -35,7 +42,7 @@ export async function complete(shell: Shell, lines: readonly string[]): Promise<
   const directory = mkdtempSync(join(tmpdir(), "smolvm-completion-"));
   try {
     const script = join(directory, "_smolvm");
-    writeFileSync(script, completionScript(shell));
+    writeFileSync(script, completionScripts[shell]);
     writeFileSync(join(directory, "an image.tar"), "");
     writeFileSync(join(directory, "smolvm"), PROGRAM, { mode: 0o755 });
     const answers =

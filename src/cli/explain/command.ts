@@ -1,33 +1,33 @@
 import type { SmolError } from "../../errors.ts";
 import { nearest } from "../../values/index.ts";
 import type { NotInTable } from "../parse/index.ts";
-import { COMMANDS } from "../table/index.ts";
-import { commandsBelow, namesOfStep, nearestFirst, stepsAfter } from "../table/tree.ts";
+import { commandsBelow, namesOfStep, nearestFirst, stepsAfter } from "../program/tree.ts";
+import type { Program } from "../program/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
 import { DOCKER_COMMANDS, LATER_COMMANDS, RENAMED_COMMANDS } from "./later-commands.ts";
 
 /** A command that does not exist: comes later, has another place, was renamed, or is misspelt. */
-export function explainCommand({ word, where: { path } }: NotInTable): SmolError {
+export function explainCommand(program: Program, { word, where: { path } }: NotInTable): SmolError {
   const typed = [...path, word].join(" ");
   const later = LATER_COMMANDS.find(({ names }) => names.includes(typed));
   if (later) {
     const message = `\`smolvm ${typed}\` is not available in this release: ${later.reason}`;
     return usageError("cli.unavailable_command", message, seeHelp(path));
   }
-  return usageError("cli.unknown_command", `unknown command \`${typed}\``, hintFor(path, word));
+  return usageError("cli.unknown_command", `unknown command \`${typed}\``, hintFor(program, path, word));
 }
 
-function hintFor(path: readonly string[], word: string): string {
+function hintFor(program: Program, path: readonly string[], word: string): string {
   const renamed = path.length === 0 ? RENAMED_COMMANDS.get(word) : undefined;
   if (renamed) return `it is called \`smolvm ${renamed}\` now: smolvm machine run --image IMAGE -- COMMAND`;
   const other = DOCKER_COMMANDS.get([...path, word].join(" "));
   if (other) return `did you mean \`smolvm ${other}\`?`;
   // `smolvm run`, `smolvm ls`: the word is right and stands in the wrong place.
-  const moved = nearestFirst(COMMANDS, path).find(
+  const moved = nearestFirst(program.commands, path).find(
     (command) => nameOf(command.path) === word || command.aliases.includes(word),
   );
   if (moved) return `did you mean \`smolvm ${moved.path.join(" ")}\`?`;
-  const suggestion = nearest(word, stepsAfter(path).flatMap(namesOfStep));
+  const suggestion = nearest(word, stepsAfter(program, path).flatMap(namesOfStep));
   return suggestion ? `did you mean \`smolvm ${[...path, suggestion].join(" ")}\`?` : seeHelp(path);
 }
 
@@ -36,8 +36,8 @@ function nameOf(path: readonly string[]): string | undefined {
 }
 
 /** `smolvm` or `smolvm machine` alone. */
-export function explainIncomplete(path: readonly string[]): SmolError {
-  const names = [...new Set(commandsBelow(path).map((command) => command.path[path.length]))];
+export function explainIncomplete(program: Program, path: readonly string[]): SmolError {
+  const names = [...new Set(commandsBelow(program, path).map((command) => command.path[path.length]))];
   const message = `expected a command after \`${["smolvm", ...path].join(" ")}\`: ${names.join(", ")}`;
   // docker lists images by the word alone.
   const hint = path[0] === "images" ? "`smolvm images ls` lists the images" : seeHelp(path);

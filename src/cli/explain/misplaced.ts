@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import type { Invocation, OptionSpec } from "../table/types.ts";
+import type { Invocation, OptionSpec } from "../program/types.ts";
 
 /**
  * Options that say something about a machine. Others (`--env`, `--name`, `--timeout`, `--user` …) are common in
@@ -36,8 +36,8 @@ const RUNS_MACHINES =
  *
  * @returns one sentence for each
  */
-export function findMisplaced({ command, words, given }: Invocation): string[] {
-  const [program = "", ...rest] = words;
+export function findMisplaced({ command, workload, given }: Invocation): string[] {
+  const [program = "", ...rest] = workload;
   if (RUNS_MACHINES.test(program)) return [];
   const options = Object.entries(command.options);
   const found: string[] = [];
@@ -80,4 +80,20 @@ function takesValue(name: string, text: string, options: readonly OptionSpec[]):
     if (error instanceof SmolError) return false;
     throw error;
   }
+}
+
+/**
+ * The long options of a command that makes or changes a machine among the words of its workload, which stand behind
+ * `--`: scripts of upstream look for this note. Short ones are the workload's own.
+ *
+ * @returns undefined when there is none
+ */
+export function cameAfterDashes({ command, workload }: Invocation): string | undefined {
+  const names = Object.values(command.options).map(({ long }) => `--${long}`);
+  const known = [...names, ...LATER_FLAGS, ...LATER_WITH_VALUE];
+  const found = new Set(
+    workload.map((word) => word.split("=", 1)[0] as string).filter((word) => known.includes(word)),
+  );
+  if (found.size === 0) return undefined;
+  return `${[...found].join(", ")} came after \`--\`: passed to the command, and no option of the machine`;
 }

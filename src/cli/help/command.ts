@@ -1,24 +1,18 @@
-import type { CommandSpec, Example } from "../table/types.ts";
-import { declareCommand, declareProgram, type Section } from "./declare.ts";
+import type { CommandSpec, Example, Program, Section } from "../program/types.ts";
+import { optionSections, usageOf } from "./page.ts";
 
-/** Prints a command's page: usage and options; with `long` also what it does and examples. */
-export async function printCommandHelp(spec: CommandSpec, long: boolean): Promise<void> {
-  const details = await spec.details();
-  const arrange = (sections: readonly Section[]) => {
-    const [, usage, ...rest] = sections;
-    const middle = long ? [{ body: details.text }] : [];
-    const last = long
-      ? [{ title: "Examples", body: details.examples.map(exampleLine).join("\n") }]
-      : [{ body: `More, with examples: smolvm ${spec.path.join(" ")} --help` }];
-    return [
-      { body: `${spec.summary}.${alsoCalled(spec)}` },
-      ...(usage ? [usage] : []),
-      ...middle,
-      ...rest,
-      ...last,
-    ];
-  };
-  declareCommand(declareProgram("", arrange), spec).outputHelp();
+/** A command's page: usage and options; with `long` also what it does and examples. */
+export function commandPage({ name }: Program, spec: CommandSpec, long: boolean): Section[] {
+  const options = Object.values(spec.options);
+  return [
+    { body: `${spec.summary}.${alsoCalled(spec)}` },
+    { title: "Usage", body: `  ${name} ${usageOf(spec)}` },
+    ...(long ? [{ body: spec.text }] : []),
+    ...optionSections(options),
+    long
+      ? { title: "Examples", body: spec.examples.map(exampleLine).join("\n") }
+      : { body: `More, with examples: ${name} ${spec.path.join(" ")} --help` },
+  ];
 }
 
 function alsoCalled({ path, aliases }: CommandSpec): string {

@@ -1,79 +1,90 @@
-import { version } from "../../version.ts";
-import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "../table/index.ts";
-import { commandsBelow } from "../table/tree.ts";
-import type { CommandSpec } from "../table/types.ts";
-import { declareCommand, declareProgram, type Section } from "./declare.ts";
-import { MANUAL } from "./manual.ts";
-
-const TITLE = `smolvm ${version}: boots any container image as a microVM from one file, without a daemon.`;
+import { commandsBelow } from "../program/tree.ts";
+import type { CommandSpec, OptionSpec, Program, Section } from "../program/types.ts";
+import { formatOptions, formatRows, usageOf } from "./page.ts";
 
 /** `smolvm -h`: the commands and the program's own options. */
-export function printOverview(): void {
-  printProgram("COMMAND [OPTIONS]", COMMANDS, (usage, commands) => [
-    { body: TITLE },
-    usage,
-    commands,
-    globalOptions(),
-    { body: "The manual, also for coding agents: smolvm --help\nA command's help: smolvm COMMAND -h" },
-  ]);
+export function overviewPage(program: Program): Section[] {
+  const { name } = program;
+  return [
+    title(program),
+    usage(program),
+    commandList(program.commands),
+    globalOptions(program),
+    { body: `The manual, also for coding agents: ${name} --help\nA command's help: ${name} COMMAND -h` },
+  ];
 }
 
 /** `smolvm machine --help`: the commands below a group. */
-export function printGroupHelp(path: readonly string[]): void {
-  const name = path.join(" ");
-  const group = GROUPS.find((candidate) => candidate.path.join(" ") === name);
+export function groupPage(program: Program, path: readonly string[]): Section[] {
+  const words = path.join(" ");
+  const group = program.groups.find((candidate) => candidate.path.join(" ") === words);
   const aliases = (group?.aliases ?? []).map((alias) => [...path.slice(0, -1), alias].join(" "));
-  printProgram(`${name} COMMAND [OPTIONS]`, commandsBelow(path), (usage, commands) => [
-    { body: `${group?.summary}${aliases.length === 0 ? "" : ` (${[name, ...aliases].join(", ")})`}.` },
-    usage,
-    commands,
-    { body: `A command's help: smolvm ${name} COMMAND -h` },
-  ]);
+  return [
+    { body: `${group?.summary}${aliases.length === 0 ? "" : ` (${[words, ...aliases].join(", ")})`}.` },
+    usage(program, path),
+    commandList(commandsBelow(program, path)),
+    { body: `A command's help: ${program.name} ${words} COMMAND -h` },
+  ];
 }
 
 /** `smolvm --help`: everything that is needed to use the program, in one page. */
-export function printManual(): void {
-  printProgram("COMMAND [OPTIONS]", COMMANDS, (usage, commands) => [
-    { body: TITLE },
-    ...MANUAL.introduction,
-    usage,
-    commands,
-    globalOptions(),
-  ]);
-  // A command that is another one under a shorter name has that one's options.
-  const printed = new Set<CommandSpec["options"]>();
-  for (const command of COMMANDS) {
-    if (!printed.has(command.options)) printOptions(command);
-    printed.add(command.options);
-  }
-  printProgram("", [], () => [...MANUAL.rules]);
+export async function manualPage(program: Program): Promise<Section[]> {
+  const { introduction, rules } = await program.manual();
+  return [
+    title(program),
+    ...introduction,
+    usage(program),
+    commandList(program.commands),
+    globalOptions(program),
+    ...optionsOfEach(program),
+    ...rules,
+  ];
 }
 
-function printProgram(
-  usage: string,
-  commands: readonly CommandSpec[],
-  arrange: (usage: Section, commands: Section) => Section[],
-): void {
-  const program = declareProgram(usage, ([, usageSection, commandSection]) =>
-    arrange(usageSection ?? { body: "" }, commandSection ?? { body: "" }),
-  );
-  for (const command of commands) declareCommand(program, command);
-  program.outputHelp();
-}
-
-/** A command's options under its usage line, for the manual; nothing for a command that has none. */
-function printOptions(spec: CommandSpec): void {
-  if (Object.keys(spec.options).length === 0) return;
-  const program = declareProgram("", (sections) => {
-    const usage = sections[1]?.body.trim().replace("$ ", "");
-    return [{ title: `\nOptions of ${usage}`, body: sections[2]?.body ?? "" }];
+/** The options of each command that has some. What several commands have is described once. */
+function optionsOfEach(program: Program): Section[] {
+  const described = new Set<OptionSpec>();
+  return program.commands.flatMap((command) => {
+    const all = Object.values(command.options);
+    const added = all.filter((option) => !described.has(option));
+    // A command that is another one under a shorter name has that one's options.
+    if (added.length === 0) return [];
+    for (const option of added) described.add(option);
+    const again = all.filter((option) => !added.includes(option)).map(({ long }) => `--${long}`);
+    const body = [formatOptions(added), ...(again.length > 0 ? [wrap("as above:", again)] : [])].join("\n");
+    return [{ title: `Options of ${program.name} ${usageOf(command)}`, body }];
   });
-  declareCommand(program, spec).outputHelp();
 }
 
-function globalOptions(): Section {
-  const lines = GLOBAL_OPTIONS.map(
-    ({ short, long, description }) => `  -${short}, --${long}`.padEnd(19) + description,
-  );
-  return { title: "Options", body: lines.join("\n") };
+/** Words in indented lines of at most 100 columns. */
+function wrap(start: string, words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = `  ${start}`;
+  for (const word of words) {
+    if (line.length + 1 + word.length > 100) {
+      lines.push(line);
+      line = "   ";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join("\n");
+}
+
+function title({ name, version, summary }: Program): Section {
+  return { body: `${name} ${version}: ${summary}.` };
+}
+
+function usage({ name }: Program, path: readonly string[] = []): Section {
+  return { title: "Usage", body: `  ${[name, ...path, "COMMAND", "[OPTIONS]"].join(" ")}` };
+}
+
+function commandList(commands: readonly CommandSpec[]): Section {
+  return {
+    title: "Commands",
+    body: formatRows(commands.map(({ path, summary }) => [path.join(" "), summary] as const)),
+  };
+}
+
+function globalOptions({ globals }: Program): Section {
+  return { title: "Options", body: formatOptions(Object.values(globals)) };
 }

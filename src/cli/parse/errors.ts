@@ -1,4 +1,4 @@
-import type { CommandSpec } from "../table/types.ts";
+import type { CommandSpec } from "../program/types.ts";
 
 /**
  * A word that the table does not have. What to say about it (a later release's, another tool's name for it,

@@ -1,14 +1,18 @@
 import type { SmolError } from "../../errors.ts";
-import type { CommandSpec, OptionSpec } from "../table/types.ts";
+import type { CommandSpec, OptionSpec, OptionTable } from "../program/types.ts";
 import { usageError } from "../usage.ts";
 import { NotInTable } from "./errors.ts";
 
 /** What a command's words say, before values are read. */
 export interface Sorted {
-  /** The texts given for each option, in order, under the option's key in the table. */
+  /** The texts given for each option, in order, under the option's key in its table. */
   readonly texts: ReadonlyMap<string, readonly string[]>;
   readonly words: readonly string[];
-  /** The words were announced by `--`. */
+  /** Where each of `words` stands among all words. */
+  readonly wordsAt: readonly number[];
+  /** A command for the guest. */
+  readonly workload: readonly string[];
+  /** There is a `--`. */
   readonly explicit: boolean;
   /** `-h` or `--help` was among the options. */
   readonly help: "short" | "long" | undefined;
@@ -21,11 +25,12 @@ export interface Sorted {
  *
  * Every word ends up in the result, unchanged, or is refused.
  *
+ * @param globals options that every command has
  * @throws SmolError with exit code 2
  * @throws NotInTable for an option that the command does not have
  */
-export function sortWords(command: CommandSpec, words: readonly string[]): Sorted {
-  const sorter = new Sorter(command, words);
+export function sortWords(command: CommandSpec, globals: OptionTable, words: readonly string[]): Sorted {
+  const sorter = new Sorter(command, globals, words);
   sorter.sort();
   return sorter;
 }
@@ -33,12 +38,15 @@ export function sortWords(command: CommandSpec, words: readonly string[]): Sorte
 class Sorter implements Sorted {
   readonly texts = new Map<string, string[]>();
   readonly words: string[] = [];
+  readonly wordsAt: number[] = [];
+  readonly workload: string[] = [];
   explicit = false;
   help: "short" | "long" | undefined;
   #next = 0;
 
   constructor(
     readonly command: CommandSpec,
+    readonly globals: OptionTable,
     readonly input: readonly string[],
   ) {}
 
@@ -47,20 +55,41 @@ class Sorter implements Sorted {
       const word = this.input[this.#next++] as string;
       if (word === "--") {
         this.explicit = true;
-        this.#takeRest();
+        if (this.#isForGuest) this.#takeWorkload();
+        else while (this.#next < this.input.length) this.#plain(this.input[this.#next++] as string);
       } else if (word.startsWith("--")) {
         this.#long(word);
       } else if (word.startsWith("-") && word !== "-") {
         this.#cluster(word);
       } else {
-        this.words.push(word);
-        if (this.command.arguments.kind === "command") this.#takeRest();
+        this.#word(word);
       }
     }
   }
 
-  #takeRest(): void {
-    this.words.push(...this.input.slice(this.#next));
+  get #isForGuest(): boolean {
+    const expected = this.command.arguments;
+    return expected.kind === "command" || (expected.kind === "words" && expected.command === true);
+  }
+
+  #word(word: string): void {
+    const expected = this.command.arguments;
+    const isName = expected.kind === "command" && expected.named && this.input[this.#next] === "--";
+    if (expected.kind !== "command" || isName) {
+      this.#plain(word);
+    } else {
+      this.workload.push(word);
+      this.#takeWorkload();
+    }
+  }
+
+  #plain(word: string): void {
+    this.words.push(word);
+    this.wordsAt.push(this.#next - 1);
+  }
+
+  #takeWorkload(): void {
+    this.workload.push(...this.input.slice(this.#next));
     this.#next = this.input.length;
   }
 
@@ -96,7 +125,8 @@ class Sorter implements Sorted {
   }
 
   #find(name: string, matches: (spec: OptionSpec) => boolean): [string, OptionSpec] {
-    const found = Object.entries(this.command.options).find(([, spec]) => matches(spec));
+    const options = { ...this.globals, ...this.command.options };
+    const found = Object.entries(options).find(([, spec]) => matches(spec));
     if (found) return found;
     throw new NotInTable("option", name, this.command, this.input.slice(this.#next));
   }
@@ -122,10 +152,8 @@ class Sorter implements Sorted {
   }
 
   #missing(option: OptionSpec, name: string, found?: string): SmolError {
-    const hint =
-      found === undefined || found === "--"
-        ? undefined
-        : `if ${found} is really meant as the value, write ${name.startsWith("--") ? `${name}=` : name}${found}`;
+    const meant = `if ${found} is really meant as the value, write ${name.startsWith("--") ? `${name}=` : name}${found}`;
+    const hint = option.missing ?? (found === undefined || found === "--" ? undefined : meant);
     return usageError("cli.missing_value", `${name} needs a value: ${name} ${option.placeholder}`, hint);
   }
 }

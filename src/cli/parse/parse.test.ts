@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { SmolError } from "../../errors.ts";
+import { program } from "../commands/index.ts";
 import { parseOrExplain } from "../interpret.ts";
-import type { Invocation } from "../table/types.ts";
+import type { Invocation } from "../program/types.ts";
 
 async function invocationOf(...argv: string[]): Promise<Invocation> {
-  const parsed = await parseOrExplain(argv);
+  const parsed = await parseOrExplain(program, argv);
   if (parsed.kind !== "command") throw new Error(`not a command: ${parsed.kind}`);
   return parsed.invocation;
 }
@@ -12,7 +13,7 @@ async function invocationOf(...argv: string[]): Promise<Invocation> {
 /** `message | hint` of the refusal. */
 async function refusalOf(...argv: string[]): Promise<string> {
   try {
-    await parseOrExplain(argv);
+    await parseOrExplain(program, argv);
   } catch (error) {
     if (!(error instanceof SmolError)) throw error;
     expect(error.exitCode).toBe(2);
@@ -54,11 +55,11 @@ describe("finding the command", () => {
     [[], { kind: "incomplete", topic: [] }],
     [["vm"], { kind: "incomplete", topic: ["machine"] }],
   ])("%j", async (argv, expected) => {
-    expect(await parseOrExplain(argv)).toEqual(expected as never);
+    expect(await parseOrExplain(program, argv)).toEqual(expected as never);
   });
 
   test("options before the command belong to it, with their values", async () => {
-    const { values, words } = await invocationOf(
+    const { values, workload } = await invocationOf(
       "--engine",
       "qemu",
       "-it",
@@ -70,7 +71,7 @@ describe("finding the command", () => {
       "ls",
     );
     expect(values).toMatchObject({ engine: "qemu", interactive: true, tty: true, name: "x" });
-    expect(words).toEqual(["ls"]);
+    expect(workload).toEqual(["ls"]);
   });
 });
 
@@ -87,8 +88,25 @@ describe("where the options end", () => {
     [[], [], false],
   ])("machine run %j", async (argv, words, explicit) => {
     const invocation = await invocationOf("machine", "run", ...argv);
-    expect(invocation.words).toEqual(words);
+    expect(invocation.words).toEqual([]);
+    expect(invocation.workload).toEqual(words);
     expect(invocation.explicit).toBe(explicit);
+  });
+});
+
+describe("the name of a machine beside a command", () => {
+  test.each([
+    [["box", "--", "ls", "-l"], ["box"], ["ls", "-l"]],
+    [["--", "box", "--", "ls"], [], ["box", "--", "ls"]],
+    [["box", "ls", "--", "x"], [], ["box", "ls", "--", "x"]],
+    [["-it", "box", "--", "sh"], ["box"], ["sh"]],
+    [["-n", "box", "ls"], [], ["ls"]],
+  ])("machine exec %j", async (argv, words, workload) => {
+    expect(await invocationOf("machine", "exec", ...argv)).toMatchObject({ words, workload });
+  });
+
+  test("without a command there is nothing to run", async () => {
+    expect(await refusalOf("machine", "exec", "box", "--")).toStartWith("machine exec needs a command");
   });
 });
 
@@ -104,7 +122,26 @@ test.each([
   [["-u", "1e3"], { user: "1e3" }],
   [["--entrypoint="], { entrypoint: "" }],
   [["-w", "", "-u", ""], { workdir: "", user: "" }],
-  [["--init"], { init: true }],
+  [["--reaper"], { reaper: true }],
+  [["--reaper=off", "--mitigations=on"], { reaper: false, mitigations: true }],
+  [["--init", "apk add git", "--init=true"], { init: ["apk add git", "true"] }],
+  [
+    ["-dl", "a=b=c", "-l", "x"],
+    {
+      detach: true,
+      labels: [
+        { name: "a", value: "b=c" },
+        { name: "x", value: "" },
+      ],
+    },
+  ],
+  [["--restart", "on-failure:5"], { restart: { policy: "on-failure", maxRetries: 5 } }],
+  [["--restart=OnFailure"], { restart: { policy: "on-failure", maxRetries: undefined } }],
+  [
+    ["--ttl", "none", "--idle-timeout", "30d", "--pids", "none"],
+    { ttl: null, idleTimeout: 2_592_000_000, pids: null },
+  ],
+  [["--stop-signal", "RTMIN+3", "--stop-timeout", "0"], { stopSignal: "RTMIN+3", stopTimeout: 0 }],
   [["--timings"], { timings: "text" }],
   [["--timings=json"], { timings: "json" }],
   [["--platform", "linux/x86_64"], { platform: { os: "linux", architecture: "amd64" } }],
@@ -122,15 +159,56 @@ const REFUSED: readonly [string, string][] = [
   ["ls", "unknown command `ls` | did you mean `smolvm machine ls`?"],
   ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
   [
-    "sandbox run alpine:latest",
-    "unknown command `sandbox` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
+    "container run alpine:latest",
+    "unknown command `container` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
   ],
   ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
   [
-    "machine create --name x",
-    "`smolvm machine create` is not available in this release: a machine lives as long as the command of its " +
-      "`smolvm machine run` | see `smolvm machine -h`",
+    "machine fork --name x",
+    "`smolvm machine fork` is not available in this release: running machines are not copied; `smolvm machine clone` " +
+      "copies one that is stopped | see `smolvm machine -h`",
   ],
+  ["machine create x sh", "unexpected argument: sh | see `smolvm machine create -h`"],
+  [
+    "machine delete -f --cascade x",
+    "--cascade is not available in this release: no machine depends on another one | leave it out",
+  ],
+  [
+    "machine start --forkable",
+    "--forkable is not available in this release: running machines are not copied | `smolvm machine clone` copies one that is stopped",
+  ],
+  ["machine run --pids-limit 5", "unknown option --pids-limit | did you mean --pids?"],
+  [
+    "machine run --restart sometimes",
+    '--restart: must be never or always or on-failure or unless-stopped, not "sometimes" | on-failure:5 gives up after five times in a row',
+  ],
+  [
+    "machine run --stop-signal SIGNOPE",
+    '--stop-signal: there is no signal "SIGNOPE" | write for example SIGTERM, TERM or 15',
+  ],
+  [
+    "machine run --init -- dockerd",
+    "--init needs a value: --init COMMAND | for a small process 1 that reaps, as docker's --init, write --reaper",
+  ],
+  [
+    "machine run --init -it sh",
+    "--init needs a value: --init COMMAND | for a small process 1 that reaps, as docker's --init, write --reaper",
+  ],
+  ["machine create -l =x", '--label: the label has no name: "=x" | write NAME=VALUE'],
+  [
+    "machine ls --filter colour=red",
+    '--filter: not a filter: "colour=red" | write state=running, label=NAME or label=NAME=VALUE',
+  ],
+  [
+    "machine ls --filter state=happy",
+    '--filter: there is no state "happy" | the states are created, starting, running, stopping, stopped, failed, unreachable, unknown',
+  ],
+  [
+    "machine logs --since yesterday",
+    '--since: not a time: "yesterday" | write for example 10m (ago), 2026-01-31T12:00:00Z, or seconds since 1970',
+  ],
+  ["machine logs --tail some", '--tail: not a whole number: "some"'],
+  ["machine clone", "machine clone needs [NAME] NEW | see `smolvm machine clone -h`"],
   [
     "machine run --net --image alpine",
     "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
@@ -141,7 +219,10 @@ const REFUSED: readonly [string, string][] = [
     "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
       "it; what the command needs must be in the image, or come on stdin (-i)",
   ],
-  ["machine run -itd x", "-d is not available in this release: a machine lives as long as its command"],
+  [
+    "machine run -itp x",
+    "-p is not available in this release: a machine has no network, so no port can be forwarded",
+  ],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
   ["machine run -m 512", "unknown option -m | did you mean --mem?"],
   ["machine run --imgae x", "unknown option --imgae | did you mean --image?"],

@@ -1,8 +1,8 @@
 import { SmolError } from "../../errors.ts";
-import { COMMANDS } from "../table/index.ts";
-import { namesOfStep, stepsAfter } from "../table/tree.ts";
-import type { CommandSpec, Invocation, OptionSpec, OptionTable, Values } from "../table/types.ts";
+import { namesOfStep, stepsAfter } from "../program/tree.ts";
+import type { CommandSpec, Invocation, OptionSpec, OptionTable, Program, Values } from "../program/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
+import { takesNextWord } from "./early.ts";
 import { NotInTable } from "./errors.ts";
 import { type Sorted, sortWords } from "./options.ts";
 
@@ -18,14 +18,14 @@ export type Parsed =
 /**
  * Parses the arguments after the program's name.
  *
- * This is not done by cac, which the help pages come from: its parser (mri) turns values into numbers (`007`
- * becomes 7, an empty one 0), takes the next word for the value of `--name=`, does not stop at the first word
- * of the guest's command, and knows commands of one word only. A guest's arguments must arrive untouched.
+ * No library does this: parsers turn values into numbers (`007` becomes 7, an empty one 0), take the next word for
+ * the value of `--name=`, do not stop at the first word of the guest's command, or know commands of one word only. A
+ * guest's arguments must arrive untouched.
  *
  * @throws SmolError with exit code 2
- * @throws NotInTable for a command or an option that the table does not have
+ * @throws NotInTable for a command or an option that the program does not have
  */
-export function parse(argv: readonly string[]): Parsed {
+export function parse(program: Program, argv: readonly string[]): Parsed {
   let path: readonly string[] = [];
   /** Options before the command's last word belong to the command: `smolvm --engine qemu machine run`. */
   const early: string[] = [];
@@ -36,15 +36,15 @@ export function parse(argv: readonly string[]): Parsed {
       if (path.length === 0 && (word === "--version" || word === "-V")) return { kind: "version" };
       early.push(word);
       const next = argv[at + 1];
-      if (takesNextWord(path, word) && next !== undefined) {
+      if (takesNextWord(program, path, word, next) && next !== undefined) {
         early.push(next);
         at++;
       }
       continue;
     }
-    const step = stepsAfter(path).find((next) => namesOfStep(next).includes(word));
+    const step = stepsAfter(program, path).find((next) => namesOfStep(next).includes(word));
     if (step === undefined) throw new NotInTable("command", word, { path }, argv.slice(at + 1));
-    if ("options" in step) return parseCommand(step, [...early, ...argv.slice(at + 1)]);
+    if ("options" in step) return parseCommand(program, step, [...early, ...argv.slice(at + 1)]);
     path = step.path;
   }
   const help = early.find((word) => word === "-h" || word === "--help");
@@ -55,45 +55,27 @@ export function parse(argv: readonly string[]): Parsed {
   return { kind: "incomplete", topic: path };
 }
 
-/** Whether an option that stands before its command has its value in the next word. */
-function takesNextWord(path: readonly string[], word: string): boolean {
-  const lookUp = (name: string, matches: (spec: OptionSpec) => boolean): boolean => {
-    if (name === "-h" || name === "--help") return false;
-    const option = COMMANDS.flatMap((command) => Object.values(command.options)).find(matches);
-    if (option === undefined) throw new NotInTable("option", name, { path });
-    return option.placeholder !== undefined && !option.optional;
-  };
-  if (word.startsWith("--")) {
-    const name = word.split("=", 1)[0] as string;
-    return (
-      lookUp(name, (spec) => [spec.long, ...(spec.aliases ?? [])].includes(name.slice(2))) && name === word
-    );
-  }
-  for (let at = 1; at < word.length; at++) {
-    const letter = word[at];
-    if (lookUp(`-${letter}`, (spec) => spec.short === letter)) return at === word.length - 1;
-  }
-  return false;
-}
-
-function parseCommand(command: CommandSpec, words: readonly string[]): Parsed {
-  const sorted = sortWords(command, words);
+function parseCommand(program: Program, command: CommandSpec, words: readonly string[]): Parsed {
+  const { version: _, help: __, ...globals } = program.globals;
+  const sorted = sortWords(command, globals, words);
   if (sorted.help) return { kind: "help", topic: command.path, long: sorted.help === "long" };
   checkWords(command, sorted);
   const invocation = {
     command,
     values: readValues(command.options, sorted.texts),
     given: new Set(sorted.texts.keys()),
+    globals: readValues(globals, sorted.texts),
     words: sorted.words,
+    workload: sorted.workload,
     explicit: sorted.explicit,
   };
   return { kind: "command", invocation };
 }
 
-function checkWords(command: CommandSpec, { words }: Sorted): void {
+function checkWords(command: CommandSpec, { words, workload }: Sorted): void {
   const expected = command.arguments;
   if (expected.kind === "command") {
-    if (words.length > 0 || !expected.required) return;
+    if (workload.length > 0 || !expected.required) return;
     throw usageError("cli.missing_word", `${command.path.join(" ")} needs a command`, seeHelp(command.path));
   }
   const [min, max] = expected.kind === "none" ? [0, 0] : [expected.min, expected.max];

@@ -1,6 +1,6 @@
 /** What a user sees of a pull, on standard error. Loaded when there is something to see. */
 import { isatty } from "node:tty";
-import type { ProgressMode } from "../table/pull-options.ts";
+import type { ProgressMode } from "../options/pull-options.ts";
 import type { Display, DisplayOptions } from "./display.ts";
 import { JsonDisplay } from "./json.ts";
 import { Output } from "./output.ts";

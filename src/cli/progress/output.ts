@@ -1,4 +1,4 @@
-import { writeFully } from "../../stdio/index.ts";
+import { writeFully } from "../terminal/output.ts";
 
 /**
  * Standard error, for things that nobody has to see: written in order and off the main thread, so that a terminal that

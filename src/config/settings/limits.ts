@@ -1,6 +1,6 @@
 import { SmolError } from "../../errors.ts";
+import type { TomlTable } from "../../toml/table.ts";
 import { bytesIn, parseSpan, quote } from "../../values/index.ts";
-import type { TomlTable } from "../toml/table.ts";
 import type { CacheSettings, Environment, PullSettings } from "./types.ts";
 
 const GIB = 1024 ** 3;

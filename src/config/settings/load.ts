@@ -1,11 +1,17 @@
 import { SmolError } from "../../errors.ts";
+import type { TomlCodes, TomlTable } from "../../toml/table.ts";
 import { type Paths, resolvePaths } from "../paths.ts";
-import type { TomlTable } from "../toml/table.ts";
 import { readSettingsFile } from "./file.ts";
 import { cacheFromEnvironment, DEFAULT_CACHE, DEFAULT_PULL, readCache, readPull } from "./limits.ts";
 import { legacyPath, settingsPath } from "./path.ts";
 import { type Findings, readRegistries } from "./registries.ts";
 import type { Environment, RegistrySettings, Settings } from "./types.ts";
+
+const CODES: TomlCodes = {
+  badToml: "config.bad_toml",
+  unknownKey: "config.unknown_key",
+  badValue: "config.bad_value",
+};
 
 const NO_REGISTRIES: RegistrySettings = { defaultRegistry: undefined, registries: new Map() };
 
@@ -90,9 +96,9 @@ async function readFile<T>(
   const file = await readSettingsFile(path);
   if (file === undefined) return undefined;
   // The parser is loaded only where there is something to parse: most users have no settings.
-  const { TomlDocument } = await import("../toml/index.ts");
+  const { TomlDocument } = await import("../../toml/index.ts");
   const findings: Findings = { unused: [], hasSecret: false };
-  const { root } = new TomlDocument(path, file.text);
+  const { root } = new TomlDocument(path, file.text, CODES);
   const found = reader(root, path.slice(0, path.lastIndexOf("/")), findings);
   const exposed = file.shared && findings.hasSecret;
   const notes = exposed ? [`${path} holds a password and other users can read it: chmod 600 ${path}`] : [];

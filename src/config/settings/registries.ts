@@ -1,5 +1,5 @@
+import type { TomlTable } from "../../toml/table.ts";
 import { quote } from "../../values/index.ts";
-import type { TomlTable } from "../toml/table.ts";
 import { registryHost } from "./host.ts";
 import type { RegistryEntry, RegistrySettings } from "./types.ts";
 

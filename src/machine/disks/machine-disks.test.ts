@@ -13,10 +13,10 @@ function setUp(root: string, ephemeral: boolean, sizes = { overlayGib: 2, storag
       overlayTemplate: `${root}/overlay`,
       storageTemplate: `${root}/storage`,
     },
-    machine: { ephemeral, ...sizes },
+    record: { ephemeral, ...sizes },
   };
-  const directory = { path: `${root}/vm` };
-  mkdirSync(directory.path);
+  const directory = `${root}/vm`;
+  mkdirSync(directory);
   return { plan, directory };
 }
 
@@ -51,11 +51,11 @@ describe("a later start", () => {
     using root = temporaryDirectory();
     const { plan, directory } = setUp(root.path, false);
     await makeDisks(plan, directory);
-    const larger = { ...plan, machine: { ...plan.machine, storageGib: 4 } };
+    const larger = { ...plan, record: { ...plan.record, storageGib: 4 } };
     const grown = await makeDisks(larger, directory);
     expect(grown).toMatchObject({ made: [], notes: [], root: { storage: { grow: true } } });
-    expect(statSync(diskPath(directory.path, "storage")).size).toBe(4 * GIB);
-    rmSync(diskPath(directory.path, "overlay"));
+    expect(statSync(diskPath(directory, "storage")).size).toBe(4 * GIB);
+    rmSync(diskPath(directory, "overlay"));
     expect((await makeDisks(larger, directory)).made).toEqual(["overlay"]);
     await expect(makeDisks(plan, directory)).rejects.toMatchObject({ code: "machine.disk_shrink" });
   });
@@ -65,10 +65,10 @@ describe("a later start", () => {
     const { plan, directory } = setUp(root.path, false);
     await makeDisks(plan, directory);
     for (const disk of ["overlay", "storage"] as const)
-      expect(
-        e2fs("debugfs", "-w", "-R", "feature needs_recovery", diskPath(directory.path, disk)).exitCode,
-      ).toBe(0);
-    e2fs("debugfs", "-w", "-R", "ssv state 2", diskPath(directory.path, "storage"));
+      expect(e2fs("debugfs", "-w", "-R", "feature needs_recovery", diskPath(directory, disk)).exitCode).toBe(
+        0,
+      );
+    e2fs("debugfs", "-w", "-R", "ssv state 2", diskPath(directory, "storage"));
     expect(await makeDisks(plan, directory)).toMatchObject({
       damaged: ["/dev/vdd"],
       notes: [

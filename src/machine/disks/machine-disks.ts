@@ -14,7 +14,7 @@ export interface DisksPlan {
     readonly overlayTemplate: string;
     readonly storageTemplate: string;
   };
-  readonly machine: DiskSizes & {
+  readonly record: DiskSizes & {
     /** The disks are thrown away with the machine; else those that are there are kept. */
     readonly ephemeral: boolean;
   };
@@ -38,20 +38,17 @@ export interface MachineDisks {
  * Makes the disks that are the machine's own unless they are there, and lays out all of them. The caller holds the
  * machine's lock.
  *
- * @param directory of the machine
+ * @param directory where the machine's disks are
  * @throws SmolError `machine.disk_shrink`, `disk.no_space`, `disk.unusable`
  */
-export async function makeDisks(
-  plan: DisksPlan,
-  directory: { readonly path: string },
-): Promise<MachineDisks> {
-  const { files, machine } = plan;
+export async function makeDisks(plan: DisksPlan, directory: string): Promise<MachineDisks> {
+  const { files, record } = plan;
   const wanted = diskNames.map((name): NewDisk => {
-    const path = diskPath(directory.path, name);
-    return { name, path, gib: machine[`${name}Gib`], template: files[`${name}Template`] };
+    const path = diskPath(directory, name);
+    return { name, path, gib: record[`${name}Gib`], template: files[`${name}Template`] };
   });
   const made: DiskName[] = [];
-  if (machine.ephemeral) {
+  if (record.ephemeral) {
     for (const disk of wanted) createDisk(disk);
   } else {
     const kept = await Promise.all(
@@ -68,7 +65,7 @@ export async function makeDisks(
   const damaged: string[] = [];
   const states: DiskState[] = [];
   const writable = (name: DiskName): WritableDisk => {
-    const path = diskPath(directory.path, name);
+    const path = diskPath(directory, name);
     const device = add(path, false);
     const state = inspectDisk(path);
     states.push(state);

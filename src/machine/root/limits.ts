@@ -21,10 +21,16 @@ export function threadsMax(memoryMib: number): number {
   return Math.max(1024, memoryMib * 16);
 }
 
+/** The first process of the machine, where it is ours, counts in the root's cgroup like the user's. */
+const OWN_PROCESSES = 1;
+
 /**
  * Threads of the workload: some are left to the system, else a fork bomb would keep the agent from starting
  * anything.
+ *
+ * @param asked as many as the user allows; null: what the memory suggests, which nobody gets more than
  */
-export function pidsMax(memoryMib: number): number {
-  return Math.floor((Math.min(threadsMax(memoryMib), PIDS) * 7) / 8);
+export function pidsMax(memoryMib: number, asked: number | null): number {
+  const most = Math.floor((Math.min(threadsMax(memoryMib), PIDS) * 7) / 8);
+  return asked === null ? most : Math.min(asked + OWN_PROCESSES, most);
 }

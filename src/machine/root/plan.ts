@@ -41,7 +41,7 @@ export function planRoot(input: RootInput): RootRequest {
       ...attachStorage(input.bare),
       ...input.volumes.map(makeVolume),
     ],
-    cgroup: [`pids.max=${pidsMax(memoryMib)}`],
+    cgroup: [`pids.max=${pidsMax(memoryMib, input.pids)}`],
     ...(initSystem ? {} : { home: PROCESSES }),
     reservedBytes: reservedMemory(memoryMib),
   };

@@ -244,6 +244,13 @@ test("memory and threads grow with the machine, within limits", () => {
   `);
 });
 
+test("a machine has as many processes as were asked for, beside its first one, and as its memory allows", () => {
+  const most = (memoryMib: number, pids: number | null) => planRoot({ ...input, memoryMib, pids }).cgroup;
+  expect(most(512, 100)).toEqual(["pids.max=101"]);
+  expect(most(512, 1)).toEqual(["pids.max=2"]);
+  expect(most(64, 1_000_000)).toEqual(["pids.max=896"]);
+});
+
 test("skipped steps that concern the user are explained, others are not", () => {
   const sentences = planRoot(input).steps.map(explainSkipped).filter(Boolean);
   expect(sentences).toMatchInlineSnapshot(`

@@ -18,7 +18,8 @@ export function stopSignalOf(stopSignal: string | undefined, initSystem: boolean
   return parseSignal(stopSignal ?? "") ?? (initSystem ? INIT_STOP : constants.signals.SIGTERM);
 }
 
-function parseSignal(text: string): number | undefined {
+/** @returns undefined when there is no such signal */
+export function parseSignal(text: string): number | undefined {
   const name = text.toUpperCase().replace(/^SIG/, "");
   const realtime = /^(RTMIN|RTMAX)(?:([+-])(\d{1,2}))?$/.exec(name);
   if (realtime !== null) {

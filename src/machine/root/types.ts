@@ -14,6 +14,8 @@ export interface RootInput {
   readonly ephemeral: boolean;
   /** Of the virtual machine. */
   readonly memoryMib: number;
+  /** Most processes and threads at once; null: what the memory suggests. */
+  readonly pids: number | null;
   readonly disks: RootDisks;
 }
 

@@ -1,28 +1,43 @@
 import { isatty } from "node:tty";
-import { createExample } from "../../../config/index.ts";
 import { SmolError } from "../../../errors.ts";
 import { quote } from "../../../values/index.ts";
 import { print } from "../../output.ts";
-import { ownSettingsPath, readSettings } from "./settings.ts";
+import { command } from "../../program/command.ts";
 
 /** What a shell says of a program that does not exist. */
 const NOT_FOUND = 127;
 
-/** `config registries edit`. Resolves to 0 when the file is right afterwards. */
-export async function run(): Promise<number> {
-  const path = ownSettingsPath();
-  const editor = chooseEditor(path);
-  if (createExample(path)) await print(`Created example configuration at ${path}\n`);
-  await edit(editor, path);
-  const { images, machines } = await readSettings();
-  const counts = [images.registries.size, machines.registries.size] as const;
-  const total = counts[0] + counts[1];
-  await print(
-    `Configuration valid: ${total} ${total === 1 ? "registry" : "registries"} configured ` +
-      `(images ${counts[0]}, machines ${counts[1]})\n`,
-  );
-  return 0;
-}
+export const registriesEdit = command({
+  path: ["config", "registries", "edit"],
+  summary: "Open the settings file in an editor, then check it",
+  options: {},
+  text: `Opens the settings file in $VISUAL, $EDITOR or, at a terminal, vi; a file with examples is created
+first where there is none. When the editor has ended, the file is checked: the number of registries
+is printed, or an error with its line and column, and the exit code is then 1.`,
+  examples: [
+    { command: "smolvm config registries edit" },
+    { command: 'EDITOR="code --wait" smolvm config registries edit' },
+  ],
+  /** Resolves to 0 when the file is right afterwards. */
+  run: async () => {
+    const [{ createExample }, { ownSettingsPath, readSettings }] = await Promise.all([
+      import("../../../config/index.ts"),
+      import("../../settings.ts"),
+    ]);
+    const path = ownSettingsPath();
+    const editor = chooseEditor(path);
+    if (createExample(path)) await print(`Created example configuration at ${path}\n`);
+    await edit(editor, path);
+    const { images, machines } = await readSettings();
+    const counts = [images.registries.size, machines.registries.size] as const;
+    const total = counts[0] + counts[1];
+    await print(
+      `Configuration valid: ${total} ${total === 1 ? "registry" : "registries"} configured ` +
+        `(images ${counts[0]}, machines ${counts[1]})\n`,
+    );
+    return 0;
+  },
+});
 
 /** A shell command. vi is only for somebody who sits there: a script would wait for it for ever. */
 function chooseEditor(path: string): string {

@@ -1,8 +1,16 @@
 import { print } from "../../output.ts";
-import { ownSettingsPath } from "./settings.ts";
+import { command } from "../../program/command.ts";
 
-/** `config registries path`. */
-export async function run(): Promise<number> {
-  await print(`${ownSettingsPath()}\n`);
-  return 0;
-}
+export const registriesPath = command({
+  path: ["config", "registries", "path"],
+  summary: "Print the path of the settings file",
+  options: {},
+  text: `Prints where the settings file is, or would be: $SMOLVM_CONFIG, else config.toml in
+$XDG_CONFIG_HOME/smolvm (~/.config/smolvm).`,
+  examples: [{ command: "smolvm config registries path" }],
+  run: async () => {
+    const { ownSettingsPath } = await import("../../settings.ts");
+    await print(`${ownSettingsPath()}\n`);
+    return 0;
+  },
+});

@@ -1,72 +1,32 @@
-import type { Environment, Settings } from "../../../config/index.ts";
-import { formatBytes } from "../../format/bytes.ts";
-import { print } from "../../output.ts";
-import type { configShowOptions } from "../../table/config.ts";
-import { runOptions } from "../../table/run.ts";
-import type { Invocation } from "../../table/types.ts";
-import { type RegistriesJson, registriesJson, registryLine, unusedLines } from "./describe.ts";
-import { readSettings } from "./settings.ts";
+import { print, printJson } from "../../output.ts";
+import { command } from "../../program/command.ts";
+import { flag } from "../../program/types.ts";
 
-/** `config show`. */
-export async function run({ values }: Invocation<typeof configShowOptions>): Promise<number> {
-  const shown = describe(await readSettings(), process.env);
-  await print(values.json ? `${JSON.stringify(shown, null, 2)}\n` : format(shown));
-  return 0;
-}
+export const configShow = command({
+  path: ["config", "show"],
+  summary: "Show the settings that are in effect",
+  options: { json: flag({ long: "json", description: "Print a JSON object" }) },
+  text: `Shows the defaults of machines, and what the settings file says or leaves at its default:
+registries, the limit of the image cache, downloads. Passwords and tokens are never shown. A file
+that is not right is an error with its line and column. Looking changes nothing and creates nothing.
 
-/** The settings as `--json` prints them; the keys are stable. */
-function describe(settings: Settings, env: Environment) {
-  const { maxBytes } = settings.cache;
-  const { stallSeconds, attempts, parallelLayers } = settings.pull;
-  return {
-    path: settings.path,
-    present: settings.present,
-    legacy_path: settings.legacyPath ?? null,
-    defaults: {
-      cpus: runOptions.cpus.read([]),
-      memory_mib: runOptions.memory.read([]),
-      storage_gb: runOptions.storage.read([]),
-      overlay_gb: runOptions.overlay.read([]),
-    },
-    images: registriesJson(settings.images, "images", env),
-    machines: registriesJson(settings.machines, "machines", env),
-    cache: { max_bytes: Number.isFinite(maxBytes) ? maxBytes : null },
-    pull: { stall_timeout_seconds: stallSeconds, attempts, parallel_layers: parallelLayers },
-    unused: settings.unused,
-  };
-}
-
-function format(shown: ReturnType<typeof describe>): string {
-  const { defaults, cache, pull } = shown;
-  const limit = cache.max_bytes === null ? "unlimited" : formatBytes(cache.max_bytes);
-  return [
-    "Machines:",
-    `  CPUs:            ${defaults.cpus}`,
-    `  Memory:          ${defaults.memory_mib} MiB`,
-    `  Storage:         ${defaults.storage_gb} GiB`,
-    `  Overlay:         ${defaults.overlay_gb} GiB`,
-    "",
-    "Settings:",
-    `  File:            ${shown.path}${shown.present ? "" : " (not present, defaults apply)"}`,
-    ...(shown.legacy_path === null ? [] : [`  [images] is from ${shown.legacy_path}`]),
-    `  Image cache:     ${limit}`,
-    `  Stall timeout:   ${pull.stall_timeout_seconds} s`,
-    `  Attempts:        ${pull.attempts}`,
-    `  Parallel layers: ${pull.parallel_layers}`,
-    "",
-    ...section("images", shown.images),
-    "",
-    ...section("machines", shown.machines),
-    ...unusedLines(shown.unused),
-    "",
-  ].join("\n");
-}
-
-function section(name: string, { default_registry, registries }: RegistriesJson): string[] {
-  return [
-    `Registries of ${name}:`,
-    `  Default:         ${default_registry}`,
-    `  Configured:      ${registries.length}`,
-    ...registries.map((registry) => `    ${registryLine(registry)}`),
-  ];
-}
+--json prints an object with the keys path, present, legacy_path, defaults, images, machines, cache,
+pull and unused (keys of the file that have no effect in this release). images and machines have
+default_registry and registries: an array of objects with host, username, auth, password_env,
+password_env_set, mirrors, insecure and ca_file; auth is one of "auth (env var)", "auth (direct)",
+"auth (token)", "no password" and "no auth". cache.max_bytes is null when there is no limit.`,
+  examples: [
+    { command: "smolvm config show" },
+    { command: "smolvm config show --json | jq .cache.max_bytes" },
+  ],
+  run: async ({ values }) => {
+    const [{ readSettings }, { formatSettings, settingsJson }] = await Promise.all([
+      import("../../settings.ts"),
+      import("../../show/settings.ts"),
+    ]);
+    const shown = settingsJson(await readSettings(), process.env);
+    if (values.json) await printJson(shown);
+    else await print(formatSettings(shown));
+    return 0;
+  },
+});

@@ -1,20 +1,40 @@
-import { resolvePaths } from "../../../config/paths.ts";
-import { pruneImages } from "../../../image/index.ts";
+import { pruneOptions } from "../../options/image-options.ts";
 import { print, printJson } from "../../output.ts";
-import { removedJson } from "./json.ts";
-import { formatPruned } from "./removed.ts";
+import { command } from "../../program/command.ts";
+import { flag, type Values } from "../../program/types.ts";
 
-interface PruneValues {
-  readonly all: boolean;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
+export const imagesPrune = command({
+  path: ["images", "prune"],
+  summary: "Remove images and layers that nobody needs",
+  options: {
+    ...pruneOptions,
+    force: flag({ long: "force", short: "f", description: "No effect: nothing is ever asked" }),
+  },
+  text: `Removes images that have lost their name to a newer one, layers that belong to no image, and what
+interrupted downloads left. --all removes every image that no machine is made of, whether that runs
+or not; the next run pulls it again. Asks nothing.
 
-/** `images prune`. */
-export async function run({ values }: { readonly values: PruneValues }): Promise<number> {
+--json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use,
+machines (by the ids in in_use) and kept (layers stay, because something is being downloaded: prune
+later).`,
+  examples: [{ command: "smolvm images prune" }, { command: "smolvm images prune --all --dry-run" }],
+  run: ({ values }) => pruneAll(values),
+});
+
+/** Prunes the images of this host, and says what went. Resolves to the exit code. */
+export async function pruneAll(values: Values<typeof pruneOptions>): Promise<number> {
+  const [{ resolvePaths }, { pruneImages }] = await Promise.all([
+    import("../../../config/paths.ts"),
+    import("../../../image/index.ts"),
+  ]);
   const { all, dryRun, json } = values;
   const removed = await pruneImages(resolvePaths().cache, { all, dryRun });
-  if (json) await printJson(removedJson(removed, dryRun));
-  else await print(formatPruned(removed, values));
+  if (json) {
+    const { removedJson } = await import("../../show/images-json.ts");
+    await printJson(removedJson(removed, dryRun));
+  } else {
+    const { formatPruned } = await import("../../show/removed.ts");
+    await print(formatPruned(removed, values));
+  }
   return 0;
 }

@@ -1,0 +1,103 @@
+import { version } from "../../version.ts";
+import { globals } from "../options/globals.ts";
+import type { Program } from "../program/types.ts";
+import { registriesEdit } from "./config/registries-edit.ts";
+import { registriesInit } from "./config/registries-init.ts";
+import { registriesPath } from "./config/registries-path.ts";
+import { registriesShow } from "./config/registries-show.ts";
+import { configShow } from "./config/show.ts";
+import { imagesInspect } from "./images/inspect.ts";
+import { imagesList } from "./images/ls.ts";
+import { imagesPrune } from "./images/prune.ts";
+import { imagesPull, pull } from "./images/pull.ts";
+import { imagesRemove } from "./images/rm.ts";
+import { attach } from "./machine/attach.ts";
+import { clone } from "./machine/clone.ts";
+import { create } from "./machine/create.ts";
+import { dataDir } from "./machine/data-dir.ts";
+import { remove } from "./machine/delete.ts";
+import { disable } from "./machine/disable.ts";
+import { enable } from "./machine/enable.ts";
+import { exec } from "./machine/exec.ts";
+import { machineImages } from "./machine/images.ts";
+import { inspect } from "./machine/inspect.ts";
+import { kill } from "./machine/kill.ts";
+import { logs } from "./machine/logs.ts";
+import { ls } from "./machine/ls.ts";
+import { monitor } from "./machine/monitor.ts";
+import { machinePrune } from "./machine/prune.ts";
+import { ps } from "./machine/ps.ts";
+import { resize } from "./machine/resize.ts";
+import { run } from "./machine/run.ts";
+import { shell } from "./machine/shell.ts";
+import { start } from "./machine/start.ts";
+import { stats } from "./machine/stats.ts";
+import { status } from "./machine/status.ts";
+import { stop } from "./machine/stop.ts";
+import { update } from "./machine/update.ts";
+import { wait } from "./machine/wait.ts";
+import { completion } from "./system/completion.ts";
+import { doctor } from "./system/doctor.ts";
+import { help } from "./system/help.ts";
+import { licences } from "./system/licences.ts";
+
+/** The command line of smolvm: a command that is not listed here does not exist. */
+export const program: Program = {
+  name: "smolvm",
+  version,
+  summary: "boots any container image as a microVM from one file, without a daemon",
+  commands: [
+    run,
+    create,
+    start,
+    stop,
+    remove,
+    ls,
+    status,
+    inspect,
+    exec,
+    shell,
+    ps,
+    attach,
+    kill,
+    logs,
+    stats,
+    monitor,
+    wait,
+    update,
+    resize,
+    clone,
+    enable,
+    disable,
+    machineImages,
+    machinePrune,
+    dataDir,
+    imagesList,
+    imagesPull,
+    imagesRemove,
+    imagesInspect,
+    imagesPrune,
+    pull,
+    configShow,
+    registriesShow,
+    registriesEdit,
+    registriesInit,
+    registriesPath,
+    doctor,
+    completion,
+    licences,
+    help,
+  ],
+  groups: [
+    { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
+    { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
+    { path: ["config"], aliases: [], summary: "Show and change settings" },
+    { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
+  ],
+  globals,
+  former: {
+    names: ["sandbox", "sb", "microvm"],
+    load: async () => (await import("./former.ts")).rename,
+  },
+  manual: async () => (await import("./manual.ts")).MANUAL,
+};

@@ -1,0 +1,74 @@
+import { openMachines } from "../../machines.ts";
+import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
+import { machineOptions } from "../../options/machine-options.ts";
+import { noteMisplaced } from "../../options/misplaced-notes.ts";
+import { smolfile } from "../../options/run-options.ts";
+import { print, printJson } from "../../output.ts";
+import { command } from "../../program/command.ts";
+import { flag } from "../../program/types.ts";
+
+const options = {
+  name: { ...machineName, description: "Name of the machine (default: $SMOLVM_MACHINE_NAME, else vm-...)" },
+  smolfile,
+  ifNotExists: flag({
+    long: "if-not-exists",
+    description: "Be content with a machine that was made with the same settings",
+  }),
+  json: flag({ long: "json", description: "Print the machine as a JSON object" }),
+  ...machineOptions,
+};
+
+export const create = command({
+  path: ["machine", "create"],
+  summary: "Make a machine that stays until it is deleted",
+  options,
+  arguments: { ...machineWord, command: true },
+  text: `Makes a machine and keeps it: its settings, its disks and what is written to them last until machine
+delete. Nothing is downloaded or booted before machine start. COMMAND, behind --, is what runs in it
+while it runs: it replaces the image's CMD. Without one, the image's own runs; a machine that has
+nothing to run waits for machine exec.
+
+Without NAME the machine is called vm- and 8 digits. --if-not-exists is content with a machine of
+that name that was made with the same settings; another one is an error that names the differences.
+
+--init runs a shell command in the machine at each start, before COMMAND; a failure ends the start.
+--init-once does so at the first start only. What -e sets is kept, readable by you, with the
+machine's settings.
+
+With --restart the machine starts COMMAND again by itself when it has ended; --health-cmd says
+whether it is well. --ttl and --idle-timeout end the machine by itself.`,
+  examples: [
+    { command: "smolvm machine create web --image nginx -l tier=front --restart on-failure:5" },
+    { command: 'smolvm machine create --name dev --mem 4G -e EDITOR=vi --init-once "apk add git"' },
+    { command: "smolvm machine create db -s ./Smolfile --if-not-exists -- postgres -c fsync=on" },
+  ],
+  run: async ({ values, words, workload }) => {
+    const { machines, context } = await openMachines();
+    const { describeMachine } = await import("../../options/describe.ts");
+    const name = givenName({ values, words }) ?? machines.makeMachineName();
+    const spec = await describeMachine(values, {
+      name,
+      ephemeral: false,
+      smolfile: values.smolfile,
+      words: workload,
+      wordsAre: "arguments",
+    });
+    await noteMisplaced(workload);
+    const { record, created } = machines.createMachine(context, spec, values);
+    if (values.json) {
+      await printJson(machines.machineJson(machines.inspectMachine(context, name)));
+      return 0;
+    }
+    const commands = record.init.length + record.initOnce.length;
+    await print(
+      [
+        created ? `Created machine: ${name}` : `Machine '${name}' exists, and is what was asked for`,
+        ...(commands === 0 ? [] : [`  Init commands: ${commands}`]),
+        `Use 'smolvm machine start --name ${name}' to start the machine`,
+        `Then use 'smolvm machine exec --name ${name} -- <command>' to run commands`,
+        "",
+      ].join("\n"),
+    );
+    return 0;
+  },
+});

@@ -1,0 +1,32 @@
+import { ExitCode } from "../../../errors.ts";
+import { print, printJson } from "../../output.ts";
+import { command } from "../../program/command.ts";
+import { flag } from "../../program/types.ts";
+
+export const doctor = command({
+  path: ["doctor"],
+  summary: "Say which engines work on this host, and what to do about the others",
+  options: { json: flag({ long: "json", description: "Print a JSON object" }) },
+  text: `Tries each engine on this host and says whether it works, why not, and what to do about it: a CPU
+feature, a permission, a package to install. krun needs hardware virtualization that really works;
+qemu runs anywhere that qemu-system is installed, more slowly without it.
+
+Exit code: 0 when an engine works and smolvm's directories can be written, else 1.`,
+  examples: [{ command: "smolvm doctor" }, { command: "smolvm doctor --json" }],
+  /** Resolves to 0 when a machine can run here. */
+  run: async ({ values }) => {
+    const [{ hasAsset }, { resolvePaths }, { collectDoctorReport }] = await Promise.all([
+      import("../../../assets/index.ts"),
+      import("../../../config/paths.ts"),
+      import("../../../engine/index.ts"),
+    ]);
+    const report = await collectDoctorReport({ paths: resolvePaths(), hasLibkrun: hasAsset("libkrun") });
+    if (values.json) {
+      await printJson(report);
+    } else {
+      const { formatReport } = await import("../../show/doctor.ts");
+      await print(formatReport(report));
+    }
+    return report.ok ? 0 : ExitCode.failure;
+  },
+});

@@ -1,9 +1,0 @@
-import type { SHELLS } from "../table/system.ts";
-import { bashScript } from "./bash.ts";
-import { fishScript } from "./fish.ts";
-import { zshScript } from "./zsh.ts";
-
-/** The script that makes a shell complete smolvm's command line. */
-export function completionScript(shell: (typeof SHELLS)[number]): string {
-  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell]();
-}

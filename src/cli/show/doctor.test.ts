@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test";
+import type { DoctorReport } from "../../engine/index.ts";
+import { version } from "../../version.ts";
+import { formatReport } from "./doctor.ts";
+
+const usable = (path: string) => ({ path, writable: true, problem: null, freeMib: 1000 });
+
+const report: DoctorReport = {
+  host: {
+    os: "linux",
+    arch: "x64",
+    kernel: "6.1.0",
+    system: "Debian GNU/Linux 12",
+    cpu: "A CPU\u001b[31m",
+    cores: 2,
+    memoryMib: 16_000,
+    virtualization: null,
+    glibc: "2.36",
+  },
+  directories: {
+    data: usable("/home/a/.local/share/smolvm"),
+    cache: {
+      path: "/cache/smolvm",
+      writable: false,
+      problem: "/cache: read-only file system",
+      freeMib: null,
+    },
+    config: usable("/home/a/.config/smolvm"),
+    runtime: usable("/run/user/1000/smolvm"),
+  },
+  engines: [
+    { name: "krun", works: false, reason: "there is no /dev/kvm", fix: "modprobe kvm_intel", details: {} },
+    { name: "qemu", works: true, reason: "QEMU 9.2 emulates", fix: null, details: { path: "/usr/bin/qemu" } },
+  ],
+  chosen: "qemu",
+  ok: false,
+};
+
+test("what works, why not, and what to do, without control characters", () => {
+  expect(formatReport(report).replace(version, "X.Y.Z")).toMatchInlineSnapshot(`
+    "smolvm          X.Y.Z
+    host            Debian GNU/Linux 12, linux x64, kernel 6.1.0, glibc 2.36
+    cpu             A CPU [31m, 2 usable, no hardware virtualization
+    memory          16000 MiB
+
+    krun            does not work: there is no /dev/kvm
+      to do         modprobe kvm_intel
+
+    qemu            works: QEMU 9.2 emulates
+      path          /usr/bin/qemu
+
+    data            /home/a/.local/share/smolvm (1000 MiB free)
+    cache           /cache/smolvm: cannot be written: /cache: read-only file system
+    runtime         /run/user/1000/smolvm (1000 MiB free)
+
+    Machines cannot run here: a directory cannot be written.
+    "
+  `);
+});
+
+test("the last line is the verdict", () => {
+  const verdict = (changes: Partial<DoctorReport>) =>
+    formatReport({ ...report, ...changes })
+      .trimEnd()
+      .split("\n")
+      .at(-1);
+  expect(verdict({ ok: true })).toBe("Machines run here, on qemu.");
+  expect(verdict({ chosen: null })).toBe("Machines cannot run here: no engine works.");
+  expect(verdict({})).toBe("Machines cannot run here: a directory cannot be written.");
+});

@@ -1,0 +1,74 @@
+import { mkdirSync } from "node:fs";
+import type { Context } from "../../context.ts";
+import { SmolError } from "../../errors.ts";
+import { type ClonedDisk, type CloneOptions, cloneDisks } from "../disks/index.ts";
+import { checkMachineName, type MachineRecord } from "../model/index.ts";
+import {
+  claimMachine,
+  DirectoryDraft,
+  dataDirectory,
+  dataIn,
+  hasDirectory,
+  writeFirstRecord,
+} from "../store/index.ts";
+
+export interface Cloned {
+  readonly record: MachineRecord;
+  readonly disks: readonly ClonedDisk[];
+}
+
+/**
+ * Makes a machine that is like another one that does not run, with the same files. Whole or not at all.
+ *
+ * @throws SmolError `machine.not_found`, `machine.exists`, `machine.running`, `disk.*`; the signal's reason
+ */
+export async function cloneMachine(
+  context: Context,
+  from: string,
+  to: string,
+  options: CloneOptions = {},
+): Promise<Cloned> {
+  const { paths } = context;
+  const name = checkMachineName(to);
+  if (hasDirectory(paths, name)) throw exists(name);
+  const claim = await claimMachine(paths, from, options.signal);
+  try {
+    if (claim.isRunning()) {
+      throw new SmolError(
+        "machine.running",
+        `machine '${from}' is running, and its disks change under a copy`,
+        {
+          hint: `smolvm machine stop --name ${from}`,
+        },
+      );
+    }
+    const record = { ...claim.record, name, createdAt: Date.now() };
+    const draft = new DirectoryDraft(paths);
+    const disks = await copyInto(draft, record, dataDirectory(paths, from), options);
+    const lock = draft.publish(name, "change.lock");
+    if (lock === undefined) throw exists(name);
+    lock.release();
+    return { record, disks };
+  } finally {
+    claim.release();
+  }
+}
+
+async function copyInto(
+  draft: DirectoryDraft,
+  record: MachineRecord,
+  from: string,
+  options: CloneOptions,
+): Promise<readonly ClonedDisk[]> {
+  try {
+    writeFirstRecord(draft.path, record);
+    mkdirSync(dataIn(draft.path), { mode: 0o700 });
+    return await cloneDisks(from, dataIn(draft.path), options);
+  } catch (error) {
+    draft.discard();
+    throw error;
+  }
+}
+
+const exists = (name: string): SmolError =>
+  new SmolError("machine.exists", `machine '${name}' already exists`, { hint: "choose another name" });

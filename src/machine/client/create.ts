@@ -1,0 +1,59 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Context } from "../../context.ts";
+import { SmolError } from "../../errors.ts";
+import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
+import { createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
+
+export interface CreateOptions {
+  /** A machine of that name and the same description is fine. */
+  readonly ifNotExists?: boolean | undefined;
+}
+
+export interface Created {
+  readonly record: MachineRecord;
+  /** False: there was one like it before. */
+  readonly created: boolean;
+}
+
+/**
+ * Makes a machine that can be started; nothing is downloaded or booted.
+ *
+ * @throws SmolError `machine.exists`, `machine.differs`, `machine.bad_name`
+ */
+export function createMachine(context: Context, spec: MachineSpec, options: CreateOptions = {}): Created {
+  const { paths } = context;
+  const name = checkMachineName(spec.name);
+  const record = newRecord(spec, Date.now());
+  const lock = createStopped(paths, name, (directory) => writeFirstRecord(directory, record));
+  if (lock !== undefined) {
+    lock.release();
+    return { record, created: true };
+  }
+  if (!options.ifNotExists) throw exists(name);
+  const present = requireRecord(paths, name);
+  const differences = differencesOf(present, record);
+  if (differences.length === 0) return { record: present, created: false };
+  throw new SmolError(
+    "machine.differs",
+    `machine '${name}' exists with another description: ${differences.join(", ")}`,
+    {
+      hint: `smolvm machine update --name ${name} changes it; smolvm machine inspect --name ${name} shows it`,
+    },
+  );
+}
+
+function exists(name: string): SmolError {
+  return new SmolError("machine.exists", `machine '${name}' already exists`, {
+    hint: `choose another name, or delete it first: smolvm machine delete --name ${name}`,
+  });
+}
+
+/** What a machine becomes over time, rather than what it was asked to be. */
+const HISTORY = ["version", "createdAt", "initialized", "imageId"];
+
+/** The settings that two machines differ in: `cpus (2, not 4)`. */
+function differencesOf(present: MachineRecord, asked: MachineRecord): string[] {
+  return Object.keys(asked)
+    .filter((key) => !HISTORY.includes(key) && !isDeepStrictEqual(present[key], asked[key]))
+    .map((key) => `${key} (${JSON.stringify(present[key])}, not ${JSON.stringify(asked[key])})`);
+}

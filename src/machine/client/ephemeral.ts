@@ -1,0 +1,101 @@
+import type { Context } from "../../context.ts";
+import { chooseEngine } from "../../engine/index.ts";
+import type { ExecRequest } from "../../protocol/index.ts";
+import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts";
+import {
+  type ImageOptions,
+  libkrunSource,
+  requireArguments,
+  requireCommand,
+  resolveFiles,
+  resolveImage,
+  type StartReport,
+} from "../plan/index.ts";
+import { removeLeftover } from "../store/index.ts";
+import { MachineProcess, reportOf } from "./machine-process.ts";
+import { Process } from "./process.ts";
+
+/** The parts of a start that come before the VM's. */
+export type StartPhase = "probe" | "image";
+
+export interface EphemeralOptions extends ImageOptions {
+  /** Whether the command gets standard input, and a terminal of this size. */
+  readonly interactive: boolean;
+  readonly tty?: ExecRequest["tty"];
+  /** A part of the start is over. */
+  readonly onPhase?: ((phase: StartPhase) => void) | undefined;
+  /** Everything is ready to start the machine; awaited. */
+  readonly onStart?: (() => Promise<void>) | undefined;
+}
+
+/** A machine that lives for one command, as long as this process wants, and leaves nothing behind. */
+export class EphemeralMachine {
+  /** The command, once the machine has been asked for it: before it is known whether the machine starts. */
+  readonly command: Promise<Process>;
+  /** Resolves when the machine runs. @throws SmolError what kept it from doing so */
+  readonly started: Promise<StartReport>;
+  readonly #context: Context;
+  readonly #name: string;
+  readonly #process: MachineProcess;
+
+  /**
+   * @throws SmolError for what cannot work whatever the image says: `run.no_command`, `exec.not_found`,
+   * `machine.bad_name`
+   */
+  constructor(context: Context, spec: MachineSpec, options: EphemeralOptions) {
+    requireCommand(spec, isSession(options));
+    this.#name = checkMachineName(spec.name);
+    this.#context = context;
+    // Before anything is known about image and engine: its start-up runs beside that.
+    this.#process = new MachineProcess();
+    const asked = this.#ask(spec, options);
+    this.command = asked.then(({ command }) => command);
+    this.started = asked.then(({ report }) => report);
+    this.command.catch(() => {});
+    this.started.catch(() => {});
+  }
+
+  /** Ends the machine and waits until nothing of it is left. */
+  async end(): Promise<void> {
+    await this.#process.end();
+    // Normally there is nothing left to do; the machine's process may have been killed, though.
+    removeLeftover(this.#context.paths, this.#name);
+  }
+
+  async #ask(
+    spec: MachineSpec,
+    options: EphemeralOptions,
+  ): Promise<{ command: Process; report: Promise<StartReport> }> {
+    const { paths, environment: env } = this.#context;
+    const requested = spec.engine ?? undefined;
+    const libkrun = libkrunSource(paths);
+    const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
+    options.onPhase?.("probe");
+    const image = await resolveImage(this.#context, spec.image, {
+      ...options,
+      checkConfig: (config) => void requireArguments(spec, isSession(options), config),
+    });
+    // Here too: an image of the cache is not asked above.
+    requireArguments(spec, isSession(options), image.facts);
+    const files = await resolveFiles(engine.name, image, spec, paths);
+    options.onPhase?.("image");
+    await options.onStart?.();
+    const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());
+    const order = {
+      record,
+      paths,
+      files,
+      engine: engine.name,
+      image: image.facts,
+      terminal: options.tty !== undefined,
+    };
+    const stream = await this.#process.start(order);
+    // Right behind it: no round trip lies between the start and the command.
+    const { tty, interactive: stdin } = options;
+    const command = new Process(await this.#process.exec({ argv: [], tty, stdin }));
+    return { command, report: reportOf(stream) };
+  }
+}
+
+const isSession = ({ interactive, tty }: Pick<EphemeralOptions, "interactive" | "tty">): boolean =>
+  interactive || tty !== undefined;

@@ -1,0 +1,23 @@
+import { ExitCode, SmolError } from "../../errors.ts";
+import { StreamFailure } from "../../protocol/index.ts";
+
+/** What a stream's end by an error means to the user. */
+export function toSmolError(error: unknown): SmolError {
+  if (error instanceof SmolError) return error;
+  if (!(error instanceof StreamFailure)) {
+    return new SmolError("machine.lost", "the machine ended unexpectedly", {
+      cause: error,
+    });
+  }
+  const exitCode = exitCodes[error.code];
+  return new SmolError(error.code, error.message, {
+    hint: error.hint,
+    exitCode,
+  });
+}
+
+/** The exit codes of shells and container runtimes for commands that cannot be started. */
+const exitCodes: Record<string, number> = {
+  "exec.not_found": ExitCode.notFound,
+  "exec.not_executable": ExitCode.notExecutable,
+};

@@ -1,0 +1,83 @@
+import type { Context } from "../../context.ts";
+import type { MachineRecord, MachineState } from "../model/index.ts";
+import { checkMachineName, notFound } from "../model/index.ts";
+import { hasDirectory, isRunning, machineNames, readRecord, readState } from "../store/index.ts";
+import { residentBytes } from "./resident.ts";
+
+/** `unknown`: its record cannot be read by this program. */
+export type MachineStatus =
+  | "created"
+  | "starting"
+  | "running"
+  | "stopping"
+  | "stopped"
+  | "failed"
+  | "unreachable"
+  | "unknown";
+
+/** What is known about a machine without asking it. */
+export interface MachineInfo {
+  readonly name: string;
+  readonly status: MachineStatus;
+  /** Why, for people; empty when there is nothing to say. */
+  readonly reason: string;
+  /** Absent when it was written by a later program, or is damaged. */
+  readonly record: MachineRecord | undefined;
+  /** What its process has told last; absent when it has never run. */
+  readonly state: MachineState | undefined;
+  /** Bytes of the host's memory that its VMM has now. */
+  readonly memoryBytes: number | undefined;
+}
+
+/** Every machine, by name. Looking changes nothing and starts nothing. */
+export function listMachines({ paths }: Context): MachineInfo[] {
+  return machineNames(paths)
+    .map((name) => look(paths, name, "outline"))
+    .filter((info) => info !== undefined);
+}
+
+/** The names of all machines, as far as a look at one directory tells. */
+export function listMachineNames({ paths }: Context): string[] {
+  return machineNames(paths);
+}
+
+/** One machine. @throws SmolError `machine.not_found`, `machine.bad_name` */
+export function inspectMachine({ paths }: Context, name: string): MachineInfo {
+  const info = look(paths, checkMachineName(name), "whole");
+  if (info === undefined) throw notFound(name);
+  return info;
+}
+
+function look(paths: Context["paths"], name: string, depth: "whole" | "outline"): MachineInfo | undefined {
+  const running = isRunning(paths, name);
+  const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: "there is none" };
+  // Not there, or removed at this moment.
+  if (read.kind !== "record" && !hasDirectory(paths, name)) return undefined;
+  const record = read.kind === "record" ? read.record : undefined;
+  // A throw-away machine whose process is gone is gone with it.
+  if (record?.ephemeral && !running) return undefined;
+  const state = readState(paths, name, depth);
+  const memoryBytes = running ? residentBytes(state?.vmmPid) : undefined;
+  if (read.kind === "newer") {
+    const reason = `made by a later smolvm (record version ${read.version})`;
+    return { name, status: running ? "running" : "unknown", reason, record, state, memoryBytes };
+  }
+  if (read.kind === "damaged") {
+    const reason = `its record cannot be read: ${read.reason}`;
+    return { name, status: running ? "running" : "unknown", reason, record, state, memoryBytes };
+  }
+  return { name, ...statusOf(running, state), record, state, memoryBytes };
+}
+
+function statusOf(running: boolean, state: MachineState | undefined): Pick<MachineInfo, "status" | "reason"> {
+  if (running) return { status: alive(state?.phase), reason: state?.reason ?? "" };
+  if (state === undefined) return { status: "created", reason: "" };
+  const { phase, reason } = state;
+  if (phase === "stopped" || phase === "failed") return { status: phase, reason };
+  return { status: "stopped", reason: "its process was killed, or the host went down" };
+}
+
+/** A process that has just taken the lock has not written its own state yet. */
+function alive(phase: MachineState["phase"] | undefined): MachineStatus {
+  return phase === "running" || phase === "stopping" ? phase : "starting";
+}

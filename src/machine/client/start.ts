@@ -1,0 +1,131 @@
+import type { Context } from "../../context.ts";
+import { chooseEngine, type EngineName } from "../../engine/index.ts";
+import { SmolError } from "../../errors.ts";
+import type { Channel, Stream } from "../../protocol/index.ts";
+import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
+import { startsWithHost } from "../host/supervise/restart.ts";
+import type { MachineRecord } from "../model/index.ts";
+import {
+  argumentsOf,
+  type ImageOptions,
+  libkrunSource,
+  resolveFiles,
+  resolveImage,
+  type StartEvent,
+  type StartOrder,
+  type StartReport,
+} from "../plan/index.ts";
+import { type Claim, claimMachine, readState, writeRecord } from "../store/index.ts";
+import { MachineProcess, reportOf } from "./machine-process.ts";
+
+export interface StartOptions extends ImageOptions {
+  /** Where the machine's record leaves it open; default: the best one that works. */
+  readonly engine?: EngineName | undefined;
+  /** Told what happens during the start. */
+  readonly onEvent?: ((event: StartEvent) => void) | undefined;
+  /** Gets what init commands print; awaited. @param channel 1 or 2 */
+  readonly onInitOutput?: ((channel: Channel, chunk: Uint8Array) => Promise<void> | void) | undefined;
+  /** The image is there, and the VM is about to start. */
+  readonly onBoot?: (() => void) | undefined;
+}
+
+export interface Started {
+  readonly record: MachineRecord;
+  /** False: it ran already, or was left alone because its user has stopped it. */
+  readonly started: boolean;
+  /** The host wanted to start it, and its policy says that who stopped it has the last word. */
+  readonly skipped: boolean;
+  /** Of the machine's process. */
+  readonly pid: number;
+  readonly report: StartReport | undefined;
+}
+
+/**
+ * Starts a machine, and waits until it runs: its image is there, its init commands have run, its workload has been
+ * started. One that runs already is left alone.
+ *
+ * @throws SmolError what kept it from running; it is stopped then
+ */
+export async function startMachine(
+  context: Context,
+  name: string,
+  options: StartOptions = {},
+): Promise<Started> {
+  const claim = await claimMachine(context.paths, name, options.signal);
+  try {
+    const state = readState(context.paths, name);
+    const untouched = { record: claim.record, started: false, report: undefined };
+    if (claim.isRunning()) return { ...untouched, skipped: false, pid: state?.pid ?? 0 };
+    const byHost = context.environment[AUTOSTART_VARIABLE] !== undefined;
+    if (byHost && !startsWithHost(claim.record.restart.policy, state?.stoppedByUser ?? false))
+      return { ...untouched, skipped: true, pid: 0 };
+    return await startClaimed(context, claim, options);
+  } finally {
+    claim.release();
+  }
+}
+
+async function startClaimed(context: Context, claim: Claim, options: StartOptions): Promise<Started> {
+  if (claim.record.ephemeral) throw new SmolError("machine.ephemeral", "a throw-away machine is not started");
+  // Its start-up runs beside what has to be found out.
+  const process = new MachineProcess();
+  const abort = () => void process.end();
+  options.signal?.addEventListener("abort", abort, { once: true });
+  try {
+    const order = await makeOrder(context, claim.record, options);
+    options.signal?.throwIfAborted();
+    if (order.record !== claim.record) writeRecord(context.paths, order.record);
+    options.onBoot?.();
+    const stream = await process.start(order);
+    const report = await follow(stream, options);
+    await process.release();
+    return { record: order.record, started: true, skipped: false, pid: report.pid, report };
+  } catch (error) {
+    await process.end();
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Everything that the machine's process needs to know. */
+async function makeOrder(
+  context: Context,
+  record: MachineRecord,
+  options: StartOptions,
+): Promise<StartOrder> {
+  const { paths, environment: env } = context;
+  const requested = record.engine ?? options.engine;
+  const libkrun = libkrunSource(paths);
+  const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
+  const image = await resolveImage(context, imageOf(record), {
+    ...options,
+    checkConfig: (config) => void argumentsOf(record, config),
+  });
+  const files = await resolveFiles(engine.name, image, record, paths);
+  const { id } = image.facts;
+  return {
+    record: id === record.imageId ? record : { ...record, imageId: id },
+    paths,
+    files,
+    engine: engine.name,
+    image: image.facts,
+    terminal: false,
+  };
+}
+
+/** Once a start has found out which image a name stands for, the machine keeps that one. */
+const imageOf = ({ image, imageId }: MachineRecord): string | null => imageId ?? image;
+
+async function follow(stream: Stream, { onEvent, onInitOutput }: StartOptions): Promise<StartReport> {
+  stream.onEvent = (message) => onEvent?.(message as StartEvent);
+  const outputs = ([1, 2] as const).map(async (channel) => {
+    for await (const chunk of stream.read(channel)) await onInitOutput?.(channel, chunk);
+  });
+  try {
+    return await reportOf(stream);
+  } finally {
+    await Promise.allSettled(outputs);
+  }
+}

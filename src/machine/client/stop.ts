@@ -1,0 +1,143 @@
+import type { Context } from "../../context.ts";
+import { errnoOf, SmolError } from "../../errors.ts";
+import { untilLocked } from "../../host/index.ts";
+import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
+import { version } from "../../version.ts";
+import { endsWithin } from "../../within.ts";
+import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
+import { checkMachineName } from "../model/index.ts";
+import {
+  isRunning,
+  type Lock,
+  lockForChange,
+  lockRunning,
+  readState,
+  removeDirectory,
+  socketPaths,
+} from "../store/index.ts";
+import { inspectMachine, type MachineStatus } from "./info.ts";
+
+export interface StopOptions {
+  /** At once, as by pulling the plug. */
+  readonly force?: boolean | undefined;
+  /** How long the workload may take to end; default: the machine's. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Stopped {
+  /** False: it did not run. */
+  readonly stopped: boolean;
+  /** What it was before. */
+  readonly was: MachineStatus;
+}
+
+/** Beyond what the workload and the guest are given: the machine's process has limits of its own for both. */
+const PATIENCE_MS = 60_000;
+
+/** How long a killed process may take to be gone. */
+const DEATH_LIMIT_MS = 10_000;
+
+/**
+ * Stops a machine in order, and waits until nothing of it runs any more. One that does not run is left alone.
+ *
+ * @throws SmolError `machine.not_found`, `machine.stuck`
+ */
+export async function stopMachine(
+  context: Context,
+  name: string,
+  options: StopOptions = {},
+): Promise<Stopped> {
+  const lock = await lockForChange(context.paths, name, options.signal);
+  try {
+    const { status, record } = inspectMachine(context, name);
+    if (!isRunning(context.paths, name)) return { stopped: false, was: status };
+    const { timeoutMs = record?.stopTimeoutMs ?? 0 } = options;
+    const patience = PATIENCE_MS + timeoutMs;
+    await endProcess(context, name, options.force === true ? 0 : patience, options.timeoutMs);
+    return { stopped: true, was: status };
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * Removes a machine with everything that it has. One that runs is ended first, at once: nothing of it is kept.
+ *
+ * @throws SmolError `machine.not_found`, `machine.stuck`; nothing is removed as long as its process lives
+ */
+export async function deleteMachine(context: Context, name: string, signal?: AbortSignal): Promise<void> {
+  const { paths } = context;
+  const lock = await lockForChange(paths, checkMachineName(name), signal);
+  try {
+    if (isRunning(paths, name)) await endProcess(context, name, 0);
+    const running = await lockOnceDead(context, name);
+    await disableAutostart(context, name);
+    removeDirectory(paths, name);
+    running.release();
+  } finally {
+    lock.release();
+  }
+}
+
+async function endProcess(
+  context: Context,
+  name: string,
+  patienceMs: number,
+  timeoutMs?: number,
+): Promise<void> {
+  const { paths } = context;
+  const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
+  if (asked !== undefined) {
+    await endsWithin(asked.closed, Math.max(patienceMs, DEATH_LIMIT_MS));
+    if (await endsWithin(freed(context, name), DEATH_LIMIT_MS)) return;
+  }
+  // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
+  const pid = readState(paths, name)?.pid;
+  if (pid !== undefined && isRunning(paths, name)) kill(pid);
+  (await lockOnceDead(context, name)).release();
+}
+
+/** @returns undefined when there is nobody to ask */
+async function askToStop(
+  { paths, environment }: Context,
+  name: string,
+  how: { readonly force: boolean; readonly timeoutMs: number | undefined },
+): Promise<{ readonly closed: Promise<unknown> } | undefined> {
+  try {
+    const transport = await connectTransport({ unix: socketPaths(paths, name).control });
+    const connection = new Connection(transport, { codec: jsonCodec(version) });
+    // The host that ends its machines as it goes down is no user.
+    const byUser = environment[AUTOSTART_VARIABLE] === undefined;
+    connection.open({ method: "stop", params: { ...how, byUser } });
+    return { closed: connection.closed };
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
+    throw error;
+  }
+}
+
+/** Resolves when the machine's process has given up its lock. */
+const freed = async ({ paths }: Context, name: string): Promise<void> => {
+  await untilLocked(() => (isRunning(paths, name) ? undefined : true));
+};
+
+async function lockOnceDead(context: Context, name: string): Promise<Lock> {
+  const limit = AbortSignal.timeout(DEATH_LIMIT_MS);
+  try {
+    return await untilLocked(() => lockRunning(context.paths, name), limit);
+  } catch {
+    throw new SmolError("machine.stuck", `the process of machine '${name}' does not end`, {
+      hint: "its pid is in `smolvm machine status --json`; the machine's files are left as they are",
+    });
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
+}

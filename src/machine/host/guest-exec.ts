@@ -1,0 +1,64 @@
+import type { GuestExec } from "../../guest/index.ts";
+import { checkExecRequest, type ExecRequest, ProtocolError, StreamFailure } from "../../protocol/index.ts";
+import { processIn, requireArguments, type StartOrder, workloadOf } from "../plan/index.ts";
+import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
+
+/**
+ * A client's process: the machine's surroundings, and over them what the client asks for.
+ *
+ * @throws StreamFailure `exec.bad_request`; SmolError `run.bad_workdir`
+ */
+export function clientExec({ record, image }: StartOrder, params: unknown): GuestExec {
+  const { argv, env, cwd, user, tty, stdin, rlimits = [] } = check(params);
+  if (argv.length === 0) throw badRequest("exec: argv");
+  const process = processIn(record, image, argv, {
+    env,
+    workdir: cwd,
+    user,
+    stdin,
+    tty: tty !== undefined,
+  });
+  return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(rlimits) };
+}
+
+/**
+ * The command of a throw-away machine: the first process of the root's PID namespace, as in a container.
+ *
+ * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`
+ */
+export function ownersExec({ record, image }: StartOrder, params: unknown): GuestExec {
+  const { tty, stdin } = check(params);
+  const argv = requireArguments(record, stdin || tty !== undefined, image);
+  return firstExec({ record, image }, argv, { tty, stdin });
+}
+
+/** The machine's own command as the first process: what an init system needs. */
+export function firstExec(
+  { record, image }: Pick<StartOrder, "record" | "image">,
+  argv: readonly string[],
+  session: Pick<ExecRequest, "tty" | "stdin">,
+): GuestExec {
+  const exec = ownExec({ record, image }, argv, session);
+  return { ...exec, first: record.reaper ? "reaper" : "itself" };
+}
+
+/** The machine's own command, beside the process that keeps the namespace. */
+export function ownExec(
+  { record, image }: Pick<StartOrder, "record" | "image">,
+  argv: readonly string[],
+  { tty, stdin }: Pick<ExecRequest, "tty" | "stdin">,
+): GuestExec {
+  const process = workloadOf(record, image, argv, { tty: tty !== undefined, stdin });
+  return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(record.rlimits) };
+}
+
+function check(params: unknown): ExecRequest {
+  try {
+    return checkExecRequest(params);
+  } catch (error) {
+    if (error instanceof ProtocolError) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+const badRequest = (message: string) => new StreamFailure({ code: "exec.bad_request", message });

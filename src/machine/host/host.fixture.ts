@@ -1,0 +1,191 @@
+/**
+ * For tests of the machine's process: machines without a VM. The real agent runs natively as the guest, and a directory
+ * is the image; what is stopped and started again finds its files there. Needs Linux, root, cc and a static busybox.
+ */
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { makeRoot, startAgent, staticAgent, stepsFor } from "../../../agent/testing/index.ts";
+import type { Paths } from "../../config/paths.ts";
+import { Guest, type GuestExec, type GuestProcess } from "../../guest/index.ts";
+import { Connection, jsonCodec, type SocketTransport } from "../../protocol/index.ts";
+import { Machine } from "../client/connect.ts";
+import { now } from "../clock.ts";
+import { defaultSpec, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
+import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import { hostnameOf, MAIN_ROOT } from "../root/index.ts";
+import { createStopped, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
+import type { Boot } from "./boot.ts";
+import { MachineHost } from "./machine-host.ts";
+import type { Launcher } from "./session.ts";
+
+const GIB = 1024 ** 3;
+
+/** A directory of its own for the machines of a test. */
+export class TestPlace {
+  readonly paths: Paths;
+  readonly #directory = mkdtempSync(`${tmpdir()}/smolvm-host-`);
+  readonly #hosts = new Set<MachineHost>();
+
+  constructor() {
+    const directory = this.#directory;
+    this.paths = {
+      data: `${directory}/data`,
+      cache: `${directory}/cache`,
+      config: `${directory}/config`,
+      runtime: `${directory}/run`,
+    };
+    for (const name of ["kernel", "system", "image"]) writeFileSync(`${directory}/${name}`, "");
+    for (const [name, gib] of [
+      ["overlay", 2],
+      ["storage", 20],
+    ] as const) {
+      writeFileSync(`${directory}/${name}.template`, "");
+      truncateSync(`${directory}/${name}.template`, gib * GIB);
+    }
+  }
+
+  /** The root filesystem of all its machines. */
+  root(name: string): string {
+    return `${this.#directory}/roots/${name}`;
+  }
+
+  /** Makes a machine that has not run yet. */
+  create(name: string, changes: Partial<MachineSpec> = {}): MachineRecord {
+    const record = newRecord({ ...defaultSpec(name), memoryMib: 512, ...changes }, Date.now());
+    makeRoot(this.root(name));
+    createStopped(this.paths, name, (path) => writeFirstRecord(path, record))?.release();
+    return record;
+  }
+
+  order(record: MachineRecord, image: Partial<StartOrder["image"]> = {}): StartOrder {
+    const directory = this.#directory;
+    return {
+      record,
+      paths: this.paths,
+      engine: "qemu",
+      files: {
+        kernel: `${directory}/kernel`,
+        system: `${directory}/system`,
+        image: { path: `${directory}/image`, format: "raw" },
+        overlayTemplate: `${directory}/overlay.template`,
+        storageTemplate: `${directory}/storage.template`,
+      },
+      image: {
+        id: null,
+        entrypoint: [],
+        cmd: [],
+        env: ["PATH=/bin"],
+        workdir: "/",
+        user: "",
+        volumes: [],
+        ...image,
+      },
+      terminal: false,
+    };
+  }
+
+  /** Starts the machine of an order in this process. */
+  async start(order: StartOrder, options: { launcher?: Launcher } = {}): Promise<TestMachine> {
+    const launcher = options.launcher ?? (await nativeLauncher(this.root(order.record.name)));
+    const host = new MachineHost({ launcher, lease: () => ({ release() {} }), program: "test" });
+    this.#hosts.add(host);
+    void host.ended.then(() => this.#hosts.delete(host));
+    const [here, there] = await pipe(this.#directory);
+    void host.serveOwner(there);
+    const owner = new Connection(here, { codec: jsonCodec("test") });
+    const stream = owner.open({ method: "start", params: order });
+    const events: StartEvent[] = [];
+    const output: string[] = [];
+    stream.onEvent = (event) => events.push(event as StartEvent);
+    const outputs = [1, 2].map(async (channel) => {
+      for await (const chunk of stream.read(channel)) output.push(Buffer.from(chunk).toString());
+    });
+    const report = (async () => {
+      const result = (await stream.result) as StartReport;
+      await Promise.all(outputs);
+      return result;
+    })();
+    report.catch(() => {});
+    return { host, owner, report, events, output };
+  }
+
+  /** Connects to a running machine as any other command does. */
+  async connect(name: string): Promise<Machine> {
+    const { connectTransport } = await import("../../protocol/index.ts");
+    const transport = await connectTransport({ unix: socketPaths(this.paths, name).control });
+    return new Machine(name, new Connection(transport, { codec: jsonCodec("test") }));
+  }
+
+  state(name: string) {
+    return readState(this.paths, name);
+  }
+
+  /** Ends what runs and removes everything. */
+  async remove(): Promise<void> {
+    await Promise.all([...this.#hosts].map((host) => host.end("now")));
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+export interface TestMachine {
+  readonly host: MachineHost;
+  readonly owner: Connection;
+  readonly report: Promise<StartReport>;
+  /** What the starter was told, and what init commands printed. */
+  readonly events: readonly StartEvent[];
+  readonly output: readonly string[];
+}
+
+/** Boots the real agent beside this process, with a directory as the image. */
+async function nativeLauncher(root: string): Promise<Launcher> {
+  const program = await staticAgent();
+  return {
+    boot: () => bootNative(),
+    // The controllers of this machine's cgroups need not be given to tests.
+    planRoot: (input) => ({
+      name: MAIN_ROOT,
+      hostname: hostnameOf(input.name),
+      steps: stepsFor(root, input),
+    }),
+    reaper: [program, "reap"],
+  };
+}
+
+/** Whoever runs the tests may not be allowed to raise limits. */
+class NativeGuest extends Guest {
+  override exec(exec: GuestExec): GuestProcess {
+    return super.exec({ ...exec, rlimits: [] });
+  }
+}
+
+function bootNative(): Boot {
+  const launchedAt = now();
+  const started = startAgent();
+  const guest = started.then((agent) => new NativeGuest(agent.transport));
+  const exited = started.then(async (agent) => {
+    const code = await agent.exited;
+    await agent.stop();
+    return { code, signal: null, console: agent.console(), error: null };
+  });
+  return {
+    vm: { pid: process.pid, exited, kill: () => void started.then((agent) => agent.kill()) },
+    guest,
+    ready: guest.then(async ({ hello }) => {
+      await hello;
+      return { launchedAt, initAt: now(), readyAt: now() };
+    }),
+  };
+}
+
+/** Two ends of one connection. */
+async function pipe(directory: string): Promise<[SocketTransport, SocketTransport]> {
+  const { connectTransport, listenTransport } = await import("../../protocol/index.ts");
+  mkdirSync(directory, { recursive: true });
+  const path = `${directory}/owner-${crypto.randomUUID().slice(0, 8)}`;
+  const { promise, resolve } = Promise.withResolvers<SocketTransport>();
+  const listener = listenTransport(path, resolve);
+  const here = await connectTransport({ unix: path });
+  const there = await promise;
+  listener.stop();
+  return [here, there];
+}

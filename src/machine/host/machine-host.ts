@@ -1,0 +1,291 @@
+/**
+ * A machine while it runs: its place on the host, its VM and what runs in it. One for each running machine, in a process
+ * of its own (main.ts). It knows two kinds of others: the owner, who started it, over a descriptor that the two share;
+ * and clients, over the control socket.
+ *
+ * A throw-away machine lives as long as its owner wants it: when the owner's connection ends, for whatever reason,
+ * everything the machine had is gone a moment later. A lasting one lives until it is stopped, once its start has been
+ * reported to its owner. If this process is killed, the kernel ends the VM with it.
+ */
+import type { VmmHandle } from "../../engine/index.ts";
+import { messageOf, SmolError } from "../../errors.ts";
+import {
+  type Channel,
+  Connection,
+  failureOf,
+  jsonCodec,
+  type SocketTransport,
+  type Stream,
+} from "../../protocol/index.ts";
+import { now } from "../clock.ts";
+import { makeDisks } from "../disks/index.ts";
+import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import { serveExec } from "./exec.ts";
+import type { InitListener } from "./init-commands.ts";
+import { LastingMachine, type SelfEnding } from "./lasting.ts";
+import { MachineLogs } from "./machine-logs.ts";
+import { clientMethods } from "./methods.ts";
+import { type Leases, Place } from "./place.ts";
+import { type Launcher, openSession, type Session } from "./session.ts";
+import { StateFile } from "./state-file.ts";
+import { type Clock, hostClock } from "./supervise/index.ts";
+
+export interface HostOptions {
+  readonly launcher: Launcher;
+  /** Takes leases of what the machine uses. */
+  readonly lease: (order: StartOrder) => Leases;
+  /** Version of this program. */
+  readonly program: string;
+  /** A VMM process that was started ahead, for the first boot. */
+  readonly vmm?: VmmHandle | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+export type EndHow = "gracefully" | "now";
+
+export class MachineHost {
+  /** Resolves when nothing of the machine runs any more; never rejects. */
+  readonly ended: Promise<void>;
+  readonly #options: HostOptions;
+  readonly #startedAt = now();
+  /** There is a channel to the guest: the owner's command may be asked for. */
+  readonly #opened = Promise.withResolvers<Session>();
+  /** A throw-away machine can do what clients ask for. */
+  readonly #ready = Promise.withResolvers<Session>();
+  readonly #connections = new Set<Connection>();
+  /** Clients with work in the machine. */
+  readonly #clients = new Set<Stream>();
+  readonly #end = Promise.withResolvers<void>();
+  /** Whoever ends it now does not wait for what is being ended in order. */
+  readonly #hurry = Promise.withResolvers<void>();
+  #vmm: VmmHandle | undefined;
+  #order: StartOrder | undefined;
+  #place: Place | undefined;
+  #state: StateFile | undefined;
+  #session: Session | undefined;
+  #lasting: LastingMachine | undefined;
+  #logs: MachineLogs | undefined;
+  /** The owner has been told that it runs. */
+  #reported = false;
+  #ending: Promise<void> | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#vmm = options.vmm;
+    this.ended = this.#end.promise;
+    this.#opened.promise.catch(() => {});
+    this.#ready.promise.catch(() => {});
+  }
+
+  /** Serves whoever has the other end of this pipe as the machine's owner. */
+  async serveOwner(transport: SocketTransport): Promise<void> {
+    const owner = new Connection(transport, {
+      codec: jsonCodec(this.#options.program),
+      onStream: (stream) => this.#serveOwner(stream),
+    });
+    await owner.closed;
+    if (this.#reported && this.#lasting !== undefined) return;
+    await this.end("now");
+  }
+
+  #serveOwner(stream: Stream): void {
+    const { method } = stream.request;
+    if (method === "start") void this.#start(stream);
+    else if (method === "exec" && this.#order?.record.ephemeral) void this.#execOwners(stream, this.#order);
+    else unsupported(stream);
+  }
+
+  #serveClient(stream: Stream): void {
+    const serve = clientMethods[stream.request.method];
+    const order = this.#order;
+    const state = this.#state;
+    if (serve === undefined || order === undefined || state === undefined) {
+      unsupported(stream);
+      return;
+    }
+    const lasting = this.#lasting;
+    const machine = {
+      order,
+      state,
+      lasting,
+      logs: this.#logs,
+      session: () => lasting?.session() ?? this.#ready.promise,
+      end: (how: EndHow) => this.end(how),
+    };
+    this.#clients.add(stream);
+    void serve(machine, stream)
+      .catch((error) => stream.fail(failureOf(error)))
+      .finally(() => this.#clients.delete(stream));
+  }
+
+  /** Starts the machine; tells the owner when it runs. */
+  async #start(stream: Stream): Promise<void> {
+    try {
+      // The owner is the same program of the same user: the order is what it says it is.
+      const order = stream.request.params as StartOrder;
+      this.#order = order;
+      const place = new Place(order, this.#options.lease);
+      this.#place = place;
+      const state = new StateFile(order, this.#options.program, this.#startedAt);
+      this.#state = state;
+      if (!order.record.ephemeral) {
+        state.update({});
+        this.#logs = new MachineLogs(place.data);
+        this.#lasting = this.#makeLasting(order, state, place, this.#logs);
+      }
+      // Whoever finds the machine can connect, and waits for the guest like the owner does.
+      place.listen((transport) => this.#greet(transport));
+      const session = await this.#bringUp(order, place, stream);
+      const notes = [...session.notes, ...(await session.root.made)];
+      const report: StartReport = {
+        ...(await session.ready),
+        pid: process.pid,
+        vmmPid: session.vm.pid,
+        notes,
+      };
+      this.#reported = true;
+      stream.finish(report);
+      if (order.record.ephemeral)
+        state.update({ phase: "running", readyAt: Date.now(), vmmPid: session.vm.pid });
+      place.sweep();
+    } catch (error) {
+      this.#opened.reject(error);
+      this.#ready.reject(error);
+      stream.fail(failureOf(error));
+      await this.end("now", messageOf(error));
+    }
+  }
+
+  #makeLasting(order: StartOrder, state: StateFile, place: Place, logs: MachineLogs): LastingMachine {
+    return new LastingMachine({
+      order,
+      state,
+      logs,
+      clock: this.#options.clock ?? hostClock,
+      reaper: this.#options.launcher.reaper,
+      boot: () => this.#boot(order, place),
+      end: (ending) => void this.#endItself(ending, place),
+    });
+  }
+
+  /** Until the machine can be told to run. */
+  async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
+    if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
+    const session = await this.#boot(order, place);
+    this.#opened.resolve(session);
+    await session.ready;
+    return session;
+  }
+
+  async #boot(order: StartOrder, place: Place): Promise<Session> {
+    const disks = await makeDisks(order, place.data);
+    const vmm = this.#vmm;
+    this.#vmm = undefined;
+    this.#session = await openSession(order, disks, this.#options.launcher, {
+      vmm,
+      onConsole: (chunk) => this.#logs?.console.write(chunk),
+      onOutOfMemory: () => this.#tellOutOfMemory(),
+    });
+    // Ended in the meantime.
+    if (this.#ending !== undefined) this.#session.vm.kill();
+    return this.#session;
+  }
+
+  #greet(transport: SocketTransport): void {
+    const connection = new Connection(transport, {
+      codec: jsonCodec(this.#options.program),
+      onStream: (stream) => this.#serveClient(stream),
+    });
+    this.#connections.add(connection);
+    void connection.closed.then(() => this.#connections.delete(connection));
+  }
+
+  #tellOutOfMemory(): void {
+    this.#lasting?.noteOutOfMemory();
+    for (const client of this.#clients) client.event({ type: "out_of_memory" });
+  }
+
+  /** The command that a throw-away machine lives for. */
+  async #execOwners(stream: Stream, order: StartOrder): Promise<void> {
+    this.#clients.add(stream);
+    await serveExec(stream, order, () => this.#opened.promise, {
+      owners: true,
+      // Only the first process makes the namespace in which all others live.
+      onStart: () => void this.#opened.promise.then(this.#ready.resolve),
+    });
+    this.#clients.delete(stream);
+    // Unless it has started before.
+    this.#ready.reject(new SmolError("machine.lost", "the machine's command could not be started"));
+    await this.end("now");
+  }
+
+  /**
+   * Ends the machine; safe to call at any time and more than once.
+   *
+   * @param how `gracefully`: the workload is asked to end, the disks are unmounted. `now`: as by pulling the plug; of a
+   * throw-away machine nothing is worth the wait.
+   * @param failure why it could not run
+   */
+  end(how: EndHow, failure?: string): Promise<void> {
+    if (how === "now") this.#hurry.resolve();
+    this.#ending ??= this.#tearDown(how, failure);
+    return this.#ending;
+  }
+
+  async #endItself({ how, failed, reason, remove }: SelfEnding, place: Place): Promise<void> {
+    this.#logs?.console.say(failed ? "error" : "info", reason);
+    if (remove) place.removeWhenLeft();
+    this.#state?.update({ reason });
+    await this.end(how, failed ? reason : undefined);
+  }
+
+  async #tearDown(how: EndHow, failure: string | undefined): Promise<void> {
+    const lasting = this.#lasting;
+    lasting?.close();
+    if (lasting !== undefined && how === "gracefully") {
+      this.#state?.update({ phase: "stopping" });
+      await Promise.race([lasting.shutDown(), this.#hurry.promise]);
+    }
+    this.#place?.stopListening();
+    this.#session?.vm.kill();
+    this.#vmm?.kill();
+    await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
+    for (const connection of this.#connections) connection.close();
+    if (lasting !== undefined) this.#tellEnd(failure);
+    this.#place?.leave();
+    this.#end.resolve();
+  }
+
+  #tellEnd(failure: string | undefined): void {
+    const state = this.#state;
+    if (state === undefined) return;
+    const { workload } = state.current;
+    // Killed with its machine: nobody has seen how.
+    const ended = workload !== null && workload.end === null;
+    const end = { exitCode: null, signal: null, outOfMemory: false, at: Date.now() };
+    state.update({
+      phase: failure === undefined ? "stopped" : "failed",
+      reason: failure ?? state.current.reason,
+      endedAt: Date.now(),
+      workload: ended ? { ...workload, end } : workload,
+    });
+  }
+}
+
+/** Shows the starter what the init commands do. */
+function listenerOf(stream: Stream): InitListener {
+  const tell = (event: StartEvent) => stream.event(event);
+  return {
+    onCommand: (index, count) => tell({ type: "init", index, count }),
+    onSkipped: (count) => tell({ type: "init_skipped", count }),
+    onOutput: (channel: Channel, chunk) => stream.write(channel, chunk),
+  };
+}
+
+function unsupported(stream: Stream): void {
+  stream.fail({
+    code: "machine.unsupported",
+    message: `the machine does not know the method ${stream.request.method}`,
+    hint: "it was started by another version of smolvm: stop and start it to use this one's",
+  });
+}

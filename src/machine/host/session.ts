@@ -1,0 +1,106 @@
+import { engineByName, type RunningVm } from "../../engine/index.ts";
+import type { Guest, RootRequest } from "../../guest/index.ts";
+import { now } from "../clock.ts";
+import type { MachineDisks } from "../disks/index.ts";
+import { argumentsOf, type StartOrder } from "../plan/index.ts";
+import { isInitSystem, planRoot, type RootInput } from "../root/index.ts";
+import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";
+import { limitDisks } from "./disk-limit.ts";
+import { type MainRoot, makeMainRoot } from "./main-root.ts";
+
+/** How a machine's VM is started, and its root planned; tests have an engine and a root of their own. */
+export interface Launcher {
+  boot(order: StartOrder, disks: MachineDisks, options: BootOptions): Boot;
+  planRoot(input: RootInput): RootRequest;
+  /** What keeps the PID namespace of a lasting machine: a program of the guest's system, and its arguments. */
+  readonly reaper: readonly string[];
+}
+
+/** One run of a machine's VM. A machine that is started again has another one. */
+export interface Session {
+  readonly vm: RunningVm;
+  /** Work may be asked for at once: it is done as soon as the guest can. */
+  readonly guest: Guest;
+  readonly root: MainRoot;
+  /** What the user should know about the disks, one sentence each. */
+  readonly notes: readonly string[];
+  /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
+  readonly ready: Promise<Readiness>;
+  /** Before the last writes: the disks may be as fast as they can. */
+  freeDisks(): Promise<void>;
+}
+
+export interface SessionEvents extends BootOptions {
+  /** The kernel has killed processes of the root for lack of memory. */
+  readonly onOutOfMemory: () => void;
+}
+
+/**
+ * Starts the VM and asks for its root. Everything that the guest has to do at its start is on its way before its
+ * kernel runs.
+ *
+ * @returns as soon as there is a channel to the guest
+ * @throws SmolError when there is none; the VM is gone then
+ */
+export async function openSession(
+  order: StartOrder,
+  disks: MachineDisks,
+  launcher: Launcher,
+  events: SessionEvents,
+): Promise<Session> {
+  const { vm, guest: channel, ready } = launcher.boot(order, disks, events);
+  ready.catch(() => {});
+  const guest = await channel;
+  void vm.exited.then(() => guest.close());
+  setClock(guest);
+  // The request may have waited in the channel for the whole time that the kernel took.
+  void ready.then(
+    () => setClock(guest),
+    () => {},
+  );
+  const plan = launcher.planRoot(rootInput(order, disks));
+  const root = makeMainRoot(guest, plan, disks, events.onOutOfMemory);
+  const { diskBps } = order.record;
+  const limit = async (bytesPerSecond: number | null) => {
+    if (diskBps !== null) await limitDisks(guest, plan.name, disks.root, bytesPerSecond);
+  };
+  // A root that is made a second time, after a repair, has a new cgroup: not before it is made.
+  const made = root.made.then(async (notes) => {
+    await limit(diskBps);
+    return notes;
+  });
+  made.catch(() => {});
+  return {
+    ...{ vm, guest, ready },
+    root: { ...root, made },
+    notes: disks.notes,
+    freeDisks: () => limit(null),
+  };
+}
+
+function rootInput({ record, image, terminal }: StartOrder, disks: MachineDisks): RootInput {
+  const { name, memoryMib, pids, ephemeral } = record;
+  return {
+    name,
+    memoryMib,
+    pids,
+    ephemeral,
+    terminal,
+    bare: record.image === null,
+    volumes: image.volumes,
+    initSystem: isInitSystem(argumentsOf(record, image)),
+    disks: disks.root,
+  };
+}
+
+/** To the host's time, nanoseconds since the epoch. Nothing depends on it: a refusal is the console's to tell. */
+function setClock(guest: Guest): void {
+  guest.clock(BigInt(Math.round(now() * 1e6))).catch(() => {});
+}
+
+/** Real machines. */
+export const launcher: Launcher = {
+  boot: (order, disks, options) => bootMachine(order, disks, engineByName(order.engine), options),
+  planRoot,
+  reaper: ["/init", "reap"],
+};

@@ -1,0 +1,46 @@
+import type { MachineState } from "../model/index.ts";
+import type { StartOrder } from "../plan/index.ts";
+import { writeState } from "../store/index.ts";
+
+/** What the machine's process tells those who only look; each change is on the disk when `update` returns. */
+export class StateFile {
+  readonly #order: StartOrder;
+  #state: MachineState;
+
+  /** Nothing is written before the first update. @param program its version */
+  constructor(order: StartOrder, program: string, startedAt: number) {
+    this.#order = order;
+    this.#state = {
+      version: 1,
+      phase: "starting",
+      reason: "",
+      pid: process.pid,
+      vmmPid: null,
+      engine: order.engine,
+      program,
+      startedAt: Math.round(startedAt),
+      readyAt: null,
+      endedAt: null,
+      workload: null,
+      restarts: 0,
+      health: null,
+      stoppedByUser: false,
+      ttlAt: null,
+      idleAt: null,
+    };
+  }
+
+  get current(): MachineState {
+    return this.#state;
+  }
+
+  /** A full disk costs a machine nothing but what is told about it. */
+  update(changes: Partial<MachineState>): void {
+    this.#state = { ...this.#state, ...changes };
+    try {
+      writeState(this.#order.paths, this.#order.record.name, this.#state);
+    } catch (error) {
+      console.error(`state of ${this.#order.record.name}: ${error}`);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { checkedSpec } from "./checked.ts";
+import { defaultSpec } from "./defaults.ts";
+import { mergeLayers, type SpecLayer } from "./layers.ts";
+import { checkMachineName } from "./name.ts";
+import type { MachineSpec } from "./spec.ts";
+
+/** From which a machine's description is made. */
+export interface SpecSources {
+  readonly name: string;
+  readonly ephemeral: boolean;
+  /** Smolfiles, packs: the weakest first. */
+  readonly layers: readonly SpecLayer[];
+  /** What the user says here and now. It wins, also where it says what is the default anyway. */
+  readonly flags: SpecLayer;
+  /** The words behind the flags. */
+  readonly words: readonly string[];
+  /**
+   * What the words are to an entrypoint that a layer names: its arguments (`create`), or a command in its place
+   * (`run`). One that the flags name, and an image's own, always keep them as arguments, as in docker.
+   */
+  readonly wordsAre: "arguments" | "command";
+}
+
+/**
+ * The one builder of descriptions: defaults, then what each source says about them, checked.
+ *
+ * @throws SmolError `machine.bad_name`, `machine.bad_setting`
+ */
+export function buildSpec(sources: SpecSources): MachineSpec {
+  const { name: given, ephemeral, layers } = sources;
+  const name = checkMachineName(given);
+  const settings = mergeLayers(defaultSpec(name), [...layers, withWords(sources)]);
+  return checkedSpec({ ...settings, name, ephemeral, imageId: null });
+}
+
+function withWords({ layers, flags, words, wordsAre }: SpecSources): SpecLayer {
+  if (words.length === 0) return flags;
+  const named = layers.some(({ entrypoint }) => entrypoint !== undefined && entrypoint !== null);
+  const entrypoint = flags.entrypoint ?? (wordsAre === "command" && named ? [] : undefined);
+  return { ...flags, entrypoint, cmd: words };
+}
+
+/** What is taken away from a description, by name. */
+export interface Removals {
+  readonly env?: readonly string[] | undefined;
+  readonly labels?: readonly string[] | undefined;
+}
+
+/**
+ * A description with some settings changed, checked. What is taken away is so before anything is added.
+ *
+ * @throws SmolError `machine.bad_setting`
+ */
+export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: Removals = {}): MachineSpec {
+  const { name, ephemeral, imageId, ...settings } = present;
+  const { env: gone = [], labels: goneLabels = [] } = removals;
+  const kept = {
+    ...settings,
+    env: settings.env.filter((entry) => !gone.includes(entry.split("=", 1)[0] as string)),
+    labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
+  };
+  return checkedSpec({ ...mergeLayers(kept, [changes]), name, ephemeral, imageId });
+}

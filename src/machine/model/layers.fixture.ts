@@ -1,0 +1,32 @@
+import type { SpecLayer } from "./layers.ts";
+
+/** A source that says nothing. Tests begin with it; the product's sources name each field, so that none is forgotten. */
+export const silent: SpecLayer = {
+  engine: undefined,
+  cpus: undefined,
+  memoryMib: undefined,
+  storageGib: undefined,
+  overlayGib: undefined,
+  mitigations: undefined,
+  image: undefined,
+  platform: undefined,
+  entrypoint: undefined,
+  cmd: undefined,
+  env: undefined,
+  workdir: undefined,
+  user: undefined,
+  rlimits: undefined,
+  reaper: undefined,
+  init: undefined,
+  initOnce: undefined,
+  labels: undefined,
+  restart: undefined,
+  health: undefined,
+  ttlMs: undefined,
+  idleTimeoutMs: undefined,
+  onTimeout: undefined,
+  stopSignal: undefined,
+  stopTimeoutMs: undefined,
+  pids: undefined,
+  diskBps: undefined,
+};

@@ -1,0 +1,37 @@
+import { SmolError } from "../../errors.ts";
+import { oneLine } from "../../values/index.ts";
+
+const MAX_NAME_LENGTH = 128;
+
+/**
+ * Checks a machine name: 1 to 128 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no `--`, no `-` at the
+ * end. Such a name is safe as a file name and as a word of a command line.
+ *
+ * @throws SmolError `machine.bad_name`
+ */
+export function checkMachineName(name: string): string {
+  const { length } = name;
+  if (length > MAX_NAME_LENGTH)
+    throw badName(`the machine name is too long: ${length} characters (max ${MAX_NAME_LENGTH})`);
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$/.test(name)) return name;
+  throw badName(`not a machine name: ${JSON.stringify(name.slice(0, 80))}`);
+}
+
+function badName(message: string): SmolError {
+  return new SmolError("machine.bad_name", message, {
+    hint: `use up to ${MAX_NAME_LENGTH} letters, digits, _ and -, starting with a letter or digit`,
+    exitCode: 2,
+  });
+}
+
+/** A name nobody has: `vm-` and 8 hexadecimal digits. */
+export function makeMachineName(): string {
+  return `vm-${crypto.getRandomValues(Buffer.alloc(4)).toString("hex")}`;
+}
+
+/** No machine of this name runs. */
+export function notFound(name: string): SmolError {
+  return new SmolError("machine.not_found", `vm not found: ${oneLine(name)}`, {
+    hint: "`smolvm machine ls` shows what runs",
+  });
+}

@@ -1,0 +1,131 @@
+import { assetPath, baseImageConfig, hasAsset } from "../../assets/index.ts";
+import type { Paths } from "../../config/paths.ts";
+import type { Context } from "../../context.ts";
+import type { DiskFormat, EngineName } from "../../engine/index.ts";
+import { SmolError } from "../../errors.ts";
+import type { Platform, PullPolicy, PullProgress } from "../../image/index.ts";
+import { type DiskSizes, templateOf } from "../disks/index.ts";
+import type { ImageFacts, MachineFiles } from "./order.ts";
+import type { WorkloadDefaults } from "./workload.ts";
+
+/** How an image is found, beside its name. */
+export interface ImageOptions {
+  /** When a registry is asked for the image; default: when it is not in the cache. */
+  readonly pull?: PullPolicy | undefined;
+  /** Default: this host's. */
+  readonly platform?: Platform | undefined;
+  /** Win over the environment. */
+  readonly proxy?: string | undefined;
+  readonly noProxy?: string | undefined;
+  /** Bytes of the image's files at which a pull is given up. */
+  readonly maxImageBytes?: number | undefined;
+  /** The archive, for an image called `-`. */
+  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
+  /** Told what a pull does; an image that is in the cache has nothing to tell. */
+  readonly onPull?: ((event: PullProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Throws when the machine could not run what the image says; asked before anything is downloaded but its config. */
+  readonly checkConfig?: ((config: Pick<WorkloadDefaults, "entrypoint" | "cmd">) => void) | undefined;
+}
+
+/** An image that no process removes from the cache until it is released, or this process ends. */
+export interface ResolvedImage {
+  readonly facts: ImageFacts;
+  /** The root filesystem: an EROFS image, or the descriptor that joins one out of several files. */
+  readonly path: string;
+  readonly format: DiskFormat;
+  readonly release: () => void;
+}
+
+/**
+ * Makes an image bootable; a cached one, or the built-in one, costs a few file look-ups.
+ *
+ * @param source as the user names it; null: the built-in one
+ */
+export async function resolveImage(
+  context: Context,
+  source: string | null,
+  options: ImageOptions,
+): Promise<ResolvedImage> {
+  const { paths } = context;
+  if (source === null) {
+    const path = await assetPath("base", paths.cache);
+    const facts = { id: null, ...baseImageConfig(), entrypoint: [], user: "" };
+    return { facts, path, format: "raw", release: () => {} };
+  }
+  const { openImage } = await import("../../image/index.ts");
+  const image = await naming(
+    source,
+    openImage(source, {
+      cacheDir: paths.cache,
+      signal: options.signal ?? new AbortController().signal,
+      loadSettings: async () => {
+        const settings = await (await import("../../config/index.ts")).loadSettings(paths);
+        for (const note of settings.notes) context.note(note);
+        return settings;
+      },
+      policy: options.pull,
+      checkConfig: options.checkConfig,
+      onPull: options.onPull,
+      proxy: options.proxy,
+      noProxy: options.noProxy,
+      maxImageBytes: options.maxImageBytes,
+      platform: options.platform,
+      stdin: options.stdin,
+    }),
+  );
+  const { id, path, config, release } = image;
+  const { entrypoint, cmd, env, workdir, user, volumes, stopSignal } = config;
+  return {
+    facts: { id, entrypoint, cmd, env, workdir, user, volumes, stopSignal },
+    path,
+    format: "vmdk",
+    release,
+  };
+}
+
+/** Says in an error which image it is about. */
+async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    const where = source === "-" ? "standard input" : source;
+    if (!(error instanceof SmolError) || error.message.includes(where)) throw error;
+    const { code, hint, exitCode } = error;
+    throw new SmolError(code, `${where}: ${error.message}`, {
+      cause: error,
+      hint,
+      exitCode,
+    });
+  }
+}
+
+/** Finds every file that a machine is made of, unpacking at the first use what this program carries. */
+export async function resolveFiles(
+  engine: EngineName,
+  image: ResolvedImage,
+  sizes: DiskSizes,
+  paths: Paths,
+): Promise<MachineFiles> {
+  const cache = paths.cache;
+  const [kernel, system, overlayTemplate, storageTemplate, libkrun] = await Promise.all([
+    assetPath("kernel", cache),
+    assetPath("system", cache),
+    assetPath(templateOf("overlay", sizes.overlayGib), cache),
+    assetPath(templateOf("storage", sizes.storageGib), cache),
+    engine === "krun" ? assetPath("libkrun", cache) : undefined,
+  ]);
+  return {
+    kernel,
+    system,
+    image: { path: image.path, format: image.format },
+    overlayTemplate,
+    storageTemplate,
+    libkrun,
+  };
+}
+
+/** How `chooseEngine` gets at libkrun, if this build carries it. */
+export function libkrunSource(paths: Paths): (() => Promise<string>) | undefined {
+  return hasAsset("libkrun") ? () => assetPath("libkrun", paths.cache) : undefined;
+}

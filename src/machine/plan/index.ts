@@ -1,0 +1,18 @@
+/** From what a machine is, and an image, to what its process carries out. */
+export {
+  type ImageOptions,
+  libkrunSource,
+  type ResolvedImage,
+  resolveFiles,
+  resolveImage,
+} from "./files.ts";
+export type { ImageFacts, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
+export {
+  argumentsOf,
+  type ProcessOptions,
+  processIn,
+  requireArguments,
+  requireCommand,
+  type WorkloadDefaults,
+  workloadOf,
+} from "./workload.ts";

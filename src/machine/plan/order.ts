@@ -1,0 +1,55 @@
+import type { Paths } from "../../config/paths.ts";
+import type { DiskFormat, EngineName } from "../../engine/index.ts";
+import type { MachineRecord } from "../model/index.ts";
+import type { WorkloadDefaults } from "./workload.ts";
+
+/** Everything a machine's process needs to run its machine: decided by who starts it, carried out as it stands. */
+export interface StartOrder {
+  readonly record: MachineRecord;
+  readonly paths: Paths;
+  readonly engine: EngineName;
+  readonly files: MachineFiles;
+  readonly image: ImageFacts;
+  /** The first process, of a throw-away machine, has a terminal. */
+  readonly terminal: boolean;
+}
+
+/** What the image says about how its programs run; hostile data. */
+export interface ImageFacts extends WorkloadDefaults {
+  /** `sha256:<hex>`; null for the built-in one. */
+  readonly id: string | null;
+  /** Directories that VOLUME names: as `ImageConfig`. */
+  readonly volumes: readonly string[];
+  /** What STOPSIGNAL says: as `ImageConfig`. */
+  readonly stopSignal?: string | undefined;
+}
+
+/** Files of the host that the machine is made of; all are read, none is written. */
+export interface MachineFiles {
+  readonly kernel: string;
+  /** The library of the krun engine. */
+  readonly libkrun?: string | undefined;
+  /** Root of the guest's own system (EROFS). */
+  readonly system: string;
+  /** The workload's root filesystem (EROFS). */
+  readonly image: { readonly path: string; readonly format: DiskFormat };
+  readonly overlayTemplate: string;
+  readonly storageTemplate: string;
+}
+
+/** Answer to `start`: when things happened, milliseconds since the epoch, and who runs. */
+export interface StartReport {
+  readonly launchedAt: number;
+  readonly initAt: number;
+  readonly readyAt: number;
+  /** Of the machine's process. */
+  readonly pid: number;
+  readonly vmmPid: number;
+  /** What the user should know about the root, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** What happens during a start, as `event`s; an init command's output is on the channels 1 and 2. */
+export type StartEvent =
+  | { readonly type: "init"; readonly index: number; readonly count: number }
+  | { readonly type: "init_skipped"; readonly count: number };

@@ -1,0 +1,29 @@
+/** Machines on the host's disk: directories, locks, records, sockets. */
+export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
+export {
+  createRunning,
+  createStopped,
+  DirectoryDraft,
+  hasDirectory,
+  isRunning,
+  type Lock,
+  lockRunning,
+  machineDirectory,
+  machineNames,
+  markEphemeral,
+  removeDirectory,
+  removeLeftover,
+  sweep,
+  tryLockForChange,
+} from "./directory.ts";
+export {
+  dataDirectory,
+  dataIn,
+  readRecord,
+  readState,
+  recordPath,
+  writeFirstRecord,
+  writeRecord,
+  writeState,
+} from "./files.ts";
+export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
