@@ -30,7 +30,7 @@ const nameOf = (id: string, record: string) =>
   `${id}-${new Bun.CryptoHasher("sha256").update(record).digest("hex").slice(0, 32)}`;
 
 /**
- * Pins something for a machine; resolves when the pin is safe from a power cut. Once more does no harm.
+ * Pins something for a machine; resolves when the pin is safe from a power cut. Once more costs nothing.
  *
  * @param directory of pins; made when it is missing
  * @param id of the thing, in letters and digits
@@ -41,7 +41,8 @@ export async function addPin(directory: string, id: string, record: string): Pro
   try {
     symlinkSync(record, `${directory}/${nameOf(id, record)}`);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw error;
+    if (errnoOf(error) === "EEXIST") return;
+    throw error;
   }
   await using names = await open(directory, "r");
   // There are filesystems that have no such call for directories.

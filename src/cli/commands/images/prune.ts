@@ -21,8 +21,12 @@ later).`,
   run: ({ values }) => pruneAll(values),
 });
 
-/** Prunes the images of this host, and says what went. Resolves to the exit code. */
-export async function pruneAll(values: Values<typeof pruneOptions>): Promise<number> {
+/**
+ * Prunes the images of this host, and says what went. Resolves to the exit code.
+ *
+ * @param machine the one that the user named
+ */
+export async function pruneAll(values: Values<typeof pruneOptions>, machine?: string): Promise<number> {
   const [{ resolvePaths }, { pruneImages }] = await Promise.all([
     import("../../../config/paths.ts"),
     import("../../../image/index.ts"),
@@ -33,8 +37,10 @@ export async function pruneAll(values: Values<typeof pruneOptions>): Promise<num
     const { removedJson } = await import("../../show/images-json.ts");
     await printJson(removedJson(removed, dryRun));
   } else {
-    const { formatPruned } = await import("../../show/removed.ts");
-    await print(formatPruned(removed, values));
+    const { formatMachinePruned, formatPruned } = await import("../../show/removed.ts");
+    await print(
+      machine === undefined ? formatPruned(removed, values) : formatMachinePruned(removed, machine, values),
+    );
   }
   return 0;
 }
