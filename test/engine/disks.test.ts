@@ -227,7 +227,7 @@ describe("a machine that lasts", () => {
       const larger = await machine.start();
       expect(larger.notes).toEqual([]);
       expect(await larger.run("df -k / /storage | tail -n 2; cat /root/a")).toMatch(
-        /^overlay +12\d{6} .*\n\/dev\/vdd +25\d{6} .*\n1\n$/,
+        /^overlay +12\d{6} .*\n\/dev\/vda +25\d{6} .*\n1\n$/,
       );
       await larger.stop();
       expectClean(machine);

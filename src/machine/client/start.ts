@@ -112,7 +112,8 @@ async function makeOrder(
     paths,
     files,
     engine: engine.name,
-    image: facts,
+    // The built-in image's own command is a shell, and nobody sits in front of it.
+    image: record.image === null ? { ...facts, cmd: [] } : facts,
     terminal: false,
   };
   return { order, durable };

@@ -17,6 +17,7 @@ import { createStopped, readState, socketPaths, writeFirstRecord } from "../stor
 import type { Boot } from "./boot.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { Launcher } from "./session.ts";
+import type { Clock } from "./supervise/index.ts";
 
 const GIB = 1024 ** 3;
 
@@ -85,9 +86,11 @@ export class TestPlace {
   }
 
   /** Starts the machine of an order in this process. */
-  async start(order: StartOrder, options: { launcher?: Launcher } = {}): Promise<TestMachine> {
-    const launcher = options.launcher ?? (await nativeLauncher(this.root(order.record.name)));
-    const host = new MachineHost({ launcher, lease: () => ({ release() {} }), program: "test" });
+  async start(order: StartOrder, options: { clock?: Clock } = {}): Promise<TestMachine> {
+    const guests: NativeVm[] = [];
+    const launcher = await nativeLauncher(this.root(order.record.name), guests);
+    const { clock } = options;
+    const host = new MachineHost({ launcher, clock, lease: () => ({ release() {} }), program: "test" });
     this.#hosts.add(host);
     void host.ended.then(() => this.#hosts.delete(host));
     const [here, there] = await pipe(this.#directory);
@@ -106,7 +109,7 @@ export class TestPlace {
       return result;
     })();
     report.catch(() => {});
-    return { host, owner, report, events, output };
+    return { host, owner, report, events, output, pullThePlug: () => guests.at(-1)?.kill() };
   }
 
   /** Connects to a running machine as any other command does. */
@@ -134,13 +137,21 @@ export interface TestMachine {
   /** What the starter was told, and what init commands printed. */
   readonly events: readonly StartEvent[];
   readonly output: readonly string[];
+  /** Ends the guest that runs now, as a power cut. */
+  pullThePlug(): void;
 }
 
+type NativeVm = Boot["vm"];
+
 /** Boots the real agent beside this process, with a directory as the image. */
-async function nativeLauncher(root: string): Promise<Launcher> {
+async function nativeLauncher(root: string, guests: NativeVm[]): Promise<Launcher> {
   const program = await staticAgent();
   return {
-    boot: () => bootNative(),
+    boot: () => {
+      const booted = bootNative();
+      guests.push(booted.vm);
+      return booted;
+    },
     // The controllers of this machine's cgroups need not be given to tests.
     planRoot: (input) => ({
       name: MAIN_ROOT,

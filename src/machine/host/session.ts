@@ -22,6 +22,8 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
+  /** The disk with what was changed in the image was made for this session. */
+  readonly freshRoot: boolean;
   /** What the user should know about the disks, one sentence each. */
   readonly notes: readonly string[];
   /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
@@ -73,6 +75,7 @@ export async function openSession(
   return {
     ...{ vm, guest, ready },
     root: { ...root, made },
+    freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,
     freeDisks: () => limit(null),
   };

@@ -6,7 +6,7 @@ export type { Removals, SpecSources } from "./build.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
-export { checkMachineName, makeMachineName, notFound } from "./name.ts";
+export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
 export type { HealthSpec, MachineSpec, RestartPolicy, RestartSpec } from "./spec.ts";
 export {

@@ -1,11 +1,13 @@
 /** Machines on the host's disk: directories, locks, records, sockets. */
 export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
 export {
+  checkEntryName,
   createRunning,
   createStopped,
   DirectoryDraft,
-  hasDirectory,
+  isForeign,
   isRunning,
+  isTaken,
   type Lock,
   lockRunning,
   machineDirectory,

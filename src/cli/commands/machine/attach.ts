@@ -23,13 +23,13 @@ export const attach = command({
 on. ID is what exec -d printed, or machine ps shows; without one it is the machine's workload. When
 this command ends, by Ctrl-C too, the process goes on.
 
-A single word that is a number is taken for an ID.
+A single word is the machine's name when there is such a machine, else an ID.
 
 Exit code: that of the process, when it ends.`,
   examples: [
     { command: "smolvm machine attach web" },
-    { command: "smolvm machine attach web 212" },
-    { command: "smolvm machine attach 212 --no-stdin" },
+    { command: "smolvm machine attach web 4f1c" },
+    { command: "smolvm machine attach 4f1c --no-stdin" },
   ],
   /** Resolves to the exit code of the process. */
   run: async (invocation) => {

@@ -6,7 +6,7 @@ import { flag } from "../../program/types.ts";
 
 const options = {
   name: requiredName,
-  force: flag({ long: "force", short: "f", description: "Also one that runs: end it first, at once" }),
+  force: flag({ long: "force", short: "f", description: "Ask nothing" }),
 };
 
 export const remove = command({
@@ -15,8 +15,9 @@ export const remove = command({
   summary: "Delete machines with their disks",
   options,
   arguments: machineWords,
-  text: `Deletes a machine with everything that it has: settings, disks, logs. Asks nothing. A machine that
-runs is refused, unless -f is given: it is then ended at once.
+  text: `Deletes a machine with everything that it has: settings, disks, logs. One that runs is ended first,
+at once. Without -f it asks before, and takes what stdin says: anything but yes, the end of it too,
+is no, and the exit code is 0.
 
 It can take a list of names. The first failure ends it.`,
   examples: [
