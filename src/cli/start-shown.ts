@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { type Started, type StartOptions, startMachine } from "../machine/index.ts";
+import { initWords } from "./init-words.ts";
 import type { ProgressMode } from "./options/pull-options.ts";
 import { complain } from "./output.ts";
 import { reportPull } from "./progress/pull-report.ts";
@@ -35,8 +36,8 @@ export async function startShown(context: Context, name: string, options: ShownS
       onPull: report.onPull,
       onBoot: () => void report.end(),
       onEvent: (event) => {
-        if (event.type === "init_skipped") say(`Init already completed, skipping ${countOf(event.count)}`);
-        else if (event.index === 0) say(`Running ${event.count} init command${plural(event.count)}...`);
+        const words = initWords(event);
+        if (words !== undefined) say(words);
       },
       onInitOutput: (channel, chunk) => (quiet ? undefined : writeFully(channel, chunk)),
     });
@@ -49,6 +50,3 @@ export async function startShown(context: Context, name: string, options: ShownS
 }
 
 export { Interrupted };
-
-const plural = (count: number): string => (count === 1 ? "" : "s");
-const countOf = (count: number): string => `${count} command${plural(count)}`;

@@ -157,6 +157,43 @@ test("a throw-away machine has its variables, and none of their values is on the
   await host.ended;
 });
 
+describe("a throw-away machine's init commands", () => {
+  async function start(init: string[]) {
+    const spec = { ...defaultSpec("gone"), ephemeral: true, memoryMib: 512, init, initOnce: ["echo once"] };
+    const record = newRecord(
+      { ...spec, cmd: ["sh", "-c", "cat /made; ps -o comm | grep -c sleep"] },
+      Date.now(),
+    );
+    makeRoot(place.root("gone"));
+    const started = await place.start(place.order(record));
+    const command = new Process(started.owner.open({ method: "exec", params: { argv: [], stdin: false } }));
+    return { ...started, command };
+  }
+
+  test("run before its command, which sees what they made and left running", async () => {
+    const { report, events, output, command, host } = await start([
+      "echo init; echo made > /made",
+      "sleep 1000 >/dev/null 2>&1 &",
+    ]);
+    await report;
+    expect(events).toEqual([0, 1, 2].map((index) => ({ type: "init", index, count: 3 })));
+    expect(output.join("")).toBe("once\ninit\n");
+    const parts: string[] = [];
+    for await (const chunk of command.stdout) parts.push(Buffer.from(chunk).toString());
+    expect(parts.join("")).toBe("made\n1\n");
+    expect(await command.result).toEqual({ exitCode: 0 });
+    await host.ended;
+  });
+
+  test("end the machine when they fail", async () => {
+    const { report, command, host } = await start(["echo why >&2; exit 7"]);
+    const failure = { code: "machine.init_failed", message: expect.stringContaining("why") };
+    expect(await report.catch((error: unknown) => error)).toMatchObject(failure);
+    expect(await command.result.catch((error: unknown) => error)).toMatchObject(failure);
+    await host.ended;
+  });
+});
+
 /** A file of another process's: there is no event for it. */
 async function until(holds: () => boolean): Promise<void> {
   for (let round = 0; round < 500 && !holds(); round++) await Bun.sleep(10);

@@ -22,6 +22,7 @@ import { makeDisks } from "../disks/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
+import { hasInitCommands } from "./guest-exec.ts";
 import type { InitListener } from "./init-commands.ts";
 import { LastingMachine, type SelfEnding } from "./lasting.ts";
 import { MachineLogs } from "./machine-logs.ts";
@@ -30,6 +31,7 @@ import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
 import { StateFile } from "./state-file.ts";
 import { type Clock, hostClock } from "./supervise/index.ts";
+import { initThrowaway } from "./throwaway.ts";
 
 export interface HostOptions {
   readonly launcher: Launcher;
@@ -173,6 +175,8 @@ export class MachineHost {
   async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
     if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
     const session = await this.#boot(order, place);
+    if (hasInitCommands(order.record))
+      await initThrowaway(session, order, this.#options.launcher.reaper, listenerOf(stream));
     this.#opened.resolve(session);
     await session.ready;
     return session;

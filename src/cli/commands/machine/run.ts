@@ -1,4 +1,5 @@
 import { ExitCode, SmolError } from "../../../errors.ts";
+import { initWords } from "../../init-words.ts";
 import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
@@ -30,8 +31,8 @@ offline. The download is shown on stderr as images pull
 runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
-The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans. On
-stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
+The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans, and
+so do init commands, which run before it. On stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
 of a download out.
 
 With -d the machine is one that stays, as machine create and start make it: it is called default
@@ -90,6 +91,14 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
     onStart: async () => {
       await report.end();
       if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
+    },
+    onEvent: (event) => {
+      const words = initWords(event);
+      if (words !== undefined && isAnnounced(invocation)) complain(words);
+    },
+    // Stdout is the command's alone.
+    onInitOutput: async (_, chunk) => {
+      if (isAnnounced(invocation)) await terminal.writeFully(2, chunk);
     },
   });
   timings.end("startup");
