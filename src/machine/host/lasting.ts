@@ -222,7 +222,9 @@ export class LastingMachine {
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
       state.update({ workload: { argv: [...argv], startedAt, end } });
-      // The end of an init system is that of its machine, which is told apart.
+      // Nobody has seen how: its machine is lost, which is told apart.
+      if ("code" in ended.result) return;
+      // So is the end of an init system, which is that of its machine.
       const { order } = this.#options;
       if (!isInitSystem(argumentsOf(order.record, order.image))) this.#ended({ kind: "workload", end });
     });
@@ -291,17 +293,18 @@ export class LastingMachine {
   async #leaveSession(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
+    const workload = this.#workload;
     // What ends now is no news.
     this.#session = undefined;
-    await this.#stopWorkload();
+    this.#workload = undefined;
+    await this.#stopWorkload(workload);
     await shutDownGuest(session, () => {});
     session.vm.kill();
     await session.vm.exited;
     this.#lose();
   }
 
-  async #stopWorkload(): Promise<void> {
-    const workload = this.#workload;
+  async #stopWorkload(workload = this.#workload): Promise<void> {
     if (workload === undefined || workload.end !== undefined) return;
     const { record, image } = this.#options.order;
     const signal = stopSignalOf(
