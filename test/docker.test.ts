@@ -39,7 +39,7 @@ onQemu(
   "Docker's engine runs containers: bridge, ports, volumes, limits, users, exit codes",
   async () => {
     const image = await debianImage(["docker.io"]);
-    const machine = ["--init", "--quiet", "--mem", "2048", "--name", "dock", "--image", image];
+    const machine = ["--reaper", "--quiet", "--mem", "2048", "--name", "dock", "--image", image];
     const daemon = new Talking(home.start(["machine", "run", ...machine, "--", "sh", "-c", engine]));
     while (!(await daemon.line()).includes("API listen on /var/run/docker.sock"));
     const log = daemon.rest();

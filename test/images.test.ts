@@ -90,7 +90,7 @@ describe("process 1", () => {
       (sleep 0 & sleep 0 &)
       while grep -qs '^State:.Z' /proc/[0-9]*/status; do :; done
       echo reaped; exit 7`;
-    const options = ["--init", "--entrypoint", "", "--timeout", "30s"];
+    const options = ["--reaper", "--entrypoint", "", "--timeout", "30s"];
     expect(await run(["sh", "-c", reaps], ...options)).toMatchObject({
       output: "reaped\n",
       stderr: "",

@@ -26,7 +26,7 @@ while :; do wait; done
 
   onQemu("is not with --init, which reaps instead", async () => {
     const image = await imageWith({ Entrypoint: ["/entry"] }, file("entry", entry));
-    const result = await home.run([], { options: ["--init", "-i", "--image", image] });
+    const result = await home.run([], { options: ["--reaper", "-i", "--image", image] });
     expect(result.output).toMatch(/^can only run as pid 1, am \d+\n$/);
     expect(result.exitCode).toBe(100);
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { version } from "../version.ts";
 import { MAIN, type Outcome, smolvm } from "./cli.fixture.ts";
 import { program } from "./commands/index.ts";
+import { helpText } from "./help/index.ts";
 
 /** What `printf | sh` would say, for the ways in which stdout can fail. */
 function shell(script: string): Outcome {
@@ -32,21 +33,23 @@ describe("version", () => {
 
 describe("help", () => {
   const topics = [[], ...[...program.groups, ...program.commands].map(({ path }) => [...path])];
-  const pages = topics.flatMap((topic) => ["-h", "--help"].map((option) => [...topic, option]));
+  const pages = topics.flatMap((topic) => ["-h", "--help"].map((option) => [topic, option] as const));
 
-  test.each(pages.map((argv) => [argv] as const))(
-    "%j fits 100 columns and has no spaces at the end of a line",
-    (argv) => {
-      const page = stdoutOf(...argv);
-      expect(page.split("\n").filter((line) => line.length > 100 || / $/.test(line))).toEqual([]);
-      expect(page).not.toMatch(/\n\n\n|[^\x20-\x7e\n…]/);
-      expect(page).toEndWith("\n");
+  test.each(pages)("%j %s fits 100 columns and has no spaces at the end of a line", async (topic, option) => {
+    const page = await helpText(program, topic, option === "--help");
+    expect(page.split("\n").filter((line) => line.length > 100 || / $/.test(line))).toEqual([]);
+    expect(page).not.toMatch(/\n\n\n|[^\x20-\x7e\n…]/);
+    expect(page).toEndWith("\n");
+  });
+
+  test.each([[[]], [["machine"]], [["machine", "create"]], [["config", "registries", "show"]]])(
+    "help %j is the same as with --help",
+    async (topic) => {
+      const text = await helpText(program, topic, true);
+      expect(stdoutOf("help", ...topic)).toBe(text);
+      expect(stdoutOf(...topic, "--help")).toBe(text);
     },
   );
-
-  test("help TOPIC is TOPIC --help", () => {
-    for (const topic of topics) expect(stdoutOf("help", ...topic)).toBe(stdoutOf(...topic, "--help"));
-  }, 30_000);
 
   test("the manual has every command and every option", () => {
     const manual = stdoutOf("--help");
@@ -68,11 +71,31 @@ describe("help", () => {
         smolvm COMMAND [OPTIONS]
 
       Commands:
-        machine run             Run a command in a new machine and remove the machine
-        machine exec            Run one more command in a running machine
+        machine run             Run a command in a new machine, and remove the machine unless -d
+        machine create          Make a machine that stays until it is deleted
+        machine start           Start machines
+        machine stop            Stop machines; their disks stay
+        machine delete          Delete machines with their disks
         machine ls              List the machines
+        machine status          Say whether a machine runs, and how it is
+        machine inspect         Print everything about machines as JSON
+        machine exec            Run one more command in a running machine
+        machine shell           Open a shell in a machine
+        machine ps              List the processes that were started in a machine
+        machine attach          Follow a process in a machine as if it ran here
+        machine kill            Send a signal to a process in a machine
+        machine logs            Print what a machine's workload has printed
+        machine stats           Show what machines use: processor, memory, disks
+        machine monitor         Watch over a machine in the foreground
+        machine wait            Wait until something is over
+        machine update          Change the settings of a machine
+        machine resize          Grow the disks of a machine
+        machine clone           Copy a machine under another name
+        machine enable          Start a machine with the host
+        machine disable         No longer start a machine with the host
         machine images          Show the images of machines and the room they take
         machine prune           Remove layers of images that nobody needs
+        machine data-dir        Print the directory of a machine's files
         images ls               List the images that are kept on this host
         images pull             Get images from registries, or look for newer ones
         images rm               Remove images from this host
@@ -102,17 +125,37 @@ describe("help", () => {
 
   test("smolvm machine -h", () => {
     expect(stdoutOf("machine", "-h")).toMatchInlineSnapshot(`
-      "Run commands in machines and list them (machine, vm).
+      "Make, run, use and delete machines (machine, vm).
 
       Usage:
         smolvm machine COMMAND [OPTIONS]
 
       Commands:
-        machine run     Run a command in a new machine and remove the machine
-        machine exec    Run one more command in a running machine
-        machine ls      List the machines
-        machine images  Show the images of machines and the room they take
-        machine prune   Remove layers of images that nobody needs
+        machine run       Run a command in a new machine, and remove the machine unless -d
+        machine create    Make a machine that stays until it is deleted
+        machine start     Start machines
+        machine stop      Stop machines; their disks stay
+        machine delete    Delete machines with their disks
+        machine ls        List the machines
+        machine status    Say whether a machine runs, and how it is
+        machine inspect   Print everything about machines as JSON
+        machine exec      Run one more command in a running machine
+        machine shell     Open a shell in a machine
+        machine ps        List the processes that were started in a machine
+        machine attach    Follow a process in a machine as if it ran here
+        machine kill      Send a signal to a process in a machine
+        machine logs      Print what a machine's workload has printed
+        machine stats     Show what machines use: processor, memory, disks
+        machine monitor   Watch over a machine in the foreground
+        machine wait      Wait until something is over
+        machine update    Change the settings of a machine
+        machine resize    Grow the disks of a machine
+        machine clone     Copy a machine under another name
+        machine enable    Start a machine with the host
+        machine disable   No longer start a machine with the host
+        machine images    Show the images of machines and the room they take
+        machine prune     Remove layers of images that nobody needs
+        machine data-dir  Print the directory of a machine's files
 
       A command's help: smolvm machine COMMAND -h
       "
@@ -125,12 +168,19 @@ describe("help", () => {
 
   test("smolvm machine run -h", () => {
     expect(stdoutOf("machine", "run", "-h")).toMatchInlineSnapshot(`
-      "Run a command in a new machine and remove the machine.
+      "Run a command in a new machine, and remove the machine unless -d.
 
       Usage:
         smolvm machine run [OPTIONS] [--] [COMMAND...]
 
       Options:
+        -n, --name <NAME>                Name of the machine (default: vm- and 8 digits; default with -d)
+        -d, --detach                     Start the machine, leave it running and keep it
+        -s, --smolfile <FILE>            Read what the machine is from a Smolfile; options win
+            --timings[=FORMAT]           Print on stderr how long each part took, as text or json
+            --rm                         No effect: without -d the machine is always removed
+
+      Image:
         -I, --image <IMAGE>              Image of a registry or of a file or directory, or - for stdin
             --oci-platform <OS/ARCH>     Which one of a multi-platform image to take, e.g. linux/arm/v7
             --pull <WHEN>                Ask the registry: missing, always or never (default: missing)
@@ -139,25 +189,45 @@ describe("help", () => {
             --proxy <URL>                Download through this proxy (default: $HTTPS_PROXY, $HTTP_PROXY)
             --no-proxy <LIST>            Hosts to reach without a proxy (default: $NO_PROXY)
             --max-image-size <SIZE>      Give up on a larger image (default: 256G)
-            --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
-            --init                       Run a small init as process 1, which reaps; COMMAND is its child
+
+      Command:
         -i, --interactive                Pass stdin on to the command
         -t, --tty                        Give the command a terminal; -it for a shell
+            --timeout <DURATION>         Stop the command after this time (30s, 5m, 1h30m): exit code 124
+            --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
         -e, --env <NAME[=VALUE]>         Set a variable; without a value, pass the host's on
             --env-file <FILE>            Read variables from a file, one NAME=VALUE a line
         -w, --workdir <DIR>              Working directory in the guest
         -u, --user <USER[:GROUP]>        Run as this user, by name or number
-            --timeout <DURATION>         Stop the command after this time (30s, 5m, 1h30m): exit code 124
             --ulimit <NAME=SOFT[:HARD]>  Limit a resource of the command, e.g. nofile=1024:4096
+            --reaper[=SWITCH]            Put a small process 1 in front of the command, which reaps
+            --init <COMMAND>             Run a shell command at each start, before the workload
+            --init-once <COMMAND>        The same, at the first start only
+
+      Machine:
             --cpus <N>                   Virtual CPUs (default: 4, or the host's if fewer)
             --mem <MIB>                  Memory, also as 512M or 2G; taken as it is used (default: 8192)
             --storage <GIB>              Size of the disk at /workspace, taken as it fills (default: 20)
             --overlay <GIB>              Room for changes to the image's files (default: 10)
-            --mitigations                Guard the machine's programs from each other's CPU leaks
-        -n, --name <NAME>                Name of the machine while it runs (default: vm- and 8 digits)
+            --pids <N>                   Most processes at once (default: what the memory suggests)
+            --disk-bps <SIZE>            Most bytes a second that its disks read, and write; e.g. 50M
+            --mitigations[=SWITCH]       Guard the machine's programs from each other's CPU leaks
             --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)
-            --timings[=FORMAT]           Print on stderr how long each part took, as text or json
-            --rm                         No effect: what runs here is always removed afterwards
+
+      Lifetime:
+        -l, --label <NAME=VALUE>         Say something about the machine, for machine ls --filter
+            --restart <POLICY[:N]>       Start again: never, always, on-failure, unless-stopped
+            --restart-backoff <TIME>     Longest pause between restarts; it doubles from 1 s (default: 5m)
+            --health-cmd <COMMAND>       Shell command that tells whether the workload is well
+            --health-interval <TIME>     Time between checks (default: 5s)
+            --health-timeout <TIME>      How long a check may take (default: 5s)
+            --health-retries <N>         Failures in a row that make it unhealthy (default: 3)
+            --health-grace <TIME>        Failures in this time after a start do not count (default: 0)
+            --ttl <TIME>                 End by itself this long after a start (default: none)
+            --idle-timeout <TIME>        End by itself when nothing was done for so long (default: none)
+            --on-timeout <WHAT>          What it does then: stop or delete (default: stop)
+            --stop-signal <SIGNAL>       Asks the workload to end (default: the image's, else SIGTERM)
+            --stop-timeout <TIME>        How long it may take to end after that (default: 10s)
 
       More, with examples: smolvm machine run --help
       "
@@ -175,11 +245,13 @@ describe("help", () => {
         -n, --name <NAME>          The machine (default: $SMOLVM_MACHINE_NAME, else default)
         -i, --interactive          Pass stdin on to the command
         -t, --tty                  Give the command a terminal; -it for a shell
+            --timeout <DURATION>   Stop the command after this time (30s, 5m, 1h30m): exit code 124
         -e, --env <NAME[=VALUE]>   Set a variable; without a value, pass the host's on
             --env-file <FILE>      Read variables from a file, one NAME=VALUE a line
         -w, --workdir <DIR>        Working directory in the guest
         -u, --user <USER[:GROUP]>  Run as this user, by name or number
-            --timeout <DURATION>   Stop the command after this time (30s, 5m, 1h30m): exit code 124
+        -d, --detach               Print the id of the process and leave it running
+            --start                Start the machine first when it does not run
             --stream               No effect: output always arrives as it is written
 
       More, with examples: smolvm machine exec --help
@@ -194,19 +266,25 @@ describe("help", () => {
       Usage:
         smolvm machine ls [OPTIONS]
 
-      Lists the machines that run now, by name. (eph) marks one that is removed when its command ends.
-      Looking changes nothing and starts nothing.
+      Lists the machines by name, whether they run or not. (eph) marks one that is removed when its
+      command ends. Several filters: one of the states, and all of the labels. Looking changes nothing
+      and starts nothing.
 
-      --json prints an array of objects with the keys name, state, cpus, memory_mib, pid, created_at
-      (seconds since 1970), storage_gb, overlay_gb, image and image_id (null for the built-in one),
-      entrypoint, cmd, workdir, network, ephemeral and engine.
+      --json prints an array of objects, as docs/schema/machine.schema.json says. Among their keys are
+      name, state, state_reason, pid, image and image_id (null for the built-in one), cpus, memory_mib,
+      storage_gb, overlay_gb, labels, health, workload, restart_count and created_at. Times are seconds
+      since 1970.
 
       Options:
-            --json     Print a JSON array
-        -v, --verbose  Show process, image, command and environment of each machine
+            --filter <KEY=VALUE>    Only these: state=STATE, label=NAME or label=NAME=VALUE
+        -l, --label <NAME[=VALUE]>  Only those with this label, as --filter label=
+        -q, --quiet                 Print names only, one a line
+            --json                  Print a JSON array
+        -v, --verbose               Show process, image, command and environment of each machine
 
       Examples:
         smolvm machine ls
+        smolvm machine ls --filter state=running --label tier=front
         smolvm machine ls --json | jq -r '.[].name'
       "
     `);

@@ -6,4 +6,4 @@ export { decodeJson, encodeJson, type JsonRequest, jsonCodec } from "./json.ts";
 export * from "./messages.ts";
 export { failureOf, Stream, StreamFailure } from "./stream.ts";
 export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";
-export { ReceiveWindow, SendWindow } from "./window.ts";
+export { ReceiveWindow, SendWindow, WINDOW_BYTES } from "./window.ts";

@@ -92,6 +92,11 @@ export class Stream<Request = JsonRequest, Message = unknown> {
     this.result.catch(() => {});
   }
 
+  /** Nothing more can be said: its end has been sent or received, or its connection is gone. */
+  get isOver(): boolean {
+    return this.#closed;
+  }
+
   /**
    * Sends bytes on a channel; resolves once they are handed to the connection, which is when the other side had
    * room for them. After the stream's end, or the channel's, it does nothing.

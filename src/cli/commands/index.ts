@@ -11,11 +11,31 @@ import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
 import { imagesPull, pull } from "./images/pull.ts";
 import { imagesRemove } from "./images/rm.ts";
+import { attach } from "./machine/attach.ts";
+import { clone } from "./machine/clone.ts";
+import { create } from "./machine/create.ts";
+import { dataDir } from "./machine/data-dir.ts";
+import { remove } from "./machine/delete.ts";
+import { disable } from "./machine/disable.ts";
+import { enable } from "./machine/enable.ts";
 import { exec } from "./machine/exec.ts";
 import { machineImages } from "./machine/images.ts";
+import { inspect } from "./machine/inspect.ts";
+import { kill } from "./machine/kill.ts";
+import { logs } from "./machine/logs.ts";
 import { ls } from "./machine/ls.ts";
+import { monitor } from "./machine/monitor.ts";
 import { machinePrune } from "./machine/prune.ts";
+import { ps } from "./machine/ps.ts";
+import { resize } from "./machine/resize.ts";
 import { run } from "./machine/run.ts";
+import { shell } from "./machine/shell.ts";
+import { start } from "./machine/start.ts";
+import { stats } from "./machine/stats.ts";
+import { status } from "./machine/status.ts";
+import { stop } from "./machine/stop.ts";
+import { update } from "./machine/update.ts";
+import { wait } from "./machine/wait.ts";
 import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
@@ -28,10 +48,30 @@ export const program: Program = {
   summary: "boots any container image as a microVM from one file, without a daemon",
   commands: [
     run,
-    exec,
+    create,
+    start,
+    stop,
+    remove,
     ls,
+    status,
+    inspect,
+    exec,
+    shell,
+    ps,
+    attach,
+    kill,
+    logs,
+    stats,
+    monitor,
+    wait,
+    update,
+    resize,
+    clone,
+    enable,
+    disable,
     machineImages,
     machinePrune,
+    dataDir,
     imagesList,
     imagesPull,
     imagesRemove,
@@ -49,7 +89,7 @@ export const program: Program = {
     help,
   ],
   groups: [
-    { path: ["machine"], aliases: ["vm"], summary: "Run commands in machines and list them" },
+    { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },

@@ -5,7 +5,8 @@ export const MANUAL: Manual = {
   introduction: [
     {
       body: `A command runs in a virtual machine of its own, with its own kernel: it sees no file, no process
-and no network of the host. The machine is made for the command and removed when the command ends.`,
+and no network of the host. machine run makes the machine for the command and removes it when the
+command ends; machine create makes one that stays.`,
     },
     {
       title: "Quick start",
@@ -18,8 +19,10 @@ and no network of the host. The machine is made for the command and removed when
   smolvm machine run --image ./rootfs/ -- ls /          a root filesystem as a directory
   tar c . | smolvm machine run -i -w /workspace -- sh -c 'tar x && ls'
   smolvm machine run -e TOKEN --timeout 5m --mem 2G -- ./untrusted
-  smolvm machine run --name box -- sleep 600 &          a machine with a name …
-  smolvm machine exec --name box -it -- sh              … and one more command in it
+  smolvm machine create web --image nginx -l tier=1     a machine that stays …
+  smolvm machine start web                              … runs until it is stopped …
+  smolvm machine exec web -- nginx -t                   … takes commands …
+  smolvm machine stop web; smolvm machine delete web    … and keeps its disks until then
   smolvm doctor                                         what works on this host, and why not`,
     },
   ],
@@ -53,16 +56,20 @@ and no network of the host. The machine is made for the command and removed when
     },
     {
       title: "Machines",
-      body: `  4 virtual CPUs, 8 GiB of memory and disks of 2 GiB (changes to the image) and 20 GiB
-  (/workspace) unless options say otherwise; all of it is taken from the host only as it is used.
-  No network device, no shared folder, no GPU. Ctrl-C, SIGTERM, SIGHUP, a closed pipe or kill -9
-  end the machine and leave nothing.
+      body: `  4 virtual CPUs, 8 GiB of memory and disks of 10 GiB (changes to the image) and 20
+  GiB (/workspace) unless options say otherwise; all of it is taken from the host only as it is
+  used.
+  No network device, no shared folder, no GPU.
+  A machine is named as an argument or by --name; without, it is the one that SMOLVM_MACHINE_NAME
+  names, or the one called default; delete and data-dir want a name. Without -d, Ctrl-C, SIGTERM,
+  SIGHUP, a closed pipe or kill -9 end the machine of machine run and leave nothing.
   Engines: krun where hardware virtualization works, else qemu (needs qemu-system-x86_64 7.2 or
   newer).`,
     },
     {
       title: "Environment variables",
       body: `  SMOLVM_ENGINE           krun or qemu, as --engine
+  SMOLVM_MACHINE_NAME     the machine that is meant where none is named
   SMOLVM_DATA_DIR         keep everything below this directory
   SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size
   SMOLVM_CONFIG           the settings file

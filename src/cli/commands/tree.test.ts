@@ -36,14 +36,28 @@ test("no two steps have the same name in the same place", () => {
   }
 });
 
-test("an option takes a value in all commands or in none: it may stand before the command", () => {
+test("short options that take a value in some commands only may stand before the command", async () => {
+  const invocationOf = async (line: string) => {
+    const parsed = await parseOrExplain(program, line.split(" "));
+    return parsed.kind === "command" ? parsed.invocation : undefined;
+  };
+  for (const line of ["-t 5 machine stop web", "machine -t 5 stop web", "machine stop -t 5 web"]) {
+    expect(await invocationOf(line)).toMatchObject({ values: { time: 5000 }, words: ["web"] });
+  }
+  for (const line of ["-t machine run ls", "-it machine run ls", "-ti machine run ls"]) {
+    expect(await invocationOf(line)).toMatchObject({ values: { tty: true }, workload: ["ls"] });
+  }
+});
+
+test("long options take a value in all commands or in none", () => {
   const kinds = new Map<string, boolean>();
   const tables = [program.globals, ...commands.map(({ options }) => options)];
   for (const option of tables.flatMap((table) => Object.values(table))) {
     const takesWord = option.placeholder !== undefined && !option.optional;
-    for (const name of namesOf(option))
+    for (const name of namesOf(option).filter((word) => word.startsWith("--"))) {
       expect([name, kinds.get(name) ?? takesWord]).toEqual([name, takesWord]);
-    for (const name of namesOf(option)) kinds.set(name, takesWord);
+      kinds.set(name, takesWord);
+    }
   }
 });
 

@@ -1,5 +1,5 @@
 /** Commands of upstream that this release does not have: what they would need. */
-const PERSISTENT = "a machine lives as long as the command of its `smolvm machine run`";
+const FORK = "running machines are not copied; `smolvm machine clone` copies one that is stopped";
 const UPLOAD = "images are only downloaded";
 
 export interface UnavailableCommand {
@@ -12,11 +12,18 @@ export interface UnavailableCommand {
 const below = (group: string, ...names: string[]): string[] => names.map((name) => `${group} ${name}`);
 
 export const LATER_COMMANDS: readonly UnavailableCommand[] = [
-  { names: below("machine", "create", "start", "stop", "delete", "rm", "status"), reason: PERSISTENT },
-  { names: below("machine", "update", "resize", "shell", "sh", "cp", "monitor"), reason: PERSISTENT },
-  { names: below("machine", "logs", "stats", "fork", "fork-release", "egress-events"), reason: PERSISTENT },
-  { names: ["machine data-dir"], reason: PERSISTENT },
-  { names: ["machine network-test"], reason: "a machine has no network" },
+  { names: below("machine", "fork", "fork-release", "branch", "branch-release"), reason: FORK },
+  { names: below("machine", "pause", "resume"), reason: "a machine runs or is stopped" },
+  {
+    names: below("machine", "checkpoint", "checkpoint-warm", "checkpoint-prune", "checkpoint-log"),
+    reason: "memory is not saved; `smolvm machine clone` copies the disks of a stopped machine",
+  },
+  {
+    names: ["machine cp", "cp", "machine sync"],
+    reason: "files go through a command: tar c DIR | smolvm machine exec -i -- tar x",
+  },
+  { names: ["machine mount"], reason: "a machine sees no folder of the host" },
+  { names: below("machine", "network-test", "egress-events"), reason: "a machine has no network" },
   { names: ["serve"], reason: "there is no HTTP API" },
   { names: ["pack"], reason: "machines cannot be packed into a program" },
   { names: ["push", "images push", "machine push", "tag", "images tag"], reason: UPLOAD },
@@ -34,6 +41,8 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
 /** Commands of docker, and names of commands elsewhere in the tree, that have another name here. */
 export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["ps", "machine ls"],
+  ["machine restart", "machine stop"],
+  ["machine rename", "machine clone"],
   ["rmi", "images rm"],
   ["inspect", "images inspect"],
   ["machine pull", "images pull"],

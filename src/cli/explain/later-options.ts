@@ -15,7 +15,6 @@ const NETWORK_HINT =
 const VOLUME = "a machine sees no folder of the host";
 const VOLUME_HINT =
   "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
-const PERSISTENT = "a machine lives as long as its command";
 const SECRET = "secrets are not resolved by smolvm";
 const SECRET_HINT = "pass the host's variable on with -e NAME";
 const GPU = "a machine has no GPU";
@@ -40,9 +39,6 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--publish-all",
   ),
   unavailable(VOLUME, VOLUME_HINT, "-v", "--volume", "--mount", "--tmpfs", "--volumes-from"),
-  unavailable(PERSISTENT, undefined, "-d", "--detach", "--restart", "--label", "-l"),
-  unavailable("health checks need a machine that stays", undefined, "--health-cmd", "--health-interval"),
-  unavailable("Smolfiles are not read", "give the same settings as options", "-s", "--smolfile"),
   unavailable(
     "packed machines cannot be run",
     "use --image with an archive of the image",
@@ -83,7 +79,13 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--security-opt",
     "--read-only",
     "--shm-size",
-    "--pids-limit",
+  ),
+  unavailable("no machine depends on another one", "leave it out", "--cascade"),
+  unavailable(
+    "running machines are not copied",
+    "`smolvm machine clone` copies one that is stopped",
+    "--forkable",
+    "--fork-pool-size",
   ),
   unavailable("a machine is named after --name", "give --name instead", "--hostname"),
 ];
@@ -100,6 +102,10 @@ export const OTHER_NAMES: Readonly<Record<string, string>> = {
   "--working-dir": "--workdir",
   "--cwd": "--workdir",
   "--disk": "--storage",
+  "--pids-limit": "--pids",
+  "--no-healthcheck": "--health-cmd",
+  "--restart-policy": "--restart",
+  "--stop-time": "--stop-timeout",
   "--vmm": "--engine",
   "--backend": "--engine",
   "--accel": "--engine",

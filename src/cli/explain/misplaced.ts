@@ -81,3 +81,19 @@ function takesValue(name: string, text: string, options: readonly OptionSpec[]):
     throw error;
   }
 }
+
+/**
+ * The long options of a command that makes or changes a machine among the words of its workload, which stand behind
+ * `--`: scripts of upstream look for this note. Short ones are the workload's own.
+ *
+ * @returns undefined when there is none
+ */
+export function cameAfterDashes({ command, workload }: Invocation): string | undefined {
+  const names = Object.values(command.options).map(({ long }) => `--${long}`);
+  const known = [...names, ...LATER_FLAGS, ...LATER_WITH_VALUE];
+  const found = new Set(
+    workload.map((word) => word.split("=", 1)[0] as string).filter((word) => known.includes(word)),
+  );
+  if (found.size === 0) return undefined;
+  return `${[...found].join(", ")} came after \`--\`: passed to the command, and no option of the machine`;
+}

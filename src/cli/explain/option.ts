@@ -9,9 +9,8 @@ import { LATER_OPTIONS, OTHER_NAMES } from "./later-options.ts";
 /** An option that the command does not have: exists elsewhere, comes later, is called otherwise, or is misspelt. */
 export function explainOption(program: Program, { word, where }: NotInTable): SmolError {
   const command = "options" in where ? where : undefined;
-  const runs = command === undefined || command.arguments.kind === "command";
   const later = LATER_OPTIONS.find(({ names }) => names.includes(word));
-  if (later && runs) {
+  if (later && (command === undefined || describesMachines(command))) {
     const verdict = later.always ? "is not needed" : "is not available in this release";
     const message = `${word} ${verdict}: ${later.reason}`;
     return usageError("cli.unavailable_option", message, later.hint);
@@ -23,6 +22,11 @@ export function explainOption(program: Program, { word, where }: NotInTable): Sm
     ? `did you mean ${suggestion}?`
     : (elsewhere(program, word, where.path) ?? seeHelp(where.path));
   return usageError("cli.unknown_option", `unknown option ${word}`, hint);
+}
+
+/** Elsewhere `-p` or `--mount` is a mistake of another kind. */
+function describesMachines({ path, arguments: expected, options }: CommandSpec): boolean {
+  return expected.kind === "command" || "cpus" in options || ["start", "delete"].includes(path[1] ?? "");
 }
 
 function namesOf(program: Program, commands: readonly CommandSpec[]): string[] {

@@ -1,5 +1,5 @@
 import type { CommandSpec, Example, Program, Section } from "../program/types.ts";
-import { formatOptions, usageOf } from "./page.ts";
+import { optionSections, usageOf } from "./page.ts";
 
 /** A command's page: usage and options; with `long` also what it does and examples. */
 export function commandPage({ name }: Program, spec: CommandSpec, long: boolean): Section[] {
@@ -8,7 +8,7 @@ export function commandPage({ name }: Program, spec: CommandSpec, long: boolean)
     { body: `${spec.summary}.${alsoCalled(spec)}` },
     { title: "Usage", body: `  ${name} ${usageOf(spec)}` },
     ...(long ? [{ body: spec.text }] : []),
-    ...(options.length > 0 ? [{ title: "Options", body: formatOptions(options) }] : []),
+    ...optionSections(options),
     long
       ? { title: "Examples", body: spec.examples.map(exampleLine).join("\n") }
       : { body: `More, with examples: ${name} ${spec.path.join(" ")} --help` },

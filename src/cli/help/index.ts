@@ -4,11 +4,16 @@ import { commandPage } from "./command.ts";
 import { formatPage } from "./page.ts";
 import { groupPage, manualPage, overviewPage } from "./program.ts";
 
-/**
- * Prints the help of what is called `topic` (a command's path, a group's, or nothing: the whole program) on
- * stdout. `long` adds explanations and examples.
- */
+/** Prints what `helpText` says. */
 export async function printHelp(program: Program, topic: readonly string[], long: boolean): Promise<void> {
+  await print(await helpText(program, topic, long));
+}
+
+/**
+ * The help of what is called `topic` (a command's path, a group's, or nothing: the whole program).
+ * `long` adds explanations and examples.
+ */
+export async function helpText(program: Program, topic: readonly string[], long: boolean): Promise<string> {
   const command = program.commands.find((spec) => samePath(spec, topic));
   const page = command
     ? commandPage(program, command, long)
@@ -17,7 +22,7 @@ export async function printHelp(program: Program, topic: readonly string[], long
       : long
         ? await manualPage(program)
         : overviewPage(program);
-  await print(formatPage(page));
+  return formatPage(page);
 }
 
 function samePath({ path }: CommandSpec, topic: readonly string[]): boolean {

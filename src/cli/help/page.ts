@@ -9,9 +9,9 @@ export function formatPage(sections: readonly Section[]): string {
   return `${texts.join("\n\n")}\n`;
 }
 
-/** Lines of two columns, indented. */
-export function formatRows(rows: readonly (readonly [left: string, right: string])[]): string {
-  const width = Math.max(0, ...rows.map(([left]) => left.length));
+/** Lines of two columns, indented. @param least width of the left column */
+export function formatRows(rows: readonly (readonly [left: string, right: string])[], least = 0): string {
+  const width = Math.max(least, ...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `${GAP}${left.padEnd(width)}${GAP}${right}`.trimEnd()).join("\n");
 }
 
@@ -28,8 +28,21 @@ export function usageOf({ path, options, arguments: expected }: CommandSpec): st
 }
 
 /** A line for each option: its names, and what it does. */
-export function formatOptions(options: readonly OptionSpec[]): string {
-  return formatRows(options.map((option) => [namesWithValue(option), described(option)] as const));
+export function formatOptions(options: readonly OptionSpec[], width = 0): string {
+  return formatRows(
+    options.map((option) => [namesWithValue(option), described(option)] as const),
+    width,
+  );
+}
+
+/** The same, those that have a section together under its title; the others come first. */
+export function optionSections(options: readonly OptionSpec[]): Section[] {
+  const width = Math.max(0, ...options.map((option) => namesWithValue(option).length));
+  const titles = new Set([undefined, ...options.map(({ section }) => section)]);
+  return [...titles].flatMap((title) => {
+    const own = options.filter(({ section }) => section === title);
+    return own.length === 0 ? [] : [{ title: title ?? "Options", body: formatOptions(own, width) }];
+  });
 }
 
 /** `-e, --env <NAME[=VALUE]>`, `    --timings[=FORMAT]` */

@@ -4,6 +4,9 @@ import { parseText } from "../values/text.ts";
 
 const hint = { kind: "machine" } as const;
 
+/** More than anybody types. */
+const MAX_NAMES = 1000;
+
 /** Which machine a command is about: by this option, or by the word that `machineWord` allows. */
 export const machineName = value({
   long: "name",
@@ -14,6 +17,9 @@ export const machineName = value({
   parse: parseText,
 });
 
+/** The same for what must not hit a machine that nobody named. */
+export const requiredName = { ...machineName, description: "The machine (default: $SMOLVM_MACHINE_NAME)" };
+
 /** A machine's name as an argument. */
 export const machineWord = {
   kind: "words",
@@ -22,6 +28,12 @@ export const machineWord = {
   max: 1,
   hint,
 } as const satisfies Arguments;
+
+/** Names of machines as arguments. */
+export const machineWords = { ...machineWord, placeholder: "[NAME...]", max: MAX_NAMES } as const;
+
+/** A machine, and a process in it. */
+export const processWords = { ...machineWord, placeholder: "[NAME] [ID]", max: 2 } as const;
 
 interface Naming {
   readonly values: { readonly name: string | undefined };
@@ -34,15 +46,15 @@ interface Naming {
  * @throws SmolError `cli.two_names`
  */
 export function givenName({ values, words }: Naming): string | undefined {
-  const [word] = words;
-  if (word !== undefined && values.name !== undefined && word !== values.name) {
+  const other = values.name === undefined ? undefined : words.find((word) => word !== values.name);
+  if (other !== undefined) {
     throw usageError(
       "cli.two_names",
-      `two machines were named: ${word} and, with --name, ${values.name}`,
+      `two machines were named: ${other} and, with --name, ${values.name}`,
       "give one of them",
     );
   }
-  return word ?? values.name ?? (process.env.SMOLVM_MACHINE_NAME || undefined);
+  return words[0] ?? values.name ?? (process.env.SMOLVM_MACHINE_NAME || undefined);
 }
 
 /**
@@ -52,4 +64,58 @@ export function givenName({ values, words }: Naming): string | undefined {
  */
 export function machineNameOf(naming: Naming): string {
   return givenName(naming) ?? "default";
+}
+
+/**
+ * The same, where a machine has to be named.
+ *
+ * @throws SmolError `cli.two_names`, `cli.missing_word`
+ */
+export function requiredNameOf(naming: Naming): string {
+  const name = givenName(naming);
+  if (name !== undefined) return name;
+  throw usageError("cli.missing_word", "a machine has to be named", "`smolvm machine ls` lists them");
+}
+
+/**
+ * All machines that were named, each once; `default` when none was.
+ *
+ * @throws SmolError `cli.two_names`
+ */
+export function machineNamesOf(naming: Naming): string[] {
+  return naming.words.length > 1 ? eachOnce(naming) : [machineNameOf(naming)];
+}
+
+/**
+ * The same, where one has to be named.
+ *
+ * @throws SmolError `cli.two_names`, `cli.missing_word`
+ */
+export function requiredNamesOf(naming: Naming): string[] {
+  return naming.words.length > 1 ? eachOnce(naming) : [requiredNameOf(naming)];
+}
+
+function eachOnce(naming: Naming): string[] {
+  givenName(naming);
+  return [...new Set(naming.words)];
+}
+
+/** A machine, and which of its processes. */
+export interface ProcessChoice {
+  readonly name: string;
+  /** As `exec -d` printed it; undefined: the workload. */
+  readonly id: string | undefined;
+}
+
+/**
+ * `[NAME] [ID]`. One word that is a number is an id: a machine that is called by a number is named by `--name`, or with
+ * an id behind it.
+ *
+ * @throws SmolError `cli.two_names`
+ */
+export function processChoiceOf({ values, words }: Naming): ProcessChoice {
+  const last = words.at(-1);
+  const isId = last !== undefined && (words.length === 2 || /^\d+$/.test(last));
+  const names = isId ? words.slice(0, -1) : words;
+  return { name: machineNameOf({ values, words: names }), id: isId ? last : undefined };
 }

@@ -3,10 +3,8 @@ import { parseDuration } from "../values/duration.ts";
 import { parseVariable } from "../values/environment.ts";
 import { parseAnyText, parseGuestDirectory, parseText } from "../values/text.ts";
 
-/** How a command is run inside a machine: the same for every command that does so. */
-export const processOptions = {
-  interactive: flag({ long: "interactive", short: "i", description: "Pass stdin on to the command" }),
-  tty: flag({ long: "tty", short: "t", description: "Give the command a terminal; -it for a shell" }),
+/** What a command in a machine finds around it. */
+export const surroundingOptions = {
   env: list({
     long: "env",
     short: "e",
@@ -36,6 +34,12 @@ export const processOptions = {
     description: "Run as this user, by name or number",
     parse: parseAnyText,
   }),
+};
+
+/** How a command is attached to who started it. */
+export const sessionOptions = {
+  interactive: flag({ long: "interactive", short: "i", description: "Pass stdin on to the command" }),
+  tty: flag({ long: "tty", short: "t", description: "Give the command a terminal; -it for a shell" }),
   timeout: value({
     long: "timeout",
     placeholder: "DURATION",

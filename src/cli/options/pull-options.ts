@@ -1,3 +1,4 @@
+import type { PullPolicy } from "../../image/index.ts";
 import { flag, value, valueOr } from "../program/types.ts";
 import { parseBytes } from "../values/bytes.ts";
 import { parsePlatform } from "../values/platform.ts";
@@ -16,6 +17,18 @@ export const platformOption = value({
   description: "Which one of a multi-platform image to take, e.g. linux/arm/v7",
   hint: { kind: "choice", values: ["linux/amd64", "linux/arm64"] },
   parse: parsePlatform,
+});
+
+const PULL_POLICIES = ["missing", "always", "never"] as const satisfies readonly PullPolicy[];
+
+/** When a registry is asked for an image. */
+export const pullPolicy = valueOr({
+  long: "pull",
+  placeholder: "WHEN",
+  description: "Ask the registry: missing, always or never",
+  fallback: "missing" as PullPolicy,
+  hint: { kind: "choice", values: PULL_POLICIES },
+  parse: oneOf(PULL_POLICIES),
 });
 
 /** How an image is got from a registry: the same for every command that does so. */

@@ -47,7 +47,7 @@ describe("requestOf", () => {
       ["--image", "./app.tar", "--oci-platform", `linux/${architecture}/v8`, "-n", "box", "--entrypoint", ""],
       ["--pull=always", "-q", "--progress", "json", "--max-image-size", "1.5G"],
       ["--proxy", "proxy.example:3128", "--no-proxy", "localhost,.example"],
-      ["--init", "-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
+      ["--reaper", "-it", "-eA=1", "-e", "B=", "--env=C==x", "-w", "/srv", "-u", "0123:007", "--rm"],
       ["--ulimit", "nofile=1024:4096", "--ulimit=core=unlimited", "--timeout", "1h 30m"],
       ["--cpus", "1", "--mem=2G", "--storage", "1T", "--overlay", "3"],
       ["--mitigations", "--engine", "qemu", "--timings=json"],
@@ -65,7 +65,8 @@ describe("requestOf", () => {
         ephemeral: true,
         image: "./app.tar",
         cmd: ["sh", "-c", "exit 0", "--", "--mem"],
-        entrypoint: [""],
+        entrypoint: [],
+        platform: `linux/${architecture}/v8`,
         reaper: true,
         env: ["A=1", "B=", "C==x"],
         workdir: "/srv",
@@ -98,7 +99,7 @@ describe("requestOf", () => {
         '\uFEFF# comment\n\n A=1\r\nB="quoted"\nSMOLVM_TEST_NOT_HERE\nC=x=y',
       );
       const { env } = (await request("-e", "A=2", "--env-file", join(directory, "env"), "--", "env")).spec;
-      expect(env).toEqual(["A=1", 'B="quoted"', "C=x=y", "A=2"]);
+      expect(env).toEqual(["A=2", 'B="quoted"', "C=x=y"]);
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -2,14 +2,14 @@ import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
-import { defaultSpec, type MachineSpec } from "../../machine/model/index.ts";
+import { buildSpec, type MachineSpec, type SpecLayer } from "../../machine/model/index.ts";
 import { makeMachineName } from "../../machine/model/name.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";
 import { usageError } from "../usage.ts";
 import { engineFromEnvironment } from "./engine.ts";
-import { environmentOf } from "./environment.ts";
+import { machineLayer } from "./machine-layer.ts";
 import { pullSettings } from "./pull-settings.ts";
 import type { runOptions } from "./run-options.ts";
 
@@ -24,9 +24,13 @@ export interface RunRequest {
 /**
  * What the arguments ask for, checked as far as that is possible without looking at the image.
  *
- * @throws SmolError with exit code 2
+ * @param layers what files say below the options
+ * @throws SmolError with exit code 2; `machine.bad_setting`
  */
-export async function requestOf(invocation: RunInvocation): Promise<RunRequest> {
+export async function requestOf(
+  invocation: RunInvocation,
+  layers: readonly SpecLayer[] = [],
+): Promise<RunRequest> {
   const { values, workload } = invocation;
   if (values.image === "-" && (values.interactive || values.tty)) {
     throw usageError(
@@ -38,25 +42,18 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   if (values.interactive) checkStdin();
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
+  const said = await machineLayer(values);
+  const engine = said.engine ?? engineFromEnvironment();
+  const name = values.name ?? makeMachineName();
   return {
-    spec: {
-      ...defaultSpec(values.name ?? makeMachineName()),
+    spec: buildSpec({
+      name,
       ephemeral: true,
-      engine: values.engine ?? engineFromEnvironment() ?? null,
-      image: values.image ?? null,
-      entrypoint: values.entrypoint === undefined ? null : [values.entrypoint],
-      cmd: [...workload],
-      env: await environmentOf(values),
-      workdir: values.workdir ?? null,
-      user: values.user ?? null,
-      rlimits: [...values.ulimits],
-      reaper: values.init,
-      cpus: values.cpus,
-      memoryMib: values.memory,
-      storageGib: values.storage,
-      overlayGib: values.overlay,
-      mitigations: values.mitigations,
-    },
+      layers,
+      flags: { ...said, engine },
+      words: workload,
+      wordsAre: "command",
+    }),
     image: { pull: values.pull, platform: values.platform, ...pullSettings(values) },
   };
 }
@@ -88,7 +85,7 @@ function rejectOtherArchitecture({ values: { platform } }: RunInvocation): void 
 
 /** What the user should know before the machine starts, one sentence each. */
 export async function notesOn(invocation: RunInvocation): Promise<readonly string[]> {
-  const { values, workload, given } = invocation;
+  const { values, workload } = invocation;
   const notes: string[] = [];
   if (workload.some((word) => word.startsWith("--"))) {
     const { findMisplaced } = await import("../explain/misplaced.ts");
@@ -96,7 +93,7 @@ export async function notesOn(invocation: RunInvocation): Promise<readonly strin
   }
   notes.push(...pointlessOptions(invocation));
   const processors = navigator.hardwareConcurrency;
-  if (given.has("cpus") && values.cpus > processors) {
+  if (values.cpus !== undefined && values.cpus > processors) {
     notes.push(`${values.cpus} virtual CPUs share the ${processors} of this host`);
   }
   return notes;

@@ -143,10 +143,8 @@ class Sorter implements Sorted {
   }
 
   #missing(option: OptionSpec, name: string, found?: string): SmolError {
-    const hint =
-      found === undefined || found === "--"
-        ? undefined
-        : `if ${found} is really meant as the value, write ${name.startsWith("--") ? `${name}=` : name}${found}`;
+    const meant = `if ${found} is really meant as the value, write ${name.startsWith("--") ? `${name}=` : name}${found}`;
+    const hint = option.missing ?? (found === undefined || found === "--" ? undefined : meant);
     return usageError("cli.missing_value", `${name} needs a value: ${name} ${option.placeholder}`, hint);
   }
 }

@@ -122,7 +122,26 @@ test.each([
   [["-u", "1e3"], { user: "1e3" }],
   [["--entrypoint="], { entrypoint: "" }],
   [["-w", "", "-u", ""], { workdir: "", user: "" }],
-  [["--init"], { init: true }],
+  [["--reaper"], { reaper: true }],
+  [["--reaper=off", "--mitigations=on"], { reaper: false, mitigations: true }],
+  [["--init", "apk add git", "--init=true"], { init: ["apk add git", "true"] }],
+  [
+    ["-dl", "a=b=c", "-l", "x"],
+    {
+      detach: true,
+      labels: [
+        { name: "a", value: "b=c" },
+        { name: "x", value: "" },
+      ],
+    },
+  ],
+  [["--restart", "on-failure:5"], { restart: { policy: "on-failure", maxRetries: 5 } }],
+  [["--restart=OnFailure"], { restart: { policy: "on-failure", maxRetries: undefined } }],
+  [
+    ["--ttl", "none", "--idle-timeout", "30d", "--pids", "none"],
+    { ttl: null, idleTimeout: 2_592_000_000, pids: null },
+  ],
+  [["--stop-signal", "RTMIN+3", "--stop-timeout", "0"], { stopSignal: "RTMIN+3", stopTimeout: 0 }],
   [["--timings"], { timings: "text" }],
   [["--timings=json"], { timings: "json" }],
   [["--platform", "linux/x86_64"], { platform: { os: "linux", architecture: "amd64" } }],
@@ -145,10 +164,51 @@ const REFUSED: readonly [string, string][] = [
   ],
   ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
   [
-    "machine create --name x",
-    "`smolvm machine create` is not available in this release: a machine lives as long as the command of its " +
-      "`smolvm machine run` | see `smolvm machine -h`",
+    "machine fork --name x",
+    "`smolvm machine fork` is not available in this release: running machines are not copied; `smolvm machine clone` " +
+      "copies one that is stopped | see `smolvm machine -h`",
   ],
+  ["machine create x sh", "unexpected argument: sh | see `smolvm machine create -h`"],
+  [
+    "machine delete -f --cascade x",
+    "--cascade is not available in this release: no machine depends on another one | leave it out",
+  ],
+  [
+    "machine start --forkable",
+    "--forkable is not available in this release: running machines are not copied | `smolvm machine clone` copies one that is stopped",
+  ],
+  ["machine run --pids-limit 5", "unknown option --pids-limit | did you mean --pids?"],
+  [
+    "machine run --restart sometimes",
+    '--restart: must be never or always or on-failure or unless-stopped, not "sometimes" | on-failure:5 gives up after five times in a row',
+  ],
+  [
+    "machine run --stop-signal SIGNOPE",
+    '--stop-signal: there is no signal "SIGNOPE" | write for example SIGTERM, TERM or 15',
+  ],
+  [
+    "machine run --init -- dockerd",
+    "--init needs a value: --init COMMAND | for a small process 1 that reaps, as docker's --init, write --reaper",
+  ],
+  [
+    "machine run --init -it sh",
+    "--init needs a value: --init COMMAND | for a small process 1 that reaps, as docker's --init, write --reaper",
+  ],
+  ["machine create -l =x", '--label: the label has no name: "=x" | write NAME=VALUE'],
+  [
+    "machine ls --filter colour=red",
+    '--filter: not a filter: "colour=red" | write state=running, label=NAME or label=NAME=VALUE',
+  ],
+  [
+    "machine ls --filter state=happy",
+    '--filter: there is no state "happy" | the states are created, starting, running, stopping, stopped, failed, unreachable, unknown',
+  ],
+  [
+    "machine logs --since yesterday",
+    '--since: not a time: "yesterday" | write for example 10m (ago), 2026-01-31T12:00:00Z, or seconds since 1970',
+  ],
+  ["machine logs --tail some", '--tail: not a whole number: "some"'],
+  ["machine clone", "machine clone needs [NAME] NEW | see `smolvm machine clone -h`"],
   [
     "machine run --net --image alpine",
     "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
@@ -159,7 +219,10 @@ const REFUSED: readonly [string, string][] = [
     "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
       "it; what the command needs must be in the image, or come on stdin (-i)",
   ],
-  ["machine run -itd x", "-d is not available in this release: a machine lives as long as its command"],
+  [
+    "machine run -itp x",
+    "-p is not available in this release: a machine has no network, so no port can be forwarded",
+  ],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
   ["machine run -m 512", "unknown option -m | did you mean --mem?"],
   ["machine run --imgae x", "unknown option --imgae | did you mean --image?"],

@@ -2,6 +2,7 @@ import { SmolError } from "../../errors.ts";
 import { namesOfStep, stepsAfter } from "../program/tree.ts";
 import type { CommandSpec, Invocation, OptionSpec, OptionTable, Program, Values } from "../program/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
+import { takesNextWord } from "./early.ts";
 import { NotInTable } from "./errors.ts";
 import { type Sorted, sortWords } from "./options.ts";
 
@@ -35,7 +36,7 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
       if (path.length === 0 && (word === "--version" || word === "-V")) return { kind: "version" };
       early.push(word);
       const next = argv[at + 1];
-      if (takesNextWord(program, path, word) && next !== undefined) {
+      if (takesNextWord(program, path, word, next) && next !== undefined) {
         early.push(next);
         at++;
       }
@@ -52,28 +53,6 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
     throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(path));
   }
   return { kind: "incomplete", topic: path };
-}
-
-/** Whether an option that stands before its command has its value in the next word. */
-function takesNextWord(program: Program, path: readonly string[], word: string): boolean {
-  const lookUp = (name: string, matches: (spec: OptionSpec) => boolean): boolean => {
-    if (name === "-h" || name === "--help") return false;
-    const tables = [program.globals, ...program.commands.map((command) => command.options)];
-    const option = tables.flatMap((table) => Object.values(table)).find(matches);
-    if (option === undefined) throw new NotInTable("option", name, { path });
-    return option.placeholder !== undefined && !option.optional;
-  };
-  if (word.startsWith("--")) {
-    const name = word.split("=", 1)[0] as string;
-    return (
-      lookUp(name, (spec) => [spec.long, ...(spec.aliases ?? [])].includes(name.slice(2))) && name === word
-    );
-  }
-  for (let at = 1; at < word.length; at++) {
-    const letter = word[at];
-    if (lookUp(`-${letter}`, (spec) => spec.short === letter)) return at === word.length - 1;
-  }
-  return false;
 }
 
 function parseCommand(program: Program, command: CommandSpec, words: readonly string[]): Parsed {

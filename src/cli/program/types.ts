@@ -20,6 +20,8 @@ interface OptionFacts {
   readonly aliases?: readonly string[] | undefined;
   /** One sentence of at most 66 characters: that is the room in a 100-column help page. */
   readonly description: string;
+  /** The title under which the help lists it, with others of that title. */
+  readonly section?: string | undefined;
 }
 
 /** An option as the parser sees it; `T` is the type of its parsed value. */
@@ -32,6 +34,7 @@ export interface OptionSpec<T = unknown> extends OptionFacts {
   /** As the help shows it. */
   readonly defaultText: string | undefined;
   readonly hint: ValueHint | undefined;
+  readonly missing?: string | undefined;
   /**
    * Makes the value from every text that was given for the option, in order. An absent option has none; one
    * that was given without a value has an empty text.
@@ -44,6 +47,8 @@ export interface OptionSpec<T = unknown> extends OptionFacts {
 interface ValueFacts extends OptionFacts {
   readonly placeholder: string;
   readonly hint?: ValueHint | undefined;
+  /** What is to be done when the value was forgotten. */
+  readonly missing?: string | undefined;
 }
 
 /** An option without a value. */
@@ -59,15 +64,17 @@ export function flag(facts: OptionFacts): OptionSpec<boolean> {
   };
 }
 
-/** An option with one value, undefined when absent. */
-export function value<T>(facts: ValueFacts & { parse: (text: string) => T }): OptionSpec<T | undefined> {
-  const { parse, ...rest } = facts;
+/** An option with one value, undefined when absent; `defaultText` tells what that means. */
+export function value<T>(
+  facts: ValueFacts & { parse: (text: string) => T; defaultText?: string },
+): OptionSpec<T | undefined> {
+  const { parse, defaultText, ...rest } = facts;
   return {
     hint: undefined,
     ...rest,
     optional: false,
     repeatable: false,
-    defaultText: undefined,
+    defaultText,
     read: ([text]) => (text === undefined ? undefined : parse(text)),
   };
 }
@@ -113,6 +120,12 @@ export function list<T>(facts: ValueFacts & { parse: (text: string) => T }): Opt
     defaultText: undefined,
     read: (texts) => texts.map(parse),
   };
+}
+
+/** Gives options a common title in the help. */
+export function section<O extends OptionTable>(title: string, options: O): O {
+  const titled = Object.entries(options).map(([key, option]) => [key, { ...option, section: title }]);
+  return Object.fromEntries(titled) as O;
 }
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;

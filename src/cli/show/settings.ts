@@ -1,22 +1,18 @@
 import type { Environment, Settings } from "../../config/index.ts";
+import { defaultSpec } from "../../machine/model/index.ts";
 import { formatBytes } from "../format/bytes.ts";
-import { runOptions } from "../options/run-options.ts";
 import { type RegistriesJson, registriesJson, registryLine, unusedLines } from "./registries.ts";
 
 /** The settings as `--json` prints them; the keys are stable. */
 export function settingsJson(settings: Settings, env: Environment) {
   const { maxBytes } = settings.cache;
+  const { cpus, memoryMib, storageGib, overlayGib } = defaultSpec("default");
   const { stallSeconds, attempts, parallelLayers } = settings.pull;
   return {
     path: settings.path,
     present: settings.present,
     legacy_path: settings.legacyPath ?? null,
-    defaults: {
-      cpus: runOptions.cpus.read([]),
-      memory_mib: runOptions.memory.read([]),
-      storage_gb: runOptions.storage.read([]),
-      overlay_gb: runOptions.overlay.read([]),
-    },
+    defaults: { cpus, memory_mib: memoryMib, storage_gb: storageGib, overlay_gb: overlayGib },
     images: registriesJson(settings.images, "images", env),
     machines: registriesJson(settings.machines, "machines", env),
     cache: { max_bytes: Number.isFinite(maxBytes) ? maxBytes : null },

@@ -32,9 +32,17 @@ export function sizeIn({ unit, min, max }: SizeRange): (text: string) => number 
 /** A whole number of at least one, at most `max`. */
 export function countUpTo(max: number): (text: string) => number {
   return (text) => {
+    const count = wholeNumberUpTo(max)(text);
+    if (count < 1) throw badValue("must be at least 1, not 0");
+    return count;
+  };
+}
+
+/** The same, or zero. */
+export function wholeNumberUpTo(max: number): (text: string) => number {
+  return (text) => {
     if (!/^\d{1,15}$/.test(text)) throw badValue(`not a whole number: ${quote(text)}`);
     const count = Number(text);
-    if (count < 1) throw badValue("must be at least 1, not 0");
     if (count > max) throw badValue(`must be at most ${max}, not ${count}`);
     return count;
   };

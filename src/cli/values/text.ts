@@ -19,6 +19,16 @@ export function parseGuestDirectory(text: string): string {
   return text;
 }
 
+/** Also `none`, which is null. */
+export function orNone<T>(parse: (text: string) => T): (text: string) => T | null {
+  return (text) => (text === "none" ? null : parse(text));
+}
+
+/** `on` or `off`. */
+export function parseSwitch(text: string): boolean {
+  return oneOf(["on", "off"])(text) === "on";
+}
+
 /** One of a few words. */
 export function oneOf<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {

@@ -5,8 +5,10 @@ import { parseBytes } from "./bytes.ts";
 import { parseDuration } from "./duration.ts";
 import { parseEnvFile } from "./env-file.ts";
 import { LIMIT_NAMES, parseLimit } from "./limit.ts";
+import { parseMoment } from "./moment.ts";
 import { parsePlatform } from "./platform.ts";
 import { parseProxy } from "./proxy.ts";
+import { parseRestart } from "./restart.ts";
 import { countUpTo, sizeIn } from "./size.ts";
 
 const mib = sizeIn({ unit: "MiB", min: 64, max: 16_777_216 });
@@ -208,3 +210,41 @@ test.each([
 test.each([["A B=1"], ["=1"], ["A=\0"]])("%j is no line of an --env-file", (line) => {
   expect(() => parseEnvFile("env", `OK=1\n${line}\n`)).toThrow(SmolError);
 });
+
+describe("parseMoment", () => {
+  const now = Date.UTC(2026, 0, 31, 12);
+
+  test.each([
+    ["10m", now - 600_000],
+    ["90", now - 90_000],
+    ["1h 30m", now - 5_400_000],
+    ["1700000000", 1_700_000_000_000],
+    ["1700000000.25", 1_700_000_000_250],
+    ["2026-01-31T12:00:00Z", now],
+    ["2026-01-31t13:00:00.5+01:00", now + 500],
+    ["2026-01-31 12:00Z", now],
+    ["2026-01-30", new Date(2026, 0, 30).getTime()],
+  ])("%s", (text, moment) => {
+    expect(parseMoment(text, now)).toBe(moment);
+  });
+
+  test.each(["", "soon", "2026-13-01", "31.1.2026", "Sat Jan 31", "-5m"])("refuses %j", (text) => {
+    expect(() => parseMoment(text, now)).toThrow("not a time");
+  });
+});
+
+test.each([
+  ["no", "never", undefined],
+  ["always", "always", undefined],
+  ["On-Failure:5", "on-failure", 5],
+  ["unlessstopped", "unless-stopped", undefined],
+])("parseRestart %s", (text, policy, maxRetries) => {
+  expect(parseRestart(text)).toEqual({ policy, maxRetries } as never);
+});
+
+test.each(["", "on-failure:", "on-failure:x", "constructor", "always:-1", ":3"])(
+  "parseRestart refuses %j",
+  (text) => {
+    expect(() => parseRestart(text)).toThrow("must be never or always");
+  },
+);

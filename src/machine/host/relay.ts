@@ -124,7 +124,7 @@ async function copyOutput(
 }
 
 /** What to tell the client. A connection that ended under the work: the VM is gone, or the guest broke a rule. */
-function explain(error: unknown): Failure {
+export function explain(error: unknown): Failure {
   if (error instanceof StreamFailure || error instanceof SmolError) return failureOf(error);
   const why = error instanceof ProtocolError ? `: the guest broke the protocol (${error.message})` : "";
   return { code: "machine.lost", message: `the machine ended unexpectedly${why}` };

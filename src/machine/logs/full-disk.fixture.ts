@@ -24,4 +24,4 @@ async function main(path: string): Promise<void> {
   console.log(JSON.stringify({ troubles, notes, written, read: text.length, text }));
 }
 
-await main(Bun.argv[2] as string);
+void main(Bun.argv[2] as string);

@@ -2,9 +2,10 @@
 export { Changes } from "./changes.ts";
 export type { ConsoleEntry, ConsoleLevel } from "./console-entry.ts";
 export { ConsoleLog } from "./console-log.ts";
+export { decodeEntries } from "./decode.ts";
 export { LogPrinter, printConsole } from "./print.ts";
 export { type ReadOptions, readConsole, readLogs } from "./read.ts";
 export { newsOf, serveNews } from "./remote.ts";
 export type { LogLimits } from "./rotating-file.ts";
-export type { LogEntry, OutputName } from "./workload-entry.ts";
+export { encodeEntry, encodeLost, type LogEntry, type OutputName } from "./workload-entry.ts";
 export { type LogOptions, WorkloadLog } from "./workload-log.ts";

@@ -69,4 +69,4 @@ async function writeAsMachine([socket = "", path = "", lines = ""]: string[]): P
   server.stop();
 }
 
-if (import.meta.main) await writeAsMachine(Bun.argv.slice(2));
+if (import.meta.main) void writeAsMachine(Bun.argv.slice(2));

@@ -3,6 +3,7 @@
  * there is more comes from the machine's process, so that a slow reader costs it nothing.
  */
 import { type ConsoleEntry, consoleFormat } from "./console-entry.ts";
+import { missingNote } from "./decode.ts";
 import { type LogFile, openFiles } from "./files.ts";
 import type { LogFormat } from "./format.ts";
 import { startOfTail } from "./tail.ts";
@@ -128,7 +129,7 @@ class Reader<Entry extends { readonly time: number }> {
       if (entry === undefined) this.#noteDamage();
       else if (entry.time > until) this.isPast = true;
       else if (entry.time < since) continue;
-      else if ("lostBytes" in entry) onNote?.(`${entry.lostBytes} bytes of output are missing here`);
+      else if ("lostBytes" in entry) onNote?.(missingNote(entry.lostBytes));
       else yield entry;
     }
   }

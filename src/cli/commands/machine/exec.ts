@@ -1,12 +1,21 @@
 import { ExitCode } from "../../../errors.ts";
+import { notWired } from "../../not-wired.ts";
 import { machineName, machineNameOf } from "../../options/machine-name.ts";
-import { processOptions } from "../../options/process-options.ts";
+import { sessionOptions, surroundingOptions } from "../../options/process-options.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
+import { usageError } from "../../usage.ts";
 
 const options = {
   name: machineName,
-  ...processOptions,
+  ...sessionOptions,
+  ...surroundingOptions,
+  detach: flag({
+    long: "detach",
+    short: "d",
+    description: "Print the id of the process and leave it running",
+  }),
+  start: flag({ long: "start", description: "Start the machine first when it does not run" }),
   stream: flag({ long: "stream", description: "No effect: output always arrives as it is written" }),
 };
 
@@ -19,7 +28,13 @@ export const exec = command({
   text: `Runs COMMAND in a machine that runs already, beside the command that the machine was started for,
 and passes stdin (with -i), stdout, stderr and the exit code through. Environment, working directory
 and user are the machine's unless options say otherwise. Whatever happens to COMMAND, the machine
-goes on.
+goes on. Options end at the first word that is not one, or at --; a single word before -- is the
+machine's name: smolvm machine exec [OPTIONS] NAME -- COMMAND.
+
+When this command is ended, so is COMMAND. With -d it is not: its id is printed, and machine ps,
+attach, logs, wait and kill take that. -d goes with neither -i nor -t.
+
+A machine that does not run is an error; with --start it is started.
 
 Exit codes are those of machine run.`,
   examples: [
@@ -29,6 +44,8 @@ Exit codes are those of machine run.`,
   ],
   /** Resolves to the exit code of the command. */
   run: async ({ values, words, workload }) => {
+    rejectAttachedDetached(values);
+    if (values.detach || values.start) return notWired("machine exec -d, --start");
     const [{ connectMachine }, { environmentOf }, terminal, { makeContext }] = await Promise.all([
       import("../../../machine/index.ts"),
       import("../../options/environment.ts"),
@@ -60,3 +77,23 @@ Exit codes are those of machine run.`,
     }
   },
 });
+
+function rejectAttachedDetached(values: {
+  readonly detach: boolean;
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly stream: boolean;
+  readonly timeout: number | undefined;
+}): void {
+  if (!values.detach) return;
+  const { interactive, tty, stream, timeout } = values;
+  const found = [
+    ["-i", interactive],
+    ["-t", tty],
+    ["--stream", stream],
+    ["--timeout", timeout !== undefined],
+  ].find(([, given]) => given);
+  if (found !== undefined) {
+    throw usageError("cli.conflict", `-d cannot be used with ${found[0]}: nobody waits for the command`);
+  }
+}

@@ -1,4 +1,5 @@
 import { ExitCode, SmolError } from "../../../errors.ts";
+import { notWired } from "../../not-wired.ts";
 import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
@@ -7,7 +8,7 @@ import type { Timings } from "../../terminal/index.ts";
 
 export const run = command({
   path: ["machine", "run"],
-  summary: "Run a command in a new machine and remove the machine",
+  summary: "Run a command in a new machine, and remove the machine unless -d",
   options: runOptions,
   arguments: { kind: "command", required: false },
   failureCode: ExitCode.beforeCommand,
@@ -30,9 +31,13 @@ offline. The download is shown on stderr as images pull
 runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
-The command is process 1 of its machine; --init puts a small init in front that reaps orphans. On
+The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans. On
 stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
 of a download out.
+
+With -d the machine is one that stays, as machine create and start make it: it is called default
+unless --name says otherwise, runs COMMAND or the image's own in the background, and goes on when
+that has ended.
 
 Without -i the command's stdin is empty. -i and -t together make a terminal session.
 
@@ -48,6 +53,7 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
     { command: "docker save app | smolvm machine run --image - -- ./app" },
     { command: "smolvm machine run --image ./rootfs/ -e TOKEN -w /srv -- make test" },
     { command: "tar c src | smolvm machine run -i -w /workspace -- sh -c 'tar x && ls src'" },
+    { command: "smolvm machine run -d --name web --image nginx", comment: "then machine exec, logs, stop" },
     { command: "smolvm machine run --cpus 2 --mem 1G --timeout 5m -- ./untrusted" },
   ],
   run: runInMachine,
@@ -64,6 +70,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
       import("../../context.ts"),
     ]);
   const { values } = invocation;
+  if (values.detach || values.smolfile !== undefined) return notWired("machine run -d, --smolfile");
   const { interactive, tty } = values;
   const { spec, image } = await requestOf(invocation);
   for (const note of await notesOn(invocation)) warn(note);

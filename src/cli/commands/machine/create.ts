@@ -1,0 +1,44 @@
+import { notWired } from "../../not-wired.ts";
+import { machineName, machineWord } from "../../options/machine-name.ts";
+import { machineOptions } from "../../options/machine-options.ts";
+import { smolfile } from "../../options/run-options.ts";
+import { command } from "../../program/command.ts";
+import { flag } from "../../program/types.ts";
+
+const options = {
+  name: { ...machineName, description: "Name of the machine (default: $SMOLVM_MACHINE_NAME, else vm-...)" },
+  smolfile,
+  ifNotExists: flag({
+    long: "if-not-exists",
+    description: "Be content with a machine that was made with the same settings",
+  }),
+  json: flag({ long: "json", description: "Print the machine as a JSON object" }),
+  ...machineOptions,
+};
+
+export const create = command({
+  path: ["machine", "create"],
+  summary: "Make a machine that stays until it is deleted",
+  options,
+  arguments: { ...machineWord, command: true },
+  text: `Makes a machine and keeps it: its settings, its disks and what is written to them last until machine
+delete. Nothing is downloaded or booted before machine start. COMMAND, behind --, is what runs in it
+while it runs: it replaces the image's CMD. Without one, the image's own runs; a machine that has
+nothing to run waits for machine exec.
+
+Without NAME the machine is called vm- and 8 digits. --if-not-exists is content with a machine of
+that name that was made with the same settings; another one is an error that names the differences.
+
+--init runs a shell command in the machine at each start, before COMMAND; a failure ends the start.
+--init-once does so at the first start only. What -e sets is kept, readable by you, with the
+machine's settings.
+
+With --restart the machine starts COMMAND again by itself when it has ended; --health-cmd says
+whether it is well. --ttl and --idle-timeout end the machine by itself.`,
+  examples: [
+    { command: "smolvm machine create web --image nginx -l tier=front --restart on-failure:5" },
+    { command: 'smolvm machine create --name dev --mem 4G -e EDITOR=vi --init-once "apk add git"' },
+    { command: "smolvm machine create db -s ./Smolfile --if-not-exists -- postgres -c fsync=on" },
+  ],
+  run: () => notWired("machine create"),
+});

@@ -1,0 +1,34 @@
+import { notWired } from "../../not-wired.ts";
+import { machineName, processWords } from "../../options/machine-name.ts";
+import { command } from "../../program/command.ts";
+import { valueOr } from "../../program/types.ts";
+import { parseSignalNumber } from "../../values/signal.ts";
+
+/** As in docker. */
+const SIGKILL = 9;
+
+const options = {
+  name: machineName,
+  signal: valueOr({
+    long: "signal",
+    short: "s",
+    placeholder: "SIGNAL",
+    description: "Which one, by name or number",
+    fallback: SIGKILL,
+    defaultText: "SIGKILL",
+    parse: parseSignalNumber,
+  }),
+};
+
+export const kill = command({
+  path: ["machine", "kill"],
+  summary: "Send a signal to a process in a machine",
+  options,
+  arguments: processWords,
+  text: `Sends a signal to a process and its group. ID is what exec -d printed, or machine ps shows; without
+one it is the machine's workload. The machine goes on.
+
+A single word that is a number is taken for an ID.`,
+  examples: [{ command: "smolvm machine kill web" }, { command: "smolvm machine kill -s HUP web 212" }],
+  run: () => notWired("machine kill"),
+});

@@ -1,0 +1,55 @@
+import { notWired } from "../../not-wired.ts";
+import { machineName, processWords } from "../../options/machine-name.ts";
+import { command } from "../../program/command.ts";
+import { flag, value } from "../../program/types.ts";
+import { parseMoment } from "../../values/moment.ts";
+import { wholeNumberUpTo } from "../../values/size.ts";
+
+/** More lines than logs can hold. */
+const MAX_LINES = 1_000_000_000;
+
+const options = {
+  name: machineName,
+  follow: flag({ long: "follow", short: "f", description: "Go on with what is printed from now on" }),
+  tail: value({
+    long: "tail",
+    placeholder: "N",
+    description: "Begin with the last N lines",
+    defaultText: "all",
+    parse: (text) => (text === "all" ? undefined : wholeNumberUpTo(MAX_LINES)(text)),
+  }),
+  since: value({
+    long: "since",
+    placeholder: "TIME",
+    description: "Begin here: 10m (ago), 2026-01-31T12:00:00Z",
+    parse: (text) => parseMoment(text),
+  }),
+  until: value({
+    long: "until",
+    placeholder: "TIME",
+    description: "End here",
+    parse: (text) => parseMoment(text),
+  }),
+  timestamps: flag({ long: "timestamps", description: "Put the time in front of each line" }),
+  console: flag({ long: "console", description: "The guest's console instead" }),
+};
+
+export const logs = command({
+  path: ["machine", "logs"],
+  summary: "Print what a machine's workload has printed",
+  options,
+  arguments: processWords,
+  text: `Prints what the workload has written to stdout and stderr, on the same streams, also of a machine
+that does not run any more. With an ID (exec -d prints it) it is the output of that process. Logs
+are kept on the host, up to a limit; what is older goes first, and a note says so.
+
+--console prints what the guest's kernel and the agent said instead. A single word that is a number
+is taken for an ID.`,
+  examples: [
+    { command: "smolvm machine logs web" },
+    { command: "smolvm machine logs -f --tail 20 web" },
+    { command: "smolvm machine logs --since 10m --timestamps web" },
+    { command: "smolvm machine logs --console web" },
+  ],
+  run: () => notWired("machine logs"),
+});

@@ -1,0 +1,26 @@
+import { ExitCode } from "../../../errors.ts";
+import { notWired } from "../../not-wired.ts";
+import { machineName, machineWord } from "../../options/machine-name.ts";
+import { surroundingOptions } from "../../options/process-options.ts";
+import { command } from "../../program/command.ts";
+
+const options = { name: machineName, ...surroundingOptions };
+
+export const shell = command({
+  path: ["machine", "shell"],
+  aliases: ["sh"],
+  summary: "Open a shell in a machine",
+  options,
+  arguments: machineWord,
+  failureCode: ExitCode.beforeCommand,
+  text: `Runs /bin/sh in a machine, with a terminal when there is one here; without one, the shell reads its
+commands from stdin. A machine that does not run is started first.
+
+Exit codes are those of machine run.`,
+  examples: [
+    { command: "smolvm machine shell" },
+    { command: "smolvm machine sh web" },
+    { command: 'echo "apk add git" | smolvm machine shell --name dev' },
+  ],
+  run: () => notWired("machine shell"),
+});

@@ -1,0 +1,28 @@
+import { notWired } from "../../not-wired.ts";
+import { machineName, machineWords } from "../../options/machine-name.ts";
+import { command } from "../../program/command.ts";
+import { flag } from "../../program/types.ts";
+
+const options = {
+  name: { ...machineName, description: "Only this machine (default: $SMOLVM_MACHINE_NAME, else all)" },
+  noStream: flag({ long: "no-stream", description: "Print the first figures only" }),
+  json: flag({ long: "json", description: "Print JSON objects, one a line" }),
+};
+
+export const stats = command({
+  path: ["machine", "stats"],
+  summary: "Show what machines use: processor, memory, disks",
+  options,
+  arguments: machineWords,
+  text: `Shows for each machine that runs, or for those that are named: processor time (100% is one whole
+processor), memory of the guest and of the host, bytes read and written, room on its disks, and
+processes. A new table every second, until Ctrl-C.
+
+--json prints one object a line for each machine and second.`,
+  examples: [
+    { command: "smolvm machine stats" },
+    { command: "smolvm machine stats --no-stream web" },
+    { command: "smolvm machine stats --json web" },
+  ],
+  run: () => notWired("machine stats"),
+});

@@ -1,0 +1,44 @@
+import { notWired } from "../../not-wired.ts";
+import { jsonObject } from "../../options/common.ts";
+import { machineName, machineWord } from "../../options/machine-name.ts";
+import { changeOptions } from "../../options/machine-options.ts";
+import { command } from "../../program/command.ts";
+import { list } from "../../program/types.ts";
+import { parseText } from "../../values/text.ts";
+
+const options = {
+  name: machineName,
+  removeEnv: list({
+    long: "remove-env",
+    placeholder: "NAME",
+    description: "Take a variable away",
+    parse: parseText,
+  }),
+  removeLabels: list({
+    long: "remove-label",
+    placeholder: "NAME",
+    description: "Take a label away",
+    parse: parseText,
+  }),
+  json: jsonObject,
+  ...changeOptions,
+};
+
+export const update = command({
+  path: ["machine", "update"],
+  summary: "Change the settings of a machine",
+  options,
+  arguments: { ...machineWord, command: true },
+  text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
+and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
+that name. Disks grow and never shrink. The machine must not run; the changes take effect with its next
+start. The image stays: clone or create another machine for another one.
+
+Prints what has changed.`,
+  examples: [
+    { command: "smolvm machine update web --cpus 2 --mem 4G" },
+    { command: "smolvm machine update web -e DEBUG=1 --remove-env OLD --ttl none" },
+    { command: "smolvm machine update job -- ./job --again" },
+  ],
+  run: () => notWired("machine update"),
+});

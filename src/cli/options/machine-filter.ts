@@ -1,0 +1,70 @@
+import type { MachineInfo } from "../../machine/index.ts";
+import { list } from "../program/types.ts";
+import { badValue } from "../usage.ts";
+import { parseLabel } from "../values/label.ts";
+import { quote } from "../values/size.ts";
+
+const STATES = [
+  "created",
+  "starting",
+  "running",
+  "stopping",
+  "stopped",
+  "failed",
+  "unreachable",
+  "unknown",
+] as const satisfies readonly MachineInfo["status"][];
+
+type Filter =
+  | { readonly kind: "state"; readonly state: MachineInfo["status"] }
+  | { readonly kind: "label"; readonly name: string; readonly value: string | undefined };
+
+/** Which machines to list. */
+export const filterOptions = {
+  filters: list({
+    long: "filter",
+    placeholder: "KEY=VALUE",
+    description: "Only these: state=STATE, label=NAME or label=NAME=VALUE",
+    hint: { kind: "choice", values: [...STATES.map((state) => `state=${state}`), "label="] },
+    parse: parseFilter,
+  }),
+  labels: list({
+    long: "label",
+    short: "l",
+    placeholder: "NAME[=VALUE]",
+    description: "Only those with this label, as --filter label=",
+    parse: parseLabelFilter,
+  }),
+};
+
+function parseFilter(text: string): Filter {
+  const [key = "", ...rest] = text.split("=");
+  const value = rest.join("=");
+  if (key === "label" && value !== "") return parseLabelFilter(value);
+  if (key === "state" || key === "status") {
+    const state = STATES.find((known) => known === value);
+    if (state !== undefined) return { kind: "state", state };
+    throw badValue(`there is no state ${quote(value)}`, `the states are ${STATES.join(", ")}`);
+  }
+  throw badValue(`not a filter: ${quote(text)}`, "write state=running, label=NAME or label=NAME=VALUE");
+}
+
+function parseLabelFilter(text: string): Filter {
+  const { name, value } = parseLabel(text);
+  return { kind: "label", name, value: text.includes("=") ? value : undefined };
+}
+
+/** Machines that have one of the states, and all of the labels. */
+export function matchesFilters(
+  { status, record }: Pick<MachineInfo, "status" | "record">,
+  { filters, labels }: { readonly filters: readonly Filter[]; readonly labels: readonly Filter[] },
+): boolean {
+  const all = [...filters, ...labels];
+  const states = all.flatMap((filter) => (filter.kind === "state" ? [filter.state] : []));
+  const wanted = all.flatMap((filter) => (filter.kind === "label" ? [filter] : []));
+  const has = new Map(Object.entries(record?.labels ?? {}));
+  return (
+    (states.length === 0 || states.includes(status)) &&
+    wanted.every(({ name, value }) => has.has(name) && (value === undefined || has.get(name) === value))
+  );
+}

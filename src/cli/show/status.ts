@@ -1,0 +1,50 @@
+import type { MachineInfo } from "../../machine/index.ts";
+import { oneLine } from "../output.ts";
+
+/** The text of `machine status`: what scripts look for in the first line, and below it what there is to say. */
+export function formatStatus(machine: MachineInfo): string {
+  const { name, status, reason, state, record } = machine;
+  const lines = [firstLine(machine)];
+  if (reason !== "") lines.push(`  ${oneLine(reason)}`);
+  if (state?.workload) lines.push(`  workload: ${workloadLine(state.workload)}`);
+  if (state?.health) lines.push(`  health: ${healthLine(state.health)}`);
+  if (state !== undefined && state.restarts > 0) lines.push(`  restarts: ${state.restarts}`);
+  if (status === "running") lines.push(...timeLines(machine));
+  if (record === undefined && status === "unknown")
+    lines.push(`  smolvm machine delete --name ${name} removes it`);
+  return `${lines.join("\n")}\n`;
+}
+
+function firstLine({ name, status, state }: MachineInfo): string {
+  const pid = status === "running" && state !== undefined ? ` (PID: ${state.pid})` : "";
+  return `Machine '${name}': ${status === "created" ? "created (not running)" : status}${pid}`;
+}
+
+type State = NonNullable<MachineInfo["state"]>;
+
+function workloadLine({ argv, end }: NonNullable<State["workload"]>): string {
+  const command = oneLine(argv.join(" "));
+  if (end === null) return `running: ${command}`;
+  const how =
+    end.signal !== null
+      ? `ended by signal ${end.signal}`
+      : end.exitCode !== null
+        ? `ended with exit code ${end.exitCode}`
+        : "ended with its machine";
+  return `${how}${end.outOfMemory ? ", memory had run out" : ""}: ${command}`;
+}
+
+function healthLine({ status, failures, output }: NonNullable<State["health"]>): string {
+  const failed = failures > 0 ? `, ${failures} failure${failures === 1 ? "" : "s"} in a row` : "";
+  const said = failures > 0 && output.trim() !== "" ? `: ${oneLine(output.trim())}` : "";
+  return `${status}${failed}${said}`;
+}
+
+function timeLines({ state, record }: MachineInfo): string[] {
+  const what = record?.onTimeout === "delete" ? "deleted" : "stopped";
+  const lines: string[] = [];
+  if (state?.ttlAt) lines.push(`  ttl: ${what} at ${new Date(state.ttlAt).toISOString()}`);
+  if (state?.idleAt)
+    lines.push(`  idle timeout: ${what} at ${new Date(state.idleAt).toISOString()} unless it is used`);
+  return lines;
+}

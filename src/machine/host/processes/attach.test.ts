@@ -1,0 +1,429 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Channel, type Connection } from "../../../protocol/index.ts";
+import type { Agent } from "../../machine.fixture.ts";
+import {
+  type AttachedProcess,
+  Attachment,
+  type Offsets,
+  readProcessLogs,
+  type TableOptions,
+} from "./index.ts";
+import type { OutputChannel } from "./output-buffer.ts";
+import { accept, attach, collect, exit, hostWithAgent, pattern } from "./processes.fixture.ts";
+
+const { stdin, stdout, stderr } = Channel;
+const bytes = (text: string) => Buffer.from(text);
+
+/** An agent whose one process the test drives. */
+async function driven(options: TableOptions = {}) {
+  const asked = Promise.withResolvers<Agent>();
+  const host = await hostWithAgent((stream) => {
+    accept(stream);
+    asked.resolve(stream);
+  }, options);
+  const process = await host.start({ stdin: true });
+  return { ...host, process, agent: await asked.promise, id: process.about.id };
+}
+
+/** Resolves once the machine's process has so much output of a channel. */
+async function untilWritten(
+  process: Awaited<ReturnType<typeof driven>>["process"],
+  channel: OutputChannel,
+  count: number,
+) {
+  const reader = process.output.channel(channel).reader(0);
+  while (reader.offset < count) await reader.next();
+}
+
+describe("attaching", () => {
+  test("replays the last output, goes on with what comes, and ends as the process does", async () => {
+    const { process, agent, connect, id } = await driven();
+    await agent.write(stdout, bytes("before\n"));
+    await agent.write(stderr, bytes("warning\n"));
+    await untilWritten(process, stdout, 7);
+    await untilWritten(process, stderr, 8);
+    const client = attach(await connect(), { process: id.slice(0, 4) });
+    expect(await client.accepted).toEqual({ id, pid: 7, tty: false, offset: { stdout: 0, stderr: 0 } });
+    const output = Promise.all([collect(client, stdout), collect(client, stderr)]);
+    await agent.write(stdout, bytes("after\n"));
+    exit(agent, 3);
+    expect((await output).map(String)).toEqual(["before\nafter\n", "warning\n"]);
+    expect(await client.result).toEqual({ exitCode: 3 });
+    // It is there for those who come later, too.
+    const late = attach(await connect(), { process: id, replay: 7 });
+    expect(String(await collect(late, stdout))).toBe("after\n");
+    expect(await late.result).toEqual({ exitCode: 3 });
+    const quiet = attach(await connect(), { process: id, replay: undefined });
+    expect(String(await collect(quiet, stdout))).toBe("");
+  });
+
+  test("gives input, its end, signals and sizes to the process", async () => {
+    const { agent, connect, id } = await driven();
+    const controls: string[] = [];
+    agent.onControl = (message) => controls.push(Buffer.from(message).toString("hex"));
+    const client = attach(await connect(), { process: id, stdin: true });
+    // At once, before the answer.
+    client.signal(2);
+    client.resize({ columns: 80, rows: 24 });
+    await client.write(bytes("hello "));
+    await client.write(bytes("there"));
+    client.endInput();
+    const input: Uint8Array[] = [];
+    for await (const chunk of agent.read(stdin)) input.push(chunk);
+    expect(Buffer.concat(input).toString()).toBe("hello there");
+    expect(controls).toEqual(["0100000102", "02000001500300000118"]);
+    exit(agent, 0);
+    await client.result;
+  });
+
+  test("and going away, in order or not, leaves the process and its input alone", async () => {
+    const { table, agent, connect, id } = await driven();
+    const first = attach(await connect(), { process: id, stdin: true });
+    await first.accepted;
+    await first.write(bytes("one "));
+    expect(table.list()[0]?.attached).toBe(1);
+    first.detach();
+    expect(await first.result).toEqual({ detached: true });
+    const connection = await connect();
+    const second = attach(connection, { process: id, stdin: true });
+    await second.accepted;
+    await second.write(bytes("two "));
+    const input = agent.read(stdin);
+    expect(String(Buffer.from((await input.next()).value ?? []))).toStartWith("one ");
+    connection.close();
+    await expect(second.result).rejects.toThrow();
+    const third = attach(await connect(), { process: id, stdin: true });
+    await third.write(bytes("three"));
+    third.endInput();
+    let rest = "";
+    for await (const chunk of input) rest += Buffer.from(chunk);
+    expect(rest.replaceAll("two ", "")).toBe("three");
+    expect(table.list()).toMatchObject([{ id, state: "running", attached: 1 }]);
+    exit(agent, 0);
+    await third.result;
+    expect(table.list()).toMatchObject([{ id, state: "exited", attached: 0 }]);
+  });
+
+  test("several clients see the same", async () => {
+    const { agent, connect, id } = await driven();
+    const clients = [];
+    for (let count = 0; count < 5; count++) clients.push(attach(await connect(), { process: id }));
+    const outputs = Promise.all(clients.map((client) => collect(client, stdout)));
+    for (let at = 0; at < 2_000_000; at += 50_000) await agent.write(stdout, pattern(stdout, at, 50_000));
+    exit(agent, 0);
+    for (const output of await outputs) expect(output.equals(pattern(stdout, 0, 2_000_000))).toBe(true);
+  });
+
+  test("fails for what cannot be", async () => {
+    const { connect, id } = await driven();
+    const failure = async (request: object) => {
+      const connection = await connect();
+      const stream = connection.open({ method: "attach", params: request });
+      return ((await stream.result.catch((error: unknown) => error)) as { code: string }).code;
+    };
+    const good = { process: id, stdin: false };
+    expect(await failure({ ...good, process: "nope" })).toBe("process.not_found");
+    expect(await failure({ ...good, since: { stdout: 1, stderr: 0 } })).toBe("machine.bad_request");
+    expect(await failure({ ...good, since: 5 })).toBe("machine.bad_request");
+    expect(await failure({ ...good, replay: -1 })).toBe("machine.bad_request");
+    expect(await failure({ ...good, process: 5 })).toBe("machine.bad_request");
+    expect(await failure({ ...good, hold: true })).toBe("machine.bad_request");
+  });
+
+  test("to a machine that ends under it fails with that", async () => {
+    const { guest, table, connect, id } = await driven();
+    const client = attach(await connect(), { process: id });
+    await client.accepted;
+    guest.close();
+    await expect(client.result).rejects.toMatchObject({ code: "machine.lost" });
+    expect(table.list()).toMatchObject([{ id, state: "lost", exitCode: null }]);
+  });
+
+  test("tells a lack of memory, and whom it has cost", async () => {
+    const { table, agent, connect, id } = await driven();
+    const client = attach(await connect(), { process: id });
+    await client.accepted;
+    const told = new Promise<void>((resolve) => {
+      client.onOutOfMemory = resolve;
+    });
+    table.outOfMemory();
+    await told;
+    exit(agent, 137);
+    await client.result;
+    expect(table.list()).toMatchObject([{ exitCode: 137, outOfMemory: true }]);
+  });
+});
+
+describe("a client that does not read", () => {
+  const MIB = 1024 * 1024;
+
+  async function flood(hold: string | undefined, lingerMs?: number) {
+    const driver = await driven({ lingerMs });
+    const client = attach(await driver.connect(), { process: driver.id, hold });
+    await client.accepted;
+    let written = 0;
+    const flooding = (async () => {
+      for (; written < 20 * MIB; written += 65_536)
+        await driver.agent.write(stdout, pattern(stdout, written, 65_536));
+      exit(driver.agent, 0);
+    })();
+    return { ...driver, client, flooding, written: () => written };
+  }
+
+  test("holds the process back, and loses nothing", async () => {
+    const { client, flooding, written } = await flood("mine");
+    await Bun.sleep(300);
+    // A window on each side, and the buffer between them.
+    expect(written()).toBeLessThan(2 * MIB);
+    const output = await collect(client, stdout);
+    await flooding;
+    expect(output.equals(pattern(stdout, 0, 20 * MIB))).toBe(true);
+  }, 30_000);
+
+  test("or, when it does not hold, misses what it is too slow for, and is told what", async () => {
+    const { client, flooding } = await flood(undefined);
+    await flooding;
+    let offset = 0;
+    let lost = 0;
+    client.onLost = (_, count) => {
+      offset += count;
+      lost += count;
+    };
+    for await (const chunk of client.read(stdout)) {
+      expect(Buffer.compare(chunk, pattern(stdout, offset, chunk.length))).toBe(0);
+      offset += chunk.length;
+    }
+    expect(offset).toBe(20 * MIB);
+    expect(lost).toBeGreaterThan(18 * MIB);
+    expect(client.consumed?.stdout).toBe(20 * MIB);
+    expect(await client.result).toEqual({ exitCode: 0 });
+  }, 30_000);
+
+  test("but is gone lets it go on", async () => {
+    const { connect, client, flooding, process, id } = await flood("mine", 200);
+    const connection = await connect();
+    const second = attach(connection, { process: id, hold: "other" });
+    await second.accepted;
+    client.detach();
+    connection.close();
+    // The other one may come back, for a while.
+    await flooding;
+    expect(await process.ended).toMatchObject({ result: { exitCode: 0 } });
+  }, 30_000);
+
+  test("and whose connection breaks finds everything when it comes back", async () => {
+    const { connect, client, flooding, process, id } = await flood("mine");
+    client.detach();
+    const connection = await connect();
+    const first = attach(connection, { process: id, hold: "mine", replay: undefined });
+    const { offset } = await first.accepted;
+    connection.close();
+    await expect(first.result).rejects.toThrow();
+    await Bun.sleep(300);
+    expect(process.output.channel(stdout).written - offset.stdout).toBeLessThanOrEqual(512 * 1024);
+    const again = attach(await connect(), { process: id, hold: "mine", since: offset });
+    let read = offset.stdout;
+    for await (const chunk of again.read(stdout)) {
+      expect(Buffer.compare(chunk, pattern(stdout, read, chunk.length))).toBe(0);
+      read += chunk.length;
+    }
+    expect(read).toBe(20 * MIB);
+    await flooding;
+  }, 30_000);
+
+  test("is detached when another one takes over its hold", async () => {
+    const { connect, client, flooding, id } = await flood("mine");
+    const second = attach(await connect(), { process: id, hold: "mine", since: client.consumed });
+    expect(await client.result).toEqual({ detached: true });
+    expect((await collect(second, stdout)).length).toBe(20 * MIB);
+    await flooding;
+  }, 30_000);
+});
+
+test("a process that is started for a client is attached to it from its first byte, and ended if it leaves before", async () => {
+  const host = await hostWithAgent(async (stream, asked) => {
+    stream.onCancel = () => stream.fail({ code: "exec.failed", message: "given up" });
+    if (Buffer.from(asked.fields.all(2)[0] ?? []).toString() === "stuck") return;
+    accept(stream);
+    await stream.write(stdout, bytes("first"));
+    exit(stream, 4);
+  });
+  const connectionTo = async (argv: string[]) => {
+    const { connectionPair } = await import("../../../protocol/protocol.fixture.ts");
+    return connectionPair(async (stream) => {
+      const attachment = new Attachment(stream);
+      try {
+        const process = await host.start({ argv, signal: attachment.gone });
+        await attachment.attach(process, { since: { stdout: 0, stderr: 0 }, stdin: true });
+      } catch (error) {
+        stream.fail({ code: (error as { code: string }).code, message: "" });
+      }
+    });
+  };
+  const { opener } = await connectionTo(["quick"]);
+  const client = attach(opener, { process: "-" });
+  expect(String(await collect(client, stdout))).toBe("first");
+  expect(await client.result).toEqual({ exitCode: 4 });
+  const stuck = attach((await connectionTo(["stuck"])).opener, { process: "-" });
+  stuck.detach();
+  await expect(stuck.result).rejects.toMatchObject({ code: "exec.failed" });
+});
+
+describe("a process's logs", () => {
+  async function logsOf(connection: Connection, params: object) {
+    let text = "";
+    const stream = connection.open({ method: "processLogs", params });
+    for await (const { stream: name, bytes } of readProcessLogs(stream))
+      text += `${name}:${Buffer.from(bytes)}`;
+    expect(await stream.result).toEqual({});
+    return text;
+  }
+
+  test("have both channels in order, from the last lines on, and what comes", async () => {
+    const { process, agent, connect, id } = await driven();
+    for (const [channel, text] of [
+      [stdout, "a\nb\n"],
+      [stderr, "E\n"],
+      [stdout, "c\n"],
+    ] as const) {
+      const { written } = process.output.channel(channel);
+      await agent.write(channel, bytes(text));
+      await untilWritten(process, channel, written + text.length);
+    }
+    const connection = await connect();
+    expect(await logsOf(connection, { process: id, follow: false })).toBe(
+      "stdout:a\nb\nstderr:E\nstdout:c\n",
+    );
+    expect(await logsOf(connection, { process: id, follow: false, tail: 2 })).toBe("stderr:E\nstdout:c\n");
+    const stream = connection.open({ method: "processLogs", params: { process: id, follow: true, tail: 1 } });
+    await stream.accepted;
+    await agent.write(stdout, Buffer.from([0xff, 0x0a]));
+    exit(agent, 0);
+    const entries = await Array.fromAsync(readProcessLogs(stream));
+    expect(Buffer.concat(entries.map(({ bytes }) => bytes))).toEqual(Buffer.from([0x63, 0x0a, 0xff, 0x0a]));
+  });
+
+  test("never hold up the process, and tell what was missed", async () => {
+    const { agent, connect, id } = await driven();
+    const connection = await connect();
+    const stream = connection.open({ method: "processLogs", params: { process: id, follow: true } });
+    await stream.accepted;
+    for (let at = 0; at < 10_000_000; at += 50_000) await agent.write(stdout, pattern(stdout, at, 50_000));
+    exit(agent, 0);
+    let missing = 0;
+    let read = 0;
+    const onNote = (note: string) => {
+      missing += Number.parseInt(note, 10);
+    };
+    for await (const { bytes } of readProcessLogs(stream, { onNote })) read += bytes.length;
+    expect(missing + read).toBe(10_000_000);
+    expect(missing).toBeGreaterThan(5_000_000);
+  }, 30_000);
+
+  test("end when the client has enough", async () => {
+    const { connect, id } = await driven();
+    const stream = (await connect()).open({ method: "processLogs", params: { process: id, follow: true } });
+    await stream.accepted;
+    stream.cancel();
+    expect(await stream.result).toEqual({});
+  });
+});
+
+/** A client that reads some output and checks that it is what belongs there. */
+class Reader {
+  /** Of each channel, the missing bytes included. */
+  since: Offsets = { stdout: 0, stderr: 0 };
+  lost = 0;
+  end: unknown;
+
+  /** Attaches, reads at least so many bytes in all if they come, and leaves without notice. */
+  async visit(
+    connection: Connection,
+    process: string,
+    hold: string | undefined,
+    budget: number,
+    onAttached: () => void,
+  ): Promise<void> {
+    const client = attach(connection, { process, hold, since: this.since });
+    client.onLost = (_, count) => {
+      this.lost += count;
+    };
+    client.accepted.then(onAttached, () => {});
+    let left = budget;
+    const enough = () => {
+      this.since = client.consumed ?? this.since;
+      connection.close();
+    };
+    const reading = [stdout, stderr].map(async (channel) => {
+      const position = () => (channel === stdout ? client.consumed?.stdout : client.consumed?.stderr) ?? 0;
+      for await (const chunk of this.#checked(client, channel, position)) {
+        if (left <= 0) return;
+        left -= chunk.length;
+        if (left <= 0) enough();
+      }
+    });
+    const ended = client.result.then(
+      (end) => {
+        this.end = end;
+      },
+      () => {},
+    );
+    await Promise.all([...reading, ended]);
+    if (left > 0) enough();
+  }
+
+  async *#checked(client: AttachedProcess, channel: OutputChannel, position: () => number) {
+    for await (const chunk of client.read(channel)) {
+      expect(Buffer.compare(chunk, pattern(channel, position(), chunk.length))).toBe(0);
+      yield chunk;
+    }
+  }
+}
+
+test("whatever breaks whenever, a client that comes back gets each byte once, in order, or is told how many are gone", async () => {
+  const write = fc.record({
+    channel: fc.constantFrom<OutputChannel>(stdout, stderr),
+    size: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 90_000 })),
+  });
+  const visit = fc.record({
+    hold: fc.constantFrom("mine", undefined),
+    budget: fc.integer({ min: 1, max: 400_000 }),
+    pause: fc.nat(3),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(write, { maxLength: 200, size: "max" }),
+      fc.array(visit, { maxLength: 12, size: "max" }),
+      fc.boolean(),
+      async (writes, visits, holds) => {
+        const { agent, connect, process, id } = await driven();
+        const written = { [stdout]: 0, [stderr]: 0 };
+        const here = Promise.withResolvers<void>();
+        const writing = (async () => {
+          // What comes before the client is there is nobody's.
+          if (holds) await here.promise;
+          for (const { channel, size } of writes) {
+            await agent.write(channel, pattern(channel, written[channel], size));
+            written[channel] += size;
+          }
+          exit(agent, 5);
+        })();
+        const reader = new Reader();
+        const last = { hold: "mine", budget: Number.POSITIVE_INFINITY, pause: 0 };
+        for (const { hold, budget, pause } of [...visits, last]) {
+          for (let turn = 0; turn < pause; turn++) await Bun.sleep(0);
+          await reader.visit(await connect(), id, holds ? "mine" : hold, budget, here.resolve);
+        }
+        await writing;
+        expect(reader.since).toEqual({ stdout: written[stdout], stderr: written[stderr] });
+        expect(reader.end).toEqual({ exitCode: 5 });
+        // A client that has always held has missed nothing, however long it was away.
+        if (holds) expect(reader.lost).toBe(0);
+        expect(process.output.size).toBeLessThanOrEqual(1024 * 1024);
+      },
+    ),
+    // Shrinking would take too long.
+    { numRuns: 60, endOnFailure: true },
+  );
+}, 120_000);
