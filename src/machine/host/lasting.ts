@@ -9,6 +9,7 @@ import type { HealthSpec, HealthState, RestartSpec, WorkloadEnd } from "../model
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
 import { type BringUpParts, bringUp, startWorkload } from "./bring-up.ts";
+import { type ContainerPlans, Containers } from "./containers/index.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
@@ -52,7 +53,7 @@ export interface LastingOptions {
   readonly state: StateFile;
   readonly logs: MachineLogs;
   readonly clock: Clock;
-  readonly reaper: readonly string[];
+  readonly plans: ContainerPlans;
   /** Boots the machine's VM anew; the last one is gone. */
   readonly boot: () => Promise<Session>;
   readonly end: (ending: SelfEnding) => void;
@@ -77,6 +78,7 @@ const quiet = (logs: MachineLogs): InitListener => ({
 export class LastingMachine {
   /** Processes that outlive their clients; the workload is one of them. */
   readonly table = new ProcessTable();
+  readonly containers: Containers;
   readonly lifetime: Lifetime;
   readonly #options: LastingOptions;
   readonly #restarter: Restarter;
@@ -93,7 +95,7 @@ export class LastingMachine {
   constructor(options: LastingOptions) {
     this.#options = options;
     this.#ready.promise.catch(() => {});
-    const { clock, order } = options;
+    const { clock, order, plans } = options;
     const machine = this;
     this.#restarter = new Restarter({
       clock,
@@ -109,6 +111,10 @@ export class LastingMachine {
       clock,
       ping: async () => await this.#session?.guest.clock(BigInt(Math.round(now() * 1e6))),
       onLost: (silentMs) => this.#ended({ kind: "machine", reason: "the guest's agent is silent", silentMs }),
+    });
+    this.containers = new Containers({
+      ...{ order, plans, table: this.table },
+      session: () => this.session(),
     });
     this.lifetime = new Lifetime({ ...order.record, clock, onEnd: (why) => this.#timeOver(why) });
   }
@@ -168,7 +174,8 @@ export class LastingMachine {
   async shutDown(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    await this.#stopWorkload();
+    const { stopTimeoutMs } = this.#options.order.record;
+    await Promise.all([this.#stopWorkload(), this.containers.stopAll(stopTimeoutMs)]);
     await shutDownGuest(session, (reason) => this.#options.state.update({ reason }));
   }
 
@@ -200,8 +207,8 @@ export class LastingMachine {
   }
 
   #parts(): Omit<BringUpParts, "listener"> {
-    const { order, logs, reaper } = this.#options;
-    return { order, logs, reaper, table: this.table };
+    const { order, logs, plans } = this.#options;
+    return { order, logs, reaper: plans.reaper, table: this.table };
   }
 
   #follow(workload: HostedProcess | undefined): void {

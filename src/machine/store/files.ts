@@ -57,15 +57,16 @@ export function writeState(paths: Paths, name: string, state: MachineState): voi
 }
 
 /** Safe from a crash of this program, and of the host as far as its filesystem orders writes before renames. */
-function replace(path: string, text: string): void {
+export function replace(path: string, text: string): void {
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, path);
 }
 
-const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+export const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-function read(path: string): string | undefined {
+/** Undefined: there is no such file. */
+export function read(path: string): string | undefined {
   try {
     const text = readFileSync(path, "utf8");
     return text.length > MAX_BYTES ? "" : text;

@@ -1,6 +1,13 @@
 /** Machines on the host's disk: directories, locks, records, sockets. */
 export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
 export {
+  containersDirectory,
+  containersIn,
+  readContainers,
+  removeContainer,
+  writeContainer,
+} from "./containers.ts";
+export {
   createRunning,
   createStopped,
   DirectoryDraft,
