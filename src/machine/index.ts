@@ -4,6 +4,17 @@
  */
 export { type Cloned, cloneMachine } from "./client/clone.ts";
 export { connectMachine, type Machine } from "./client/connect.ts";
+export {
+  type ContainerRecord,
+  type ContainerVolume,
+  type CreateContainerOptions,
+  createContainer,
+  execInContainer,
+  listContainers,
+  removeContainer,
+  startContainer,
+  stopContainer,
+} from "./client/containers.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./client/ephemeral.ts";
 export { inspectMachine, listMachines, type MachineInfo, type MachineStatus } from "./client/info.ts";

@@ -2,15 +2,14 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
-import { type ContainerRecord, parseContainer } from "../model/index.ts";
+import { type ContainerRecord, endedWithMachine, parseContainer } from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
 import { encode, read, replace } from "./files.ts";
 
-export const containersDirectory = (paths: Paths, machine: string): string =>
+const containersDirectory = (paths: Paths, machine: string): string =>
   containersIn(machineDirectory(paths, machine));
 
-/** The same in a directory that is not published yet. */
-export const containersIn = (directory: string): string => `${directory}/containers`;
+const containersIn = (directory: string): string => `${directory}/containers`;
 
 /** All that can be read, the oldest first. Looking changes nothing. */
 export function readContainers(paths: Paths, machine: string): ContainerRecord[] {
@@ -29,6 +28,17 @@ export function writeContainer(paths: Paths, machine: string, record: ContainerR
   const directory = containersDirectory(paths, machine);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   replace(`${directory}/${record.id}.json`, encode(record));
+}
+
+/**
+ * Puts what is known of a machine's containers into another one's directory, which is not published yet; none of them
+ * runs there.
+ */
+export function copyContainers(paths: Paths, machine: string, directory: string, at: number): void {
+  const records = readContainers(paths, machine);
+  if (records.length > 0) mkdirSync(containersIn(directory), { mode: 0o700 });
+  for (const record of records)
+    replace(`${containersIn(directory)}/${record.id}.json`, encode(endedWithMachine(record, at)));
 }
 
 /** Only the machine's process does. */

@@ -1,8 +1,7 @@
 /** Machines on the host's disk: directories, locks, records, sockets. */
 export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
 export {
-  containersDirectory,
-  containersIn,
+  copyContainers,
   readContainers,
   removeContainer,
   writeContainer,
