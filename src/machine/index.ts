@@ -30,8 +30,11 @@ export {
   startDetached,
 } from "./client/processes.ts";
 export { type Started, type StartOptions, startMachine } from "./client/start.ts";
+export { type MachineFigures, machineFigures } from "./client/stats.ts";
 export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
 export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
+export { resizeMachine, type SettingChange, updateMachine } from "./client/update.ts";
+export { waitForMachine } from "./client/wait.ts";
 export {
   checkMachineName,
   defaultSpec,

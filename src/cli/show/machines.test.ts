@@ -31,6 +31,7 @@ const machine: MachineInfo = {
     workload: null,
     restarts: 0,
     health: null,
+    stoppedByUser: false,
     ttlAt: null,
     idleAt: null,
   },

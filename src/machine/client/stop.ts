@@ -91,7 +91,7 @@ async function endProcess(context: Context, name: string, patienceMs: number): P
 
 /** Resolves when the machine's process has closed the connection; undefined: there is nobody to ask. */
 async function askToStop(
-  { paths }: Context,
+  { paths, environment }: Context,
   name: string,
   force: boolean,
 ): Promise<Promise<void> | undefined> {

@@ -1,6 +1,6 @@
 import type { GuestProcess } from "../../../guest/index.ts";
 import { Channel, type ExecResult, type Failure, type TerminalSize } from "../../../protocol/index.ts";
-import { explain } from "../../relay.ts";
+import { explain } from "../relay.ts";
 import { Holds } from "./holds.ts";
 import { OutputBuffer, type OutputChannel, outputChannels } from "./output-buffer.ts";
 

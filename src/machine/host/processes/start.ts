@@ -1,6 +1,6 @@
 import type { GuestExec, GuestProcess } from "../../../guest/index.ts";
 import { StreamFailure } from "../../../protocol/index.ts";
-import type { Workplace } from "../../relay.ts";
+import type { Workplace } from "../relay.ts";
 
 /**
  * Starts a process; again, when its root had to be made twice.

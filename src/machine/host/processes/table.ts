@@ -1,7 +1,7 @@
 import { SmolError } from "../../../errors.ts";
 import type { GuestExec } from "../../../guest/index.ts";
 import { quote } from "../../../values/index.ts";
-import type { Workplace } from "../../relay.ts";
+import type { Workplace } from "../relay.ts";
 import { type HostedOptions, HostedProcess } from "./hosted-process.ts";
 import { type ProcessInfo, processInfo } from "./info.ts";
 import { startProcess } from "./start.ts";
