@@ -60,6 +60,4 @@ export const RENAMED_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["sandbox", "machine"],
   ["sb", "machine"],
   ["microvm", "machine"],
-  ["container", "machine"],
-  ["ct", "machine"],
 ]);

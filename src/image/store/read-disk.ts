@@ -49,8 +49,12 @@ async function* readExtent(file: FileHandle, { file: name, offset, bytes }: Exte
 }
 
 function damaged(file: string, cause?: unknown): SmolError {
-  return new SmolError("image.layer_damaged", `a file of the image cache is damaged or was removed: ${file}`, {
-    hint: "try again: it is fetched anew",
-    cause,
-  });
+  return new SmolError(
+    "image.layer_damaged",
+    `a file of the image cache is damaged or was removed: ${file}`,
+    {
+      hint: "try again: it is fetched anew",
+      cause,
+    },
+  );
 }

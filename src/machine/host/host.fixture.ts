@@ -6,14 +6,21 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { bindMount, makeRoot, startAgent, staticAgent, stepsFor } from "../../../agent/testing/index.ts";
 import type { Paths } from "../../config/paths.ts";
-import { Guest, type GuestExec, type GuestProcess, MountFlag, type RootRequest, type Step } from "../../guest/index.ts";
+import {
+  Guest,
+  type GuestExec,
+  type GuestProcess,
+  MountFlag,
+  type RootRequest,
+  type Step,
+} from "../../guest/index.ts";
 import { Connection, jsonCodec, type SocketTransport } from "../../protocol/index.ts";
 import { Machine } from "../client/connect.ts";
 import { now } from "../clock.ts";
 import { defaultSpec, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { hostnameOf, MAIN_ROOT, planContainer, planDepot } from "../root/index.ts";
-import { createStopped, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
+import { createStopped, readRecord, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
 import type { Boot } from "./boot.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { Launcher } from "./session.ts";
@@ -124,6 +131,12 @@ export class TestPlace {
     const { connectTransport } = await import("../../protocol/index.ts");
     const transport = await connectTransport({ unix: socketPaths(this.paths, name).control });
     return new Machine(name, new Connection(transport, { codec: jsonCodec("test") }));
+  }
+
+  /** What is known of a machine that was made before. */
+  record(name: string): MachineRecord | undefined {
+    const read = readRecord(this.paths, name);
+    return read?.kind === "record" ? read.record : undefined;
   }
 
   state(name: string) {

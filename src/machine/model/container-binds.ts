@@ -49,7 +49,9 @@ export function bindOf({ source, target, readOnly }: ContainerVolume): {
 
 /** What is longer than a path can be, or could mean something else to the guest's kernel, is none. */
 function isPlain(path: string): boolean {
-  return path.startsWith("/") && path.length < 4096 && !path.includes("\0") && !path.split("/").includes("..");
+  return (
+    path.startsWith("/") && path.length < 4096 && !path.includes("\0") && !path.split("/").includes("..")
+  );
 }
 
 const clean = (path: string): string => posix.normalize(path).replace(/(?<=.)\/+$/, "");

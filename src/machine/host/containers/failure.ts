@@ -38,7 +38,9 @@ function explainImage(error: StreamFailure): SmolError {
     });
   }
   const isGone = error.errno === errno.ENOENT || error.errno === errno.ENOTDIR;
-  const what = isGone ? "is gone from the machine's storage disk" : "on the machine's storage disk is damaged";
+  const what = isGone
+    ? "is gone from the machine's storage disk"
+    : "on the machine's storage disk is damaged";
   return imageFailure(`the container's image ${what} (${error.message})`, error);
 }
 

@@ -39,6 +39,8 @@ export async function copyImage(
     const { sizeBytes } = image;
     if ((await depot.sizeOf(paths.image(id))) === sizeBytes) return sizeBytes;
     if (sizeBytes > storageGib * GIB) throw storageFull();
+    // Something else under its name: whoever has it mounted keeps it.
+    await depot.remove(paths.image(id));
     await send(depot, directory, image, options);
     return sizeBytes;
   } finally {

@@ -1,5 +1,15 @@
 /** What clients can ask of a machine's containers. */
-import { array, boolean, type InferOutput, nullable, number, object, optional, safeParse, string } from "valibot";
+import {
+  array,
+  boolean,
+  type InferOutput,
+  nullable,
+  number,
+  object,
+  optional,
+  safeParse,
+  string,
+} from "valibot";
 import { failureOf, type Stream, StreamFailure } from "../../../protocol/index.ts";
 import { containerImageSchema } from "../../model/index.ts";
 import { checkedExec } from "../guest-exec.ts";
