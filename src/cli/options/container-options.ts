@@ -1,4 +1,4 @@
-import { bindOf, type ContainerVolume } from "../../machine/model/index.ts";
+import type { ContainerVolume } from "../../machine/index.ts";
 import { type Arguments, list } from "../program/types.ts";
 import { badValue, usageError } from "../usage.ts";
 import { quote } from "../values/size.ts";
@@ -21,24 +21,22 @@ export const containersWords = { ...containerWords, placeholder: "VM ID...", max
 export const containerVolumes = list({
   long: "volume",
   short: "v",
-  placeholder: "SOURCE:TARGET[:ro]",
-  description: "Show a directory below the machine's /storage or /workspace",
+  placeholder: "SRC:DIR[:ro]",
+  description: "Show a directory below /storage or /workspace of the machine",
   parse: parseContainerVolume,
 });
 
 /**
  * `/storage/data:/data`, `/workspace:/src:ro`.
  *
- * @throws SmolError `cli.bad_value`, `container.bad_volume`
+ * @throws SmolError `cli.bad_value`
  */
 export function parseContainerVolume(text: string): ContainerVolume {
   const [source = "", target = "", mode = "rw", ...rest] = text.split(":");
   if (rest.length > 0 || source === "" || target === "" || (mode !== "rw" && mode !== "ro")) {
-    throw badValue(`not a volume: ${quote(text)}`, "write SOURCE:TARGET or SOURCE:TARGET:ro");
+    throw badValue(`not a volume: ${quote(text)}`, "write for example /storage/data:/data or /workspace:/src:ro");
   }
-  const volume = { source, target, readOnly: mode === "ro" };
-  bindOf(volume);
-  return volume;
+  return { source, target, readOnly: mode === "ro" };
 }
 
 /** The words of `VM ID…`: parsing has made sure that they are there. */

@@ -2,7 +2,7 @@
 import type { Context } from "../../context.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
 import type { CopyEvent, CreateParams, RemoveParams, StopParams } from "../host/containers/methods.ts";
-import { type ContainerRecord, type ContainerVolume, endedWithMachine } from "../model/index.ts";
+import { bindOf, type ContainerRecord, type ContainerVolume, endedWithMachine } from "../model/index.ts";
 import { argumentsOf, type ImageOptions, resolveImage } from "../plan/index.ts";
 import { isRunning, readContainers, readState, requireRecord } from "../store/index.ts";
 import type { Machine } from "./connect.ts";
@@ -36,6 +36,8 @@ export async function createContainer(
   options: CreateContainerOptions = {},
 ): Promise<ContainerRecord> {
   const { cmd = [], env = [], workdir, volumes = [], onCopy, signal, ...imageOptions } = options;
+  // Before anything is downloaded.
+  volumes.forEach(bindOf);
   const image = await resolveImage(context, reference, {
     ...imageOptions,
     signal,

@@ -11,10 +11,10 @@ export const containerExec = command({
   options,
   arguments: { ...containerWords, command: true },
   failureCode: ExitCode.beforeCommand,
-  text: `Runs COMMAND, behind --, in a container of the machine VM, and passes stdin (with -i), stdout, stderr
-and the exit code through. Environment, working directory and user are the container's unless options
-say otherwise. Without COMMAND, -i or -t runs /bin/sh. ID may be the start of an id. When this
-command is ended, so is COMMAND.
+  text: `Runs COMMAND, behind --, in a container of the machine VM, and passes stdin (with -i), stdout,
+stderr and the exit code through. Environment, working directory and user are the container's unless
+options say otherwise. Without COMMAND, -i or -t runs /bin/sh. ID may be the start of an id. When
+this command is ended, so is COMMAND.
 
 Exit codes are those of machine run.`,
   examples: [

@@ -16,8 +16,8 @@ export const containerList = command({
   summary: "List the containers of a machine",
   options,
   arguments: vmWord,
-  text: `Lists the containers of the machine VM that run, the oldest first; with -a all, also of a machine that
-does not run. Looking changes nothing and starts nothing.
+  text: `Lists the containers of the machine VM that run, the oldest first; with -a all, also of a machine
+that does not run. Looking changes nothing and starts nothing.
 
 --json prints an array of objects with the keys id, image, image_id, state (created, running or
 exited), command, created_at and started_at (seconds since 1970), exit_code and signal.`,

@@ -19,8 +19,8 @@ export const containerStop = command({
   summary: "Stop containers of a machine; their files stay",
   options,
   arguments: containersWords,
-  text: `Asks the command of each container to end (the image's STOPSIGNAL, else SIGTERM), ends it when it has
-not after the time of -t, and prints the ids. One that does not run is left alone. ID may be the
+  text: `Asks the command of each container to end (the image's STOPSIGNAL, else SIGTERM), ends it when it
+has not after the time of -t, and prints the ids. One that does not run is left alone. ID may be the
 start of an id. -t 0 ends it at once.`,
   examples: [
     { command: "smolvm container stop web 3f2a" },
