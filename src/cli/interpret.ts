@@ -1,13 +1,15 @@
 import { ExitCode } from "../errors.ts";
-import { print } from "./output.ts";
+import { print, warn } from "./output.ts";
 import { NotInTable, type Parsed, parse } from "./parse/index.ts";
 import type { Invocation, Program } from "./program/types.ts";
 import { report } from "./report.ts";
 
 /** Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code. */
-export async function interpret(program: Program, argv: readonly string[]): Promise<number> {
+export async function interpret(program: Program, typed: readonly string[]): Promise<number> {
+  let argv = typed;
   let invocation: Invocation | undefined;
   try {
+    argv = await inWordsOfToday(program, typed);
     const parsed = await parseOrExplain(program, argv);
     if (parsed.kind === "command") {
       invocation = parsed.invocation;
@@ -22,10 +24,25 @@ export async function interpret(program: Program, argv: readonly string[]): Prom
   }
 }
 
+/** Command lines of earlier releases work; a note says what they are called now. */
+async function inWordsOfToday(program: Program, typed: readonly string[]): Promise<readonly string[]> {
+  const { names, load } = program.former;
+  if (!names.includes(typed[0] ?? "")) return typed;
+  const rename = await load();
+  const { argv, note } = await explained(program, () => rename(program, typed));
+  if (note !== undefined) warn(note);
+  return argv;
+}
+
 /** @throws SmolError with exit code 2 when the arguments are wrong */
 export async function parseOrExplain(program: Program, argv: readonly string[]): Promise<Parsed> {
+  return explained(program, () => parse(program, argv));
+}
+
+/** Says what to do about a word that the program does not have. */
+async function explained<T>(program: Program, work: () => T): Promise<T> {
   try {
-    return parse(program, argv);
+    return work();
   } catch (error) {
     if (!(error instanceof NotInTable)) throw error;
     const { explain } = await import("./explain/index.ts");

@@ -1,11 +1,12 @@
 import type { Context } from "../context.ts";
-import { type ImageOptions, type Started, startMachine } from "../machine/index.ts";
+import { type Started, type StartOptions, startMachine } from "../machine/index.ts";
 import type { ProgressMode } from "./options/pull-options.ts";
 import { complain } from "./output.ts";
 import { reportPull } from "./progress/pull-report.ts";
 import { Interrupted, Interrupts, writeFully } from "./terminal/index.ts";
 
-export interface ShownStart extends Omit<ImageOptions, "onPull" | "signal"> {
+export interface ShownStart
+  extends Omit<StartOptions, "onPull" | "signal" | "onBoot" | "onEvent" | "onInitOutput"> {
   readonly quiet: boolean;
   readonly progress: ProgressMode;
 }

@@ -2,6 +2,8 @@
  * Machines: a library over plain options. Functions return values and throw SmolError; none writes to standard streams,
  * handles signals or ends the process. Where and for whom they work is in the Context that is passed in.
  */
+
+export { askMachine } from "./client/ask.ts";
 export { type Cloned, cloneMachine } from "./client/clone.ts";
 export { connectMachine, type Machine } from "./client/connect.ts";
 export {
@@ -17,7 +19,13 @@ export {
 } from "./client/containers.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./client/ephemeral.ts";
-export { inspectMachine, listMachines, type MachineInfo, type MachineStatus } from "./client/info.ts";
+export {
+  inspectMachine,
+  listMachineNames,
+  listMachines,
+  type MachineInfo,
+  type MachineStatus,
+} from "./client/info.ts";
 export { consoleLog, type LogsOptions, workloadLog } from "./client/logs.ts";
 export { type MachineEvent, type Observed, observeMachine, type Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
@@ -32,7 +40,7 @@ export {
 export { type Started, type StartOptions, startMachine } from "./client/start.ts";
 export { type MachineFigures, machineFigures } from "./client/stats.ts";
 export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
-export { type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
+export { inspectionJson, type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
 export { resizeMachine, type SettingChange, updateMachine } from "./client/update.ts";
 export { waitForMachine } from "./client/wait.ts";
 export {

@@ -112,5 +112,9 @@ export const program: Program = {
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
   ],
   globals,
+  former: {
+    names: ["sandbox", "sb", "microvm"],
+    load: async () => (await import("./former.ts")).rename,
+  },
   manual: async () => (await import("./manual.ts")).MANUAL,
 };

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { SHELLS } from "../commands/system/completion.ts";
 import { complete } from "./completion.fixture.ts";
 
@@ -20,6 +20,8 @@ const LINES: readonly [string, readonly string[]][] = [
   ["smolvm config path", []],
   ["smolvm registries ", []],
 ];
+
+setDefaultTimeout(120_000);
 
 describe.each(SHELLS.map((shell) => [shell]))("%s", (shell) => {
   test("follows commands of three words", async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { SHELLS } from "../commands/system/completion.ts";
 import { complete, IMAGE_NAMES, type Shell } from "./completion.fixture.ts";
 
@@ -9,6 +9,8 @@ const ALPINE = ["alpine:3.20", "alpine:edge"];
 /** bash replaces only what stands behind the last colon. */
 const behindColon = (shell: Shell, names: readonly string[]) =>
   shell === "bash" ? sorted(...names.map((name) => name.replace(/^.*?:/, ""))) : sorted(...names);
+
+setDefaultTimeout(120_000);
 
 describe.each(SHELLS.map((shell) => [shell]))("%s offers the images on this host", (shell) => {
   test("to commands that take them", async () => {

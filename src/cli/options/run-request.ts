@@ -2,14 +2,14 @@ import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
-import { buildSpec, type MachineSpec, type SpecLayer } from "../../machine/model/index.ts";
+import type { MachineSpec } from "../../machine/model/index.ts";
 import { makeMachineName } from "../../machine/model/name.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";
 import { usageError } from "../usage.ts";
+import { describeMachine } from "./describe.ts";
 import { engineFromEnvironment } from "./engine.ts";
-import { machineLayer } from "./machine-layer.ts";
 import { pullSettings } from "./pull-settings.ts";
 import type { runOptions } from "./run-options.ts";
 
@@ -24,13 +24,9 @@ export interface RunRequest {
 /**
  * What the arguments ask for, checked as far as that is possible without looking at the image.
  *
- * @param layers what files say below the options
- * @throws SmolError with exit code 2; `machine.bad_setting`
+ * @throws SmolError with exit code 2; `machine.bad_setting`, `smolfile.*`
  */
-export async function requestOf(
-  invocation: RunInvocation,
-  layers: readonly SpecLayer[] = [],
-): Promise<RunRequest> {
+export async function requestOf(invocation: RunInvocation): Promise<RunRequest> {
   const { values, workload } = invocation;
   if (values.image === "-" && (values.interactive || values.tty)) {
     throw usageError(
@@ -42,20 +38,17 @@ export async function requestOf(
   if (values.interactive) checkStdin();
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
-  const said = await machineLayer(values);
-  const engine = said.engine ?? engineFromEnvironment();
-  const name = values.name ?? makeMachineName();
-  return {
-    spec: buildSpec({
-      name,
-      ephemeral: true,
-      layers,
-      flags: { ...said, engine },
-      words: workload,
-      wordsAre: "command",
-    }),
-    image: { pull: values.pull, platform: values.platform, ...pullSettings(values) },
-  };
+  const { detach, smolfile } = values;
+  const spec = await describeMachine(values, {
+    smolfile,
+    name: values.name ?? (detach ? "default" : makeMachineName()),
+    ephemeral: !detach,
+    words: workload,
+    wordsAre: "command",
+    // What lasts may be started where another one works.
+    engine: detach ? undefined : engineFromEnvironment(),
+  });
+  return { spec, image: { pull: values.pull, platform: values.platform, ...pullSettings(values) } };
 }
 
 /** docker puts the image first, `run alpine:3.20 echo hi`; no program of the base image is called like that. */

@@ -8,6 +8,8 @@ export interface Sorted {
   /** The texts given for each option, in order, under the option's key in its table. */
   readonly texts: ReadonlyMap<string, readonly string[]>;
   readonly words: readonly string[];
+  /** Where each of `words` stands among all words. */
+  readonly wordsAt: readonly number[];
   /** A command for the guest. */
   readonly workload: readonly string[];
   /** There is a `--`. */
@@ -36,6 +38,7 @@ export function sortWords(command: CommandSpec, globals: OptionTable, words: rea
 class Sorter implements Sorted {
   readonly texts = new Map<string, string[]>();
   readonly words: string[] = [];
+  readonly wordsAt: number[] = [];
   readonly workload: string[] = [];
   explicit = false;
   help: "short" | "long" | undefined;
@@ -52,7 +55,8 @@ class Sorter implements Sorted {
       const word = this.input[this.#next++] as string;
       if (word === "--") {
         this.explicit = true;
-        this.#takeRest(this.#isForGuest ? this.workload : this.words);
+        if (this.#isForGuest) this.#takeWorkload();
+        else while (this.#next < this.input.length) this.#plain(this.input[this.#next++] as string);
       } else if (word.startsWith("--")) {
         this.#long(word);
       } else if (word.startsWith("-") && word !== "-") {
@@ -72,15 +76,20 @@ class Sorter implements Sorted {
     const expected = this.command.arguments;
     const isName = expected.kind === "command" && expected.named && this.input[this.#next] === "--";
     if (expected.kind !== "command" || isName) {
-      this.words.push(word);
+      this.#plain(word);
     } else {
       this.workload.push(word);
-      this.#takeRest(this.workload);
+      this.#takeWorkload();
     }
   }
 
-  #takeRest(words: string[]): void {
-    words.push(...this.input.slice(this.#next));
+  #plain(word: string): void {
+    this.words.push(word);
+    this.wordsAt.push(this.#next - 1);
+  }
+
+  #takeWorkload(): void {
+    this.workload.push(...this.input.slice(this.#next));
     this.#next = this.input.length;
   }
 

@@ -159,8 +159,8 @@ const REFUSED: readonly [string, string][] = [
   ["ls", "unknown command `ls` | did you mean `smolvm machine ls`?"],
   ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
   [
-    "sandbox run alpine:latest",
-    "unknown command `sandbox` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
+    "container run alpine:latest",
+    "unknown command `container` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
   ],
   ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
   [

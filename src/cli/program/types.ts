@@ -229,4 +229,16 @@ export interface Program {
   /** Options of the program itself, which every command takes too; but for `version`. */
   readonly globals: OptionTable;
   readonly manual: () => Promise<Manual>;
+  /** First words of earlier releases, and what makes today's words of a command line that begins with one. */
+  readonly former: {
+    readonly names: readonly string[];
+    readonly load: () => Promise<(program: Program, argv: readonly string[]) => Renamed>;
+  };
+}
+
+/** A command line of an earlier release in the words of today. */
+export interface Renamed {
+  readonly argv: readonly string[];
+  /** What the user should know about that. */
+  readonly note: string | undefined;
 }

@@ -24,3 +24,18 @@ const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOStr
 function commandOf({ name, argv }: ProcessInfo): string {
   return `${name === null ? "" : `${name}: `}${oneLine(argv.join(" "))}`;
 }
+
+/** One entry of `machine ps --json`. Times are seconds since the epoch. */
+export function processJson(process: ProcessInfo): Record<string, unknown> {
+  const { id, name, argv, user, tty, pid, state, startedAt, endedAt, exitCode, signal } = process;
+  return {
+    ...{ id, name, user, tty, pid, state, signal },
+    command: argv,
+    running: state === "running",
+    started_at: startedAt / 1000,
+    ended_at: endedAt === null ? null : endedAt / 1000,
+    exit_code: exitCode,
+    oom_killed: process.outOfMemory,
+    attached: process.attached,
+  };
+}

@@ -36,6 +36,11 @@ export function listMachines({ paths }: Context): MachineInfo[] {
     .filter((info) => info !== undefined);
 }
 
+/** The names of all machines, as far as a look at one directory tells. */
+export function listMachineNames({ paths }: Context): string[] {
+  return machineNames(paths);
+}
+
 /** One machine. @throws SmolError `machine.not_found`, `machine.bad_name` */
 export function inspectMachine({ paths }: Context, name: string): MachineInfo {
   const info = look(paths, checkMachineName(name));

@@ -1,5 +1,5 @@
 import type { Context } from "../../context.ts";
-import { chooseEngine } from "../../engine/index.ts";
+import { chooseEngine, type EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import type { Channel, Stream } from "../../protocol/index.ts";
 import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
@@ -19,6 +19,8 @@ import { type Claim, claimMachine, readState, writeRecord } from "../store/index
 import { MachineProcess, reportOf } from "./machine-process.ts";
 
 export interface StartOptions extends ImageOptions {
+  /** Where the machine's record leaves it open; default: the best one that works. */
+  readonly engine?: EngineName | undefined;
   /** Told what happens during the start. */
   readonly onEvent?: ((event: StartEvent) => void) | undefined;
   /** Gets what init commands print; awaited. @param channel 1 or 2 */
@@ -94,7 +96,7 @@ async function makeOrder(
   options: StartOptions,
 ): Promise<StartOrder> {
   const { paths, environment: env } = context;
-  const requested = record.engine ?? undefined;
+  const requested = record.engine ?? options.engine;
   const libkrun = libkrunSource(paths);
   const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
   const image = await resolveImage(context, imageOf(record), {

@@ -20,6 +20,8 @@ import { inspectMachine, type MachineStatus } from "./info.ts";
 export interface StopOptions {
   /** At once, as by pulling the plug. */
   readonly force?: boolean | undefined;
+  /** How long the workload may take to end; default: the machine's. */
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,8 +52,9 @@ export async function stopMachine(
   try {
     const { status, record } = inspectMachine(context, name);
     if (!isRunning(context.paths, name)) return { stopped: false, was: status };
-    const patience = PATIENCE_MS + (record?.stopTimeoutMs ?? 0);
-    await endProcess(context, name, options.force === true ? 0 : patience);
+    const { timeoutMs = record?.stopTimeoutMs ?? 0 } = options;
+    const patience = PATIENCE_MS + timeoutMs;
+    await endProcess(context, name, options.force === true ? 0 : patience, options.timeoutMs);
     return { stopped: true, was: status };
   } finally {
     lock.release();
@@ -77,31 +80,37 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   }
 }
 
-async function endProcess(context: Context, name: string, patienceMs: number): Promise<void> {
+async function endProcess(
+  context: Context,
+  name: string,
+  patienceMs: number,
+  timeoutMs?: number,
+): Promise<void> {
   const { paths } = context;
-  const asked = await askToStop(context, name, patienceMs === 0);
-  if (asked !== undefined) await endsWithin(asked, patienceMs === 0 ? DEATH_LIMIT_MS : patienceMs);
-  if (!isRunning(paths, name)) return;
-  if (asked !== undefined && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
+  const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
+  if (asked !== undefined) {
+    await endsWithin(asked.closed, Math.max(patienceMs, DEATH_LIMIT_MS));
+    if (await endsWithin(freed(context, name), DEATH_LIMIT_MS)) return;
+  }
   // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
   const pid = readState(paths, name)?.pid;
   if (pid !== undefined && isRunning(paths, name)) kill(pid);
-  await lockOnceDead(context, name).then((lock) => lock.release());
+  (await lockOnceDead(context, name)).release();
 }
 
-/** Resolves when the machine's process has closed the connection; undefined: there is nobody to ask. */
+/** @returns undefined when there is nobody to ask */
 async function askToStop(
   { paths, environment }: Context,
   name: string,
-  force: boolean,
-): Promise<Promise<void> | undefined> {
+  how: { readonly force: boolean; readonly timeoutMs: number | undefined },
+): Promise<{ readonly closed: Promise<unknown> } | undefined> {
   try {
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     const connection = new Connection(transport, { codec: jsonCodec(version) });
     // The host that ends its machines as it goes down is no user.
     const byUser = environment[AUTOSTART_VARIABLE] === undefined;
-    connection.open({ method: "stop", params: { force, byUser } });
-    return connection.closed.then(() => {});
+    connection.open({ method: "stop", params: { ...how, byUser } });
+    return { closed: connection.closed };
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
@@ -109,12 +118,10 @@ async function askToStop(
   }
 }
 
-const freed = async (context: Context, name: string): Promise<void> => {
-  (await untilLocked(() => lockRunning(context.paths, name) ?? goneLock(context, name))).release();
+/** Resolves when the machine's process has given up its lock. */
+const freed = async ({ paths }: Context, name: string): Promise<void> => {
+  await untilLocked(() => (isRunning(paths, name) ? undefined : true));
 };
-
-const goneLock = ({ paths }: Context, name: string): Lock | undefined =>
-  isRunning(paths, name) ? undefined : { release() {} };
 
 async function lockOnceDead(context: Context, name: string): Promise<Lock> {
   const limit = AbortSignal.timeout(DEATH_LIMIT_MS);

@@ -178,3 +178,20 @@ function workloadOf(workload: State["workload"] | undefined): MachineJson["workl
     oom_killed: end?.outOfMemory ?? false,
   };
 }
+
+/** Everything about a machine, values of variables included: `machine inspect`. */
+export function inspectionJson(info: MachineInfo): MachineJson & Record<string, unknown> {
+  const { record } = info;
+  return {
+    ...machineJson(info),
+    platform: record?.platform ?? null,
+    env: record?.env ?? [],
+    rlimits: record?.rlimits ?? [],
+    reaper: record?.reaper ?? false,
+    mitigations: record?.mitigations ?? false,
+    initialized: record?.initialized ?? false,
+    stop_signal: record?.stopSignal ?? null,
+    stop_timeout_secs: toSeconds(record?.stopTimeoutMs),
+    restart_max_backoff_secs: toSeconds(record?.restart.maxBackoffMs),
+  };
+}

@@ -51,10 +51,11 @@ export async function updateMachine(
 export async function resizeMachine(
   context: Context,
   name: string,
-  wanted: Partial<Pick<MachineSpec, "overlayGib" | "storageGib">>,
+  wanted: { readonly overlayGib?: number | undefined; readonly storageGib?: number | undefined },
 ): Promise<readonly DiskChange[]> {
   return await withStopped(context, name, ({ record }) => {
-    const changes = planResize(record, wanted);
+    const { overlayGib = record.overlayGib, storageGib = record.storageGib } = wanted;
+    const changes = planResize(record, { overlayGib, storageGib });
     const sizes = Object.fromEntries(changes.map((change) => [`${change.name}Gib`, change.toGib]));
     if (changes.length > 0) writeRecord(context.paths, { ...record, ...sizes } as MachineRecord);
     return changes;

@@ -89,6 +89,7 @@ export class LastingMachine {
   #session: Session | undefined;
   #workload: HostedProcess | undefined;
   #health: HealthMonitor | undefined;
+  #stopTimeoutMs: number;
   /** It is being ended: what ends now is no news. */
   #closing = false;
 
@@ -96,6 +97,7 @@ export class LastingMachine {
     this.#options = options;
     this.#ready.promise.catch(() => {});
     const { clock, order, plans } = options;
+    this.#stopTimeoutMs = order.record.stopTimeoutMs;
     const machine = this;
     this.#restarter = new Restarter({
       clock,
@@ -170,12 +172,16 @@ export class LastingMachine {
     this.#ready.reject(new Error("the machine ends"));
   }
 
+  /** For the stop that comes: how long the workload may take to end, in milliseconds. */
+  setStopTimeout(milliseconds: number): void {
+    this.#stopTimeoutMs = milliseconds;
+  }
+
   /** Ends workload and guest in order. */
   async shutDown(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    const { stopTimeoutMs } = this.#options.order.record;
-    await Promise.all([this.#stopWorkload(), this.containers.stopAll(stopTimeoutMs)]);
+    await this.#stopAll();
     await shutDownGuest(session, (reason) => this.#options.state.update({ reason }));
   }
 
@@ -217,8 +223,9 @@ export class LastingMachine {
     const { state, logs } = this.#options;
     const { argv, startedAt } = workload.about;
     state.update({ workload: { argv: [...argv], startedAt, end: null } });
+    // Its last output may wait for a client that reads slowly.
+    void workload.drained.then(() => logs.workload.endLines());
     void workload.ended.then((ended) => {
-      logs.workload.endLines();
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
       state.update({ workload: { argv: [...argv], startedAt, end } });
@@ -290,11 +297,15 @@ export class LastingMachine {
     if (session === undefined) return;
     // What ends now is no news.
     this.#session = undefined;
-    await this.#stopWorkload();
+    await this.#stopAll();
     await shutDownGuest(session, () => {});
     session.vm.kill();
     await session.vm.exited;
     this.#lose();
+  }
+
+  async #stopAll(): Promise<void> {
+    await Promise.all([this.#stopWorkload(), this.containers.stopAll(this.#stopTimeoutMs)]);
   }
 
   async #stopWorkload(): Promise<void> {
@@ -306,7 +317,7 @@ export class LastingMachine {
       isInitSystem(argumentsOf(record, image)),
     );
     workload.signal(signal);
-    if (await endsWithin(workload.ended, record.stopTimeoutMs)) return;
+    if (await endsWithin(workload.ended, this.#stopTimeoutMs)) return;
     workload.cancel();
     await endsWithin(workload.ended, SHUTDOWN_LIMIT_MS);
   }

@@ -60,8 +60,9 @@ export const clientMethods: Readonly<Record<string, Method>> = {
   },
 
   /** Ends the machine, `force`: at once. The connection ends with it. */
-  stop: async ({ end, state }, stream) => {
-    const { force, byUser } = paramsOf(stream);
+  stop: async ({ end, state, lasting }, stream) => {
+    const { force, byUser, timeoutMs } = paramsOf(stream);
+    if (typeof timeoutMs === "number" && timeoutMs >= 0) lasting?.setStopTimeout(timeoutMs);
     if (byUser === true) state.update({ stoppedByUser: true });
     const ended = end(force === true ? "now" : "gracefully");
     stream.accept();

@@ -1,8 +1,13 @@
 import { ExitCode } from "../../../errors.ts";
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
+import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
+import { isThere } from "../../show/start.ts";
+
+/** As much of its last output as fills a few screens. */
+const REPLAY_BYTES = 64 * 1024;
 
 const options = {
   name: machineName,
@@ -27,5 +32,36 @@ Exit code: that of the process, when it ends.`,
     { command: "smolvm machine attach web 212" },
     { command: "smolvm machine attach 212 --no-stdin" },
   ],
-  run: () => notWired("machine attach"),
+  /** Resolves to the exit code of the process. */
+  run: async (invocation) => {
+    const { values } = invocation;
+    const [{ machines, context }, terminal] = await Promise.all([
+      openMachines(),
+      import("../../terminal/index.ts"),
+    ]);
+    const { machine: name, process = WORKLOAD } = processOf(invocation, (name) =>
+      isThere(machines, context, name),
+    );
+    const machine = await machines.connectMachine(context, name);
+    const interrupts = new terminal.Interrupts();
+    try {
+      const found = (await machines.listProcesses(machine)).find(
+        ({ id, name }) => name === process || id.startsWith(process),
+      );
+      const interactive = !values.noStdin && found?.stdin === true;
+      const attached = machines.attachProcess(machine, {
+        process,
+        replay: REPLAY_BYTES,
+        stdin: interactive,
+        hold: crypto.randomUUID(),
+      });
+      return await terminal.runInForeground(attached, {
+        interactive,
+        interrupts,
+        tty: found?.tty === true,
+      });
+    } finally {
+      machine.close();
+    }
+  },
 });

@@ -1,5 +1,6 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
+import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
 
@@ -20,5 +21,32 @@ what is not empty is copied, and progress is shown.`,
     { command: "smolvm machine clone web web-2" },
     { command: "smolvm machine clone --name web web-2" },
   ],
-  run: () => notWired("machine clone"),
+  run: async ({ values, words }) => {
+    const { machines, context } = await openMachines();
+    const to = words.at(-1) as string;
+    const from = machineNameOf({ values, words: words.slice(0, -1) });
+    const [{ Interrupts, Interrupted }, { copyProgress }] = await Promise.all([
+      import("../../terminal/index.ts"),
+      import("../../progress/copy.ts"),
+    ]);
+    const interrupts = new Interrupts();
+    const progress = copyProgress(values.quiet);
+    try {
+      const cloning = machines.cloneMachine(context, from, to, {
+        signal: interrupts.signal,
+        onProgress: progress.show,
+      });
+      const { disks } = await Promise.race([cloning, interrupts.expired]);
+      progress.end();
+      const shared = disks.length > 0 && disks.every(({ reflink }) => reflink);
+      await print(`Cloned machine '${from}' to '${to}'${shared ? " (its disks share their blocks)" : ""}\n`);
+      return 0;
+    } catch (error) {
+      if (error instanceof Interrupted) return error.exitCode;
+      throw error;
+    } finally {
+      progress.end();
+      interrupts.release();
+    }
+  },
 });

@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { machineOptions } from "../../options/machine-options.ts";
+import { noteMisplaced } from "../../options/misplaced-notes.ts";
 import { smolfile } from "../../options/run-options.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
 
@@ -40,5 +42,33 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
     { command: 'smolvm machine create --name dev --mem 4G -e EDITOR=vi --init-once "apk add git"' },
     { command: "smolvm machine create db -s ./Smolfile --if-not-exists -- postgres -c fsync=on" },
   ],
-  run: () => notWired("machine create"),
+  run: async ({ values, words, workload }) => {
+    const { machines, context } = await openMachines();
+    const { describeMachine } = await import("../../options/describe.ts");
+    const name = givenName({ values, words }) ?? machines.makeMachineName();
+    const spec = await describeMachine(values, {
+      name,
+      ephemeral: false,
+      smolfile: values.smolfile,
+      words: workload,
+      wordsAre: "arguments",
+    });
+    await noteMisplaced(workload);
+    const { record, created } = machines.createMachine(context, spec, values);
+    if (values.json) {
+      await printJson(machines.machineJson(machines.inspectMachine(context, name)));
+      return 0;
+    }
+    const commands = record.init.length + record.initOnce.length;
+    await print(
+      [
+        created ? `Created machine: ${name}` : `Machine '${name}' exists, and is what was asked for`,
+        ...(commands === 0 ? [] : [`  Init commands: ${commands}`]),
+        `Use 'smolvm machine start --name ${name}' to start the machine`,
+        `Then use 'smolvm machine exec --name ${name} -- <command>' to run commands`,
+        "",
+      ].join("\n"),
+    );
+    return 0;
+  },
 });

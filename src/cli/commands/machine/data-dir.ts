@@ -1,5 +1,6 @@
-import { notWired } from "../../not-wired.ts";
-import { machineWord, requiredName } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { machineWord, requiredName, requiredNameOf } from "../../options/machine-name.ts";
+import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 
 const options = { name: requiredName };
@@ -12,5 +13,10 @@ export const dataDir = command({
   text: `Prints the path of the directory that the machine has, or would have. Change nothing in it while the
 machine runs.`,
   examples: [{ command: 'ls "$(smolvm machine data-dir web)"' }],
-  run: () => notWired("machine data-dir"),
+  run: async (invocation) => {
+    const { machines, context } = await openMachines();
+    const name = machines.checkMachineName(requiredNameOf(invocation));
+    await print(`${machines.dataDirectory(context.paths, name)}\n`);
+    return 0;
+  },
 });

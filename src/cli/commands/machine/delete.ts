@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
-import { machineWords, requiredName } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { machineWords, requiredName, requiredNamesOf } from "../../options/machine-name.ts";
+import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
+import { confirm } from "../../terminal/confirm.ts";
 
 const options = {
   name: requiredName,
@@ -23,5 +25,19 @@ It can take a list of names. The first failure ends it.`,
     { command: "smolvm machine rm -f web db" },
     { command: "smolvm machine delete --name web --force" },
   ],
-  run: () => notWired("machine delete"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { machines, context } = await openMachines();
+    for (const name of requiredNamesOf(invocation)) {
+      // Before anything is asked: there may be nothing to delete.
+      machines.inspectMachine(context, name);
+      if (!values.force && !(await confirm(`Delete machine '${name}'?`))) {
+        await print("Cancelled\n");
+        return 0;
+      }
+      await machines.deleteMachine(context, name);
+      await print(`Cleaning up data directory for vm: ${name}\nDeleted machine: ${name}\n`);
+    }
+    return 0;
+  },
 });

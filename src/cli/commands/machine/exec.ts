@@ -1,5 +1,4 @@
 import { ExitCode } from "../../../errors.ts";
-import { notWired } from "../../not-wired.ts";
 import { machineName, machineNameOf } from "../../options/machine-name.ts";
 import { sessionOptions, surroundingOptions } from "../../options/process-options.ts";
 import { command } from "../../program/command.ts";
@@ -45,36 +44,11 @@ Exit codes are those of machine run.`,
   /** Resolves to the exit code of the command. */
   run: async ({ values, words, workload }) => {
     rejectAttachedDetached(values);
-    if (values.detach || values.start) return notWired("machine exec -d, --start");
-    const [{ connectMachine }, { environmentOf }, terminal, { makeContext }] = await Promise.all([
-      import("../../../machine/index.ts"),
-      import("../../options/environment.ts"),
-      import("../../terminal/index.ts"),
-      import("../../context.ts"),
-    ]);
-    const { interactive, tty } = values;
-    if (interactive) terminal.checkStdin();
-    const env = await environmentOf(values);
-    const interrupts = new terminal.Interrupts();
-    const machine = await connectMachine(makeContext(), machineNameOf({ values, words }));
-    try {
-      const process = machine.exec({
-        env,
-        argv: workload,
-        cwd: values.workdir || undefined,
-        user: values.user || undefined,
-        tty: tty ? terminal.terminalSize() : undefined,
-        stdin: interactive,
-      });
-      return await terminal.runInForeground(process, {
-        interactive,
-        tty,
-        interrupts,
-        timeoutMs: values.timeout,
-      });
-    } finally {
-      machine.close();
-    }
+    const machine = machineNameOf({ values, words });
+    const { execShown, startDetachedShown } = await import("../../exec-shown.ts");
+    const { interactive, tty, start, timeout: timeoutMs } = values;
+    if (values.detach) return await startDetachedShown(values, { machine, argv: workload, start });
+    return await execShown(values, { machine, argv: workload, interactive, tty, start, timeoutMs });
   },
 });
 

@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
+import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { valueOr } from "../../program/types.ts";
+import { isThere } from "../../show/start.ts";
 import { parseSignalNumber } from "../../values/signal.ts";
 
 /** As in docker. */
@@ -30,5 +32,17 @@ one it is the machine's workload. The machine goes on.
 
 A single word that is a number is taken for an ID.`,
   examples: [{ command: "smolvm machine kill web" }, { command: "smolvm machine kill -s HUP web 212" }],
-  run: () => notWired("machine kill"),
+  run: async (invocation) => {
+    const { machines, context } = await openMachines();
+    const { machine: name, process = WORKLOAD } = processOf(invocation, (name) =>
+      isThere(machines, context, name),
+    );
+    const machine = await machines.connectMachine(context, name);
+    try {
+      await machines.killProcess(machine, process, invocation.values.signal);
+      return 0;
+    } finally {
+      machine.close();
+    }
+  },
 });

@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
+import { processOf } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
+import { isThere } from "../../show/start.ts";
 import { parseMoment } from "../../values/moment.ts";
 import { wholeNumberUpTo } from "../../values/size.ts";
 
@@ -51,5 +53,10 @@ is taken for an ID.`,
     { command: "smolvm machine logs --since 10m --timestamps web" },
     { command: "smolvm machine logs --console web" },
   ],
-  run: () => notWired("machine logs"),
+  run: async (invocation) => {
+    const { showLogs } = await import("../../show/logs.ts");
+    const { machines, context } = await openMachines();
+    const target = processOf(invocation, (name) => isThere(machines, context, name));
+    return await showLogs(machines, context, target, invocation.values);
+  },
 });

@@ -1,5 +1,4 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { changeOptions } from "../../options/machine-options.ts";
 import { command } from "../../program/command.ts";
 import { value } from "../../program/types.ts";
@@ -36,5 +35,8 @@ When this command ends, by Ctrl-C too, the machine goes on.`,
     { command: "smolvm machine monitor web" },
     { command: 'smolvm machine monitor web --restart always --health-cmd "wget -qO- localhost"' },
   ],
-  run: () => notWired("machine monitor"),
+  run: async (invocation) => {
+    const { monitorMachine } = await import("../../monitor.ts");
+    return await monitorMachine(machineNameOf(invocation), invocation.values);
+  },
 });

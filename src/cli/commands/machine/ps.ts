@@ -1,6 +1,7 @@
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { jsonArray } from "../../options/common.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
 
@@ -22,5 +23,19 @@ ones go first when there are many. For all processes of the guest: machine exec 
 --json prints an array of objects with the keys id, command, user, running, started_at, ended_at,
 exit_code, signal and detached.`,
   examples: [{ command: "smolvm machine ps web" }, { command: "smolvm machine ps --json" }],
-  run: () => notWired("machine ps"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { machines, context } = await openMachines();
+    const machine = await machines.connectMachine(context, machineNameOf(invocation));
+    try {
+      const processes = await machines.listProcesses(machine);
+      const { formatProcesses, processJson } = await import("../../show/processes.ts");
+      if (values.json) await printJson(processes.map(processJson));
+      else if (values.quiet) await print(processes.map(({ id }) => `${id}\n`).join(""));
+      else await print(formatProcesses(processes));
+      return 0;
+    } finally {
+      machine.close();
+    }
+  },
 });

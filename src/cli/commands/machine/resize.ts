@@ -1,6 +1,7 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { changeOptions } from "../../options/machine-options.ts";
+import { complain, print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { usageError } from "../../usage.ts";
 
@@ -19,10 +20,32 @@ run. The same as machine update --storage and --overlay.`,
     { command: "smolvm machine resize web --storage 40" },
     { command: "smolvm machine resize --overlay 20" },
   ],
-  run: ({ values }) => {
-    if (values.storage === undefined && values.overlay === undefined) {
+  run: async (invocation) => {
+    const { storage: storageGib, overlay: overlayGib } = invocation.values;
+    if (storageGib === undefined && overlayGib === undefined) {
       throw usageError("cli.missing_value", "machine resize needs --storage, --overlay or both");
     }
-    return notWired("machine resize");
+    const { machines, context } = await openMachines();
+    const name = machineNameOf(invocation);
+    complain(`Resizing machine '${name}'...`);
+    const changes = await machines.resizeMachine(context, name, { storageGib, overlayGib });
+    if (changes.length === 0) {
+      await print("No disk changes needed.\n");
+      return 0;
+    }
+    const lines = changes.map(({ name, fromGib, toGib }) => `  ${name}: ${fromGib} GiB → ${toGib} GiB`);
+    const sizes = changes.map(
+      ({ name, toGib }) => `${name === "storage" ? "Storage" : "Overlay"} ${toGib} GiB`,
+    );
+    await print(
+      [
+        `Resized machine '${name}':`,
+        ...lines,
+        "Filesystem will expand on next boot.",
+        `Machine '${name}' resized successfully: ${sizes.join(", ")}`,
+        "",
+      ].join("\n"),
+    );
+    return 0;
   },
 });

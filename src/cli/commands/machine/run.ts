@@ -1,5 +1,4 @@
 import { ExitCode, SmolError } from "../../../errors.ts";
-import { notWired } from "../../not-wired.ts";
 import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
@@ -70,10 +69,13 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
       import("../../context.ts"),
     ]);
   const { values } = invocation;
-  if (values.detach || values.smolfile !== undefined) return notWired("machine run -d, --smolfile");
   const { interactive, tty } = values;
   const { spec, image } = await requestOf(invocation);
   for (const note of await notesOn(invocation)) warn(note);
+  if (values.detach) {
+    const { runDetached } = await import("../../run-detached.ts");
+    return await runDetached(spec, image, values);
+  }
   const report = reportPull({ ...values, upToDate: false });
   const timings = new terminal.Timings();
   const interrupts = new terminal.Interrupts();

@@ -1,6 +1,5 @@
 import { ExitCode } from "../../../errors.ts";
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { surroundingOptions } from "../../options/process-options.ts";
 import { command } from "../../program/command.ts";
 
@@ -22,5 +21,16 @@ Exit codes are those of machine run.`,
     { command: "smolvm machine sh web" },
     { command: 'echo "apk add git" | smolvm machine shell --name dev' },
   ],
-  run: () => notWired("machine shell"),
+  /** Resolves to the exit code of the shell. */
+  run: async (invocation) => {
+    const { execShown } = await import("../../exec-shown.ts");
+    const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+    return await execShown(invocation.values, {
+      machine: machineNameOf(invocation),
+      argv: ["/bin/sh"],
+      interactive: true,
+      tty: isTerminal,
+      start: true,
+    });
+  },
 });

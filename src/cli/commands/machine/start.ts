@@ -1,8 +1,11 @@
-import { notWired } from "../../not-wired.ts";
+import type { MachineInfo } from "../../../machine/index.ts";
+import { openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
-import { machineName, machineWords } from "../../options/machine-name.ts";
+import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
+import { print, printJson, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
+import { describeStart, isThere } from "../../show/start.ts";
 
 const options = { name: machineName, pull: pullPolicy, ...pullOptions, json: jsonObject };
 
@@ -23,5 +26,35 @@ What init commands print is passed through.`,
     { command: "smolvm machine start web" },
     { command: "smolvm machine start --name web -q" },
   ],
-  run: () => notWired("machine start"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { machines, context } = await openMachines();
+    const [{ startShown }, { pullSettings }, { engineFromEnvironment }] = await Promise.all([
+      import("../../start-shown.ts"),
+      import("../../options/pull-settings.ts"),
+      import("../../options/engine.ts"),
+    ]);
+    const names = machineNamesOf(invocation);
+    // The nameless machine is made when there is none.
+    if (givenName(invocation) === undefined && !isThere(machines, context, "default"))
+      machines.createMachine(context, machines.defaultSpec("default"));
+    const started: MachineInfo[] = [];
+    for (const name of names) {
+      const result = await startShown(context, name, {
+        ...pullSettings(values),
+        engine: engineFromEnvironment(),
+        pull: values.pull,
+        quiet: values.quiet || values.json,
+        progress: values.progress,
+      });
+      for (const note of result.report?.notes ?? []) warn(note);
+      if (values.json) started.push(machines.inspectMachine(context, name));
+      else await print(describeStart(name, result));
+    }
+    if (values.json) {
+      const all = started.map(machines.machineJson);
+      await printJson(all.length === 1 ? all[0] : all);
+    }
+    return 0;
+  },
 });

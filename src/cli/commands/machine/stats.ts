@@ -1,5 +1,5 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWords } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
 
@@ -24,5 +24,12 @@ processes. A new table every second, until Ctrl-C.
     { command: "smolvm machine stats --no-stream web" },
     { command: "smolvm machine stats --json web" },
   ],
-  run: () => notWired("machine stats"),
+  run: async (invocation) => {
+    const { showStats } = await import("../../show/stats.ts");
+    const { machines, context } = await openMachines();
+    const isNamed = givenName(invocation) !== undefined;
+    const running = machines.listMachines(context).filter(({ status }) => status === "running");
+    const names = isNamed ? machineNamesOf(invocation) : running.map(({ name }) => name);
+    return await showStats(machines, context, names, invocation.values);
+  },
 });

@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { givenName, machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
+import { isThere } from "../../show/start.ts";
 
 const options = { name: machineName, json: jsonObject };
 
@@ -21,5 +23,19 @@ Exit code: 0 whatever the state; 1 when there is no such machine.`,
     { command: "smolvm machine status web" },
     { command: "smolvm machine status web --json | jq -r .state" },
   ],
-  run: () => notWired("machine status"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { machines, context } = await openMachines();
+    const name = machineNameOf(invocation);
+    if (givenName(invocation) === undefined && !isThere(machines, context, name)) {
+      if (values.json) await printJson({ name, state: "not running" });
+      else await print(`Machine '${name}': not running\n`);
+      return 0;
+    }
+    const info = await machines.askMachine(context, name);
+    const { formatStatus } = await import("../../show/status.ts");
+    if (values.json) await printJson(machines.machineJson(info));
+    else await print(formatStatus(info));
+    return 0;
+  },
 });

@@ -1,7 +1,9 @@
-import { notWired } from "../../not-wired.ts";
-import { machineName, machineWords } from "../../options/machine-name.ts";
+import { openMachines } from "../../machines.ts";
+import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
+import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
+import { isThere } from "../../show/start.ts";
 import { parsePatience } from "../../values/duration.ts";
 
 const options = {
@@ -31,5 +33,24 @@ machine that does not run is left alone.
     { command: "smolvm machine stop -t 60 db" },
     { command: "smolvm machine stop --name web -f" },
   ],
-  run: () => notWired("machine stop"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { machines, context } = await openMachines();
+    const isNamed = givenName(invocation) !== undefined;
+    for (const name of machineNamesOf(invocation)) {
+      if (!isNamed && !isThere(machines, context, name)) {
+        await print(`Machine '${name}' is not running\n`);
+        continue;
+      }
+      if (machines.inspectMachine(context, name).status === "running")
+        await print(`Stopping machine '${name}'...\n`);
+      const { stopped, was } = await machines.stopMachine(context, name, {
+        force: values.force,
+        timeoutMs: values.time,
+      });
+      if (!stopped) await print(`Machine '${name}' is not running (state: ${was})\n`);
+      else await print(isNamed ? `Stopped machine: ${name}\n` : `Machine '${name}' stopped\n`);
+    }
+    return 0;
+  },
 });

@@ -1,7 +1,8 @@
-import { notWired } from "../../not-wired.ts";
+import { openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
-import { machineName, machineWord } from "../../options/machine-name.ts";
+import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { changeOptions } from "../../options/machine-options.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { list } from "../../program/types.ts";
 import { parseText } from "../../values/text.ts";
@@ -31,8 +32,8 @@ export const update = command({
   arguments: { ...machineWord, command: true },
   text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
 and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
-that name. Disks grow and never shrink. The machine must not run; the changes take effect with its next
-start. The image stays: clone or create another machine for another one.
+that name. Disks grow and never shrink. The machine must not run; the changes take effect with its
+next start. The image stays: clone or create another machine for another one.
 
 Prints what has changed.`,
   examples: [
@@ -40,5 +41,26 @@ Prints what has changed.`,
     { command: "smolvm machine update web -e DEBUG=1 --remove-env OLD --ttl none" },
     { command: "smolvm machine update job -- ./job --again" },
   ],
-  run: () => notWired("machine update"),
+  run: async (invocation) => {
+    const { values, workload } = invocation;
+    const { machines, context } = await openMachines();
+    const [{ machineLayer }, { formatChanges }] = await Promise.all([
+      import("../../options/machine-layer.ts"),
+      import("../../show/changes.ts"),
+    ]);
+    const { name: _, removeEnv, removeLabels, json, ...changes } = values;
+    const nothing = { image: undefined, platform: undefined, init: [], initOnce: [] };
+    const layer = await machineLayer({ ...nothing, ...changes });
+    const cmd = workload.length === 0 ? undefined : workload;
+    const name = machineNameOf(invocation);
+    const changed = await machines.updateMachine(
+      context,
+      name,
+      { ...layer, cmd },
+      { env: removeEnv, labels: removeLabels },
+    );
+    if (json) await printJson(machines.machineJson(machines.inspectMachine(context, name)));
+    else await print(formatChanges(name, changed));
+    return 0;
+  },
 });

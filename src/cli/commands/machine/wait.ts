@@ -1,4 +1,3 @@
-import { notWired } from "../../not-wired.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { command } from "../../program/command.ts";
 import { value, valueOr } from "../../program/types.ts";
@@ -41,5 +40,9 @@ Exit code: 0; 124 after --timeout; 1 when it cannot happen any more.`,
     { command: "smolvm machine wait job" },
     { command: "smolvm machine wait --until healthy --timeout 30s web" },
   ],
-  run: () => notWired("machine wait"),
+  run: async (invocation) => {
+    const { values } = invocation;
+    const { waitFor } = await import("../../wait-for.ts");
+    return await waitFor(invocation, values);
+  },
 });

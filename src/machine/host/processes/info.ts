@@ -9,6 +9,8 @@ export interface ProcessInfo {
   readonly argv: readonly string[];
   readonly user: string;
   readonly tty: boolean;
+  /** It has an input. */
+  readonly stdin: boolean;
   readonly pid: number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
@@ -26,9 +28,9 @@ export interface ProcessInfo {
 }
 
 export function processInfo({ about, end, attached, output }: HostedProcess): ProcessInfo {
-  const { id, name = null, argv, user, tty, pid, startedAt } = about;
+  const { id, name = null, argv, user, tty, stdin, pid, startedAt } = about;
   return {
-    ...{ id, name, argv, user, tty, pid, startedAt },
+    ...{ id, name, argv, user, tty, stdin, pid, startedAt },
     ...endInfo(end),
     attached,
     written: {

@@ -92,3 +92,14 @@ export async function collect(process: AttachedProcess, channel: OutputChannel):
 export const accept = (stream: Agent) => stream.accept(fields().int(1, 7).finish());
 export const exit = (stream: Agent, code: number) => stream.finish(fields().int(1, code).finish());
 export const die = (stream: Agent, signal: number) => stream.finish(fields().int(2, signal).finish());
+
+/** An agent whose one process the test drives. */
+export async function driven(options: TableOptions = {}) {
+  const asked = Promise.withResolvers<Agent>();
+  const host = await hostWithAgent((stream) => {
+    accept(stream);
+    asked.resolve(stream);
+  }, options);
+  const process = await host.start({ stdin: true });
+  return { ...host, process, agent: await asked.promise, id: process.about.id };
+}

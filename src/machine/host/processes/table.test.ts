@@ -28,12 +28,29 @@ test("a process is listed with what it is and how it ended, the latest first", a
   await Promise.all([first.ended, second.ended]);
   expect(table.list()).toEqual([
     {
-      ...{ id: second.about.id, name: null, argv: ["program"], user: "", tty: true, pid: 7, startedAt: 1000 },
+      ...{
+        id: second.about.id,
+        name: null,
+        argv: ["program"],
+        user: "",
+        tty: true,
+        stdin: false,
+        pid: 7,
+        startedAt: 1000,
+      },
       ...{ state: "exited", endedAt: 2000, exitCode: null, signal: 15, outOfMemory: false, attached: 0 },
       written: { stdout: 0, stderr: 0 },
     },
     {
-      ...{ id: first.about.id, name: "workload", argv: ["sleep", "1"], user: "app", tty: false, pid: 7 },
+      ...{
+        id: first.about.id,
+        name: "workload",
+        argv: ["sleep", "1"],
+        user: "app",
+        tty: false,
+        stdin: false,
+        pid: 7,
+      },
       ...{ startedAt: 1000, state: "exited", endedAt: 2000, exitCode: 3, signal: null, outOfMemory: false },
       ...{ attached: 0, written: { stdout: 5, stderr: 0 } },
     },

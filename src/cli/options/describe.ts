@@ -1,0 +1,35 @@
+import { environment } from "../../command-line.ts";
+// Not the folder's face, which loads more.
+import { buildSpec, type MachineSpec } from "../../machine/model/index.ts";
+import { warn } from "../output.ts";
+import { machineLayer } from "./machine-layer.ts";
+import type { MachineValues } from "./machine-options.ts";
+
+/** What a new machine is made from, beside its options. */
+export interface Described {
+  readonly name: string;
+  readonly ephemeral: boolean;
+  readonly smolfile: string | undefined;
+  /** The words behind the options. */
+  readonly words: readonly string[];
+  readonly wordsAre: "arguments" | "command";
+  /** Where no option says it. */
+  readonly engine?: MachineSpec["engine"] | undefined;
+}
+
+/**
+ * What the options of `run` and `create`, and the Smolfile that they name, say about a new machine. Notes about the
+ * file are printed.
+ *
+ * @throws SmolError `machine.bad_setting`, `smolfile.*`, `cli.env_file`
+ */
+export async function describeMachine(values: MachineValues, described: Described): Promise<MachineSpec> {
+  const { smolfile, engine, ...rest } = described;
+  const said = await machineLayer(values);
+  const flags = { ...said, engine: said.engine ?? engine };
+  if (smolfile === undefined) return buildSpec({ ...rest, layers: [], flags });
+  const { loadSmolfile } = await import("../../smolfile/index.ts");
+  const { layer, notes } = await loadSmolfile(smolfile, environment());
+  for (const note of notes) warn(note);
+  return buildSpec({ ...rest, layers: [layer], flags });
+}
