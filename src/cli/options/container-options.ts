@@ -34,7 +34,10 @@ export const containerVolumes = list({
 export function parseContainerVolume(text: string): ContainerVolume {
   const [source = "", target = "", mode = "rw", ...rest] = text.split(":");
   if (rest.length > 0 || source === "" || target === "" || (mode !== "rw" && mode !== "ro")) {
-    throw badValue(`not a volume: ${quote(text)}`, "write for example /storage/data:/data or /workspace:/src:ro");
+    throw badValue(
+      `not a volume: ${quote(text)}`,
+      "write for example /storage/data:/data or /workspace:/src:ro",
+    );
   }
   return { source, target, readOnly: mode === "ro" };
 }

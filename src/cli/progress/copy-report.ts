@@ -66,5 +66,8 @@ function plain(output: Output, now: () => number): CopyReport {
   };
 }
 
-const lineOf = (done: number, total: number): string =>
-  `Copying the image into the machine: ${total > 0 ? Math.floor((done / total) * 100) : 100}% of ${formatBytes(total)}`;
+function lineOf(done: number, total: number): string {
+  const what = "Copying the image into the machine";
+  if (done === 0 || total === 0) return `${what}: ${formatBytes(total)}`;
+  return `${what}: ${Math.floor((done / total) * 100)}% of ${formatBytes(total)}`;
+}

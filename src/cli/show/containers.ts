@@ -37,5 +37,6 @@ export function containerJson(container: ContainerRecord): Record<string, unknow
     started_at: seconds(startedAt),
     exit_code: end?.exitCode ?? null,
     signal: end?.signal ?? null,
+    out_of_memory: end?.outOfMemory ?? false,
   };
 }

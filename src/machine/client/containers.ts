@@ -41,7 +41,9 @@ export async function createContainer(
   const image = await resolveImage(context, reference, {
     ...imageOptions,
     signal,
-    checkConfig: (config) => void argumentsOf({ entrypoint: null, cmd: [...cmd] }, config),
+    checkConfig: (config) => {
+      if (cmd.length > 0) argumentsOf({ entrypoint: null, cmd: [...cmd] }, config);
+    },
   });
   try {
     const { id, ...facts } = image.facts;
@@ -57,7 +59,7 @@ export async function createContainer(
       },
       volumes: [...volumes],
     };
-    const stream = machine.open({ method: "container.create", params });
+    const stream = machine.open({ method: "containerCreate", params });
     stream.onEvent = (message) => {
       const { type, done, total } = message as CopyEvent;
       if (type === "copying") onCopy?.(done, total);
@@ -85,7 +87,7 @@ export async function createContainer(
  * @throws SmolError `container.*`, `exec.*`
  */
 export async function startContainer(machine: Machine, id: string): Promise<ContainerRecord> {
-  return (await machine.ask("container.start", { id })) as ContainerRecord;
+  return (await machine.ask("containerStart", { id })) as ContainerRecord;
 }
 
 /**
@@ -99,7 +101,7 @@ export async function stopContainer(
   id: string,
   timeoutMs?: number,
 ): Promise<ContainerRecord> {
-  return (await machine.ask("container.stop", { id, timeoutMs } satisfies StopParams)) as ContainerRecord;
+  return (await machine.ask("containerStop", { id, timeoutMs } satisfies StopParams)) as ContainerRecord;
 }
 
 /**
@@ -110,12 +112,12 @@ export async function stopContainer(
  * @throws SmolError `container.*`
  */
 export async function removeContainer(machine: Machine, id: string, force = false): Promise<ContainerRecord> {
-  return (await machine.ask("container.rm", { id, force } satisfies RemoveParams)) as ContainerRecord;
+  return (await machine.ask("containerRemove", { id, force } satisfies RemoveParams)) as ContainerRecord;
 }
 
 /** Starts one more process in a running container; it is killed when this side goes away before its end. */
 export function execInContainer(machine: Machine, id: string, request: ExecRequest): Process {
-  return new Process(machine.open({ method: "container.exec", params: { ...request, id } }));
+  return new Process(machine.open({ method: "containerExec", params: { ...request, id } }));
 }
 
 /**

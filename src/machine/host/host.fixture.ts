@@ -97,13 +97,14 @@ export class TestPlace {
     };
   }
 
-  async #launcher(name: string): Promise<Launcher> {
-    return await nativeLauncher(this.root(name), this.storage(name));
+  /** What starts a machine without a VM. @param storage a directory that is its storage disk */
+  async launcher(name: string, storage = this.storage(name)): Promise<Launcher> {
+    return await nativeLauncher(this.root(name), storage);
   }
 
   /** Starts the machine of an order in this process. */
   async start(order: StartOrder, options: { launcher?: Launcher } = {}): Promise<TestMachine> {
-    const launcher = options.launcher ?? (await this.#launcher(order.record.name));
+    const launcher = options.launcher ?? (await this.launcher(order.record.name));
     const host = new MachineHost({ launcher, lease: () => ({ release() {} }), program: "test" });
     this.#hosts.add(host);
     void host.ended.then(() => this.#hosts.delete(host));

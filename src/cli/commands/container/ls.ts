@@ -20,7 +20,8 @@ export const containerList = command({
 that does not run. Looking changes nothing and starts nothing.
 
 --json prints an array of objects with the keys id, image, image_id, state (created, running or
-exited), command, created_at and started_at (seconds since 1970), exit_code and signal.`,
+exited), command, created_at and started_at (seconds since 1970), exit_code, signal and
+out_of_memory.`,
   examples: [{ command: "smolvm container ls web" }, { command: "smolvm container ls -a web --json" }],
   run: async ({ values, words: [vm = ""] }) => {
     const [{ listContainers }, { containerJson, formatContainers }, { makeContext }] = await Promise.all([

@@ -1,8 +1,10 @@
 import { SmolError } from "../../../errors.ts";
+import { quote } from "../../../values/index.ts";
 import { endsWithin } from "../../../within.ts";
 import type { ContainerEnd, ContainerRecord } from "../../model/index.ts";
 import { depot as paths } from "../../root/index.ts";
 import { writeContainer } from "../../store/index.ts";
+import type { HostedProcess } from "../processes/index.ts";
 import type { Session } from "../session.ts";
 import type { Depot } from "./depot.ts";
 import { imageFailure } from "./failure.ts";
@@ -33,8 +35,9 @@ export class Container {
     return this.#record;
   }
 
-  get isRunning(): boolean {
-    return this.#run !== undefined;
+  /** Undefined: it does not run. */
+  get process(): HostedProcess | undefined {
+    return this.#run?.process;
   }
 
   /** Starts it, unless it runs. @throws SmolError `container.*`; StreamFailure `exec.*` */
@@ -123,13 +126,13 @@ export class Container {
 
   /** Somebody else may have removed it, while this waited for its turn. */
   #checkThere(): void {
-    if (this.#removed) throw noContainer(this.#record.id);
+    if (this.#removed) throw noContainer(this.#host.order.record.name, this.#record.id);
   }
 }
 
-export function noContainer(id: string): SmolError {
-  return new SmolError("container.not_found", `there is no container ${JSON.stringify(id.slice(0, 80))}`, {
-    hint: "`smolvm container ls -a VM` lists them",
+export function noContainer(machine: string, id: string): SmolError {
+  return new SmolError("container.not_found", `there is no container ${quote(id)} in machine '${machine}'`, {
+    hint: `\`smolvm container ls -a ${machine}\` lists them`,
   });
 }
 

@@ -183,6 +183,25 @@ test("a copy that is given up leaves nothing", async () => {
   expect(list().map((container) => container.id)).toEqual([id]);
 });
 
+test("an image that does not fit leaves nothing, and says so", async () => {
+  const small = `${place.paths.data}-small`;
+  mkdirSync(small);
+  expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=512k", "none", small]).exitCode).toBe(0);
+  try {
+    const other = await place.start(place.order(place.create("small")), {
+      launcher: await place.launcher("small", small),
+    });
+    await other.report;
+    machine = await place.connect("small");
+    expect(await failure(create())).toMatchObject({ code: "container.storage_full" });
+    expect(readdirSync(`${small}/.smolvm`)).toEqual(["containers", "images"]);
+    expect(readdirSync(`${small}/.smolvm/images`)).toEqual([]);
+    await other.host.end("now");
+  } finally {
+    Bun.spawnSync(["umount", small]);
+  }
+});
+
 describe("what is wrong is said", () => {
   test("no such container, or several; not running", async () => {
     const { id } = await create();
@@ -225,11 +244,11 @@ describe("what is wrong is said", () => {
 
   test("malformed requests", async () => {
     for (const [method, params] of [
-      ["container.create", {}],
-      ["container.start", { id: 5 }],
-      ["container.stop", null],
-      ["container.rm", { id: "x", force: "yes" }],
-      ["container.exec", {}],
+      ["containerCreate", {}],
+      ["containerStart", { id: 5 }],
+      ["containerStop", null],
+      ["containerRemove", { id: "x", force: "yes" }],
+      ["containerExec", {}],
     ] as const) {
       expect(await failure(machine.ask(method, params))).toMatchObject({ code: "machine.bad_request" });
     }

@@ -104,7 +104,7 @@ export class Containers {
     const [first, second] = [...this.#all]
       .filter(([id]) => text !== "" && id.startsWith(text))
       .map(([, container]) => container);
-    if (first === undefined) throw noContainer(text);
+    if (first === undefined) throw noContainer(this.#machine, text);
     if (second !== undefined)
       throw new SmolError("container.ambiguous", `several containers have an id that starts with ${text}`);
     return first;
@@ -138,7 +138,7 @@ export class Containers {
 
   /** Before the machine ends: asks all to end, and ends them after a time. */
   async stopAll(timeoutMs: number): Promise<void> {
-    const running = [...this.#all.values()].filter(({ isRunning }) => isRunning);
+    const running = [...this.#all.values()].filter(({ process }) => process !== undefined);
     // Whatever does not end in order ends with the guest.
     await Promise.allSettled(running.map((container) => container.stop(timeoutMs)));
   }
@@ -188,7 +188,7 @@ export class Containers {
 
 const tooMany = (): SmolError =>
   new SmolError("container.too_many", `a machine has at most ${MAX_CONTAINERS} containers`, {
-    hint: "`smolvm container ls -a VM` lists them, `smolvm container rm` removes them",
+    hint: "`smolvm container ls -a` lists them, `smolvm container rm` removes them",
   });
 
 const tooManyVolumes = (count: number): SmolError =>

@@ -51,12 +51,6 @@ export class Depot {
     return exitCode(found) === 0 && kind === "regular file" ? Number(size) : undefined;
   }
 
-  /** Lowercase hex. @throws SmolError `container.storage` */
-  async sha256(path: string): Promise<string> {
-    const sum = await this.#check("read", path, this.#run("sha256sum", path));
-    return sum.slice(0, 64);
-  }
-
   /** @throws SmolError `container.storage` */
   async rename(from: string, to: string): Promise<void> {
     await this.#check("rename", from, this.#run("mv", "-f", from, to));
@@ -107,9 +101,9 @@ export class Depot {
     return runInSystem(this.#guest, [BUSYBOX, ...words], DEPOT_ROOT);
   }
 
-  async #check(action: string, path: string, running: Promise<Finished>): Promise<string> {
+  async #check(action: string, path: string, running: Promise<Finished>): Promise<void> {
     const finished = await running;
-    if (exitCode(finished) === 0) return finished.output;
+    if (exitCode(finished) === 0) return;
     const { output } = finished;
     if (FULL.test(output)) throw storageFull();
     const why = output.trim().split("\n").at(-1) || `exit code ${exitCode(finished)}`;

@@ -55,12 +55,10 @@ async function send(
   { onProgress, signal }: CopyOptions,
 ): Promise<void> {
   const { id, sizeBytes } = image;
-  const hasher = new Bun.CryptoHasher("sha256");
   async function* counted() {
     let done = 0;
     onProgress(0, sizeBytes);
     for await (const chunk of readDisk(directory, image)) {
-      hasher.update(chunk);
       yield chunk;
       done += chunk.length;
       onProgress(done, sizeBytes);
@@ -68,10 +66,9 @@ async function send(
   }
   try {
     await depot.write(paths.incoming, counted(), signal);
-    const arrived = await depot.sizeOf(paths.incoming);
-    if (arrived !== sizeBytes || (await depot.sha256(paths.incoming)) !== hasher.digest("hex")) {
+    // The channel loses and changes nothing. A digest would take the guest a third of the time of the copy.
+    if ((await depot.sizeOf(paths.incoming)) !== sizeBytes)
       throw storageFailure("the copy of an image is not what was sent");
-    }
     signal.throwIfAborted();
     await depot.rename(paths.incoming, paths.image(id));
   } catch (error) {

@@ -55,7 +55,7 @@ export type StopParams = InferOutput<typeof stopParams>;
 export type RemoveParams = InferOutput<typeof removeParams>;
 
 export const containerMethods: Readonly<Record<string, Method>> = {
-  "container.create": served(async (containers, stream) => {
+  containerCreate: served(async (containers, stream) => {
     const request = checked(createParams, stream);
     const abort = new AbortController();
     stream.onCancel = () => abort.abort(givenUp());
@@ -66,31 +66,33 @@ export const containerMethods: Readonly<Record<string, Method>> = {
     stream.finish(record);
   }),
 
-  "container.start": served(async (containers, stream) => {
+  containerStart: served(async (containers, stream) => {
     stream.finish(await containers.start(checked(idParams, stream).id));
   }),
 
-  "container.stop": served(async (containers, stream) => {
+  containerStop: served(async (containers, stream) => {
     const { id, timeoutMs = STOP_TIMEOUT_MS } = checked(stopParams, stream);
     stream.finish(await containers.stop(id, Math.max(0, timeoutMs)));
   }),
 
-  "container.rm": served(async (containers, stream) => {
+  containerRemove: served(async (containers, stream) => {
     const { id, force = false } = checked(removeParams, stream);
     stream.finish(await containers.remove(id, force));
   }),
 
   /** One more process in a container that runs: `exec`, with an `id`. */
-  "container.exec": served(async (containers, stream, machine) => {
-    const { record, isRunning } = containers.find(checked(idParams, stream).id);
-    if (!isRunning) throw notRunning(record.id);
+  containerExec: served(async (containers, stream, machine) => {
+    const { record, process } = containers.find(checked(idParams, stream).id);
+    if (process === undefined) throw notRunning(record.id);
     const { argv, env, cwd, user, tty, stdin, rlimits } = checkedExec(stream.request.params);
     if (argv.length === 0)
       throw new StreamFailure({ code: "exec.bad_request", message: "malformed exec: argv" });
     const options = { env, workdir: cwd, user, stdin, tty: tty !== undefined, rlimits };
     const exec = containerExec(record, argv, options, tty);
     const { guest } = await machine.session();
+    const forget = process.onOutOfMemory(() => stream.event({ type: "out_of_memory" }));
     await relayExec(stream, exec, { exec: (exec) => guest.exec(exec), rootMade: Promise.resolve() });
+    forget();
   }),
 };
 
@@ -143,7 +145,7 @@ function notRunning(id: string): StreamFailure {
   return new StreamFailure({
     code: "container.not_running",
     message: `container ${id} is not running`,
-    hint: `start it: smolvm container start VM ${id}`,
+    hint: `\`smolvm container start\` starts it`,
   });
 }
 
