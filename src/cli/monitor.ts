@@ -49,7 +49,7 @@ export async function monitorMachine(name: string, values: MonitorValues): Promi
       if (started) await print(`Started machine: ${name}\n`);
       const machine = await machines.connectMachine(context, name);
       try {
-        const { events, started: listening } = machines.observeMachine(machine, supervision, signal);
+        const { events, started: listening } = await machines.observeMachine(machine, supervision, signal);
         await listening;
         for await (const event of events) await print(`${describeEvent(event)}\n`);
       } finally {

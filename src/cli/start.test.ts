@@ -4,23 +4,28 @@ import { dirname, resolve } from "node:path";
 
 const transpiler = new Bun.Transpiler({ loader: "ts" });
 
-/** The files of this project that are loaded before the first `await import()`. */
-function loadedAtOnce(entries: readonly string[]): Set<string> {
-  const seen = new Set<string>();
+/** What is loaded before the first `await import()`: files of this project, and modules of the runtime. */
+function loadedAtOnce(entries: readonly string[]): { files: string[]; modules: string[] } {
+  const files = new Set<string>();
+  const modules = new Set<string>();
   const queue = entries.map((entry) => resolve(import.meta.dir, entry));
   for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-    if (seen.has(file)) continue;
-    seen.add(file);
+    if (files.has(file)) continue;
+    files.add(file);
     for (const { path, kind } of transpiler.scanImports(readFileSync(file, "utf8"))) {
-      if (kind === "import-statement" && /^\..*\.ts$/.test(path)) queue.push(resolve(dirname(file), path));
+      if (kind !== "import-statement") continue;
+      if (/^\..*\.ts$/.test(path)) queue.push(resolve(dirname(file), path));
+      else modules.add(path);
     }
   }
-  return seen;
+  return { files: [...files], modules: [...modules] };
 }
 
 test("what every command loads has nothing that only some need", () => {
-  const loaded = [...loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts"])];
+  const { files: loaded, modules } = loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts"]);
   expect(loaded.length).toBeGreaterThan(30);
+  // Others take milliseconds: node:tty brings sockets and streams along.
+  expect(modules.sort()).toEqual(["../package.json", "node:fs", "node:os"]);
   const light = /\/src\/(cli\/(commands|options|parse|program|values)\/|cli\/[\w-]+\.ts$|values\/|\w+\.ts$)/;
   // Files that load next to nothing themselves.
   const known = [
@@ -40,7 +45,7 @@ test("what a run of a cached image loads has nothing that only a download needs"
     "progress/pull-report.ts",
     "../image/index.ts",
   ];
-  const loaded = [...loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts", ...lazy])];
+  const { files: loaded } = loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts", ...lazy]);
   expect(loaded.length).toBeGreaterThan(60);
   const unneeded =
     /\/cli\/(format|help|explain|completion|show)\/|\/cli\/progress\/(?!pull-report)|\/registry\/|\/image\/(pull|manage|tar)\//;

@@ -1,9 +1,8 @@
 import type { Context } from "../context.ts";
 import { ExitCode, SmolError } from "../errors.ts";
-import { openMachines } from "./machines.ts";
+import { isThere, openMachines } from "./machines.ts";
 import { processOf } from "./options/process-name.ts";
 import { print } from "./output.ts";
-import { isThere } from "./show/start.ts";
 import { Interrupted, Interrupts } from "./terminal/index.ts";
 
 type Machines = typeof import("../machine/index.ts");
@@ -63,7 +62,7 @@ async function exited(
     return;
   }
   const machine = await machines.connectMachine(context, name);
-  const attached = machines.attachProcess(machine, { process, stdin: false });
+  const attached = await machines.attachProcess(machine, { process, stdin: false });
   try {
     const result = await unlessAborted(attached.result, signal);
     await print(`${"exitCode" in result ? result.exitCode : "signal" in result ? 128 + result.signal : 0}\n`);

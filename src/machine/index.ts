@@ -1,24 +1,34 @@
 /**
  * Machines: a library over plain options. Functions return values and throw SmolError; none writes to standard streams,
  * handles signals or ends the process. Where and for whom they work is in the Context that is passed in.
+ *
+ * What only looks at machines is loaded with this file; the rest when it is first used, because every command that is
+ * about a machine loads this file.
  */
+type Module<Name extends keyof Modules> = Modules[Name];
 
-export { askMachine } from "./client/ask.ts";
-export { type Cloned, cloneMachine } from "./client/clone.ts";
-export { connectMachine, type Machine } from "./client/connect.ts";
-export {
-  type ContainerRecord,
-  type ContainerVolume,
-  type CreateContainerOptions,
-  createContainer,
-  execInContainer,
-  listContainers,
-  removeContainer,
-  startContainer,
-  stopContainer,
-} from "./client/containers.ts";
+/** The files behind the functions below. */
+interface Modules {
+  readonly ask: typeof import("./client/ask.ts");
+  readonly clone: typeof import("./client/clone.ts");
+  readonly connect: typeof import("./client/connect.ts");
+  readonly containers: typeof import("./client/containers.ts");
+  readonly ephemeral: typeof import("./client/ephemeral.ts");
+  readonly logs: typeof import("./client/logs.ts");
+  readonly observe: typeof import("./client/observe.ts");
+  readonly processes: typeof import("./client/processes.ts");
+  readonly start: typeof import("./client/start.ts");
+  readonly stats: typeof import("./client/stats.ts");
+  readonly stop: typeof import("./client/stop.ts");
+  readonly update: typeof import("./client/update.ts");
+  readonly wait: typeof import("./client/wait.ts");
+}
+
+export type { Cloned } from "./client/clone.ts";
+export type { Machine } from "./client/connect.ts";
+export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
-export { EphemeralMachine, type EphemeralOptions, type StartPhase } from "./client/ephemeral.ts";
+export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
   inspectMachine,
   listMachineNames,
@@ -26,23 +36,15 @@ export {
   type MachineInfo,
   type MachineStatus,
 } from "./client/info.ts";
-export { consoleLog, type LogsOptions, workloadLog } from "./client/logs.ts";
-export { type MachineEvent, type Observed, observeMachine, type Supervision } from "./client/observe.ts";
+export type { LogsOptions } from "./client/logs.ts";
+export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
-export {
-  attachProcess,
-  killProcess,
-  listProcesses,
-  type ProcessInfo,
-  processLog,
-  startDetached,
-} from "./client/processes.ts";
-export { type Started, type StartOptions, startMachine } from "./client/start.ts";
-export { type MachineFigures, machineFigures } from "./client/stats.ts";
-export { deleteMachine, type StopOptions, type Stopped, stopMachine } from "./client/stop.ts";
-export { inspectionJson, type MachineJson, machineJson, machineJsonSchema } from "./client/summary.ts";
-export { resizeMachine, type SettingChange, updateMachine } from "./client/update.ts";
-export { waitForMachine } from "./client/wait.ts";
+export type { ProcessInfo } from "./client/processes.ts";
+export type { Started, StartOptions } from "./client/start.ts";
+export type { MachineFigures } from "./client/stats.ts";
+export type { StopOptions, Stopped } from "./client/stop.ts";
+export { inspectionJson, type MachineJson, machineJson } from "./client/summary.ts";
+export type { SettingChange } from "./client/update.ts";
 export {
   checkMachineName,
   defaultSpec,
@@ -54,3 +56,127 @@ export {
 } from "./model/index.ts";
 export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
 export { dataDirectory } from "./store/index.ts";
+
+/** See client/ask.ts. */
+export const askMachine: Module<"ask">["askMachine"] = async (...given) =>
+  (await import("./client/ask.ts")).askMachine(...given);
+
+/** See client/clone.ts. */
+export const cloneMachine: Module<"clone">["cloneMachine"] = async (...given) =>
+  (await import("./client/clone.ts")).cloneMachine(...given);
+
+/** See client/connect.ts. */
+export const connectMachine: Module<"connect">["connectMachine"] = async (...given) =>
+  (await import("./client/connect.ts")).connectMachine(...given);
+
+/** Makes an `EphemeralMachine`: see client/ephemeral.ts. */
+export async function openEphemeral(
+  ...given: ConstructorParameters<Module<"ephemeral">["EphemeralMachine"]>
+): Promise<InstanceType<Module<"ephemeral">["EphemeralMachine"]>> {
+  const { EphemeralMachine } = await import("./client/ephemeral.ts");
+  return new EphemeralMachine(...given);
+}
+
+/** See client/start.ts. */
+export const startMachine: Module<"start">["startMachine"] = async (...given) =>
+  (await import("./client/start.ts")).startMachine(...given);
+
+/** See client/stop.ts. */
+export const stopMachine: Module<"stop">["stopMachine"] = async (...given) =>
+  (await import("./client/stop.ts")).stopMachine(...given);
+
+/** See client/stop.ts. */
+export const deleteMachine: Module<"stop">["deleteMachine"] = async (...given) =>
+  (await import("./client/stop.ts")).deleteMachine(...given);
+
+/** See client/update.ts. */
+export const updateMachine: Module<"update">["updateMachine"] = async (...given) =>
+  (await import("./client/update.ts")).updateMachine(...given);
+
+/** See client/update.ts. */
+export const resizeMachine: Module<"update">["resizeMachine"] = async (...given) =>
+  (await import("./client/update.ts")).resizeMachine(...given);
+
+/** See client/wait.ts. */
+export const waitForMachine: Module<"wait">["waitForMachine"] = async (...given) =>
+  (await import("./client/wait.ts")).waitForMachine(...given);
+
+/** See client/processes.ts. */
+export const startDetached: Module<"processes">["startDetached"] = async (...given) =>
+  (await import("./client/processes.ts")).startDetached(...given);
+
+/** See client/processes.ts. */
+export const listProcesses: Module<"processes">["listProcesses"] = async (...given) =>
+  (await import("./client/processes.ts")).listProcesses(...given);
+
+/** See client/processes.ts. */
+export const killProcess: Module<"processes">["killProcess"] = async (...given) =>
+  (await import("./client/processes.ts")).killProcess(...given);
+
+/** See client/processes.ts. */
+export const attachProcess = async (
+  ...given: Parameters<Module<"processes">["attachProcess"]>
+): Promise<ReturnType<Module<"processes">["attachProcess"]>> =>
+  (await import("./client/processes.ts")).attachProcess(...given);
+
+/** See client/processes.ts. */
+export async function* processLog(
+  ...given: Parameters<Module<"processes">["processLog"]>
+): ReturnType<Module<"processes">["processLog"]> {
+  yield* (await import("./client/processes.ts")).processLog(...given);
+}
+
+/** See client/logs.ts. */
+export async function* workloadLog(
+  ...given: Parameters<Module<"logs">["workloadLog"]>
+): ReturnType<Module<"logs">["workloadLog"]> {
+  yield* (await import("./client/logs.ts")).workloadLog(...given);
+}
+
+/** See client/logs.ts. */
+export async function* consoleLog(
+  ...given: Parameters<Module<"logs">["consoleLog"]>
+): ReturnType<Module<"logs">["consoleLog"]> {
+  yield* (await import("./client/logs.ts")).consoleLog(...given);
+}
+
+/** See client/stats.ts. */
+export async function* machineFigures(
+  ...given: Parameters<Module<"stats">["machineFigures"]>
+): ReturnType<Module<"stats">["machineFigures"]> {
+  yield* (await import("./client/stats.ts")).machineFigures(...given);
+}
+
+/** See client/observe.ts. */
+export const observeMachine = async (
+  ...given: Parameters<Module<"observe">["observeMachine"]>
+): Promise<ReturnType<Module<"observe">["observeMachine"]>> =>
+  (await import("./client/observe.ts")).observeMachine(...given);
+
+/** See client/containers.ts. */
+export const createContainer: Module<"containers">["createContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).createContainer(...given);
+
+/** See client/containers.ts. */
+export const startContainer: Module<"containers">["startContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).startContainer(...given);
+
+/** See client/containers.ts. */
+export const stopContainer: Module<"containers">["stopContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).stopContainer(...given);
+
+/** See client/containers.ts. */
+export const removeContainer: Module<"containers">["removeContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).removeContainer(...given);
+
+/** See client/containers.ts. */
+export const execInContainer = async (
+  ...given: Parameters<Module<"containers">["execInContainer"]>
+): Promise<ReturnType<Module<"containers">["execInContainer"]>> =>
+  (await import("./client/containers.ts")).execInContainer(...given);
+
+/** See client/containers.ts. */
+export const listContainers = async (
+  ...given: Parameters<Module<"containers">["listContainers"]>
+): Promise<ReturnType<Module<"containers">["listContainers"]>> =>
+  (await import("./client/containers.ts")).listContainers(...given);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { Glob } from "bun";
-import { buildSpec } from "../machine/model/index.ts";
+import { buildSpec } from "../machine/model/build.ts";
 import { silent } from "../machine/model/layers.fixture.ts";
 import { checkSmolfile } from "./check.ts";
 import { KEYS } from "./documents.fixture.ts";

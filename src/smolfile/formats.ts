@@ -2,7 +2,7 @@ import { isIP, isIPv4 } from "node:net";
 import { check, picklist, pipe, regex, string, union } from "valibot";
 import { messageOf } from "../errors.ts";
 import { isLocalImage } from "../image/source-kind.ts";
-import { type RestartPolicy, restartPolicies } from "../machine/model/index.ts";
+import { type RestartPolicy, restartPolicies } from "../machine/model/spec.ts";
 import { parseSignal } from "../machine/root/stop-signal.ts";
 import { parseReference } from "../registry/reference.ts";
 import { quote } from "../values/index.ts";

@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { SmolError } from "../errors.ts";
-import { buildSpec } from "../machine/model/index.ts";
+import { buildSpec } from "../machine/model/build.ts";
 import { silent } from "../machine/model/layers.fixture.ts";
 import { documents, KEYS, names } from "./documents.fixture.ts";
 import { EVERYTHING } from "./everything.fixture.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { buildSpec, type SpecLayer } from "../machine/model/index.ts";
+import { buildSpec } from "../machine/model/build.ts";
+import type { SpecLayer } from "../machine/model/index.ts";
 import { silent } from "../machine/model/layers.fixture.ts";
 import { EVERYTHING } from "./everything.fixture.ts";
 import { smolfileSettings } from "./settings.ts";

@@ -45,7 +45,8 @@ command ends; machine create makes one that stays.`,
   messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and, without
   -q, "Starting ephemeral machine (NAME)..." and the progress of a download. stdin is empty without
   -i. With --json a command prints one JSON value on stdout, and an error as
-  {"error":{"code","message","hint"}} on stderr. Nothing ever asks a question.`,
+  {"error":{"code","message","hint"}} on stderr. Only machine delete without -f asks
+  a question.`,
     },
     {
       title: "Exit codes",

@@ -1,6 +1,7 @@
 import { environment } from "../../command-line.ts";
 // Not the folder's face, which loads more.
-import { buildSpec, type MachineSpec } from "../../machine/model/index.ts";
+import { buildSpec } from "../../machine/model/build.ts";
+import type { MachineSpec } from "../../machine/model/index.ts";
 import { warn } from "../output.ts";
 import { machineLayer } from "./machine-layer.ts";
 import type { MachineValues } from "./machine-options.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { buildSpec, defaultSpec, type SpecLayer } from "../../machine/model/index.ts";
+import { buildSpec } from "../../machine/model/build.ts";
+import { defaultSpec, type SpecLayer } from "../../machine/model/index.ts";
 import { program } from "../commands/index.ts";
 import { parse } from "../parse/index.ts";
 import type { Values } from "../program/types.ts";

@@ -1,12 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import {
-  givenName,
-  machineNameOf,
-  machineNamesOf,
-  processChoiceOf,
-  requiredNameOf,
-  requiredNamesOf,
-} from "./machine-name.ts";
+import { givenName, machineNameOf, machineNamesOf, requiredNameOf, requiredNamesOf } from "./machine-name.ts";
 
 const naming = (words: string[], name?: string) => ({ values: { name }, words });
 
@@ -55,16 +48,4 @@ describe("several machines", () => {
   test("--name is not one more", () => {
     expect(() => machineNamesOf(naming(["a", "b"], "a"))).toThrow("two machines were named: b and");
   });
-});
-
-test.each([
-  [[], undefined, "default", undefined],
-  [["web"], undefined, "web", undefined],
-  [["12"], undefined, "default", "12"],
-  [["web", "12"], undefined, "web", "12"],
-  [["12", "13"], undefined, "12", "13"],
-  [["12"], "web", "web", "12"],
-  [[], "12", "12", undefined],
-])("a process: %j and --name %p", (words, name, machine, id) => {
-  expect(processChoiceOf(naming(words, name))).toEqual({ name: machine, id });
 });

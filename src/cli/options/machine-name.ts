@@ -99,23 +99,3 @@ function eachOnce(naming: Naming): string[] {
   givenName(naming);
   return [...new Set(naming.words)];
 }
-
-/** A machine, and which of its processes. */
-export interface ProcessChoice {
-  readonly name: string;
-  /** As `exec -d` printed it; undefined: the workload. */
-  readonly id: string | undefined;
-}
-
-/**
- * `[NAME] [ID]`. One word that is a number is an id: a machine that is called by a number is named by `--name`, or with
- * an id behind it.
- *
- * @throws SmolError `cli.two_names`
- */
-export function processChoiceOf({ values, words }: Naming): ProcessChoice {
-  const last = words.at(-1);
-  const isId = last !== undefined && (words.length === 2 || /^\d+$/.test(last));
-  const names = isId ? words.slice(0, -1) : words;
-  return { name: machineNameOf({ values, words: names }), id: isId ? last : undefined };
-}

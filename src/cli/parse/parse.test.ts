@@ -249,9 +249,9 @@ const REFUSED: readonly [string, string][] = [
   ["machine run --cpus 1 --cpus 2", "--cpus was given twice"],
   ["machine run --cpus 0", "--cpus: must be at least 1, not 0"],
   ["machine run --cpus two", '--cpus: not a whole number: "two"'],
-  ["machine run --mem 32", "--mem: must be at least 64 MiB, not 32"],
+  ["machine run --mem 32", "--mem: memory must be at least 64 MiB (got 32 MiB)"],
   ["machine run --mem 1.0001G", "--mem: must be a whole number of MiB, not 1.0001G"],
-  ["machine run --storage 0", "--storage: must be at least 1 GiB, not 0"],
+  ["machine run --storage 0", "--storage: storage must be at least 1 GiB (got 0 GiB)"],
   ["machine run --timeout 0", "--timeout: must be longer than 0"],
   [
     "machine run --timeout soon",

@@ -160,12 +160,14 @@ test("any events in any order fit any terminal", () => {
   );
 });
 
-test("a frame of 127 layers takes less than a millisecond", () => {
+test("a frame of 127 layers takes less than a millisecond of a processor", () => {
   const sizes = Array.from({ length: 127 }, (_, index) => index + 1);
   const state = stateAfter(resolved(sizes), ...sizes.map((size, index) => layer(index, size / 2, size)));
-  const start = performance.now();
+  // Not by the clock, which also measures what else the machine does.
+  const start = process.cpuUsage();
   for (let i = 0; i < 500; i++) frame(state, { columns: 200, rows: 50, perSecond: 1e6, notice: undefined });
-  expect((performance.now() - start) / 500).toBeLessThan(1);
+  const { user, system } = process.cpuUsage(start);
+  expect((user + system) / 1000 / 500).toBeLessThan(1);
 });
 
 test("what is downloaded, waited for and there already is counted apart", () => {

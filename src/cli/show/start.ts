@@ -1,13 +1,5 @@
-import type { Context } from "../../context.ts";
 import type { Started } from "../../machine/index.ts";
 import { oneLine } from "../output.ts";
-
-type Machines = typeof import("../../machine/index.ts");
-
-/** Whether there is a machine of this name. */
-export function isThere(machines: Machines, context: Context, name: string): boolean {
-  return machines.listMachineNames(context).includes(name);
-}
 
 /** What `machine start` prints: words that scripts look for, and what was started. */
 export function describeStart(name: string, { record, started, skipped, pid }: Started): string {

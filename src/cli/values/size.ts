@@ -4,6 +4,8 @@ import { badValue } from "../usage.ts";
 export { quote };
 
 interface SizeRange {
+  /** What has this size, as messages call it. */
+  readonly what: string;
   readonly unit: "MiB" | "GiB";
   readonly min: number;
   readonly max: number;
@@ -15,15 +17,17 @@ interface SizeRange {
  *
  * @returns a parser whose result is a whole number of `unit`s within the range
  */
-export function sizeIn({ unit, min, max }: SizeRange): (text: string) => number {
+export function sizeIn({ what, unit, min, max }: SizeRange): (text: string) => number {
   const own = unit === "MiB" ? 2 : 3;
   return (text) => {
     const bytes = bytesIn(text, own);
     if (bytes === undefined)
       throw badValue(`not a size: ${quote(text)}`, `give a number of ${unit}, or for example 2G`);
     const size = bytes / 1024 ** own;
-    if (size < min) throw badValue(`must be at least ${min} ${unit}, not ${text}`);
-    if (size > max) throw badValue(`must be at most ${max} ${unit}, not ${text}`);
+    // The words of the machine's own wall, and of Smolfiles.
+    const got = `(got ${size} ${unit})`;
+    if (size < min) throw badValue(`${what} must be at least ${min} ${unit} ${got}`);
+    if (size > max) throw badValue(`${what} must be at most ${max} ${unit} ${got}`);
     if (!Number.isInteger(size)) throw badValue(`must be a whole number of ${unit}, not ${text}`);
     return size;
   };

@@ -11,8 +11,8 @@ import { parseProxy } from "./proxy.ts";
 import { parseRestart } from "./restart.ts";
 import { countUpTo, sizeIn } from "./size.ts";
 
-const mib = sizeIn({ unit: "MiB", min: 64, max: 16_777_216 });
-const gib = sizeIn({ unit: "GiB", min: 1, max: 16_384 });
+const mib = sizeIn({ what: "memory", unit: "MiB", min: 64, max: 16_777_216 });
+const gib = sizeIn({ what: "storage", unit: "GiB", min: 1, max: 16_384 });
 
 describe("durations, in milliseconds", () => {
   test.each([

@@ -9,7 +9,7 @@ import {
   DirectoryDraft,
   dataDirectory,
   dataIn,
-  hasDirectory,
+  isTaken,
   writeFirstRecord,
 } from "../store/index.ts";
 
@@ -31,7 +31,7 @@ export async function cloneMachine(
 ): Promise<Cloned> {
   const { paths } = context;
   const name = checkMachineName(to);
-  if (hasDirectory(paths, name)) throw exists(name);
+  if (isTaken(paths, name)) throw exists(name);
   const claim = await claimMachine(paths, from, options.signal);
   try {
     if (claim.isRunning()) {

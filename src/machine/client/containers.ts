@@ -1,7 +1,7 @@
 /** Containers of a machine: other images that run beside the machine's own. */
 import type { Context } from "../../context.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
-import type { CopyEvent, CreateParams, RemoveParams, StopParams } from "../host/containers/methods.ts";
+import type { CopyEvent, CreateParams, RemoveParams, StopParams } from "../host/containers/serve.ts";
 import { bindOf, type ContainerRecord, type ContainerVolume, endedWithMachine } from "../model/index.ts";
 import { argumentsOf, type ImageOptions, resolveImage } from "../plan/index.ts";
 import { isRunning, readContainers, readState, requireRecord } from "../store/index.ts";

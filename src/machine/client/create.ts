@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
-import { type ImageOptions, resolveImage } from "../plan/index.ts";
 import { createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
 
 export interface CreateOptions {
@@ -57,13 +56,4 @@ function differencesOf(present: MachineRecord, asked: MachineRecord): string[] {
   return Object.keys(asked)
     .filter((key) => !HISTORY.includes(key) && !isDeepStrictEqual(present[key], asked[key]))
     .map((key) => `${key} (${JSON.stringify(present[key])}, not ${JSON.stringify(asked[key])})`);
-}
-
-/** Fetches what a machine will need, so that its start does not have to. */
-export async function prepareImage(
-  context: Context,
-  spec: Pick<MachineSpec, "image">,
-  options: ImageOptions,
-): Promise<void> {
-  (await resolveImage(context, spec.image, options)).release();
 }

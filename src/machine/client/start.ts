@@ -104,13 +104,15 @@ async function makeOrder(
     checkConfig: (config) => void argumentsOf(record, config),
   });
   const files = await resolveFiles(engine.name, image, record, paths);
-  const { id } = image.facts;
+  const { facts } = image;
+  const { id } = facts;
   return {
     record: id === record.imageId ? record : { ...record, imageId: id },
     paths,
     files,
     engine: engine.name,
-    image: image.facts,
+    // The built-in image's own command is a shell, and nobody sits in front of it.
+    image: record.image === null ? { ...facts, cmd: [] } : facts,
     terminal: false,
   };
 }

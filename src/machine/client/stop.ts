@@ -5,8 +5,9 @@ import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
 import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
-import { checkMachineName } from "../model/index.ts";
 import {
+  checkEntryName,
+  isForeign,
   isRunning,
   type Lock,
   lockForChange,
@@ -68,7 +69,9 @@ export async function stopMachine(
  */
 export async function deleteMachine(context: Context, name: string, signal?: AbortSignal): Promise<void> {
   const { paths } = context;
-  const lock = await lockForChange(paths, checkMachineName(name), signal);
+  // No machine made it, and nobody locks it.
+  if (isForeign(paths, checkEntryName(paths, name))) return removeDirectory(paths, name);
+  const lock = await lockForChange(paths, name, signal);
   try {
     if (isRunning(paths, name)) await endProcess(context, name, 0);
     const running = await lockOnceDead(context, name);

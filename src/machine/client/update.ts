@@ -2,13 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { type DiskChange, planResize } from "../disks/index.ts";
-import {
-  changeSpec,
-  type MachineRecord,
-  type MachineSpec,
-  type Removals,
-  type SpecLayer,
-} from "../model/index.ts";
+import { changeSpec } from "../model/build.ts";
+import type { MachineRecord, MachineSpec, Removals, SpecLayer } from "../model/index.ts";
 import { type Claim, claimMachine, writeRecord } from "../store/index.ts";
 
 /** One setting before and after. */

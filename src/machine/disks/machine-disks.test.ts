@@ -26,17 +26,17 @@ describe.each([true, false])("a machine's disks (ephemeral: %p)", (ephemeral) =>
     const { plan, directory } = setUp(root.path, ephemeral);
     const { list, made, ...rest } = await makeDisks(plan, directory);
     expect(list).toEqual([
+      { path: `${root.path}/vm/storage.ext4`, readOnly: false, format: "raw" },
+      { path: `${root.path}/vm/overlay.ext4`, readOnly: false, format: "raw" },
       { path: `${root.path}/system`, readOnly: true, format: "raw" },
       { path: `${root.path}/image`, readOnly: true, format: "vmdk" },
-      { path: `${root.path}/vm/overlay.ext4`, readOnly: false, format: "raw" },
-      { path: `${root.path}/vm/storage.ext4`, readOnly: false, format: "raw" },
     ]);
     expect(rest).toEqual({
-      system: "/dev/vda",
+      system: "/dev/vdc",
       root: {
-        image: "/dev/vdb",
-        overlay: { device: "/dev/vdc", grow: true },
-        storage: { device: "/dev/vdd", grow: false },
+        image: "/dev/vdd",
+        overlay: { device: "/dev/vdb", grow: true },
+        storage: { device: "/dev/vda", grow: false },
       },
       damaged: [],
       notes: [],
@@ -70,7 +70,7 @@ describe("a later start", () => {
       );
     e2fs("debugfs", "-w", "-R", "ssv state 2", diskPath(directory, "storage"));
     expect(await makeDisks(plan, directory)).toMatchObject({
-      damaged: ["/dev/vdd"],
+      damaged: ["/dev/vda"],
       notes: [
         "the machine did not end in order the last time; its filesystems are recovered from their journals",
       ],

@@ -72,14 +72,13 @@ export async function makeDisks(plan: DisksPlan, directory: string): Promise<Mac
     if (state.damaged) damaged.push(device);
     return { device, grow: state.grow };
   };
+  // The machine's own first: scripts look for the storage disk as /dev/vda.
+  const storage = writable("storage");
+  const overlay = writable("overlay");
   return {
     list,
     system: add(files.system, true),
-    root: {
-      image: add(files.image.path, true, files.image.format),
-      overlay: writable("overlay"),
-      storage: writable("storage"),
-    },
+    root: { image: add(files.image.path, true, files.image.format), overlay, storage },
     damaged,
     made,
     notes: states.some(({ unclean }) => unclean) ? [UNCLEAN] : [],

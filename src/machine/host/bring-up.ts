@@ -25,6 +25,8 @@ export interface BringUpParts {
   /** See `Launcher`. */
   readonly reaper: readonly string[];
   readonly listener: InitListener;
+  /** The commands of the first start have been run, on the disks that are there now. */
+  readonly initialized: boolean;
 }
 
 const SESSIONLESS = { tty: undefined, stdin: false } as const;
@@ -52,10 +54,13 @@ export async function bringUp(session: Session, parts: BringUpParts): Promise<Ru
   return { lost, workload: workload ?? (await startWorkload(session, parts)) };
 }
 
+/** What starting the workload takes. */
+export type WorkloadParts = Omit<BringUpParts, "listener" | "initialized">;
+
 /** Starts the machine's own command, if it has one. */
 export async function startWorkload(
   session: Session,
-  parts: Omit<BringUpParts, "listener">,
+  parts: WorkloadParts,
 ): Promise<HostedProcess | undefined> {
   const { order } = parts;
   const argv = argumentsOf(order.record, order.image);
@@ -91,7 +96,7 @@ function endingOfSystem({ result }: ProcessEnd): Ending {
 
 function host(
   { guest, root }: Session,
-  { table, logs }: Omit<BringUpParts, "listener">,
+  { table, logs }: WorkloadParts,
   exec: Parameters<Session["guest"]["exec"]>[0],
 ): Promise<HostedProcess> {
   return table.start({ exec: (exec) => guest.exec(exec), rootMade: root.made }, exec, {
@@ -101,10 +106,10 @@ function host(
 }
 
 /** Once the commands of the first start, then those of each. */
-async function initialize({ guest }: Session, { order, listener }: BringUpParts): Promise<void> {
+async function initialize({ guest }: Session, { order, listener, initialized }: BringUpParts): Promise<void> {
   const { record, paths } = order;
-  const once = record.initialized ? [] : record.initOnce;
-  if (record.initialized && record.initOnce.length > 0) listener.onSkipped(record.initOnce.length);
-  await runInitCommands(guest, order, [...once, ...record.init], listener);
-  if (!record.initialized) writeRecord(paths, { ...record, initialized: true });
+  const { init, initOnce } = record;
+  if (initialized && initOnce.length > 0) listener.onSkipped(initOnce.length);
+  await runInitCommands(guest, order, initialized ? init : [...initOnce, ...init], listener);
+  if (!initialized) writeRecord(paths, { ...record, initialized: true });
 }

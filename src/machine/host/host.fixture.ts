@@ -24,6 +24,7 @@ import { createStopped, readRecord, readState, socketPaths, writeFirstRecord } f
 import type { Boot } from "./boot.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { Launcher } from "./session.ts";
+import type { Clock } from "./supervise/index.ts";
 
 const GIB = 1024 ** 3;
 
@@ -97,15 +98,12 @@ export class TestPlace {
     };
   }
 
-  /** What starts a machine without a VM. @param storage a directory that is its storage disk */
-  async launcher(name: string, storage = this.storage(name)): Promise<Launcher> {
-    return await nativeLauncher(this.root(name), storage);
-  }
-
-  /** Starts the machine of an order in this process. */
-  async start(order: StartOrder, options: { launcher?: Launcher } = {}): Promise<TestMachine> {
-    const launcher = options.launcher ?? (await this.launcher(order.record.name));
-    const host = new MachineHost({ launcher, lease: () => ({ release() {} }), program: "test" });
+  /** Starts the machine of an order in this process. @param options storage: another directory as its storage disk */
+  async start(order: StartOrder, options: { clock?: Clock; storage?: string } = {}): Promise<TestMachine> {
+    const guests: NativeVm[] = [];
+    const { clock, storage = this.storage(order.record.name) } = options;
+    const launcher = await nativeLauncher(this.root(order.record.name), storage, guests);
+    const host = new MachineHost({ launcher, clock, lease: () => ({ release() {} }), program: "test" });
     this.#hosts.add(host);
     void host.ended.then(() => this.#hosts.delete(host));
     const [here, there] = await pipe(this.#directory);
@@ -124,7 +122,7 @@ export class TestPlace {
       return result;
     })();
     report.catch(() => {});
-    return { host, owner, report, events, output };
+    return { host, owner, report, events, output, pullThePlug: () => guests.at(-1)?.kill() };
   }
 
   /** Connects to a running machine as any other command does. */
@@ -158,13 +156,21 @@ export interface TestMachine {
   /** What the starter was told, and what init commands printed. */
   readonly events: readonly StartEvent[];
   readonly output: readonly string[];
+  /** Ends the guest that runs now, as a power cut. */
+  pullThePlug(): void;
 }
 
+type NativeVm = Boot["vm"];
+
 /** Boots the real agent beside this process, with directories as image and storage disk. */
-async function nativeLauncher(root: string, storage: string): Promise<Launcher> {
+async function nativeLauncher(root: string, storage: string, guests: NativeVm[]): Promise<Launcher> {
   const program = await staticAgent();
   return {
-    boot: () => bootNative(),
+    boot: () => {
+      const booted = bootNative();
+      guests.push(booted.vm);
+      return booted;
+    },
     // The controllers of this machine's cgroups need not be given to tests.
     planRoot: (input) => ({
       name: MAIN_ROOT,

@@ -8,7 +8,7 @@ import { now } from "../clock.ts";
 import type { HealthSpec, HealthState, RestartSpec, WorkloadEnd } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
-import { type BringUpParts, bringUp, startWorkload } from "./bring-up.ts";
+import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
 import { type ContainerPlans, Containers } from "./containers/index.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
@@ -90,6 +90,7 @@ export class LastingMachine {
   #workload: HostedProcess | undefined;
   #health: HealthMonitor | undefined;
   #stopTimeoutMs: number;
+  #initialized: boolean;
   /** It is being ended: what ends now is no news. */
   #closing = false;
 
@@ -98,6 +99,7 @@ export class LastingMachine {
     this.#ready.promise.catch(() => {});
     const { clock, order, plans } = options;
     this.#stopTimeoutMs = order.record.stopTimeoutMs;
+    this.#initialized = order.record.initialized;
     const machine = this;
     this.#restarter = new Restarter({
       clock,
@@ -189,7 +191,10 @@ export class LastingMachine {
     const { state } = this.#options;
     const session = await this.#options.boot();
     this.#session = session;
-    const running = await bringUp(session, { ...this.#parts(), listener });
+    // Somebody may have removed the disks that were initialized.
+    const initialized = this.#initialized && !session.freshRoot;
+    const running = await bringUp(session, { ...this.#parts(), listener, initialized });
+    this.#initialized = true;
     const gone = session.vm.exited.then(({ console }): Ending => {
       const last = console.split("\n").at(-1) ?? "";
       return { kind: "machine", reason: `the VM has ended${last === "" ? "" : `: ${last}`}` };
@@ -212,7 +217,7 @@ export class LastingMachine {
     return session;
   }
 
-  #parts(): Omit<BringUpParts, "listener"> {
+  #parts(): WorkloadParts {
     const { order, logs, plans } = this.#options;
     return { order, logs, reaper: plans.reaper, table: this.table };
   }

@@ -202,7 +202,8 @@ export class MachineHost {
 
   #tellOutOfMemory(): void {
     this.#lasting?.noteOutOfMemory();
-    for (const client of this.#clients) client.event({ type: "out_of_memory" });
+    for (const client of this.#clients)
+      if (runsProcess(client.request.method)) client.event({ type: "out_of_memory" });
   }
 
   /** The command that a throw-away machine lives for. */
@@ -281,6 +282,9 @@ function listenerOf(stream: Stream): InitListener {
     onOutput: (channel: Channel, chunk) => stream.write(channel, chunk),
   };
 }
+
+/** Others have events of their own. */
+const runsProcess = (method: string): boolean => /(^|\.)exec$/.test(method);
 
 function unsupported(stream: Stream): void {
   stream.fail({

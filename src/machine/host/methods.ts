@@ -91,7 +91,9 @@ export const clientMethods: Readonly<Record<string, Method>> = {
   },
 
   /** Tells of changes of a log that the client reads itself. */
-  logNews: async ({ logs }, stream) => {
+  logNews: async (machine, stream) => {
+    lastingOf(machine);
+    const { logs } = machine;
     const { log } = paramsOf(stream);
     if (logs === undefined || (log !== "workload" && log !== "console")) throw badRequest("logNews");
     await serveNews(stream, logs[log].changes);

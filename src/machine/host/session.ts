@@ -23,6 +23,8 @@ export interface Session {
   readonly root: MainRoot;
   /** The device of the storage disk. */
   readonly storage: string;
+  /** The disk with what was changed in the image was made for this session. */
+  readonly freshRoot: boolean;
   /** What the user should know about the disks, one sentence each. */
   readonly notes: readonly string[];
   /** Resolves with the agent's hello; rejects with a SmolError that says why there is none. */
@@ -75,6 +77,7 @@ export async function openSession(
     ...{ vm, guest, ready },
     root: { ...root, made },
     storage: disks.root.storage.device,
+    freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,
     freeDisks: () => limit(null),
   };

@@ -1,6 +1,6 @@
 import { nullable, object, optional, safeParse } from "valibot";
 import { type Stream, StreamFailure } from "../../protocol/index.ts";
-import { healthSchema, restartSchema } from "../model/index.ts";
+import { healthSchema, restartSchema } from "../model/spec.ts";
 import type { LastingMachine } from "./lasting.ts";
 
 /** Parameters of `supervise`; what is absent is left to the machine's record. */

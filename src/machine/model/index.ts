@@ -1,11 +1,12 @@
-/** What a machine is and what is known about it: schemas, defaults, records. Knows no files. */
-export { buildSpec, changeSpec, type Removals, type SpecSources } from "./build.ts";
+/**
+ * What a machine is and what is known about it: defaults, records, states. Knows no files. The schemas (spec.ts) and the
+ * builder of descriptions (build.ts) are loaded by those who need them: valibot takes longer to load than the rest.
+ */
+export type { Removals, SpecSources } from "./build.ts";
 export {
-  bindSchema,
   type ContainerEnd,
   type ContainerImage,
   type ContainerRecord,
-  containerImageSchema,
   endedWithMachine,
   makeContainerId,
   parseContainer,
@@ -14,18 +15,9 @@ export { bindOf, type ContainerVolume } from "./container-binds.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
-export { checkMachineName, makeMachineName, notFound } from "./name.ts";
+export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
-export {
-  type HealthSpec,
-  healthSchema,
-  type MachineSpec,
-  type RestartPolicy,
-  type RestartSpec,
-  restartPolicies,
-  restartSchema,
-  specSchema,
-} from "./spec.ts";
+export type { HealthSpec, MachineSpec, RestartPolicy, RestartSpec } from "./spec.ts";
 export {
   type HealthState,
   type MachineState,

@@ -78,13 +78,27 @@ describe("a record", () => {
     expect(found).toMatchObject({ kind: "damaged", reason: expect.stringMatching(/./) });
   });
 
+  test.each<[string, object, string]>([
+    ["a whole one", {}, "record"],
+    ["one whose fields are of other kinds", { cpus: "2" }, "damaged"],
+    ["one that lacks a list", { env: null }, "damaged"],
+    ["one of a later version", { version: 3 }, "newer"],
+    ["one of another machine", { name: "other" }, "damaged"],
+    ["one that an older program wrote", { idleTimeoutMs: undefined }, "record"],
+  ])("is looked at in outline for a listing: %s", (_, changes, kind) => {
+    expect(parseRecord(JSON.stringify({ ...record, ...changes }), "box", "outline").kind).toBe(
+      kind as "record",
+    );
+  });
+
   test("that is anything at all is an answer, never an error", () => {
     const mutated = fc
       .tuple(fc.constantFrom(...Object.keys(record)), fc.jsonValue())
       .map(([key, value]) => JSON.stringify({ ...record, [key]: value }));
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json(), mutated), (text) => {
-        expect(["record", "newer", "damaged"]).toContain(parseRecord(text, "box").kind);
+        for (const depth of ["whole", "outline"] as const)
+          expect(["record", "newer", "damaged"]).toContain(parseRecord(text, "box", depth).kind);
         parseState(text);
       }),
       { numRuns: 2000 },

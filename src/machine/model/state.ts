@@ -1,89 +1,33 @@
+/** `state.json`, read; state-schema.ts says what it is. */
+import type { MachineState } from "./state-schema.ts";
+
+export type { HealthState, MachineState, WorkloadEnd, WorkloadState } from "./state-schema.ts";
+
 /**
- * `state.json`: what a machine's process tells about itself, for those who only look. Written by that process alone;
- * whether it still runs is told by the machine's lock, never by this file.
+ * Undefined when it is damaged, or of another version: then only the lock tells something.
+ *
+ * @param depth `outline`: checked as far as it takes to list the machine, as in `parseRecord`
  */
-import {
-  array,
-  boolean,
-  type InferOutput,
-  literal,
-  looseObject,
-  nullable,
-  number,
-  object,
-  optional,
-  picklist,
-  safeParse,
-  string,
-} from "valibot";
-import { engineNames } from "../../engine/types.ts";
-
-const milliseconds = number();
-
-/** How a process ended; `signal` is its number. */
-const endSchema = object({
-  exitCode: nullable(number()),
-  signal: nullable(number()),
-  /** The kernel ended it, or one of its children, for lack of memory. */
-  outOfMemory: boolean(),
-  at: milliseconds,
-});
-
-const workloadSchema = object({
-  argv: array(string()),
-  startedAt: milliseconds,
-  /** Null: it runs. */
-  end: nullable(endSchema),
-});
-
-const healthStateSchema = object({
-  status: picklist(["starting", "healthy", "unhealthy"]),
-  failures: number(),
-  /** The end of what the last check printed. */
-  output: string(),
-  at: milliseconds,
-});
-
-export const phases = ["starting", "running", "stopping", "stopped", "failed"] as const;
-
-const stateSchema = looseObject({
-  version: literal(1),
-  phase: picklist(phases),
-  /** Why it failed or was stopped, for people; empty when there is nothing to say. */
-  reason: string(),
-  /** Of the machine's process and of the VMM; of the last ones when it does not run. */
-  pid: number(),
-  vmmPid: nullable(number()),
-  engine: picklist(engineNames),
-  /** Version of the program that runs it. */
-  program: string(),
-  startedAt: milliseconds,
-  /** When its workload could run; null before. */
-  readyAt: nullable(milliseconds),
-  endedAt: nullable(milliseconds),
-  /** Null: it has none, and only waits for commands. */
-  workload: nullable(workloadSchema),
-  /** Starts since somebody started it, beyond the first. */
-  restarts: number(),
-  health: nullable(healthStateSchema),
-  /** When it ends by itself: for `ttl`, and for idleness as things stand. */
-  /** Somebody has stopped it: a policy may keep it from starting with its host. */
-  stoppedByUser: optional(boolean(), false),
-  ttlAt: nullable(milliseconds),
-  idleAt: nullable(milliseconds),
-});
-
-export type MachineState = Readonly<InferOutput<typeof stateSchema>>;
-export type WorkloadState = Readonly<InferOutput<typeof workloadSchema>>;
-export type WorkloadEnd = Readonly<InferOutput<typeof endSchema>>;
-export type HealthState = Readonly<InferOutput<typeof healthStateSchema>>;
-
-/** Undefined when it is damaged, or of another version: then only the lock tells something. */
-export function parseState(text: string): MachineState | undefined {
+export function parseState(text: string, depth: "whole" | "outline" = "whole"): MachineState | undefined {
+  let value: unknown;
   try {
-    const parsed = safeParse(stateSchema, JSON.parse(text));
-    return parsed.success ? parsed.output : undefined;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  if (depth === "outline" && hasOutline(value)) return value;
+  const { parseWholeState } = require("./state-schema.ts") as typeof import("./state-schema.ts");
+  return parseWholeState(value);
+}
+
+function hasOutline(value: unknown): value is MachineState {
+  if (typeof value !== "object" || value === null) return false;
+  const { version, phase, reason, pid, engine, startedAt, restarts, workload, health } =
+    value as Partial<MachineState>;
+  return (
+    version === 1 &&
+    [phase, reason, engine].every((text) => typeof text === "string") &&
+    [pid, startedAt, restarts].every((number) => typeof number === "number") &&
+    [workload, health].every((table) => typeof table === "object")
+  );
 }

@@ -5,6 +5,7 @@ import { errnoOf } from "../../errors.ts";
 import { type ContainerRecord, endedWithMachine, parseContainer } from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
 import { encode, read, replace } from "./files.ts";
+import { syncPath } from "./sync.ts";
 
 const containersDirectory = (paths: Paths, machine: string): string =>
   containersIn(machineDirectory(paths, machine));
@@ -23,11 +24,12 @@ export function readContainers(paths: Paths, machine: string): ContainerRecord[]
     .sort((one, other) => one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1));
 }
 
-/** Only the machine's process does; replaces what was written before in one step. */
+/** Only the machine's process does; replaces what was written before in one step, also when the host loses power. */
 export function writeContainer(paths: Paths, machine: string, record: ContainerRecord): void {
   const directory = containersDirectory(paths, machine);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  replace(`${directory}/${record.id}.json`, encode(record));
+  replace(`${directory}/${record.id}.json`, encode(record), syncPath);
+  syncPath(directory);
 }
 
 /**

@@ -7,11 +7,13 @@ export {
   writeContainer,
 } from "./containers.ts";
 export {
+  checkEntryName,
   createRunning,
   createStopped,
   DirectoryDraft,
-  hasDirectory,
+  isForeign,
   isRunning,
+  isTaken,
   type Lock,
   lockRunning,
   machineDirectory,

@@ -1,4 +1,3 @@
-import { isatty } from "node:tty";
 import { SmolError } from "../../../errors.ts";
 import { quote } from "../../../values/index.ts";
 import { print } from "../../output.ts";
@@ -25,7 +24,8 @@ is printed, or an error with its line and column, and the exit code is then 1.`,
       import("../../settings.ts"),
     ]);
     const path = ownSettingsPath();
-    const editor = chooseEditor(path);
+    const { isatty } = await import("node:tty");
+    const editor = chooseEditor(path, isatty(0));
     if (createExample(path)) await print(`Created example configuration at ${path}\n`);
     await edit(editor, path);
     const { images, machines } = await readSettings();
@@ -40,10 +40,10 @@ is printed, or an error with its line and column, and the exit code is then 1.`,
 });
 
 /** A shell command. vi is only for somebody who sits there: a script would wait for it for ever. */
-function chooseEditor(path: string): string {
+function chooseEditor(path: string, somebodySits: boolean): string {
   const named = process.env.VISUAL || process.env.EDITOR;
   if (named) return named;
-  if (isatty(0)) return "vi";
+  if (somebodySits) return "vi";
   throw new SmolError("config.no_editor", "there is no terminal to edit at, and no other editor is named", {
     hint: `set VISUAL or EDITOR, or change ${path} yourself and check it with \`smolvm config show\``,
   });

@@ -38,7 +38,7 @@ Exit codes are those of machine run.`,
     const interrupts = new terminal.Interrupts();
     const machine = await connectMachine(makeContext(), vm);
     try {
-      const process = execInContainer(machine, id, {
+      const process = await execInContainer(machine, id, {
         ...{ argv, env },
         cwd: values.workdir || undefined,
         user: values.user || undefined,

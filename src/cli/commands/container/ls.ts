@@ -30,7 +30,8 @@ out_of_memory.`,
       import("../../context.ts"),
     ]);
     const { all, json, quiet } = values;
-    const containers = listContainers(makeContext(), vm).filter(({ state }) => all || state === "running");
+    const known = await listContainers(makeContext(), vm);
+    const containers = known.filter(({ state }) => all || state === "running");
     if (json) await printJson(containers.map(containerJson));
     else if (quiet) await print(containers.map(({ id }) => `${id}\n`).join(""));
     else await print(formatContainers(containers));

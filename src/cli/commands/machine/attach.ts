@@ -1,10 +1,9 @@
 import { ExitCode } from "../../../errors.ts";
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 
 /** As much of its last output as fills a few screens. */
 const REPLAY_BYTES = 64 * 1024;
@@ -24,13 +23,13 @@ export const attach = command({
 on. ID is what exec -d printed, or machine ps shows; without one it is the machine's workload. When
 this command ends, by Ctrl-C too, the process goes on.
 
-A single word that is a number is taken for an ID.
+A single word is the machine's name when there is such a machine, else an ID.
 
 Exit code: that of the process, when it ends.`,
   examples: [
     { command: "smolvm machine attach web" },
-    { command: "smolvm machine attach web 212" },
-    { command: "smolvm machine attach 212 --no-stdin" },
+    { command: "smolvm machine attach web 4f1c" },
+    { command: "smolvm machine attach 4f1c --no-stdin" },
   ],
   /** Resolves to the exit code of the process. */
   run: async (invocation) => {
@@ -49,7 +48,7 @@ Exit code: that of the process, when it ends.`,
         ({ id, name }) => name === process || id.startsWith(process),
       );
       const interactive = !values.noStdin && found?.stdin === true;
-      const attached = machines.attachProcess(machine, {
+      const attached = await machines.attachProcess(machine, {
         process,
         replay: REPLAY_BYTES,
         stdin: interactive,

@@ -42,7 +42,8 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
     { command: 'smolvm machine create --name dev --mem 4G -e EDITOR=vi --init-once "apk add git"' },
     { command: "smolvm machine create db -s ./Smolfile --if-not-exists -- postgres -c fsync=on" },
   ],
-  run: async ({ values, words, workload }) => {
+  run: async (invocation) => {
+    const { values, words, workload } = invocation;
     const { machines, context } = await openMachines();
     const { describeMachine } = await import("../../options/describe.ts");
     const name = givenName({ values, words }) ?? machines.makeMachineName();
@@ -53,7 +54,7 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       words: workload,
       wordsAre: "arguments",
     });
-    await noteMisplaced(workload);
+    await noteMisplaced(invocation);
     const { record, created } = machines.createMachine(context, spec, values);
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));

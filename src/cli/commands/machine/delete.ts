@@ -3,11 +3,10 @@ import { machineWords, requiredName, requiredNamesOf } from "../../options/machi
 import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
-import { confirm } from "../../terminal/confirm.ts";
 
 const options = {
   name: requiredName,
-  force: flag({ long: "force", short: "f", description: "Also one that runs: end it first, at once" }),
+  force: flag({ long: "force", short: "f", description: "Ask nothing" }),
 };
 
 export const remove = command({
@@ -16,8 +15,9 @@ export const remove = command({
   summary: "Delete machines with their disks",
   options,
   arguments: machineWords,
-  text: `Deletes a machine with everything that it has: settings, disks, logs. Asks nothing. A machine that
-runs is refused, unless -f is given: it is then ended at once.
+  text: `Deletes a machine with everything that it has: settings, disks, logs. One that runs is ended first,
+at once. Without -f it asks before, and takes what stdin says: anything but yes, the end of it too,
+is no, and the exit code is 0.
 
 It can take a list of names. The first failure ends it.`,
   examples: [
@@ -27,7 +27,10 @@ It can take a list of names. The first failure ends it.`,
   ],
   run: async (invocation) => {
     const { values } = invocation;
-    const { machines, context } = await openMachines();
+    const [{ machines, context }, { confirm }] = await Promise.all([
+      openMachines(),
+      import("../../terminal/confirm.ts"),
+    ]);
     for (const name of requiredNamesOf(invocation)) {
       // Before anything is asked: there may be nothing to delete.
       machines.inspectMachine(context, name);

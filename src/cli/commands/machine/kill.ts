@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf, WORKLOAD } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { valueOr } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 import { parseSignalNumber } from "../../values/signal.ts";
 
 /** As in docker. */
@@ -30,8 +29,8 @@ export const kill = command({
   text: `Sends a signal to a process and its group. ID is what exec -d printed, or machine ps shows; without
 one it is the machine's workload. The machine goes on.
 
-A single word that is a number is taken for an ID.`,
-  examples: [{ command: "smolvm machine kill web" }, { command: "smolvm machine kill -s HUP web 212" }],
+A single word is the machine's name when there is such a machine, else an ID.`,
+  examples: [{ command: "smolvm machine kill web" }, { command: "smolvm machine kill -s HUP web 4f1c" }],
   run: async (invocation) => {
     const { machines, context } = await openMachines();
     const { machine: name, process = WORKLOAD } = processOf(invocation, (name) =>

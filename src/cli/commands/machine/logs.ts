@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 import { parseMoment } from "../../values/moment.ts";
 import { wholeNumberUpTo } from "../../values/size.ts";
 
@@ -45,8 +44,8 @@ export const logs = command({
 that does not run any more. With an ID (exec -d prints it) it is the output of that process. Logs
 are kept on the host, up to a limit; what is older goes first, and a note says so.
 
---console prints what the guest's kernel and the agent said instead. A single word that is a number
-is taken for an ID.`,
+--console prints what the guest's kernel and the agent said instead. A single word is the
+machine's name when there is such a machine, else an ID.`,
   examples: [
     { command: "smolvm machine logs web" },
     { command: "smolvm machine logs -f --tail 20 web" },

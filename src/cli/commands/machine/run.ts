@@ -60,7 +60,7 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
 
 /** Resolves to the exit code of the command. */
 async function runInMachine(invocation: RunInvocation): Promise<number> {
-  const [{ EphemeralMachine }, { notesOn, requestOf }, terminal, { reportPull }, { makeContext }] =
+  const [{ openEphemeral }, { notesOn, requestOf }, terminal, { reportPull }, { makeContext }] =
     await Promise.all([
       import("../../../machine/index.ts"),
       import("../../options/run-request.ts"),
@@ -79,7 +79,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
   const report = reportPull({ ...values, upToDate: false });
   const timings = new terminal.Timings();
   const interrupts = new terminal.Interrupts();
-  const machine = new EphemeralMachine(makeContext(), spec, {
+  const machine = await openEphemeral(makeContext(), spec, {
     ...image,
     interactive,
     tty: tty ? terminal.terminalSize() : undefined,

@@ -1,11 +1,10 @@
 import type { MachineInfo } from "../../../machine/index.ts";
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
 import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
 import { print, printJson, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
-import { describeStart, isThere } from "../../show/start.ts";
 
 const options = { name: machineName, pull: pullPolicy, ...pullOptions, json: jsonObject };
 
@@ -29,11 +28,13 @@ What init commands print is passed through.`,
   run: async (invocation) => {
     const { values } = invocation;
     const { machines, context } = await openMachines();
-    const [{ startShown }, { pullSettings }, { engineFromEnvironment }] = await Promise.all([
-      import("../../start-shown.ts"),
-      import("../../options/pull-settings.ts"),
-      import("../../options/engine.ts"),
-    ]);
+    const [{ startShown }, { describeStart }, { pullSettings }, { engineFromEnvironment }] =
+      await Promise.all([
+        import("../../start-shown.ts"),
+        import("../../show/start.ts"),
+        import("../../options/pull-settings.ts"),
+        import("../../options/engine.ts"),
+      ]);
     const names = machineNamesOf(invocation);
     // The nameless machine is made when there is none.
     if (givenName(invocation) === undefined && !isThere(machines, context, "default"))

@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
 import { givenName, machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
-import { isThere } from "../../show/start.ts";
 
 const options = { name: machineName, json: jsonObject };
 

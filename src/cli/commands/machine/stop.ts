@@ -1,9 +1,8 @@
-import { openMachines } from "../../machines.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
-import { isThere } from "../../show/start.ts";
 import { parsePatience } from "../../values/duration.ts";
 
 const options = {

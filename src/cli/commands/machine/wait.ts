@@ -33,7 +33,7 @@ export const wait = command({
 code: 128+N when signal N ended it. A workload that is restarted has not ended.
 
 --until waits for something else, and prints nothing: running, healthy, or stopped. A single word
-that is a number is taken for an ID.
+is the machine's name when there is such a machine, else an ID.
 
 Exit code: 0; 124 after --timeout; 1 when it cannot happen any more.`,
   examples: [

@@ -188,9 +188,7 @@ test("an image that does not fit leaves nothing, and says so", async () => {
   mkdirSync(small);
   expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=512k", "none", small]).exitCode).toBe(0);
   try {
-    const other = await place.start(place.order(place.create("small")), {
-      launcher: await place.launcher("small", small),
-    });
+    const other = await place.start(place.order(place.create("small")), { storage: small });
     await other.report;
     machine = await place.connect("small");
     expect(await failure(create())).toMatchObject({ code: "container.storage_full" });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type RestartPolicy, type RestartSpec, restartPolicies } from "../../model/index.ts";
+import type { RestartPolicy, RestartSpec } from "../../model/index.ts";
+import { restartPolicies } from "../../model/spec.ts";
 import { decideRestart, describeEnding, type Ending, startsWithHost, WELL_MS } from "./restart.ts";
 
 const spec = (policy: RestartPolicy, changes: Partial<RestartSpec> = {}): RestartSpec => ({

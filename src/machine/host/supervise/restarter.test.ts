@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type RestartSpec, restartPolicies } from "../../model/index.ts";
+import type { RestartSpec } from "../../model/index.ts";
+import { restartPolicies } from "../../model/spec.ts";
 import { ManualClock } from "./clock.fixture.ts";
 import { type Ending, WELL_MS } from "./restart.ts";
 import { Restarter } from "./restarter.ts";

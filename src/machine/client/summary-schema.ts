@@ -1,0 +1,97 @@
+/**
+ * A machine as JSON: `machine ls --json`, `status --json`, later the API. docs/schema/machine.schema.json is made from
+ * this schema. Keys are those that scripts know; a later version only adds some. Times are seconds since the epoch.
+ */
+import {
+  array,
+  boolean,
+  type InferOutput,
+  nullable,
+  number,
+  object,
+  picklist,
+  record,
+  string,
+} from "valibot";
+
+const seconds = nullable(number());
+
+const workloadSchema = object({
+  command: array(string()),
+  running: boolean(),
+  started_at: number(),
+  ended_at: seconds,
+  exit_code: nullable(number()),
+  signal: nullable(number()),
+  oom_killed: boolean(),
+});
+
+const healthSchema = object({
+  status: picklist(["starting", "healthy", "unhealthy"]),
+  failures: number(),
+  output: string(),
+  checked_at: number(),
+});
+
+/** Null stands for what does not apply, or is not known of a machine whose record cannot be read. */
+export const machineJsonSchema = object({
+  name: string(),
+  state: picklist([
+    "created",
+    "starting",
+    "running",
+    "stopping",
+    "stopped",
+    "failed",
+    "unreachable",
+    "unknown",
+  ]),
+  state_reason: string(),
+  ephemeral: boolean(),
+  /** Of the machine's process and of its VMM, while it runs. */
+  pid: nullable(number()),
+  vmm_pid: nullable(number()),
+  engine: nullable(string()),
+  cpus: nullable(number()),
+  memory_mib: nullable(number()),
+  /** What the VMM has of the host's memory now. */
+  memory_used_mib: nullable(number()),
+  storage_gb: nullable(number()),
+  overlay_gb: nullable(number()),
+  image: nullable(string()),
+  image_id: nullable(string()),
+  entrypoint: array(string()),
+  cmd: array(string()),
+  workdir: nullable(string()),
+  user: nullable(string()),
+  init: array(string()),
+  init_once: array(string()),
+  labels: record(string(), string()),
+  network: boolean(),
+  mounts: number(),
+  ports: number(),
+  gpu: boolean(),
+  restart_policy: nullable(string()),
+  restart_max_retries: nullable(number()),
+  restart_count: number(),
+  health: nullable(healthSchema),
+  health_cmd: nullable(string()),
+  health_interval_secs: nullable(number()),
+  health_timeout_secs: nullable(number()),
+  health_retries: nullable(number()),
+  health_startup_grace_secs: nullable(number()),
+  ttl_secs: nullable(number()),
+  ttl_at: seconds,
+  idle_timeout_secs: nullable(number()),
+  idle_at: seconds,
+  on_timeout: nullable(string()),
+  pids_limit: nullable(number()),
+  disk_bps: nullable(number()),
+  created_at: nullable(number()),
+  started_at: seconds,
+  ready_at: seconds,
+  ended_at: seconds,
+  workload: nullable(workloadSchema),
+});
+
+export type MachineJson = Readonly<InferOutput<typeof machineJsonSchema>>;
