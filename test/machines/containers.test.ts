@@ -37,7 +37,7 @@ const states = async () => {
 };
 
 beforeAll(async () => {
-  await smolvm("machine", "create", "box", "--cpus", "1", "--mem", "512");
+  await smolvm("machine", "create", "box", "--cpus", "1", "--mem", "256");
   await smolvm("machine", "start", "box");
 }, LIMIT_MS);
 afterAll(async () => {
