@@ -23,7 +23,7 @@ export function openDisplay(
 }
 
 /** TERM is `dumb` inside editors and some CI systems, and not set where nobody knows. */
-function canRedraw({ TERM }: Readonly<Record<string, string | undefined>>): boolean {
+export function canRedraw({ TERM }: Readonly<Record<string, string | undefined>>): boolean {
   return TERM !== undefined && TERM !== "" && TERM !== "dumb" && isatty(2);
 }
 

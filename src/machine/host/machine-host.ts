@@ -163,7 +163,7 @@ export class MachineHost {
       state,
       logs,
       clock: this.#options.clock ?? hostClock,
-      reaper: this.#options.launcher.reaper,
+      plans: this.#options.launcher,
       boot: () => this.#boot(order, place),
       end: (ending) => void this.#endItself(ending, place),
     });
