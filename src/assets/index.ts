@@ -86,10 +86,9 @@ function runtimeDirectory(cacheDir: string, hash: string): string {
   return `${cacheDir}/runtime/${hash.slice(0, 32)}`;
 }
 
-/** How the base image wants to be run when the command line says nothing else. */
+/** How the base image wants its programs to be run. It has none of its own to run. */
 export function baseImageConfig(): BaseImageConfig {
   return {
-    cmd: ["/bin/sh"],
     env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
     workdir: "/",
     volumes: [],

@@ -56,7 +56,7 @@ export async function resolveImage(
 ): Promise<ResolvedImage> {
   const { paths } = context;
   if (source === null) {
-    const facts = { id: null, ...baseImageConfig(), entrypoint: [], user: "" };
+    const facts = { id: null, ...baseImageConfig(), entrypoint: [], cmd: [], user: "" };
     const base = await resolveBase(context, baseId);
     return { facts, ...base, format: "raw", durable: Promise.resolve(), release: () => {} };
   }
