@@ -9,6 +9,7 @@ import {
   dataDirectory,
   dataIn,
   isTaken,
+  sweepHidden,
   writeFirstRecord,
 } from "../store/index.ts";
 
@@ -43,6 +44,8 @@ export async function cloneMachine(
       );
     }
     const record = { ...claim.record, name, createdAt: Date.now() };
+    // A copy that was killed may have the room that this one needs.
+    sweepHidden(paths);
     const draft = new DirectoryDraft(paths);
     const disks = await copyInto(draft, record, dataDirectory(paths, from), options);
     const lock = draft.publish(name, "change.lock");

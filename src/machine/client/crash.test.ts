@@ -76,7 +76,8 @@ async function endure(directory: string): Promise<void> {
       expect(lock).toBeObject();
       if (typeof lock !== "string") lock.release();
       // The record of a change that did not come to its end is in nobody's way.
-      if (machine.name !== ORIGINAL) await updateMachine(context, machine.name, { ...silent, memoryMib: 512 + kill });
+      if (machine.name !== ORIGINAL)
+        await updateMachine(context, machine.name, { ...silent, memoryMib: 512 + kill });
     }
     sweep(context.paths);
     const left = readdirSync(machinesDirectory(context.paths));
