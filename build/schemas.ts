@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { machineJsonSchema } from "../src/machine/client/summary.ts";
+import { machineJsonSchema } from "../src/machine/client/summary-schema.ts";
 import { smolfileSchema } from "../src/smolfile/index.ts";
 
 /**
@@ -25,7 +25,7 @@ function smolfile(): object {
 /** Later versions add keys: a schema that forbade unknown ones would refuse their output. */
 function machine(): object {
   return titled(
-    "src/machine/client/summary.ts",
+    "src/machine/client/summary-schema.ts",
     "Machine",
     "A machine, as `smolvm machine ls --json` prints an array of them, and `status --json` one. Times are seconds " +
       "since the epoch. Null: it does not apply, or is not known. Later versions add keys, and take none away.",
