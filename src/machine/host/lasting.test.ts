@@ -57,8 +57,13 @@ describe("restarts", () => {
       cmd: ["sh", "-c", "echo x >> /runs; exit 3"],
       restart: { policy: "on-failure", maxRetries: 2, maxBackoffMs: 300_000 },
     });
-    // A run that has begun is in the state before it has written its line.
-    const ended = (runs: number) => until(() => linesOf("runs") === runs && state()?.workload?.end !== null);
+    // A run may be in the state before it has written its line, and after.
+    let before: number | undefined;
+    const ended = async (runs: number) => {
+      const isNew = () => state()?.workload?.startedAt !== before && state()?.workload?.end !== null;
+      await until(() => linesOf("runs") === runs && isNew());
+      before = state()?.workload?.startedAt;
+    };
     await ended(1);
     await clock.advance(1000);
     await ended(2);
