@@ -11,6 +11,7 @@ import {
   dataDirectory,
   dataIn,
   isTaken,
+  sweepHidden,
   writeFirstRecord,
 } from "../store/index.ts";
 import { pinImageOf } from "./keep-image.ts";
@@ -46,6 +47,8 @@ export async function cloneMachine(
       );
     }
     const record = { ...claim.record, name, createdAt: Date.now() };
+    // A copy that was killed may have the room that this one needs.
+    sweepHidden(paths);
     const draft = new DirectoryDraft(paths);
     const disks = await copyInto(draft, record, () => {
       copyContainers(paths, from, draft.path, record.createdAt);
