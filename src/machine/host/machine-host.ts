@@ -29,6 +29,7 @@ import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
 import { StateFile } from "./state-file.ts";
 import { type Clock, hostClock } from "./supervise/index.ts";
+import { initializeThrowAway } from "./throw-away.ts";
 
 export interface HostOptions {
   readonly launcher: Launcher;
@@ -65,6 +66,8 @@ export class MachineHost {
   #session: Session | undefined;
   #lasting: LastingMachine | undefined;
   #logs: MachineLogs | undefined;
+  /** A throw-away machine has a first process that is not its command. */
+  #hasFirst = false;
   /** The owner has been told that it runs. */
   #reported = false;
   #ending: Promise<void> | undefined;
@@ -172,6 +175,8 @@ export class MachineHost {
   async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
     if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
     const session = await this.#boot(order, place);
+    const { reaper } = this.#options.launcher;
+    this.#hasFirst = await initializeThrowAway(session, order, reaper, listenerOf(stream));
     this.#opened.resolve(session);
     await session.ready;
     return session;
@@ -211,6 +216,7 @@ export class MachineHost {
     this.#clients.add(stream);
     await serveExec(stream, order, () => this.#opened.promise, {
       owners: true,
+      hasFirst: () => this.#hasFirst,
       // Only the first process makes the namespace in which all others live.
       onStart: () => void this.#opened.promise.then(this.#ready.resolve),
     });
