@@ -102,6 +102,7 @@ describe("help", () => {
         images inspect          Print everything about images that are kept on this host
         images prune            Remove images and layers that nobody needs
         pull                    The same as images pull
+        smolfile check          Say what is wrong in Smolfiles
         config show             Show the settings that are in effect
         config registries show  Show the registries that are configured
         config registries edit  Open the settings file in an editor, then check it
@@ -444,7 +445,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, images, pull, config, doctor, completion, licences, help
+      "error: expected a command after \`smolvm\`: machine, images, pull, smolfile, config, doctor, completion, licences, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -36,6 +36,7 @@ import { status } from "./machine/status.ts";
 import { stop } from "./machine/stop.ts";
 import { update } from "./machine/update.ts";
 import { wait } from "./machine/wait.ts";
+import { smolfileCheck } from "./smolfile/check.ts";
 import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
@@ -78,6 +79,7 @@ export const program: Program = {
     imagesInspect,
     imagesPrune,
     pull,
+    smolfileCheck,
     configShow,
     registriesShow,
     registriesEdit,
@@ -91,6 +93,7 @@ export const program: Program = {
   groups: [
     { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
+    { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
   ],

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { type ClonedDisk, type CloneOptions, cloneDisks } from "../disks/index.ts";
@@ -11,6 +12,7 @@ import {
   isTaken,
   writeFirstRecord,
 } from "../store/index.ts";
+import { pinImageOf } from "./keep-image.ts";
 
 export interface Cloned {
   readonly record: MachineRecord;
@@ -45,9 +47,14 @@ export async function cloneMachine(
     const record = { ...claim.record, name, createdAt: Date.now() };
     const draft = new DirectoryDraft(paths);
     const disks = await copyInto(draft, record, dataDirectory(paths, from), options);
-    const lock = draft.publish(name, "change.lock");
-    if (lock === undefined) throw exists(name);
-    lock.release();
+    const pin = await pinIfThere(paths, record, draft);
+    try {
+      const lock = draft.publish(name, "change.lock");
+      if (lock === undefined) throw exists(name);
+      lock.release();
+    } finally {
+      pin?.release();
+    }
     return { record, disks };
   } finally {
     claim.release();
@@ -65,6 +72,17 @@ async function copyInto(
     mkdirSync(dataIn(draft.path), { mode: 0o700 });
     return await cloneDisks(from, dataIn(draft.path), options);
   } catch (error) {
+    draft.discard();
+    throw error;
+  }
+}
+
+/** The copy needs the same image. Where that is gone, both machines say so when they are started. */
+async function pinIfThere(paths: Paths, record: MachineRecord, draft: DirectoryDraft) {
+  try {
+    return await pinImageOf(paths, record);
+  } catch (error) {
+    if (error instanceof SmolError && error.code === "image.removed") return undefined;
     draft.discard();
     throw error;
   }

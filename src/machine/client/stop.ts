@@ -74,8 +74,8 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   const lock = await lockForChange(paths, name, signal);
   try {
     if (isRunning(paths, name)) await endProcess(context, name, 0);
-    const running = await lockOnceDead(context, name);
     await disableAutostart(context, name);
+    const running = await lockOnceDead(context, name);
     removeDirectory(paths, name);
     running.release();
   } finally {

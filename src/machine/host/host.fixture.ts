@@ -173,13 +173,16 @@ function bootNative(): Boot {
   const launchedAt = now();
   const started = startAgent();
   const guest = started.then((agent) => new NativeGuest(agent.transport));
+  let over = false;
   const exited = started.then(async (agent) => {
     const code = await agent.exited;
+    over = true;
     await agent.stop();
     return { code, signal: null, console: agent.console(), error: null };
   });
   return {
-    vm: { pid: process.pid, exited, kill: () => void started.then((agent) => agent.kill()) },
+    // As of a VM: once more does no harm.
+    vm: { pid: process.pid, exited, kill: () => void started.then((agent) => over || agent.kill()) },
     guest,
     ready: guest.then(async ({ hello }) => {
       await hello;

@@ -72,9 +72,19 @@ describe("restarts", () => {
   });
 
   test("a lost machine is booted again, with its files, and serves clients again", async () => {
-    const started = await start({ restart: { ...never, policy: "always" }, init: ["echo up >> /ups"] });
+    const started = await start({
+      cmd: ["sleep", "1000"],
+      restart: { ...never, policy: "always" },
+      init: ["echo up >> /ups"],
+    });
     started.pullThePlug();
     await until(() => state()?.phase === "starting");
+    // Nothing of it runs meanwhile, and nothing is said to.
+    expect(state()).toMatchObject({
+      vmmPid: null,
+      workload: { end: { exitCode: null, signal: null } },
+      reason: expect.stringContaining("the VM has ended"),
+    });
     await clock.advance(1000);
     await until(() => state()?.phase === "running" && state()?.restarts === 1);
     const machine = await place.connect("box");

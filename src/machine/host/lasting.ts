@@ -5,14 +5,15 @@
 import { messageOf } from "../../errors.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
-import type { HealthSpec, HealthState, RestartSpec, WorkloadEnd } from "../model/index.ts";
+import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
+import { endedWithMachine, endOfSession, SHUTDOWN_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
-import { type HostedProcess, type ProcessEnd, ProcessTable } from "./processes/index.ts";
+import { type HostedProcess, ProcessTable } from "./processes/index.ts";
 import type { Session } from "./session.ts";
 import type { StateFile } from "./state-file.ts";
 import {
@@ -63,9 +64,6 @@ export interface Supervision {
   readonly restart?: RestartSpec | undefined;
   readonly health?: HealthSpec | null | undefined;
 }
-
-/** How long the guest may take to end its processes and to unmount its disks. */
-const SHUTDOWN_LIMIT_MS = 15_000;
 
 /** Restarts by the policy have nobody to show init commands to but the log. */
 const quiet = (logs: MachineLogs): InitListener => ({
@@ -189,11 +187,7 @@ export class LastingMachine {
     const initialized = this.#initialized && !session.freshRoot;
     const running = await bringUp(session, { ...this.#parts(), listener, initialized });
     this.#initialized = true;
-    const gone = session.vm.exited.then(({ console }): Ending => {
-      const last = console.split("\n").at(-1) ?? "";
-      return { kind: "machine", reason: `the VM has ended${last === "" ? "" : `: ${last}`}` };
-    });
-    void Promise.race([running.lost, gone]).then((ending) => {
+    void endOfSession(session, running.lost).then((ending) => {
       if (this.#session === session) this.#ended(ending);
     });
     state.update({
@@ -265,6 +259,8 @@ export class LastingMachine {
     this.#session?.vm.kill();
     this.#session = undefined;
     this.#workload = undefined;
+    const { state } = this.#options;
+    state.update({ vmmPid: null, health: null, workload: endedWithMachine(state.current.workload) });
     this.#ready.promise.catch(() => {});
     this.#ready = Promise.withResolvers<Session>();
     this.#ready.promise.catch(() => {});
@@ -280,6 +276,7 @@ export class LastingMachine {
         this.#watchHealth();
         state.update({ reason: "" });
       } else {
+        state.update({ phase: "starting" });
         await this.#leaveSession();
         await this.#bringUp(quiet(logs));
       }
@@ -362,19 +359,4 @@ export class LastingMachine {
   #tell(event: MachineEvent): void {
     for (const observer of this.#observers) observer(event);
   }
-}
-
-async function shutDownGuest(session: Session, onTrouble: (reason: string) => void): Promise<void> {
-  const clean = session
-    .freeDisks()
-    .catch(() => {})
-    .then(() => session.guest.shutdown())
-    .catch(() => {});
-  if (!(await endsWithin(clean, SHUTDOWN_LIMIT_MS))) onTrouble("the guest did not unmount its disks in time");
-}
-
-function workloadEnd({ at, result, outOfMemory }: ProcessEnd): WorkloadEnd {
-  const exitCode = "exitCode" in result ? result.exitCode : "halted" in result ? 0 : null;
-  const signal = "signal" in result ? result.signal : null;
-  return { exitCode, signal, outOfMemory, at };
 }

@@ -20,6 +20,7 @@ import {
 import { now } from "../clock.ts";
 import { makeDisks } from "../disks/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
 import type { InitListener } from "./init-commands.ts";
 import { LastingMachine, type SelfEnding } from "./lasting.ts";
@@ -266,15 +267,11 @@ export class MachineHost {
   #tellEnd(failure: string | undefined): void {
     const state = this.#state;
     if (state === undefined) return;
-    const { workload } = state.current;
-    // Killed with its machine: nobody has seen how.
-    const ended = workload !== null && workload.end === null;
-    const end = { exitCode: null, signal: null, outOfMemory: false, at: Date.now() };
     state.update({
       phase: failure === undefined ? "stopped" : "failed",
       reason: failure ?? state.current.reason,
       endedAt: Date.now(),
-      workload: ended ? { ...workload, end } : workload,
+      workload: endedWithMachine(state.current.workload),
     });
   }
 }

@@ -49,7 +49,7 @@ const randomSuffix = () => crypto.getRandomValues(Buffer.alloc(6)).toString("hex
 /** Bounded: each round either succeeds or has seen another process win a race. */
 const MAX_ROUNDS = 20;
 
-/** A directory that nobody sees until it is published under a machine's name. Both of its locks are held. */
+/** A directory that nobody sees until it is published under a machine's name. Its change lock is held. */
 export class DirectoryDraft {
   readonly path: string;
   readonly #paths: Paths;
@@ -61,7 +61,7 @@ export class DirectoryDraft {
     mkdirSync(machinesDirectory(paths), { recursive: true, mode: 0o700 });
     const { path, fd } = makeLocked(paths);
     this.path = path;
-    this.#locks = { [LOCK]: fd, [CHANGE_LOCK]: openSync(`${path}/${CHANGE_LOCK}`, "w", 0o600) };
+    this.#locks = { [CHANGE_LOCK]: fd, [LOCK]: openSync(`${path}/${LOCK}`, "w", 0o600) };
   }
 
   /**
@@ -71,8 +71,9 @@ export class DirectoryDraft {
    * @returns the lock; undefined when there is something of that name.
    */
   publish(name: string, held: typeof LOCK | typeof CHANGE_LOCK): Lock | undefined {
-    flock(this.#locks[held], "exclusive");
     const lasts = held === CHANGE_LOCK;
+    // Not of one that does not run: for a moment it would seem to.
+    if (!lasts) flock(this.#locks[LOCK], "exclusive");
     try {
       if (lasts) syncPath(this.path);
       renameSync(this.path, machineDirectory(this.#paths, name));
@@ -93,21 +94,21 @@ export class DirectoryDraft {
   }
 }
 
-/** A new directory under a hidden name, with its lock: from then on no sweeper takes it. */
+/** A new directory under a hidden name, with its change lock: from then on no sweeper takes it. */
 function makeLocked(paths: Paths): { readonly path: string; readonly fd: number } {
   for (let round = 1; ; round++) {
     const path = `${machinesDirectory(paths)}/${INCOMING}${randomSuffix()}`;
     mkdirSync(path, { mode: 0o700 });
     let fd: number;
     try {
-      fd = openSync(`${path}/${LOCK}`, "w", 0o600);
+      fd = openSync(`${path}/${CHANGE_LOCK}`, "w", 0o600);
     } catch (error) {
       // Swept before it had a lock.
       if (errnoOf(error) !== "ENOENT" || round === MAX_ROUNDS) throw error;
       continue;
     }
     flock(fd, "exclusive");
-    if (isCurrent(fd, `${path}/${LOCK}`)) return { path, fd };
+    if (isCurrent(fd, `${path}/${CHANGE_LOCK}`)) return { path, fd };
     closeSync(fd);
     if (round === MAX_ROUNDS) throw new Error(`${path} was removed ${MAX_ROUNDS} times`);
   }
@@ -228,22 +229,35 @@ export function removeLeftover(paths: Paths, name: string): boolean {
  * cannot be removed stays for the next one who sweeps.
  */
 export function sweep(paths: Paths): void {
+  sweepHidden(paths);
+  for (const name of machineNames(paths)) tryToRemove(paths, name, () => removeLeftover(paths, name));
+}
+
+/** The same for half-made and half-removed directories alone, which takes no look at any machine. */
+export function sweepHidden(paths: Paths): void {
   for (const name of entriesOf(paths)) {
-    try {
-      if (!name.startsWith(".")) removeLeftover(paths, name);
-      else if (name.startsWith(INCOMING) || name.startsWith(OUTGOING)) sweepHidden(paths, name);
-    } catch (error) {
-      console.error(`${machineDirectory(paths, name)} is left over: ${error}`);
-    }
+    const isOurs = name.startsWith(INCOMING) || name.startsWith(OUTGOING);
+    if (isOurs) tryToRemove(paths, name, () => removeHidden(paths, name));
   }
 }
 
-function sweepHidden(paths: Paths, name: string): void {
+/** A leftover that cannot be removed now is no reason for anything else to fail. */
+function tryToRemove(paths: Paths, name: string, remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    console.error(`${machineDirectory(paths, name)} is left over: ${error}`);
+  }
+}
+
+function removeHidden(paths: Paths, name: string): void {
   const path = machineDirectory(paths, name);
+  // Whoever makes a machine has the first, and gives it a name at any moment; who removes one may have the other.
+  const change = tryLock(`${path}/${CHANGE_LOCK}`);
+  if (change === "held") return;
   const lock = tryLock(`${path}/${LOCK}`);
-  if (lock === "held") return;
-  rmSync(path, { recursive: true, force: true });
-  if (lock !== "none") lock.release();
+  if (lock !== "held") rmSync(path, { recursive: true, force: true });
+  for (const taken of [lock, change]) if (typeof taken !== "string") taken.release();
 }
 
 /** Whether there is something of that name: a machine, or what nobody knows. */

@@ -12,10 +12,12 @@ export {
   lockRunning,
   machineDirectory,
   machineNames,
+  machinesDirectory,
   markEphemeral,
   removeDirectory,
   removeLeftover,
   sweep,
+  sweepHidden,
   tryLockForChange,
 } from "./directory.ts";
 export {
