@@ -38,6 +38,12 @@ describe("a lasting machine", () => {
     await machine.gone;
     await host.ended;
     expect(inspectMachine(context(), "box")).toMatchObject({ status: "stopped", reason: "" });
+    const console = readFileSync(`${dataDirectory(place.paths, "box")}/agent-console.log`, "utf8");
+    expect(JSON.parse(console.split("\n", 1)[0] as string)).toEqual({
+      timestamp: expect.any(String),
+      level: "info",
+      message: "smolvm test starts the machine on qemu",
+    });
 
     const again = await place.start(place.order(record));
     await again.report;

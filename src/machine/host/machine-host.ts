@@ -135,6 +135,11 @@ export class MachineHost {
       if (!order.record.ephemeral) {
         state.update({});
         this.#logs = new MachineLogs(place.data);
+        // A kernel without troubles says nothing: whoever opens the log sees that it is one.
+        this.#logs.console.say(
+          "info",
+          `smolvm ${this.#options.program} starts the machine on ${order.engine}`,
+        );
         this.#lasting = this.#makeLasting(order, state, place, this.#logs);
       }
       // Whoever finds the machine can connect, and waits for the guest like the owner does.
@@ -287,7 +292,7 @@ function listenerOf(stream: Stream): InitListener {
 }
 
 /** Others have events of their own. */
-const runsProcess = (method: string): boolean => /(^|\.)exec$/.test(method);
+const runsProcess = (method: string): boolean => /exec$/i.test(method);
 
 function unsupported(stream: Stream): void {
   stream.fail({
