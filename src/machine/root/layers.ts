@@ -43,8 +43,13 @@ export function mountDisk({ device, grow }: WritableDisk, path: string, ephemera
   return grow ? [mount, { kind: "grow", path, source: device, flags: StepFlag.optional }] : [mount];
 }
 
-/** Mounts image and overlay disk and joins them at `place.root`. */
-export function mountLayers(disks: RootDisks, ephemeral: boolean): Step[] {
+/**
+ * Mounts image and overlay disk and joins them at `place.root`.
+ *
+ * Beneath the image lies what every root has and many an image lacks: mount points, and the files that are mounted
+ * over. So a start writes nothing to the overlay disk, whose first write would take as long as mounting it.
+ */
+export function mountLayers(disks: RootDisks, ephemeral: boolean, bare: boolean): Step[] {
   const upper = `${place.overlay}/upper`;
   const work = `${place.overlay}/work`;
   return [
@@ -64,7 +69,7 @@ export function mountLayers(disks: RootDisks, ephemeral: boolean): Step[] {
       source: "overlay",
       path: place.root,
       type: "overlay",
-      data: `lowerdir=${place.image},upperdir=${upper},workdir=${work},${overlayOptions}`,
+      data: `lowerdir=${place.image}:${bare ? place.beneathBase : place.beneathImage},upperdir=${upper},workdir=${work},${overlayOptions}`,
       flags: StepFlag.makeDirectory,
     },
   ];

@@ -14,6 +14,9 @@ export const place = {
   etc: `${here}/etc`,
   run: `${here}/run`,
   root: `${here}/root`,
+  /** Of the system image (recipes/system/beneath.ts): what lies beneath an image, and beneath the built-in one. */
+  beneathImage: "/beneath/image",
+  beneathBase: "/beneath/base",
 } as const;
 
 /** Slots for what is mounted on the system's side and attached inside. */

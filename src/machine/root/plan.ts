@@ -29,7 +29,7 @@ export function planRoot(input: RootInput): RootRequest {
     hostname,
     steps: [
       ...setKernel(memoryMib),
-      ...mountLayers(input.disks, input.ephemeral),
+      ...mountLayers(input.disks, input.ephemeral, input.bare),
       ...mountStorage(input.disks.storage, input.ephemeral),
       ...writeEtc(hostname),
       ...(initSystem ? mountRun() : []),

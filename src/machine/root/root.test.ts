@@ -59,7 +59,7 @@ describe("the steps of a machine with an image", () => {
         "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro makeDirectory",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
-        "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
+        "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image:/beneath/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
         "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro makeDirectory",
         "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
