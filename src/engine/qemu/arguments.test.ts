@@ -28,7 +28,7 @@ test("the whole command on x86", () => {
     -accel
     tcg,thread=multi
     -cpu
-    max,-svm,-la57
+    max,-svm,-la57,-erms
     -global
     virtio-mmio.force-legacy=false
     -nodefaults
