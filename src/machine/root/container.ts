@@ -52,7 +52,7 @@ export function planContainer(input: ContainerRootInput): RootRequest {
     outside: [
       ...mountForContainers(input.storage, place.storage),
       mountImage(paths.image(imageId), place),
-      ...joinLayers(paths.changes(id), place),
+      ...joinLayers(paths.changes(id), place, false),
       ...binds.flatMap((bind, index) => holdBind(bind, index, place.storage)),
     ],
     inside: binds.map(attachBind),

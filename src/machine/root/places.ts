@@ -29,6 +29,9 @@ export function placesOf(root: string): Places {
 
 export const mainPlaces = placesOf(MAIN_ROOT);
 
+/** Of the system image (recipes/system/beneath.ts): what lies beneath an image, and beneath the built-in one. */
+export const beneath = { image: "/beneath/image", base: "/beneath/base" } as const;
+
 /** Slots for what is mounted on the system's side and attached inside. */
 export const slot = { hosts: 0, hostname: 1, resolver: 2, storage: 3, workspace: 4, run: 5 } as const;
 

@@ -16,7 +16,7 @@ export function planRoot(input: RootInput): RootRequest {
     hostname: hostnameOf(input.name),
     outside: [
       ...setKernel(memoryMib),
-      ...mountLayers(disks, mainPlaces, ephemeral),
+      ...mountLayers(disks, mainPlaces, ephemeral, input.bare),
       ...mountStorage(disks.storage, mainPlaces, ephemeral),
     ],
     inside: attachStorage(input.bare),
