@@ -1,5 +1,5 @@
 import type { TarEntry } from "../../build/tar.ts";
-import { beneath } from "../../src/machine/root/places.ts";
+import { beneath as place } from "../../src/machine/root/places.ts";
 
 /**
  * What lies beneath a workload's image: the lowest layer of its root, of which only those names show that the image does
@@ -13,8 +13,8 @@ const files = ["etc/hosts", "etc/hostname", "etc/resolv.conf"];
 /** Both trees, without their parents. */
 export function beneath(): TarEntry[] {
   return [
-    ...tree(beneath.image, { directory: true }),
-    ...tree(beneath.base, { symlink: "/storage/workspace" }),
+    ...tree(place.image, { directory: true }),
+    ...tree(place.base, { symlink: "/storage/workspace" }),
   ];
 }
 
