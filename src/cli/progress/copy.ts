@@ -1,4 +1,5 @@
 import { formatBytes } from "../format/bytes.ts";
+import { canRedraw } from "./redraw.ts";
 
 interface CopyProgress {
   readonly disk: string;
@@ -11,8 +12,8 @@ const EVERY_MS = 100;
 
 /** Shows on stderr how far the copy of a machine's disks is: one line that is drawn again, on a terminal only. */
 export function copyProgress(quiet: boolean): { show(progress: CopyProgress): void; end(): void } {
-  if (quiet || process.stderr.isTTY !== true) return { show: () => {}, end: () => {} };
-  let drawnAt = 0;
+  if (quiet || !canRedraw(process.env)) return { show: () => {}, end: () => {} };
+  let drawnAt = Number.NEGATIVE_INFINITY;
   let drawn = false;
   return {
     show({ disk, bytes, total }) {

@@ -1,9 +1,10 @@
 import { openMachines } from "../../machines.ts";
+import { jsonObject } from "../../options/common.ts";
 import { machineWord, requiredName, requiredNameOf } from "../../options/machine-name.ts";
-import { print } from "../../output.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 
-const options = { name: requiredName };
+const options = { name: requiredName, json: jsonObject };
 
 export const dataDir = command({
   path: ["machine", "data-dir"],
@@ -11,12 +12,16 @@ export const dataDir = command({
   options,
   arguments: machineWord,
   text: `Prints the path of the directory that the machine has, or would have. Change nothing in it while the
-machine runs.`,
+machine runs. A machine whose directory was removed while it did not run starts with new disks.
+
+--json prints {"name","path"}.`,
   examples: [{ command: 'ls "$(smolvm machine data-dir web)"' }],
   run: async (invocation) => {
     const { machines, context } = await openMachines();
     const name = machines.checkMachineName(requiredNameOf(invocation));
-    await print(`${machines.dataDirectory(context.paths, name)}\n`);
+    const path = machines.dataDirectory(context.paths, name);
+    if (invocation.values.json) await printJson({ name, path });
+    else await print(`${path}\n`);
     return 0;
   },
 });

@@ -16,12 +16,13 @@ export const ps = command({
   summary: "List the processes that were started in a machine",
   options,
   arguments: machineWord,
-  text: `Lists the workload, what machine exec runs, and what exec -d started: ID, state, since when, and the
+  text: `Lists the workload and what exec -d started, the latest first: ID, state, since when, and the
 command. A process that has ended is listed until its machine stops, with its exit code; the oldest
 ones go first when there are many. For all processes of the guest: machine exec -- ps.
 
---json prints an array of objects with the keys id, command, user, running, started_at, ended_at,
-exit_code, signal and detached.`,
+--json prints an array of objects with the keys id, name, command, user, tty, pid (in the guest),
+state (running, exited, lost), running, started_at, ended_at (seconds since 1970), exit_code,
+signal, oom_killed and attached (how many clients).`,
   examples: [{ command: "smolvm machine ps web" }, { command: "smolvm machine ps --json" }],
   run: async (invocation) => {
     const { values } = invocation;

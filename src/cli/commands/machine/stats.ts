@@ -15,8 +15,8 @@ export const stats = command({
   options,
   arguments: machineWords,
   text: `Shows for each machine that runs, or for those that are named: processor time (100% is one whole
-processor), memory of the guest and of the host, bytes read and written, room on its disks, and
-processes. A new table every second, until Ctrl-C.
+processor), memory of the guest and of the host, how full its disks are, and processes. A new table
+every second, until Ctrl-C or the last of them ends.
 
 --json prints one object a line for each machine and second.`,
   examples: [
@@ -25,11 +25,12 @@ processes. A new table every second, until Ctrl-C.
     { command: "smolvm machine stats --json web" },
   ],
   run: async (invocation) => {
-    const { showStats } = await import("../../show/stats.ts");
+    const { showStats } = await import("../../work/stats.ts");
     const { machines, context } = await openMachines();
     const isNamed = givenName(invocation) !== undefined;
     const running = machines.listMachines(context).filter(({ status }) => status === "running");
     const names = isNamed ? machineNamesOf(invocation) : running.map(({ name }) => name);
-    return await showStats(machines, context, names, invocation.values);
+    await showStats(machines, context, names, invocation.values);
+    return 0;
   },
 });
