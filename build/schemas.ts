@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { machineJsonSchema } from "../src/machine/client/summary-schema.ts";
 import { smolfileSchema } from "../src/smolfile/index.ts";
 
 /**
@@ -7,16 +8,42 @@ import { smolfileSchema } from "../src/smolfile/index.ts";
  * `bun build/schemas.ts` writes those of docs/schema/ anew; a test says when that was forgotten.
  */
 export const SCHEMAS: Readonly<Record<string, () => object>> = {
+  "docs/schema/machine.schema.json": machine,
   "docs/schema/smolfile.schema.json": smolfile,
 };
 
 function smolfile(): object {
   // What only a function can tell, editors do not check.
-  const { $schema, ...schema } = toJsonSchema(smolfileSchema, { ignoreActions: ["check"] });
-  return { $schema, $comment: MADE, title: "Smolfile", description: "A machine of smolvm.", ...schema };
+  return titled(
+    "src/smolfile/schema.ts",
+    "Smolfile",
+    "A machine of smolvm.",
+    toJsonSchema(smolfileSchema, { ignoreActions: ["check"] }),
+  );
 }
 
-const MADE = "Made from src/smolfile/schema.ts: do not edit; `bun build/schemas.ts` writes it anew.";
+/** Later versions add keys: a schema that forbade unknown ones would refuse their output. */
+function machine(): object {
+  return titled(
+    "src/machine/client/summary-schema.ts",
+    "Machine",
+    "A machine, as `smolvm machine ls --json` prints an array of them, and `status --json` one. Times are seconds " +
+      "since the epoch. Null: it does not apply, or is not known. Later versions add keys, and take none away.",
+    toJsonSchema(machineJsonSchema),
+  );
+}
+
+/** @param source file that it is made from */
+function titled(
+  source: string,
+  title: string,
+  description: string,
+  made: { $schema?: string | undefined },
+): object {
+  const { $schema, ...schema } = made;
+  const $comment = `Made from ${source}: do not edit; \`bun build/schemas.ts\` writes it anew.`;
+  return { $schema, $comment, title, description, ...schema };
+}
 
 export function textOf(schema: object): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;

@@ -10,13 +10,29 @@ export type ThreadRole = "__decode";
  */
 const BUN_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "BUN_INSPECT_PRELOAD"];
 
+/** For Bun.spawn. */
+export interface SelfCommand {
+  readonly command: [string, ...string[]];
+  /** What `ps` shows in the place of the program. */
+  readonly argv0: string;
+  readonly env: Record<string, string>;
+}
+
 /** The command and environment of this program in another role. */
-export function selfCommand(role: Role): { command: [string, ...string[]]; env: Record<string, string> } {
+export function selfCommand(role: Role): SelfCommand {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !BUN_VARIABLES.includes(name)) env[name] = value;
   }
-  return { command: [process.execPath, role], env };
+  return { command: [ownProgram(), role], argv0: process.execPath, env };
+}
+
+/**
+ * This very program, also after another version has taken its place on the disk: a machine outlives upgrades, and what
+ * it starts later has to understand it.
+ */
+function ownProgram(): string {
+  return process.platform === "linux" && Bun.isStandaloneExecutable ? "/proc/self/exe" : process.execPath;
 }
 
 /** Starts a thread of this process in a role. What is sent to it before it says something may be lost. */

@@ -1,6 +1,7 @@
 import { SmolError } from "../errors.ts";
 import { embedded } from "./embedded.ts";
 import { fileNames } from "./file-names.ts";
+import type { AssetLease } from "./lease.ts";
 import { matchingStamp } from "./stamp.ts";
 import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
 
@@ -9,6 +10,7 @@ import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
  * and found again in microseconds: see stamp.ts for when its content is checked, prune.ts for when it goes away.
  */
 
+export type { AssetLease } from "./lease.ts";
 export type { AssetName, BaseImageConfig, Component, Manifest } from "./types.ts";
 
 /** Whether this build carries the asset. */
@@ -35,6 +37,44 @@ export async function assetPath(name: AssetName, cacheDir: string): Promise<stri
   return path;
 }
 
+/**
+ * Which asset this build carries: the SHA-256 (hex) of its data.
+ *
+ * @throws SmolError `assets.missing`
+ */
+export function assetId(name: AssetName): string {
+  const asset = embedded().assets[name];
+  if (!asset) throw missing(name);
+  return asset.sha256;
+}
+
+/**
+ * As `assetPath`, of an asset that perhaps another version of the program carries: the base image that a machine was
+ * begun on. A machine that needs one pins it (`pinAsset`).
+ *
+ * @param id what `assetId` said then
+ * @returns undefined when it is another version's and not there, or not as it was
+ */
+export async function assetPathOf(
+  name: AssetName,
+  id: string,
+  cacheDir: string,
+): Promise<string | undefined> {
+  if (embedded().assets[name]?.sha256 === id) return await assetPath(name, cacheDir);
+  const { findUnpacked } = await import("./lease.ts");
+  return findUnpacked(`${runtimeDirectory(cacheDir, id)}/${fileNames[name]}`, id);
+}
+
+/** Keeps files that `assetPath` gave as long as a machine runs: see `leaseAssets` in lease.ts. */
+export async function leaseAssets(paths: readonly string[]): Promise<AssetLease | undefined> {
+  return (await import("./lease.ts")).leaseAssets(paths);
+}
+
+/** Keeps one for a machine that lasts, also while it does not run: see `pinAsset` in lease.ts. */
+export async function pinAsset(path: string, recordPath: string): Promise<AssetLease | undefined> {
+  return await (await import("./lease.ts")).pinAsset(path, recordPath);
+}
+
 function missing(name: AssetName): SmolError {
   const why = embedded().absent[name];
   return new SmolError("assets.missing", `this build of smolvm has no ${name}${why ? `: ${why}` : ""}`, {
@@ -46,10 +86,9 @@ function runtimeDirectory(cacheDir: string, hash: string): string {
   return `${cacheDir}/runtime/${hash.slice(0, 32)}`;
 }
 
-/** How the base image wants to be run when the command line says nothing else. */
+/** How the base image wants its programs to be run. It has none of its own to run. */
 export function baseImageConfig(): BaseImageConfig {
   return {
-    cmd: ["/bin/sh"],
     env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
     workdir: "/",
     volumes: [],

@@ -1,4 +1,5 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
+import { isPinned } from "./lease.ts";
 import { ifUnused } from "./lock.ts";
 
 /** Directories that no process has asked for in this time belong to versions that are no longer used. */
@@ -6,8 +7,8 @@ const KEEP_MILLISECONDS = 30 * 24 * 3600 * 1000;
 
 /**
  * Removes what earlier versions of smolvm unpacked. Called only after something was unpacked, that is after an
- * upgrade. Stamps are touched daily by their users, so nothing that is used goes; should it ever, the next use unpacks
- * it again.
+ * upgrade. Stamps are touched by whoever starts a machine; what runs longer has a lease, and what machines that do not
+ * run need of an earlier version is pinned (lease.ts).
  */
 export function pruneRuntime(runtime: string, now = Date.now()): void {
   for (const name of readdirSync(runtime)) {
@@ -15,7 +16,10 @@ export function pruneRuntime(runtime: string, now = Date.now()): void {
     if (!/^[0-9a-f]{32}$/.test(name)) continue;
     try {
       if (now - lastUse(directory) < KEEP_MILLISECONDS) continue;
-      ifUnused(directory, () => rmSync(directory, { recursive: true, force: true }));
+      ifUnused(directory, () => {
+        if (isPinned(directory)) return;
+        rmSync(directory, { recursive: true, force: true });
+      });
     } catch {
       // Another user's, or being removed by another process: it costs only space, and what was asked for succeeded.
     }

@@ -45,7 +45,6 @@ export interface Manifest {
 
 /** The image configuration of the base image (the fields of OCI image-spec 1.1 `config` that it sets). */
 export interface BaseImageConfig {
-  readonly cmd: readonly string[];
   readonly env: readonly string[];
   readonly workdir: string;
   readonly volumes: readonly string[];

@@ -12,8 +12,8 @@ export function probeCommand() {
 
 /** From a source checkout the runtime is not the program: it is told which file to run. */
 function roleCommand(role: Role, ...words: string[]) {
-  const { command, env } = selfCommand(role);
-  if (Bun.isStandaloneExecutable) return { command: [...command, ...words], env };
+  const { command, argv0, env } = selfCommand(role);
+  if (Bun.isStandaloneExecutable) return { command: [...command, ...words], argv0, env };
   const [runtime, ...rest] = command;
-  return { command: [runtime, `${import.meta.dir}/../main.ts`, ...rest, ...words], env };
+  return { command: [runtime, `${import.meta.dir}/../main.ts`, ...rest, ...words], argv0, env };
 }

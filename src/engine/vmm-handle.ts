@@ -38,9 +38,10 @@ export function takeVmm(handle: VmmHandle): IdleVmm {
 function spawnVmm(): IdleVmm {
   const { readEnd, writeEnd } = makePipe();
   try {
-    const { command, env } = vmmCommand(process.pid);
+    const { command, argv0, env } = vmmCommand(process.pid);
     // A session of its own: an interrupt typed at the terminal is the parent's to handle.
     const child = Bun.spawn(command, {
+      argv0,
       env,
       stdin: "pipe",
       stdout: writeEnd,

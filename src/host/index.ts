@@ -1,3 +1,4 @@
-/** What all processes of a user on this host share: which boot it is, and files that they lock for each other. */
+/** What all processes of a user on this host share: which boot it is, files that they lock for each other, and pins. */
 export { bootId } from "./boot.ts";
 export { tryForAMoment, untilLocked } from "./lock.ts";
+export { addPin, type Pin, type Pins, pinnedIds, pinsOf, removePin, sweepPins } from "./pin.ts";

@@ -115,6 +115,52 @@ export async function pruneImages(
   return await managing(cacheDir, (manage, directory) => manage.pruneImages(directory, options));
 }
 
+/**
+ * Keeps an image for a machine that lasts, also while it does not run: as long as the machine's record is there and
+ * names the image, nothing removes it. Several machines may pin one image; once more does no harm.
+ *
+ * Until the record is in its place the image is kept by a lease, which the caller releases then:
+ *
+ *     const { release } = await pinImage(cacheDir, id, `${directory}/machine.json`);
+ *     …write the record…
+ *     release();
+ *
+ * @param cacheDir `Paths.cache`
+ * @param recordPath absolute, and final
+ * @throws SmolError `image.removed` when it is not in the cache, `image.cache_unusable`
+ */
+export async function pinImage(
+  cacheDir: string,
+  imageId: string,
+  recordPath: string,
+): Promise<{ readonly release: () => void }> {
+  return await storing(cacheDir, (store, directory) => store.pinImage(directory, imageId, recordPath));
+}
+
+/** Takes a machine's pin off an image, say when it got another one. Needless when its record goes. */
+export async function unpinImage(cacheDir: string, imageId: string, recordPath: string): Promise<void> {
+  await storing(cacheDir, (store, directory) => store.unpinImage(directory, imageId, recordPath));
+}
+
+/** As `managing`, for what changes who needs an image. */
+async function storing<Result>(
+  cacheDir: string,
+  action: (store: typeof import("./store/index.ts"), directory: string) => Result,
+): Promise<Awaited<Result>> {
+  const [store, { usingCache }] = await Promise.all([
+    import("./store/index.ts"),
+    import("./manage/usable.ts"),
+  ]);
+  const directory = `${cacheDir}/images`;
+  try {
+    return await action(store, directory);
+  } catch (error) {
+    return usingCache(directory, () => {
+      throw error;
+    });
+  }
+}
+
 /** What the system refuses becomes an error for users. */
 async function managing<Result>(
   cacheDir: string,

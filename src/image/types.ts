@@ -138,8 +138,10 @@ export interface ImageSummary {
   readonly uniqueBytes: number;
   /** Lowest first; bytes on the disk. */
   readonly layers: readonly { readonly diffId: string; readonly bytes: number }[];
-  /** Whether a machine (or a pull) uses it right now. */
+  /** Whether a machine (or a pull) uses it right now, or a machine needs it at its next start. */
   readonly inUse: boolean;
+  /** Names of the machines that last and are made of it, whether they run or not. */
+  readonly machines: readonly string[];
   readonly config: ImageConfig;
 }
 
@@ -152,6 +154,8 @@ export interface RemovedImages {
   readonly freedBytes: number;
   /** What could not be removed, because it is in use: ids. */
   readonly inUse: readonly string[];
+  /** By these ids: names of the machines that last and are made of the image; none for one that only runs. */
+  readonly machines: Readonly<Record<string, readonly string[]>>;
   /** Layers that nobody needs could not be removed, because something is being added: the next prune will. */
   readonly kept: boolean;
 }

@@ -12,6 +12,7 @@ interface Modules {
   readonly ask: typeof import("./client/ask.ts");
   readonly clone: typeof import("./client/clone.ts");
   readonly connect: typeof import("./client/connect.ts");
+  readonly containers: typeof import("./client/containers.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
@@ -26,6 +27,7 @@ interface Modules {
 
 export type { Cloned } from "./client/clone.ts";
 export type { Machine } from "./client/connect.ts";
+export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
@@ -157,3 +159,31 @@ export const observeMachine = async (
   ...given: Parameters<Module<"observe">["observeMachine"]>
 ): Promise<ReturnType<Module<"observe">["observeMachine"]>> =>
   (await import("./client/observe.ts")).observeMachine(...given);
+
+/** See client/containers.ts. */
+export const createContainer: Module<"containers">["createContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).createContainer(...given);
+
+/** See client/containers.ts. */
+export const startContainer: Module<"containers">["startContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).startContainer(...given);
+
+/** See client/containers.ts. */
+export const stopContainer: Module<"containers">["stopContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).stopContainer(...given);
+
+/** See client/containers.ts. */
+export const removeContainer: Module<"containers">["removeContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).removeContainer(...given);
+
+/** See client/containers.ts. */
+export const execInContainer = async (
+  ...given: Parameters<Module<"containers">["execInContainer"]>
+): Promise<ReturnType<Module<"containers">["execInContainer"]>> =>
+  (await import("./client/containers.ts")).execInContainer(...given);
+
+/** See client/containers.ts. */
+export const listContainers = async (
+  ...given: Parameters<Module<"containers">["listContainers"]>
+): Promise<ReturnType<Module<"containers">["listContainers"]>> =>
+  (await import("./client/containers.ts")).listContainers(...given);

@@ -4,8 +4,8 @@ import { ProtocolError } from "./frame.ts";
 /**
  * What this program speaks, and the oldest that it still understands. A machine outlives the program that started it, so
  * both sides may be of different versions. A method, a field or an event is added without a new number: who does not know
- * a method says so (`machine.unsupported`), and fields that are not known are ignored. The number grows when something
- * that both sides know changes its meaning.
+ * a method says so (`machine.unsupported`), and fields and events that are not known are ignored. The number grows when
+ * something that both sides know changes its meaning, or a client has a new kind of control message.
  */
 export const PROTOCOL_VERSION = 3;
 export const OLDEST_PROTOCOL = 3;
@@ -175,7 +175,8 @@ export function checkExecControl(value: unknown): ExecControl {
   reject("control message");
 }
 
-export function checkExecEvent(value: unknown): ExecEvent {
-  if (isObject(value) && value.type === "out_of_memory") return { type: "out_of_memory" };
-  reject("event of exec");
+/** Undefined for an event that a later program tells. */
+export function checkExecEvent(value: unknown): ExecEvent | undefined {
+  if (!isObject(value) || typeof value.type !== "string") reject("event of exec");
+  return value.type === "out_of_memory" ? { type: "out_of_memory" } : undefined;
 }

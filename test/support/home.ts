@@ -118,7 +118,7 @@ export class Home {
         ? readdirSync(path, { recursive: true }).map((name) => `file ${folder}/${name}`)
         : [];
     };
-    const isContainer = (name: string) => /^file data\/smolvm(\/ephemeral)?$/.test(name);
+    const isContainer = (name: string) => /^file data\/smolvm(\/machines)?$/.test(name);
     const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     return [
       ...this.processes().map(({ pid, command }) => `process ${pid} ${command}`),

@@ -6,6 +6,12 @@ import { registriesInit } from "./config/registries-init.ts";
 import { registriesPath } from "./config/registries-path.ts";
 import { registriesShow } from "./config/registries-show.ts";
 import { configShow } from "./config/show.ts";
+import { containerCreate } from "./container/create.ts";
+import { containerExec } from "./container/exec.ts";
+import { containerList } from "./container/ls.ts";
+import { containerRemove } from "./container/rm.ts";
+import { containerStart } from "./container/start.ts";
+import { containerStop } from "./container/stop.ts";
 import { imagesInspect } from "./images/inspect.ts";
 import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
@@ -36,6 +42,7 @@ import { status } from "./machine/status.ts";
 import { stop } from "./machine/stop.ts";
 import { update } from "./machine/update.ts";
 import { wait } from "./machine/wait.ts";
+import { smolfileCheck } from "./smolfile/check.ts";
 import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
@@ -72,12 +79,19 @@ export const program: Program = {
     machineImages,
     machinePrune,
     dataDir,
+    containerCreate,
+    containerStart,
+    containerStop,
+    containerRemove,
+    containerList,
+    containerExec,
     imagesList,
     imagesPull,
     imagesRemove,
     imagesInspect,
     imagesPrune,
     pull,
+    smolfileCheck,
     configShow,
     registriesShow,
     registriesEdit,
@@ -90,7 +104,13 @@ export const program: Program = {
   ],
   groups: [
     { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
+    {
+      path: ["container"],
+      aliases: ["ct", "containers"],
+      summary: "Run further images inside a machine",
+    },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
+    { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
   ],

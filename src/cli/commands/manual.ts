@@ -44,9 +44,8 @@ command ends; machine create makes one that stays.`,
       body: `  stdout and stderr of the command are passed through byte for byte. smolvm writes its own
   messages to stderr only: "error: ...", "hint: ..." and "note: ...", one line each, and, without
   -q, "Starting ephemeral machine (NAME)..." and the progress of a download. stdin is empty without
-  -i. With --json a command prints one JSON value on stdout, and an error as
-  {"error":{"code","message","hint"}} on stderr. Only machine delete without -f asks
-  a question.`,
+  -i. With --json a command prints JSON on stdout (docs/json.md), and an error as
+  {"error":{"code","message","hint"}} on stderr. Only machine delete without -f asks a question.`,
     },
     {
       title: "Exit codes",
@@ -58,12 +57,13 @@ command ends; machine create makes one that stays.`,
     {
       title: "Machines",
       body: `  4 virtual CPUs, 8 GiB of memory and disks of 10 GiB (changes to the image) and 20
-  GiB (/workspace) unless options say otherwise; all of it is taken from the host only as it is
+  GiB (/storage) unless options say otherwise; all of it is taken from the host only as it is
   used.
   No network device, no shared folder, no GPU.
   A machine is named as an argument or by --name; without, it is the one that SMOLVM_MACHINE_NAME
   names, or the one called default; delete and data-dir want a name. Without -d, Ctrl-C, SIGTERM,
-  SIGHUP, a closed pipe or kill -9 end the machine of machine run and leave nothing.
+  SIGHUP, a closed pipe or kill -9 end the machine of machine run and leave nothing. A machine that
+  stays keeps its files until it is deleted, and what -e sets too, in a file that only you can read.
   Engines: krun where hardware virtualization works, else qemu (needs qemu-system-x86_64 7.2 or
   newer).`,
     },

@@ -13,7 +13,10 @@ const MACHINE_COMMANDS = program.commands
 
 /** What is typed before Tab, and the words that every shell offers for it. */
 const LINES: readonly [string, readonly string[]][] = [
-  ["smolvm ", ["completion", "config", "doctor", "help", "images", "licences", "machine", "pull"]],
+  [
+    "smolvm ",
+    ["completion", "config", "doctor", "help", "images", "licences", "machine", "pull", "smolfile"],
+  ],
   ["smolvm m", ["machine"]],
   ["smolvm -", ["--error-format", "--help", "--version", "-V", "-h"]],
   ["smolvm machine ", MACHINE_COMMANDS],

@@ -13,6 +13,7 @@ export function summaryJson(image: ImageSummary): Record<string, unknown> {
     unique_bytes: image.uniqueBytes,
     layer_count: image.layers.length,
     in_use: image.inUse,
+    machines: image.machines,
   };
 }
 
@@ -44,6 +45,7 @@ export function removedJson(removed: RemovedImages, dryRun: boolean): Record<str
     layer_count: removed.layers,
     freed_bytes: removed.freedBytes,
     in_use: removed.inUse,
+    machines: removed.machines,
     kept: removed.kept,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { ImageSummary, RemovedImages } from "../../image/index.ts";
 import { formatImages, namesOf } from "./images.ts";
 import { detailedJson, removedJson, summaryJson } from "./images-json.ts";
-import { formatPruned, formatRemoved } from "./removed.ts";
+import { formatInUse, formatMachinePruned, formatPruned, formatRemoved } from "./removed.ts";
 import { formatStorage, storageJson, storageOf } from "./storage.ts";
 
 const MIB = 2 ** 20;
@@ -24,6 +24,7 @@ const alpine: ImageSummary = {
     { diffId: idOf("2"), bytes: 2 * MIB },
   ],
   inUse: true,
+  machines: [],
   config: {
     entrypoint: ["/bin/sh\u001b[31m"],
     cmd: ["-l"],
@@ -118,6 +119,7 @@ test("the keys of --json", () => {
       "in_use": true,
       "last_used_at": 1699999939,
       "layer_count": 3,
+      "machines": [],
       "platform": "linux/amd64",
       "references": [
         "alpine:3.20",
@@ -169,13 +171,22 @@ test("the keys of --json", () => {
   `);
 });
 
-const nothing: RemovedImages = { images: [], untagged: [], layers: 0, freedBytes: 0, inUse: [], kept: false };
+const nothing: RemovedImages = {
+  images: [],
+  untagged: [],
+  layers: 0,
+  freedBytes: 0,
+  inUse: [],
+  machines: {},
+  kept: false,
+};
 const something: RemovedImages = {
   images: [{ id: idOf("a"), references: ["alpine:3.20"] }],
   untagged: ["old\u001b[2J:1"],
   layers: 2,
   freedBytes: 12 * MIB,
   inUse: [idOf("b")],
+  machines: { [idOf("b")]: [] },
   kept: false,
 };
 
@@ -188,6 +199,18 @@ describe("images rm", () => {
       Freed 12.0 MiB
       "
     `);
+  });
+
+  test("says who needs an image that stays", () => {
+    const kept = (machines: Record<string, readonly string[]>) =>
+      formatInUse({ ...nothing, inUse: Object.keys(machines), machines });
+    expect(kept({ [idOf("b")]: [] })).toBe("image in use is not removed: bbbbbbbbbbbb");
+    expect(kept({ [idOf("b")]: ["web"] })).toBe(
+      "image bbbbbbbbbbbb is used by machine 'web' and was not removed",
+    );
+    expect(kept({ [idOf("a")]: [], [idOf("b")]: ["db", "web"] })).toBe(
+      "images in use are not removed: aaaaaaaaaaaa, bbbbbbbbbbbb (machines 'db', 'web')",
+    );
   });
 
   test("says of a name that it went, when the image stays", () => {
@@ -212,6 +235,9 @@ describe("images rm", () => {
         ],
         "kept": false,
         "layer_count": 2,
+        "machines": {
+          "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb": [],
+        },
         "untagged": [
           "old\x1B[2J:1",
         ],
@@ -244,6 +270,29 @@ describe("prune", () => {
     }
     expect(formatRemoved({ ...something, kept: true })).toBe(formatRemoved(something) + line);
     expect(removedJson({ ...nothing, kept: true }, false).kept).toBe(true);
+  });
+
+  test("says who needs an image that stays", () => {
+    const used = { ...nothing, inUse: [idOf("b")], machines: { [idOf("b")]: ["web"] } };
+    expect(formatPruned(used, { all: true, dryRun: false })).toBe(
+      `Kept, because it is used by machine 'web': ${idOf("b")}\nNo unused images to remove.\n`,
+    );
+  });
+
+  test("of a machine keeps to the words that scripts look for", () => {
+    const used = { ...something, machines: { [idOf("b")]: ["web"] } };
+    const of = (removed: RemovedImages, all: boolean, dryRun = false) =>
+      formatMachinePruned(removed, "web", { all, dryRun });
+    expect(of(nothing, false)).toBe("No unreferenced layers to remove.\n");
+    expect(of({ ...nothing, layers: 1, freedBytes: 12 * MIB }, false)).toBe(
+      "Freed 12.0 MiB of unreferenced layers\n",
+    );
+    expect(of(used, true)).toBe("Kept 1 cached image(s) in use by machine 'web'; freed 12.0 MiB\n");
+    expect(of(used, true, true)).toBe(
+      "Would keep 1 cached image(s) in use by machine 'web'; would free 12.0 MiB\n",
+    );
+    // A bare machine's, or one of another.
+    expect(of(something, true)).toBe(formatPruned(something, { all: true, dryRun: false }));
   });
 
   test("removes images", () => {

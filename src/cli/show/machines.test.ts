@@ -11,6 +11,7 @@ const machine: MachineInfo = {
     version: 2,
     createdAt: 1_700_000_000_000,
     initialized: true,
+    baseId: null,
     ephemeral: true,
     cpus: 4,
     cmd: ["/bin/sh"],

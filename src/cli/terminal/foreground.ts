@@ -15,6 +15,8 @@ export interface ForegroundOptions {
   /** The process is ended, with exit code 124, when it runs longer; milliseconds from its start. */
   readonly timeoutMs?: number | undefined;
   readonly interrupts: Interrupts;
+  /** Leave the process running when this one is told to end; default: it is told to end too. */
+  readonly leave?: boolean | undefined;
   /** Memory of the machine, for what is said when it has run out; unknown here for a machine that runs already. */
   readonly memoryMib?: number | undefined;
   readonly onFirstOutput?: (() => void) | undefined;
@@ -38,7 +40,7 @@ export async function runInForeground(process: RunningProcess, options: Foregrou
   const notes = new GuestNotes(options.memoryMib, terminal !== undefined);
   try {
     process.onEvent = (event) => notes.event(event);
-    options.interrupts.forwardTo(process);
+    if (!options.leave) options.interrupts.forwardTo(process);
     process.started.then(
       () => limit.start(),
       () => {},

@@ -2,11 +2,19 @@ import { readFileSync } from "node:fs";
 import { namesIn } from "../names-in.ts";
 import { sweepLeftovers } from "../newfile.ts";
 import { listRefs, type RefFile, readRef } from "../refs/index.ts";
-import { claimImage, imagePaths, removeExclusively, removeIfThere, removeLayer } from "../store/index.ts";
+import {
+  claimImage,
+  imagePaths,
+  machinesWith,
+  removeExclusively,
+  removeIfThere,
+  removeLayer,
+  sweepImagePins,
+} from "../store/index.ts";
 import { type Survey, type SurveyedImage, survey } from "./survey.ts";
 
 /**
- * Removes an image with its references, unless somebody uses it. First the description: from then on the image is
+ * Removes an image with its references, unless a process uses it or a machine needs it. First the description: from then on the image is
  * not there any more, whatever happens next; a later prune finds what an interrupted removal left.
  *
  * @param maySpare looks at the references that lead to the image now, and says whether it is to stay after all.
@@ -21,6 +29,7 @@ export function deleteImage(
   const claim = claimImage(directory, id);
   if (claim === undefined) return false;
   try {
+    if (machinesWith(directory, id).length > 0) return false;
     // Looked up again: a pull may have let them lead to another image since.
     const refs = listRefs(directory).filter(({ ref }) => ref.imageId === id);
     if (maySpare(refs)) return false;
@@ -59,6 +68,7 @@ export function deleteUnused(directory: string): Unused {
       removed.bytes += layer.bytes;
     }
     for (const path of [...now.strays, ...deadEnds(now)]) removeIfThere(path);
+    sweepImagePins(directory);
     for (const place of [directory, `${directory}/layers`, `${directory}/refs`, `${directory}/sources`]) {
       if (namesIn(place).length > 0) sweepLeftovers(place);
     }
@@ -68,21 +78,21 @@ export function deleteUnused(directory: string): Unused {
 
 /** The layers that nobody would need if these images were gone, and their bytes on the disk. */
 export function wouldBeUnused(
-  { layers, images }: Survey,
+  { layers, images, foreign }: Survey,
   gone: ReadonlySet<SurveyedImage>,
 ): Pick<Unused, "layers" | "bytes"> {
-  const needed = new Set(
-    images
-      .filter((image) => !gone.has(image))
-      .flatMap(({ stored }) => stored.layers.map(({ diffId }) => diffId)),
-  );
+  const left = images.filter((image) => !gone.has(image));
+  const needed = new Set([
+    ...left.flatMap(({ stored }) => stored.layers.map(({ diffId }) => diffId)),
+    ...foreign.flatMap(({ diffIds }) => diffIds),
+  ]);
   const unused = [...layers].filter(([diffId]) => !needed.has(diffId));
   return { layers: unused.length, bytes: unused.reduce((sum, [, { bytes }]) => sum + bytes, 0) };
 }
 
 /** References and local archives whose image is gone. */
-function deadEnds({ directory, images }: Survey): string[] {
-  const known = new Set(images.map(({ stored }) => stored.id));
+function deadEnds({ directory, images, foreign }: Survey): string[] {
+  const known = new Set([...images.map(({ stored }) => stored.id), ...foreign.map(({ id }) => id)]);
   const refs = listRefs(directory).filter(({ ref }) => !known.has(ref.imageId));
   const sources = namesIn(`${directory}/sources`)
     .filter((name) => /^[0-9a-f]{16}$/.test(name))

@@ -1,5 +1,5 @@
 import { platformName } from "../platform.ts";
-import { isLeased } from "../store/index.ts";
+import { isLeased, machinesWith } from "../store/index.ts";
 import type { ImageSummary } from "../types.ts";
 import { imageNamed, type NameOptions } from "./names.ts";
 import { type Survey, type SurveyedImage, survey, uniqueBytes } from "./survey.ts";
@@ -25,6 +25,7 @@ export function inspectImage(directory: string, name: string, options: NameOptio
 function summarize(image: SurveyedImage, all: Survey): ImageSummary {
   const { stored, refs } = image;
   const layers = stored.layers.map(({ diffId }) => ({ diffId, bytes: all.layers.get(diffId)?.bytes ?? 0 }));
+  const machines = machinesWith(all.directory, stored.id);
   const shared = new Map(layers.map(({ diffId, bytes }) => [diffId, bytes]));
   return {
     id: stored.id,
@@ -36,7 +37,8 @@ function summarize(image: SurveyedImage, all: Survey): ImageSummary {
     sizeBytes: image.ownBytes + [...shared.values()].reduce((sum, bytes) => sum + bytes, 0),
     uniqueBytes: uniqueBytes(image, all),
     layers,
-    inUse: isLeased(all.directory, stored.id),
+    inUse: machines.length > 0 || isLeased(all.directory, stored.id),
+    machines,
     config: stored.config,
   };
 }

@@ -1,5 +1,5 @@
 import { SmolError } from "../../errors.ts";
-import { isLeased } from "../store/index.ts";
+import { isInUse, machinesWith } from "../store/index.ts";
 import type { RemovedImages } from "../types.ts";
 import { deleteImage, deleteRef, deleteUnused, type Unused, wouldBeUnused } from "./delete.ts";
 import { imageNamed, type NameOptions } from "./names.ts";
@@ -42,14 +42,14 @@ export function removeImages(
     }
   }
   const unused = removed.size === 0 ? nothing : deleteUnused(directory);
-  return result([...removed], unused, { untagged, inUse: [...inUse] });
+  return result([...removed], unused, { untagged, ...kept(directory, [...inUse]) });
 }
 
 /**
  * Removes what nobody needs: images that no reference leads to and that were not made of a local archive, layers
  * without an image, and what interrupted processes left.
  *
- * @param options.all also all other images that no machine uses.
+ * @param options.all also all other images that no machine uses or will use at its next start.
  * @param options.dryRun says what would be removed, and changes nothing.
  */
 export function pruneImages(
@@ -61,10 +61,11 @@ export function pruneImages(
     ({ refs, stored }) => options.all || (refs.length === 0 && stored.origin === "registry"),
   );
   if (options.dryRun) {
-    const inUse = wanted.filter(({ stored }) => isLeased(directory, stored.id));
+    const inUse = wanted.filter(({ stored }) => isInUse(directory, stored.id));
     const free = wanted.filter((image) => !inUse.includes(image));
     const unused = { ...wouldBeUnused(before, new Set(free)), kept: false };
-    return result(free, unused, { untagged: [], inUse: inUse.map(({ stored }) => stored.id) });
+    const ids = inUse.map(({ stored }) => stored.id);
+    return result(free, unused, { untagged: [], ...kept(directory, ids) });
   }
   const inUse: string[] = [];
   const removed = wanted.filter((image) => {
@@ -78,7 +79,12 @@ export function pruneImages(
     if (!spared) inUse.push(image.stored.id);
     return false;
   });
-  return result(removed, deleteUnused(directory), { untagged: [], inUse });
+  return result(removed, deleteUnused(directory), { untagged: [], ...kept(directory, inUse) });
+}
+
+/** Images that stay because of whoever uses them. */
+function kept(directory: string, inUse: readonly string[]): Pick<RemovedImages, "inUse" | "machines"> {
+  return { inUse, machines: Object.fromEntries(inUse.map((id) => [id, machinesWith(directory, id)])) };
 }
 
 const nothing: Unused = { layers: 0, bytes: 0, kept: false };
@@ -86,7 +92,7 @@ const nothing: Unused = { layers: 0, bytes: 0, kept: false };
 function result(
   images: readonly SurveyedImage[],
   unused: Unused,
-  others: Pick<RemovedImages, "untagged" | "inUse">,
+  others: Pick<RemovedImages, "untagged" | "inUse" | "machines">,
 ): RemovedImages {
   return {
     images: images.map(({ stored, refs }) => ({

@@ -1,7 +1,14 @@
 import { type Stats, statSync } from "node:fs";
 import { namesIn } from "../names-in.ts";
 import { listRefs, type RefFile } from "../refs/index.ts";
-import { describeImages, imagePaths, layerPaths, type StoredImage } from "../store/index.ts";
+import {
+  describeImages,
+  type ForeignImage,
+  foreignImages,
+  imagePaths,
+  layerPaths,
+  type StoredImage,
+} from "../store/index.ts";
 
 export interface SurveyedImage {
   readonly stored: StoredImage;
@@ -26,7 +33,9 @@ export interface Survey {
   readonly images: readonly SurveyedImage[];
   /** By diff ID. */
   readonly layers: ReadonlyMap<string, SurveyedLayer>;
-  /** Files that belong to nothing: of images whose removal was interrupted, and of older versions. */
+  /** Of images that other versions made and use; not in `images`. */
+  readonly foreign: readonly ForeignImage[];
+  /** Files that belong to nothing: of images whose removal was interrupted, and of other versions. */
   readonly strays: readonly string[];
   readonly totalBytes: number;
 }
@@ -37,13 +46,18 @@ export function survey(directory: string): Survey {
   const refs = listRefs(directory);
   const images = describeImages(directory).map((stored) => surveyImage(directory, stored, refs));
   const users = new Map<string, number>();
-  for (const { stored } of images)
-    for (const { diffId } of uniqueLayers(stored)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
+  const foreign = foreignImages(directory);
+  const needed = [
+    ...images.map(({ stored }) => uniqueLayers(stored).map(({ diffId }) => diffId)),
+    ...foreign.map(({ diffIds }) => [...new Set(diffIds)]),
+  ];
+  for (const diffId of needed.flat()) users.set(diffId, (users.get(diffId) ?? 0) + 1);
   const layers = new Map<string, SurveyedLayer>();
   for (const diffId of layersIn(directory)) {
     layers.set(diffId, { bytes: layerBytes(directory, diffId), users: users.get(diffId) ?? 0 });
   }
-  const known = new Set(images.map(({ stored }) => stored.id.slice("sha256:".length)));
+  const ids = [...images.map(({ stored }) => stored.id), ...foreign.map(({ id }) => id)];
+  const known = new Set(ids.map((id) => id.slice("sha256:".length)));
   const strays = names
     .filter((name) => {
       const hex = /^([0-9a-f]{64})\.(json|erofs|vmdk)$/.exec(name)?.[1];
@@ -53,7 +67,7 @@ export function survey(directory: string): Survey {
   const totalBytes =
     images.reduce((sum, { ownBytes }) => sum + ownBytes, 0) +
     [...layers.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  return { directory, images, layers, strays, totalBytes };
+  return { directory, images, foreign, layers, strays, totalBytes };
 }
 
 function surveyImage(directory: string, stored: StoredImage, refs: readonly RefFile[]): SurveyedImage {

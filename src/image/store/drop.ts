@@ -3,6 +3,7 @@ import { errnoOf } from "../../errors.ts";
 import { describeImages } from "./describe.ts";
 import { removeExclusively } from "./hold.ts";
 import { layerPaths } from "./layer-files.ts";
+import { foreignImages } from "./other-versions.ts";
 
 /**
  * Removes those of the given layers that no image is made of. While another process adds to the cache it removes none,
@@ -24,7 +25,8 @@ export function dropUnused(directory: string, diffIds: readonly string[]): void 
 }
 
 function layersInUse(directory: string): Set<string> {
-  return new Set(describeImages(directory).flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+  const own = describeImages(directory).flatMap(({ layers }) => layers.map(({ diffId }) => diffId));
+  return new Set([...own, ...foreignImages(directory).flatMap(({ diffIds }) => diffIds)]);
 }
 
 /** In this order: data without entries is not looked at. */

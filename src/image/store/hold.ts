@@ -2,6 +2,7 @@
  * Leases of the cache, told by flock(2), so that they end with the process:
  *
  *     <id>.vmdk    shared by a process that uses the image, exclusive by one that removes it
+ *     <id>.lock    exclusive by a process that makes the image, and by one that removes it
  *     store.lock   shared by a process that adds, exclusive by one that removes layers: a layer that no image needs yet
  *                  may be part of a pull
  */
@@ -10,7 +11,7 @@ import { flock } from "../../../ffi/libc.ts";
 import { errnoOf } from "../../errors.ts";
 import { tryForAMoment } from "../../host/index.ts";
 import { isSameFile } from "../newfile.ts";
-import { type HeldLock, takeLock } from "./lock.ts";
+import { type HeldLock, takeLock, tryLock } from "./lock.ts";
 import { imagePaths } from "./stored-image.ts";
 
 const storeLock = (directory: string) => `${directory}/store.lock`;
@@ -45,6 +46,7 @@ export function leaseImage(directory: string, id: string, touch = true): HeldLoc
 export function isLeased(directory: string, id: string): boolean {
   const claim = tryToClaim(imagePaths(directory, id).disk);
   if (claim === "denied") return true;
+  if (claim === "missing") return false;
   claim?.release();
   return claim === undefined;
 }
@@ -53,18 +55,45 @@ export function isLeased(directory: string, id: string): boolean {
 const CLAIMS = 20;
 
 /**
- * Takes an image exclusively, to remove it.
+ * Takes an image exclusively, to remove it: no process uses it, begins to, or makes it anew.
  *
- * @returns undefined when another process has a lease on it.
+ * @returns undefined when another process has a lease on it, or is making it.
  */
 export function claimImage(directory: string, id: string): HeldLock | undefined {
-  const path = imagePaths(directory, id).disk;
-  const claim = tryForAMoment(() => tryToClaim(path), CLAIMS);
-  return claim === "denied" ? undefined : claim;
+  const { disk, lock } = imagePaths(directory, id);
+  // Makers wait for this one. Without it, one could put new files in the place of those that are being removed.
+  const making = lockForRemoval(lock);
+  if (making === undefined) return undefined;
+  const claim = tryForAMoment(() => tryToClaim(disk), CLAIMS);
+  if (claim === undefined || claim === "denied") {
+    making.release();
+    return undefined;
+  }
+  return {
+    release() {
+      if (claim !== "missing") claim.release();
+      making.release();
+    },
+  };
 }
 
-/** @returns undefined when another process holds the image; `denied` when this user may not ask. */
-function tryToClaim(path: string): HeldLock | "denied" | undefined {
+function lockForRemoval(path: string): HeldLock | undefined {
+  try {
+    return tryForAMoment(() => tryLock(path), CLAIMS);
+  } catch (error) {
+    const code = errnoOf(error);
+    // Where there is no cache, nobody makes anything.
+    if (code === "ENOENT") return { release() {} };
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * @returns undefined when another process holds the image; `denied` when this user may not ask; `missing` when there
+ *   is no descriptor: then no process can use the image, nor begin to.
+ */
+function tryToClaim(path: string): HeldLock | "denied" | "missing" | undefined {
   let fd: number | undefined;
   try {
     fd = openExisting(path);
@@ -72,8 +101,7 @@ function tryToClaim(path: string): HeldLock | "denied" | undefined {
     if (errnoOf(error) === "EACCES") return "denied";
     throw error;
   }
-  // Without its descriptor no process can use it, nor begin to.
-  if (fd === undefined) return { release() {} };
+  if (fd === undefined) return "missing";
   if (flock(fd, "exclusive", false) && isSameFile(fd, path)) return { release: once(() => closeSync(fd)) };
   closeSync(fd);
   return undefined;

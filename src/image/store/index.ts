@@ -16,6 +16,8 @@ export { removeIfThere, removeLayer } from "./drop.ts";
 export { claimImage, isLeased, leaseImage, removeExclusively } from "./hold.ts";
 export { findLayer, layerPaths, type StoredLayer } from "./layer-files.ts";
 export type { HeldLock } from "./lock.ts";
+export { type ForeignImage, foreignImages } from "./other-versions.ts";
+export { isInUse, machinesWith, pinImage, sweepImagePins, unpinImage } from "./pin.ts";
 export {
   type Fingerprint,
   fileClock,

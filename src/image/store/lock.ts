@@ -18,12 +18,19 @@ export async function takeLock(
   mode: "exclusive" | "shared",
   signal?: AbortSignal,
 ): Promise<HeldLock> {
-  return await untilLocked(() => {
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    if (flock(fd, mode, false) && isSameFile(fd, path)) return held(fd, path, mode);
-    closeSync(fd);
-    return undefined;
-  }, signal);
+  return await untilLocked(() => look(path, mode), signal);
+}
+
+/** As `takeLock` of an exclusive one; undefined when another process has it now. */
+export function tryLock(path: string): HeldLock | undefined {
+  return look(path, "exclusive");
+}
+
+function look(path: string, mode: "exclusive" | "shared"): HeldLock | undefined {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  if (flock(fd, mode, false) && isSameFile(fd, path)) return held(fd, path, mode);
+  closeSync(fd);
+  return undefined;
 }
 
 function held(fd: number, path: string, mode: "exclusive" | "shared"): HeldLock {

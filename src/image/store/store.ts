@@ -13,7 +13,7 @@ import { findLayer, layerFile, type StoredLayer } from "./layer-files.ts";
 import { recordLayer, type UnpackOptions, unpackLayer } from "./layer-writer.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
 import { type Fingerprint, sourcePath } from "./source-index.ts";
-import type { StoredImage } from "./stored-image.ts";
+import { imagePaths, type StoredImage } from "./stored-image.ts";
 
 export interface Built {
   readonly stored: StoredImage;
@@ -95,7 +95,7 @@ export class ImageStore {
 
   /** Makes an image of layers that are in the cache, unless it is there: see `assembleImage`. */
   async assemble(parts: ImageParts): Promise<Built> {
-    const lock = await this.lock(parts.id, parts.signal);
+    const lock = await this.#take(imagePaths(this.directory, parts.id).lock, parts.signal);
     try {
       const stored = this.find(parts.id) ?? assembleImage(this.directory, parts);
       return { stored, durable: makeDurable(this.directory, stored) };

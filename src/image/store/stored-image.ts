@@ -29,7 +29,13 @@ export interface StoredImage {
 export function imagePaths(
   directory: string,
   id: string,
-): { description: string; metadata: string; disk: string } {
+): { description: string; metadata: string; disk: string; lock: string } {
   const base = `${directory}/${id.replace(/^sha256:/, "")}`;
-  return { description: `${base}.json`, metadata: `${base}.erofs`, disk: `${base}.vmdk` };
+  return {
+    description: `${base}.json`,
+    metadata: `${base}.erofs`,
+    disk: `${base}.vmdk`,
+    // Of whoever makes it, or removes it.
+    lock: `${base}.lock`,
+  };
 }

@@ -1,16 +1,20 @@
 import { mkdirSync } from "node:fs";
+import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { type ClonedDisk, type CloneOptions, cloneDisks } from "../disks/index.ts";
 import { checkMachineName, type MachineRecord } from "../model/index.ts";
 import {
   claimMachine,
+  copyContainers,
   DirectoryDraft,
   dataDirectory,
   dataIn,
-  hasDirectory,
+  isTaken,
+  sweepHidden,
   writeFirstRecord,
 } from "../store/index.ts";
+import { pinImageOf } from "./keep-image.ts";
 
 export interface Cloned {
   readonly record: MachineRecord;
@@ -30,7 +34,7 @@ export async function cloneMachine(
 ): Promise<Cloned> {
   const { paths } = context;
   const name = checkMachineName(to);
-  if (hasDirectory(paths, name)) throw exists(name);
+  if (isTaken(paths, name)) throw exists(name);
   const claim = await claimMachine(paths, from, options.signal);
   try {
     if (claim.isRunning()) {
@@ -43,11 +47,21 @@ export async function cloneMachine(
       );
     }
     const record = { ...claim.record, name, createdAt: Date.now() };
+    // A copy that was killed may have the room that this one needs.
+    sweepHidden(paths);
     const draft = new DirectoryDraft(paths);
-    const disks = await copyInto(draft, record, dataDirectory(paths, from), options);
-    const lock = draft.publish(name, "change.lock");
-    if (lock === undefined) throw exists(name);
-    lock.release();
+    const disks = await copyInto(draft, record, () => {
+      copyContainers(paths, from, draft.path, record.createdAt);
+      return cloneDisks(dataDirectory(paths, from), dataIn(draft.path), options);
+    });
+    const pin = await pinIfThere(paths, record, draft);
+    try {
+      const lock = draft.publish(name, "change.lock");
+      if (lock === undefined) throw exists(name);
+      lock.release();
+    } finally {
+      pin?.release();
+    }
     return { record, disks };
   } finally {
     claim.release();
@@ -57,14 +71,24 @@ export async function cloneMachine(
 async function copyInto(
   draft: DirectoryDraft,
   record: MachineRecord,
-  from: string,
-  options: CloneOptions,
+  copy: () => Promise<readonly ClonedDisk[]>,
 ): Promise<readonly ClonedDisk[]> {
   try {
     writeFirstRecord(draft.path, record);
     mkdirSync(dataIn(draft.path), { mode: 0o700 });
-    return await cloneDisks(from, dataIn(draft.path), options);
+    return await copy();
   } catch (error) {
+    draft.discard();
+    throw error;
+  }
+}
+
+/** The copy needs the same image. Where that is gone, both machines say so when they are started. */
+async function pinIfThere(paths: Paths, record: MachineRecord, draft: DirectoryDraft) {
+  try {
+    return await pinImageOf(paths, record);
+  } catch (error) {
+    if (error instanceof SmolError && error.code === "image.removed") return undefined;
     draft.discard();
     throw error;
   }

@@ -49,7 +49,7 @@ function exists(name: string): SmolError {
 }
 
 /** What a machine becomes over time, rather than what it was asked to be. */
-const HISTORY = ["version", "createdAt", "initialized", "imageId"];
+const HISTORY = ["version", "createdAt", "initialized", "imageId", "baseId"];
 
 /** The settings that two machines differ in: `cpus (2, not 4)`. */
 function differencesOf(present: MachineRecord, asked: MachineRecord): string[] {

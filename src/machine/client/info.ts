@@ -1,7 +1,15 @@
 import type { Context } from "../../context.ts";
 import type { MachineRecord, MachineState } from "../model/index.ts";
-import { checkMachineName, notFound } from "../model/index.ts";
-import { hasDirectory, isRunning, machineNames, readRecord, readState } from "../store/index.ts";
+import { notFound } from "../model/index.ts";
+import {
+  checkEntryName,
+  isForeign,
+  isRunning,
+  isTaken,
+  machineNames,
+  readRecord,
+  readState,
+} from "../store/index.ts";
 import { residentBytes } from "./resident.ts";
 
 /** `unknown`: its record cannot be read by this program. */
@@ -43,7 +51,7 @@ export function listMachineNames({ paths }: Context): string[] {
 
 /** One machine. @throws SmolError `machine.not_found`, `machine.bad_name` */
 export function inspectMachine({ paths }: Context, name: string): MachineInfo {
-  const info = look(paths, checkMachineName(name), "whole");
+  const info = look(paths, checkEntryName(paths, name), "whole");
   if (info === undefined) throw notFound(name);
   return info;
 }
@@ -56,9 +64,9 @@ export function absentMachine(name: string): MachineInfo {
 
 function look(paths: Context["paths"], name: string, depth: "whole" | "outline"): MachineInfo | undefined {
   const running = isRunning(paths, name);
-  const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: "there is none" };
+  const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: whyNone(paths, name) };
   // Not there, or removed at this moment.
-  if (read.kind !== "record" && !hasDirectory(paths, name)) return undefined;
+  if (read.kind !== "record" && !isTaken(paths, name)) return undefined;
   const record = read.kind === "record" ? read.record : undefined;
   // A throw-away machine whose process is gone is gone with it.
   if (record?.ephemeral && !running) return undefined;
@@ -74,6 +82,9 @@ function look(paths: Context["paths"], name: string, depth: "whole" | "outline")
   }
   return { name, ...statusOf(running, state), record, state, memoryBytes };
 }
+
+const whyNone = (paths: Context["paths"], name: string): string =>
+  isForeign(paths, name) ? "it is no directory" : "there is none";
 
 function statusOf(running: boolean, state: MachineState | undefined): Pick<MachineInfo, "status" | "reason"> {
   if (running) return { status: alive(state?.phase), reason: state?.reason ?? "" };

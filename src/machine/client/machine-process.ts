@@ -22,8 +22,9 @@ export class MachineProcess {
 
   /** Starts a process that waits for its order: its start-up runs beside what has to be found out for that. */
   constructor() {
-    const { command, env } = selfCommand("__machine");
+    const { command, argv0, env } = selfCommand("__machine");
     this.#child = Bun.spawn(command, {
+      argv0,
       env,
       cwd: "/",
       // A session of its own: signals of the terminal reach only the owner.

@@ -11,6 +11,15 @@ export interface Observed {
   readonly events: AsyncIterable<MachineEvent>;
 }
 
+/** A later program may tell more. */
+const KNOWN: ReadonlySet<unknown> = new Set<MachineEvent["type"]>([
+  "health",
+  "ended",
+  "restarting",
+  "gave_up",
+  "started",
+]);
+
 /** Events that wait for a slow reader; beyond that the oldest are dropped. */
 const MAX_WAITING = 1000;
 
@@ -29,7 +38,9 @@ export function observeMachine(machine: Machine, supervision: Supervision, signa
     wake.resolve();
   };
   stream.onEvent = (message) => {
-    waiting.push(message as MachineEvent);
+    const event = message as MachineEvent | undefined;
+    if (event === undefined || !KNOWN.has(event.type)) return;
+    waiting.push(event);
     if (waiting.length > MAX_WAITING) waiting.shift();
     wake.resolve();
   };

@@ -27,7 +27,10 @@ export class Process {
 
   constructor(stream: Stream) {
     this.#stream = stream;
-    stream.onEvent = (message) => this.onEvent(checkExecEvent(message));
+    stream.onEvent = (message) => {
+      const event = checkExecEvent(message);
+      if (event !== undefined) this.onEvent(event);
+    };
     this.started = stream.accepted.then(
       () => {},
       (error) => {

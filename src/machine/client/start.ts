@@ -15,7 +15,8 @@ import {
   type StartOrder,
   type StartReport,
 } from "../plan/index.ts";
-import { type Claim, claimMachine, readState, writeRecord } from "../store/index.ts";
+import { type Claim, claimMachine, readState } from "../store/index.ts";
+import { keepImage } from "./keep-image.ts";
 import { MachineProcess, reportOf } from "./machine-process.ts";
 
 export interface StartOptions extends ImageOptions {
@@ -72,12 +73,14 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
   const abort = () => void process.end();
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
-    const order = await makeOrder(context, claim.record, options);
+    const { order, durable } = await makeOrder(context, claim.record, options);
     options.signal?.throwIfAborted();
-    if (order.record !== claim.record) writeRecord(context.paths, order.record);
+    await keepImage(context.paths, claim.record, order.record);
     options.onBoot?.();
     const stream = await process.start(order);
     const report = await follow(stream, options);
+    // From now on the machine needs this very image, whatever happens to the host.
+    await durable;
     await process.release();
     return { record: order.record, started: true, skipped: false, pid: report.pid, report };
   } catch (error) {
@@ -94,20 +97,18 @@ async function makeOrder(
   context: Context,
   record: MachineRecord,
   options: StartOptions,
-): Promise<StartOrder> {
+): Promise<{ order: StartOrder; durable: Promise<void> }> {
   const { paths, environment: env } = context;
   const requested = record.engine ?? options.engine;
   const libkrun = libkrunSource(paths);
   const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
-  const image = await resolveImage(context, imageOf(record), {
-    ...options,
-    checkConfig: (config) => void argumentsOf(record, config),
-  });
+  const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
+  const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   const files = await resolveFiles(engine.name, image, record, paths);
-  const { facts } = image;
-  const { id } = facts;
-  return {
-    record: id === record.imageId ? record : { ...record, imageId: id },
+  const { durable, baseId, facts } = image;
+  const isSame = facts.id === record.imageId && baseId === record.baseId;
+  const order = {
+    record: isSame ? record : { ...record, imageId: facts.id, baseId },
     paths,
     files,
     engine: engine.name,
@@ -115,6 +116,7 @@ async function makeOrder(
     image: record.image === null ? { ...facts, cmd: [] } : facts,
     terminal: false,
   };
+  return { order, durable };
 }
 
 /** Once a start has found out which image a name stands for, the machine keeps that one. */

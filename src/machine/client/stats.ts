@@ -30,6 +30,8 @@ export async function* machineFigures(
   let failure: unknown;
   let over = false;
   stream.onEvent = (message) => {
+    // A later program may tell more.
+    if ((message as { kind?: unknown } | undefined)?.kind !== "figures") return;
     // Whoever is slow is told how things are, not how they were.
     waiting.splice(0, waiting.length, message as Figures);
     wake.resolve();

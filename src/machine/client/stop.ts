@@ -5,8 +5,9 @@ import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
 import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
-import { checkMachineName } from "../model/index.ts";
 import {
+  checkEntryName,
+  isForeign,
   isRunning,
   type Lock,
   lockForChange,
@@ -14,6 +15,7 @@ import {
   readState,
   removeDirectory,
   socketPaths,
+  sweepHidden,
 } from "../store/index.ts";
 import { inspectMachine, type MachineStatus } from "./info.ts";
 
@@ -68,13 +70,16 @@ export async function stopMachine(
  */
 export async function deleteMachine(context: Context, name: string, signal?: AbortSignal): Promise<void> {
   const { paths } = context;
-  const lock = await lockForChange(paths, checkMachineName(name), signal);
+  // No machine made it, and nobody locks it.
+  if (isForeign(paths, checkEntryName(paths, name))) return removeDirectory(paths, name);
+  const lock = await lockForChange(paths, name, signal);
   try {
     if (isRunning(paths, name)) await endProcess(context, name, 0);
-    const running = await lockOnceDead(context, name);
     await disableAutostart(context, name);
+    const running = await lockOnceDead(context, name);
     removeDirectory(paths, name);
     running.release();
+    sweepHidden(paths);
   } finally {
     lock.release();
   }

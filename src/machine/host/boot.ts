@@ -60,14 +60,24 @@ export function bootMachine(
   const agentSocket = socketPaths(order.paths, order.record.name).agent;
   const { promise: connected, resolve: onAgent } = Promise.withResolvers<SocketTransport>();
   const listener = listenTransport(agentSocket, onAgent);
-  const vm = engine.launch(describeVm(order, disks, engine, agentSocket), {
-    vmm: options.vmm,
-    libkrun: order.files.libkrun,
-    consoleLog: (chunk) => {
-      options.onConsole?.(chunk);
-      if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
-    },
-  });
+  const stopListening = () => {
+    listener.stop();
+    rmSync(agentSocket, { force: true });
+  };
+  let vm: RunningVm;
+  try {
+    vm = engine.launch(describeVm(order, disks, engine, agentSocket), {
+      vmm: options.vmm,
+      libkrun: order.files.libkrun,
+      consoleLog: (chunk) => {
+        options.onConsole?.(chunk);
+        if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
+      },
+    });
+  } catch (error) {
+    stopListening();
+    throw error;
+  }
   const launchedAt = now();
   const failed = vm.exited.then((exit) => {
     throw (
@@ -98,8 +108,7 @@ export function bootMachine(
     })
     .finally(() => {
       clearTimeout(timer);
-      listener.stop();
-      rmSync(agentSocket, { force: true });
+      stopListening();
     });
   return { vm, guest, ready };
 }

@@ -9,7 +9,7 @@ import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
  * @throws StreamFailure `exec.bad_request`; SmolError `run.bad_workdir`
  */
 export function clientExec({ record, image }: StartOrder, params: unknown): GuestExec {
-  const { argv, env, cwd, user, tty, stdin, rlimits = [] } = check(params);
+  const { argv, env, cwd, user, tty, stdin, rlimits = [] } = checkedExec(params);
   if (argv.length === 0) throw badRequest("exec: argv");
   const process = processIn(record, image, argv, {
     env,
@@ -27,7 +27,7 @@ export function clientExec({ record, image }: StartOrder, params: unknown): Gues
  * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`
  */
 export function ownersExec({ record, image }: StartOrder, params: unknown): GuestExec {
-  const { tty, stdin } = check(params);
+  const { tty, stdin } = checkedExec(params);
   const argv = requireArguments(record, stdin || tty !== undefined, image);
   return firstExec({ record, image }, argv, { tty, stdin });
 }
@@ -52,7 +52,8 @@ export function ownExec(
   return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(record.rlimits) };
 }
 
-function check(params: unknown): ExecRequest {
+/** @throws StreamFailure `exec.bad_request` */
+export function checkedExec(params: unknown): ExecRequest {
   try {
     return checkExecRequest(params);
   } catch (error) {

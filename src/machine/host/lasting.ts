@@ -5,14 +5,16 @@
 import { messageOf } from "../../errors.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
-import type { HealthSpec, HealthState, RestartSpec, WorkloadEnd } from "../model/index.ts";
+import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
+import { type ContainerPlans, Containers } from "./containers/index.ts";
+import { endedWithMachine, endOfSession, SHUTDOWN_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
-import { type HostedProcess, type ProcessEnd, ProcessTable } from "./processes/index.ts";
+import { type HostedProcess, ProcessTable } from "./processes/index.ts";
 import type { Session } from "./session.ts";
 import type { StateFile } from "./state-file.ts";
 import {
@@ -52,7 +54,7 @@ export interface LastingOptions {
   readonly state: StateFile;
   readonly logs: MachineLogs;
   readonly clock: Clock;
-  readonly reaper: readonly string[];
+  readonly plans: ContainerPlans;
   /** Boots the machine's VM anew; the last one is gone. */
   readonly boot: () => Promise<Session>;
   readonly end: (ending: SelfEnding) => void;
@@ -64,9 +66,6 @@ export interface Supervision {
   readonly health?: HealthSpec | null | undefined;
 }
 
-/** How long the guest may take to end its processes and to unmount its disks. */
-const SHUTDOWN_LIMIT_MS = 15_000;
-
 /** Restarts by the policy have nobody to show init commands to but the log. */
 const quiet = (logs: MachineLogs): InitListener => ({
   onCommand: () => {},
@@ -77,6 +76,7 @@ const quiet = (logs: MachineLogs): InitListener => ({
 export class LastingMachine {
   /** Processes that outlive their clients; the workload is one of them. */
   readonly table = new ProcessTable();
+  readonly containers: Containers;
   readonly lifetime: Lifetime;
   readonly #options: LastingOptions;
   readonly #restarter: Restarter;
@@ -95,7 +95,7 @@ export class LastingMachine {
   constructor(options: LastingOptions) {
     this.#options = options;
     this.#ready.promise.catch(() => {});
-    const { clock, order } = options;
+    const { clock, order, plans } = options;
     this.#stopTimeoutMs = order.record.stopTimeoutMs;
     this.#initialized = order.record.initialized;
     const machine = this;
@@ -113,6 +113,10 @@ export class LastingMachine {
       clock,
       ping: async () => await this.#session?.guest.clock(BigInt(Math.round(now() * 1e6))),
       onLost: (silentMs) => this.#ended({ kind: "machine", reason: "the guest's agent is silent", silentMs }),
+    });
+    this.containers = new Containers({
+      ...{ order, plans, table: this.table },
+      session: () => this.session(),
     });
     this.lifetime = new Lifetime({ ...order.record, clock, onEnd: (why) => this.#timeOver(why) });
   }
@@ -180,7 +184,7 @@ export class LastingMachine {
   async shutDown(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    await this.#stopWorkload();
+    await this.#stopAll();
     await shutDownGuest(session, (reason) => this.#options.state.update({ reason }));
   }
 
@@ -192,11 +196,7 @@ export class LastingMachine {
     const initialized = this.#initialized && !session.freshRoot;
     const running = await bringUp(session, { ...this.#parts(), listener, initialized });
     this.#initialized = true;
-    const gone = session.vm.exited.then(({ console }): Ending => {
-      const last = console.split("\n").at(-1) ?? "";
-      return { kind: "machine", reason: `the VM has ended${last === "" ? "" : `: ${last}`}` };
-    });
-    void Promise.race([running.lost, gone]).then((ending) => {
+    void endOfSession(session, running.lost).then((ending) => {
       if (this.#session === session) this.#ended(ending);
     });
     state.update({
@@ -215,8 +215,8 @@ export class LastingMachine {
   }
 
   #parts(): WorkloadParts {
-    const { order, logs, reaper } = this.#options;
-    return { order, logs, reaper, table: this.table };
+    const { order, logs, plans } = this.#options;
+    return { order, logs, reaper: plans.reaper, table: this.table };
   }
 
   #follow(workload: HostedProcess | undefined): void {
@@ -268,6 +268,8 @@ export class LastingMachine {
     this.#session?.vm.kill();
     this.#session = undefined;
     this.#workload = undefined;
+    const { state } = this.#options;
+    state.update({ vmmPid: null, health: null, workload: endedWithMachine(state.current.workload) });
     this.#ready.promise.catch(() => {});
     this.#ready = Promise.withResolvers<Session>();
     this.#ready.promise.catch(() => {});
@@ -283,6 +285,7 @@ export class LastingMachine {
         this.#watchHealth();
         state.update({ reason: "" });
       } else {
+        state.update({ phase: "starting" });
         await this.#leaveSession();
         await this.#bringUp(quiet(logs));
       }
@@ -299,11 +302,15 @@ export class LastingMachine {
     if (session === undefined) return;
     // What ends now is no news.
     this.#session = undefined;
-    await this.#stopWorkload();
+    await this.#stopAll();
     await shutDownGuest(session, () => {});
     session.vm.kill();
     await session.vm.exited;
     this.#lose();
+  }
+
+  async #stopAll(): Promise<void> {
+    await Promise.all([this.#stopWorkload(), this.containers.stopAll(this.#stopTimeoutMs)]);
   }
 
   async #stopWorkload(): Promise<void> {
@@ -365,19 +372,4 @@ export class LastingMachine {
   #tell(event: MachineEvent): void {
     for (const observer of this.#observers) observer(event);
   }
-}
-
-async function shutDownGuest(session: Session, onTrouble: (reason: string) => void): Promise<void> {
-  const clean = session
-    .freeDisks()
-    .catch(() => {})
-    .then(() => session.guest.shutdown())
-    .catch(() => {});
-  if (!(await endsWithin(clean, SHUTDOWN_LIMIT_MS))) onTrouble("the guest did not unmount its disks in time");
-}
-
-function workloadEnd({ at, result, outOfMemory }: ProcessEnd): WorkloadEnd {
-  const exitCode = "exitCode" in result ? result.exitCode : "halted" in result ? 0 : null;
-  const signal = "signal" in result ? result.signal : null;
-  return { exitCode, signal, outOfMemory, at };
 }

@@ -1,19 +1,44 @@
+// Not the folders' faces, which load what makes images and unpacks assets.
+import { leaseAssets } from "../../assets/lease.ts";
 import { SmolError } from "../../errors.ts";
-// Not the folder's face, which loads what pulls images.
 import { leaseImage } from "../../image/store/hold.ts";
 import type { StartOrder } from "../plan/index.ts";
 import type { Leases } from "./place.ts";
 
 /**
- * Takes a lease on the machine's image: nothing removes it from the cache as long as this process lives.
+ * Takes leases on everything that the machine is made of, of which it may boot again: nothing removes it as long as
+ * this process lives, neither a prune of images nor another version of the program.
  *
- * @throws SmolError `image.removed`
+ * @throws SmolError `image.removed`, `assets.removed`
  */
-export function leaseImageOf({ image, paths }: StartOrder): Leases {
-  if (image.id === null) return { release: () => {} };
-  const lease = leaseImage(`${paths.cache}/images`, image.id);
-  if (lease !== undefined) return lease;
-  throw new SmolError("image.removed", `another process has removed the image ${image.id} from the cache`, {
-    hint: "start the machine again: that fetches it",
-  });
+export function leaseFilesOf({ image, files, paths }: StartOrder): Leases {
+  const held: Leases[] = [];
+  const release = () => {
+    for (const lease of held.splice(0)) lease.release();
+  };
+  const hint = "start the machine again: that fetches it";
+  try {
+    if (image.id !== null) {
+      const lease = leaseImage(`${paths.cache}/images`, image.id);
+      if (lease === undefined)
+        throw new SmolError(
+          "image.removed",
+          `another process has removed the image ${image.id} from the cache`,
+          {
+            hint,
+          },
+        );
+      held.push(lease);
+    }
+    const { kernel, libkrun, system, overlayTemplate, storageTemplate } = files;
+    const assets = [kernel, system, overlayTemplate, storageTemplate, ...(libkrun ? [libkrun] : [])];
+    const lease = leaseAssets(image.id === null ? [...assets, files.image.path] : assets);
+    if (lease === undefined)
+      throw new SmolError("assets.removed", "another process has removed what smolvm had unpacked", { hint });
+    held.push(lease);
+    return { release };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { makeRoot } from "../../../agent/testing/index.ts";
 import type { Machine } from "../client/connect.ts";
 import { inspectMachine } from "../client/info.ts";
-import { dataDirectory } from "../store/index.ts";
+import { Process } from "../client/process.ts";
+import { defaultSpec, newRecord } from "../model/index.ts";
+import { dataDirectory, machineDirectory } from "../store/index.ts";
 import { TestPlace } from "./host.fixture.ts";
 
 let place: TestPlace;
@@ -100,7 +103,7 @@ describe("a lasting machine", () => {
     await first.report;
     const lines = () => readFileSync(`${place.root("box")}/once`, "utf8").split("\n").length - 1;
     const readyAt = place.state("box")?.readyAt;
-    first.loseVm();
+    first.pullThePlug();
     await until(() => place.state("box")?.phase === "running" && place.state("box")?.readyAt !== readyAt);
     expect(lines()).toBe(1);
     await first.host.end("gracefully");
@@ -132,6 +135,26 @@ describe("a lasting machine", () => {
     expect(await second.report.catch((error: unknown) => error)).toMatchObject({ code: "machine.running" });
     expect(inspectMachine(context(), "box").status).toBe("running");
   });
+});
+
+test("a throw-away machine has its variables, and none of their values is on the disk", async () => {
+  const spec = { ...defaultSpec("gone"), ephemeral: true, memoryMib: 512, env: ["TOKEN=hunter2"] };
+  const record = newRecord({ ...spec, cmd: ["sh", "-c", "echo $TOKEN; cat"] }, Date.now());
+  makeRoot(place.root("gone"));
+  const { report, owner, host } = await place.start(place.order(record));
+  const command = new Process(owner.open({ method: "exec", params: { argv: [], stdin: true } }));
+  await report;
+  await command.started;
+  const directory = machineDirectory(place.paths, "gone");
+  expect(readFileSync(`${directory}/machine.json`, "utf8")).toContain('"name": "gone"');
+  for (const name of readdirSync(directory, { recursive: true, withFileTypes: true }))
+    if (name.isFile() && name.name.endsWith(".json"))
+      expect(readFileSync(`${name.parentPath}/${name.name}`, "utf8")).not.toContain("hunter2");
+  command.end();
+  const parts: string[] = [];
+  for await (const chunk of command.stdout) parts.push(Buffer.from(chunk).toString());
+  expect(parts.join("")).toBe("hunter2\n");
+  await host.ended;
 });
 
 /** A file of another process's: there is no event for it. */

@@ -20,6 +20,7 @@ import {
 import { now } from "../clock.ts";
 import { makeDisks } from "../disks/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
 import type { InitListener } from "./init-commands.ts";
 import { LastingMachine, type SelfEnding } from "./lasting.ts";
@@ -162,7 +163,7 @@ export class MachineHost {
       state,
       logs,
       clock: this.#options.clock ?? hostClock,
-      reaper: this.#options.launcher.reaper,
+      plans: this.#options.launcher,
       boot: () => this.#boot(order, place),
       end: (ending) => void this.#endItself(ending, place),
     });
@@ -202,7 +203,8 @@ export class MachineHost {
 
   #tellOutOfMemory(): void {
     this.#lasting?.noteOutOfMemory();
-    for (const client of this.#clients) client.event({ type: "out_of_memory" });
+    for (const client of this.#clients)
+      if (runsProcess(client.request.method)) client.event({ type: "out_of_memory" });
   }
 
   /** The command that a throw-away machine lives for. */
@@ -259,15 +261,11 @@ export class MachineHost {
   #tellEnd(failure: string | undefined): void {
     const state = this.#state;
     if (state === undefined) return;
-    const { workload } = state.current;
-    // Killed with its machine: nobody has seen how.
-    const ended = workload !== null && workload.end === null;
-    const end = { exitCode: null, signal: null, outOfMemory: false, at: Date.now() };
     state.update({
       phase: failure === undefined ? "stopped" : "failed",
       reason: failure ?? state.current.reason,
       endedAt: Date.now(),
-      workload: ended ? { ...workload, end } : workload,
+      workload: endedWithMachine(state.current.workload),
     });
   }
 }
@@ -281,6 +279,9 @@ function listenerOf(stream: Stream): InitListener {
     onOutput: (channel: Channel, chunk) => stream.write(channel, chunk),
   };
 }
+
+/** Others have events of their own. */
+const runsProcess = (method: string): boolean => /(^|\.)exec$/.test(method);
 
 function unsupported(stream: Stream): void {
   stream.fail({

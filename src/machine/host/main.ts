@@ -1,7 +1,7 @@
 import { prepareVmm } from "../../engine/index.ts";
 import { connectTransport } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
-import { leaseImageOf } from "./leases.ts";
+import { leaseFilesOf } from "./leases.ts";
 import { MachineHost } from "./machine-host.ts";
 import { launcher } from "./session.ts";
 
@@ -12,7 +12,7 @@ export const OWNER_FD = 3;
 export async function runMachineProcess(): Promise<never> {
   process.umask(0o077);
   // Started before it is known what to boot: its start-up overlaps with the owner's work on the image.
-  const host = new MachineHost({ launcher, lease: leaseImageOf, program: version, vmm: prepareVmm() });
+  const host = new MachineHost({ launcher, lease: leaseFilesOf, program: version, vmm: prepareVmm() });
   process.on("SIGTERM", () => void host.end("gracefully"));
   // The owner decides what an interrupt means; this process is in another session, but may be signalled by hand.
   process.on("SIGINT", () => void host.end("gracefully"));

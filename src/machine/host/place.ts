@@ -106,7 +106,8 @@ function takePlace({ paths, record }: StartOrder): Lock {
   if (record.ephemeral) {
     const lock = createRunning(paths, name, (path) => {
       markEphemeral(path);
-      writeFirstRecord(path, record);
+      // Nobody starts it again: values of variables, which may be secrets, need not lie on the disk.
+      writeFirstRecord(path, { ...record, env: [] });
     });
     if (lock !== undefined) return lock;
     throw new SmolError("machine.exists", `a machine named ${name} is there already`, {

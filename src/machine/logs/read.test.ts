@@ -182,6 +182,19 @@ describe("news of a log", () => {
     expect((await last).done).toBe(true);
   });
 
+  test("are told apart from what a later program tells", async () => {
+    const changes = new Changes();
+    const { opener } = await connectionPair((stream) => {
+      stream.event({ type: "of_a_later_version" });
+      void serveNews(stream, changes);
+      changes.notify();
+    });
+    const news = newsOf(opener.open({ method: "follow" }));
+    expect((await news.next()).done).toBe(false);
+    opener.close();
+    expect((await news.next()).done).toBe(true);
+  });
+
   test("end when the reader has enough", async () => {
     const changes = new Changes();
     const { opener } = await connectionPair((stream) => void serveNews(stream, changes));

@@ -3,10 +3,19 @@
  * builder of descriptions (build.ts) are loaded by those who need them: valibot takes longer to load than the rest.
  */
 export type { Removals, SpecSources } from "./build.ts";
+export {
+  type ContainerEnd,
+  type ContainerImage,
+  type ContainerRecord,
+  endedWithMachine,
+  makeContainerId,
+  parseContainer,
+} from "./container.ts";
+export { bindOf, type ContainerVolume } from "./container-binds.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
-export { checkMachineName, makeMachineName, notFound } from "./name.ts";
+export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
 export type { HealthSpec, MachineSpec, RestartPolicy, RestartSpec } from "./spec.ts";
 export {

@@ -1,7 +1,19 @@
 /**
  * The whole check of a record. In a file of its own because it loads valibot, which takes longer than a listing.
  */
-import { boolean, type InferOutput, integer, literal, looseObject, number, pipe, safeParse } from "valibot";
+import {
+  boolean,
+  type InferOutput,
+  integer,
+  literal,
+  looseObject,
+  nullable,
+  number,
+  pipe,
+  regex,
+  safeParse,
+  string,
+} from "valibot";
 import { defaultSpec } from "./defaults.ts";
 import { RECORD_VERSION, type ReadRecord } from "./record.ts";
 import { specSchema } from "./spec.ts";
@@ -13,6 +25,8 @@ export const recordSchema = looseObject({
   createdAt: pipe(number(), integer()),
   /** `initOnce` has been run to its end. */
   initialized: boolean(),
+  /** Of a machine without an image of its own: the built-in one that its changes lie above; null: none yet. */
+  baseId: nullable(pipe(string(), regex(/^[0-9a-f]{64}$/))),
 });
 
 export type MachineRecord = Readonly<InferOutput<typeof recordSchema>>;
@@ -44,7 +58,13 @@ export function parseWhole(value: Json, name: string): ReadRecord {
     if (migrate === undefined) return { kind: "damaged", reason: `version ${version} never existed` };
     json = migrate(json);
   }
-  const parsed = safeParse(recordSchema, { ...defaultSpec(name), createdAt: 0, initialized: false, ...json });
+  const parsed = safeParse(recordSchema, {
+    ...defaultSpec(name),
+    createdAt: 0,
+    initialized: false,
+    baseId: null,
+    ...json,
+  });
   if (!parsed.success) {
     const [issue] = parsed.issues;
     const where = issue.path?.map(({ key }) => String(key)).join(".") ?? "";

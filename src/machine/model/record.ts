@@ -62,5 +62,5 @@ function hasOutline(json: Json, name: string): boolean {
 
 /** A new machine's record. */
 export function newRecord(spec: MachineSpec, createdAt: number): MachineRecord {
-  return { version: RECORD_VERSION, ...spec, createdAt, initialized: false };
+  return { version: RECORD_VERSION, ...spec, createdAt, initialized: false, baseId: null };
 }

@@ -83,7 +83,7 @@ export const specSchema = object({
   entrypoint: nullable(texts),
   /** Words that replace the image's CMD; empty: the image's. */
   cmd: texts,
-  /** `NAME=value`. Lies on the disk as it is. */
+  /** `NAME=value`. Lies on the disk as it is, unless the machine is a throw-away one. */
   env: texts,
   workdir: nullable(text),
   user: nullable(text),

@@ -66,9 +66,9 @@ export const stateSchema = looseObject({
   /** Starts since somebody started it, beyond the first. */
   restarts: number(),
   health: nullable(healthStateSchema),
-  /** When it ends by itself: for `ttl`, and for idleness as things stand. */
   /** Somebody has stopped it: a policy may keep it from starting with its host. */
   stoppedByUser: optional(boolean(), false),
+  /** When it ends by itself: for `ttl`, and for idleness as things stand. */
   ttlAt: nullable(milliseconds),
   idleAt: nullable(milliseconds),
 });

@@ -1,4 +1,4 @@
-import { assetPath, baseImageConfig, hasAsset } from "../../assets/index.ts";
+import { assetId, assetPath, assetPathOf, baseImageConfig, hasAsset } from "../../assets/index.ts";
 import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
@@ -34,6 +34,10 @@ export interface ResolvedImage {
   /** The root filesystem: an EROFS image, or the descriptor that joins one out of several files. */
   readonly path: string;
   readonly format: DiskFormat;
+  /** The built-in image's: which one it is (`assetId`); null for every other. */
+  readonly baseId: string | null;
+  /** Settles when the image is safe from a power cut; never rejects. */
+  readonly durable: Promise<void>;
   readonly release: () => void;
 }
 
@@ -41,17 +45,20 @@ export interface ResolvedImage {
  * Makes an image bootable; a cached one, or the built-in one, costs a few file look-ups.
  *
  * @param source as the user names it; null: the built-in one
+ * @param baseId the built-in image that the machine was begun on, perhaps by another version of the program; null: the
+ * one of this program. Where that other one is gone it is this program's, too, with a note.
  */
 export async function resolveImage(
   context: Context,
   source: string | null,
   options: ImageOptions,
+  baseId: string | null = null,
 ): Promise<ResolvedImage> {
   const { paths } = context;
   if (source === null) {
-    const path = await assetPath("base", paths.cache);
-    const facts = { id: null, ...baseImageConfig(), entrypoint: [], user: "" };
-    return { facts, path, format: "raw", release: () => {} };
+    const facts = { id: null, ...baseImageConfig(), entrypoint: [], cmd: [], user: "" };
+    const base = await resolveBase(context, baseId);
+    return { facts, ...base, format: "raw", durable: Promise.resolve(), release: () => {} };
   }
   const { openImage } = await import("../../image/index.ts");
   const image = await naming(
@@ -74,14 +81,31 @@ export async function resolveImage(
       stdin: options.stdin,
     }),
   );
-  const { id, path, config, release } = image;
+  const { id, path, config, durable, release } = image;
   const { entrypoint, cmd, env, workdir, user, volumes, stopSignal } = config;
   return {
     facts: { id, entrypoint, cmd, env, workdir, user, volumes, stopSignal },
     path,
     format: "vmdk",
+    baseId: null,
+    durable,
     release,
   };
+}
+
+/** The machine's changes lie above the very files that they were made to. */
+async function resolveBase(
+  { paths, note }: Context,
+  wanted: string | null,
+): Promise<Pick<ResolvedImage, "path" | "baseId">> {
+  if (wanted !== null) {
+    const path = await assetPathOf("base", wanted, paths.cache);
+    if (path !== undefined) return { path, baseId: wanted };
+    note(
+      "the built-in image that this machine was begun on is gone from the cache; it has that of this smolvm now, under its own changes",
+    );
+  }
+  return { path: await assetPath("base", paths.cache), baseId: assetId("base") };
 }
 
 /** Says in an error which image it is about. */

@@ -1,8 +1,8 @@
 import type { Paths } from "../../config/paths.ts";
 import { SmolError } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
-import { checkMachineName, type MachineRecord, notFound } from "../model/index.ts";
-import { isRunning, type Lock, tryLockForChange } from "./directory.ts";
+import { type MachineRecord, notFound, type ReadRecord } from "../model/index.ts";
+import { checkEntryName, isRunning, isTaken, type Lock, tryLockForChange } from "./directory.ts";
 import { readRecord } from "./files.ts";
 
 /** How long another command may take with a machine: a start pulls its image first. */
@@ -40,7 +40,7 @@ export async function claimMachine(paths: Paths, name: string, signal?: AbortSig
 
 /** As `claimMachine`, without its record, which may be damaged or of a later version: to remove it. */
 export async function lockForChange(paths: Paths, name: string, signal?: AbortSignal): Promise<Lock> {
-  checkMachineName(name);
+  checkEntryName(paths, name);
   const limit = AbortSignal.timeout(CHANGE_LIMIT_MS);
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   try {
@@ -60,9 +60,8 @@ export async function lockForChange(paths: Paths, name: string, signal?: AbortSi
 
 /** @throws SmolError `machine.not_found`, `machine.newer`, `machine.damaged` */
 export function requireRecord(paths: Paths, name: string): MachineRecord {
-  checkMachineName(name);
-  const read = readRecord(paths, name);
-  if (read === undefined) throw notFound(name);
+  checkEntryName(paths, name);
+  const read = readRecord(paths, name) ?? noRecord(paths, name);
   if (read.kind === "record") return read.record;
   if (read.kind === "newer") {
     throw new SmolError(
@@ -76,4 +75,10 @@ export function requireRecord(paths: Paths, name: string): MachineRecord {
   throw new SmolError("machine.damaged", `the record of machine ${name} is damaged: ${read.reason}`, {
     hint: `smolvm machine delete --name ${name} removes it with its disks; \`smolvm machine data-dir\` tells where they are`,
   });
+}
+
+/** @throws SmolError `machine.not_found` when there is nothing of that name at all */
+function noRecord(paths: Paths, name: string): ReadRecord {
+  if (isTaken(paths, name)) return { kind: "damaged", reason: "there is none" };
+  throw notFound(name);
 }

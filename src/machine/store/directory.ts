@@ -12,19 +12,22 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
 } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
+import { checkMachineName, isMachineName } from "../model/index.ts";
 import { removeSockets } from "./sockets.ts";
+import { syncPath } from "./sync.ts";
 
 /** Names that start with a dot cannot be machines': directories on their way in or out. */
 const INCOMING = ".new-";
@@ -43,38 +46,42 @@ export const machineDirectory = (paths: Paths, name: string): string => `${machi
 
 const randomSuffix = () => crypto.getRandomValues(Buffer.alloc(6)).toString("hex");
 
-/** A directory that nobody sees until it is published under a machine's name. Both of its locks are held. */
+/** Bounded: each round either succeeds or has seen another process win a race. */
+const MAX_ROUNDS = 20;
+
+/** A directory that nobody sees until it is published under a machine's name. Its change lock is held. */
 export class DirectoryDraft {
   readonly path: string;
   readonly #paths: Paths;
   readonly #locks: Readonly<Record<typeof LOCK | typeof CHANGE_LOCK, number>>;
 
+  /** @throws what the system says */
   constructor(paths: Paths) {
     this.#paths = paths;
     mkdirSync(machinesDirectory(paths), { recursive: true, mode: 0o700 });
-    this.path = `${machinesDirectory(paths)}/${INCOMING}${randomSuffix()}`;
-    mkdirSync(this.path, { mode: 0o700 });
-    const open = (file: string) => openSync(`${this.path}/${file}`, "w", 0o600);
-    this.#locks = { [LOCK]: open(LOCK), [CHANGE_LOCK]: open(CHANGE_LOCK) };
-    // Sweepers look at this one.
-    flock(this.#locks[LOCK], "exclusive");
+    const { path, fd } = makeLocked(paths);
+    this.path = path;
+    this.#locks = { [CHANGE_LOCK]: fd, [LOCK]: openSync(`${path}/${LOCK}`, "w", 0o600) };
   }
 
   /**
-   * Gives the directory a machine's name.
+   * Gives the directory a machine's name. That of a machine which lasts is there after a power cut of the host too.
    *
    * @param held the lock that is held when it appears
-   * @returns the lock; undefined when there is a machine of that name, or somebody has swept the directory before its
-   * lock was taken: it has to be made anew then.
+   * @returns the lock; undefined when there is something of that name.
    */
   publish(name: string, held: typeof LOCK | typeof CHANGE_LOCK): Lock | undefined {
-    flock(this.#locks[held], "exclusive");
+    const lasts = held === CHANGE_LOCK;
+    // Not of one that does not run: for a moment it would seem to.
+    if (!lasts) flock(this.#locks[LOCK], "exclusive");
     try {
+      if (lasts) syncPath(this.path);
       renameSync(this.path, machineDirectory(this.#paths, name));
+      if (lasts) syncPath(machinesDirectory(this.#paths));
     } catch (error) {
       this.discard();
       const code = errnoOf(error);
-      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOENT") return undefined;
+      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") return undefined;
       throw error;
     }
     closeSync(this.#locks[held === LOCK ? CHANGE_LOCK : LOCK]);
@@ -87,8 +94,25 @@ export class DirectoryDraft {
   }
 }
 
-/** Bounded: each round either succeeds or has seen another process win a race. */
-const MAX_ROUNDS = 20;
+/** A new directory under a hidden name, with its change lock: from then on no sweeper takes it. */
+function makeLocked(paths: Paths): { readonly path: string; readonly fd: number } {
+  for (let round = 1; ; round++) {
+    const path = `${machinesDirectory(paths)}/${INCOMING}${randomSuffix()}`;
+    mkdirSync(path, { mode: 0o700 });
+    let fd: number;
+    try {
+      fd = openSync(`${path}/${CHANGE_LOCK}`, "w", 0o600);
+    } catch (error) {
+      // Swept before it had a lock.
+      if (errnoOf(error) !== "ENOENT" || round === MAX_ROUNDS) throw error;
+      continue;
+    }
+    flock(fd, "exclusive");
+    if (isCurrent(fd, `${path}/${CHANGE_LOCK}`)) return { path, fd };
+    closeSync(fd);
+    if (round === MAX_ROUNDS) throw new Error(`${path} was removed ${MAX_ROUNDS} times`);
+  }
+}
 
 function create(
   paths: Paths,
@@ -102,8 +126,7 @@ function create(
       fill(draft.path);
     } catch (error) {
       draft.discard();
-      if (errnoOf(error) !== "ENOENT" || round === MAX_ROUNDS) throw error;
-      continue;
+      throw error;
     }
     const lock = draft.publish(name, held);
     if (lock !== undefined || !removeLeftover(paths, name)) return lock;
@@ -148,7 +171,7 @@ export function isRunning(paths: Paths, name: string): boolean {
   try {
     fd = openSync(`${machineDirectory(paths, name)}/${LOCK}`, "r");
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return false;
+    if (isMissing(error)) return false;
     throw error;
   }
   try {
@@ -163,15 +186,7 @@ export function isRunning(paths: Paths, name: string): boolean {
  */
 export function removeDirectory(paths: Paths, name: string): void {
   removeSockets(paths, name);
-  // Renamed first, so that nobody meets a half-removed directory under the machine's name.
-  const outgoing = `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
-  try {
-    renameSync(machineDirectory(paths, name), outgoing);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return;
-    throw error;
-  }
-  rmSync(outgoing, { recursive: true, force: true });
+  moveOut(paths, machineDirectory(paths, name));
 }
 
 /** What a throw-away machine has in its directory, and a lasting one has not. */
@@ -189,8 +204,8 @@ export function markEphemeral(path: string): void {
  */
 export function removeLeftover(paths: Paths, name: string): boolean {
   const path = machineDirectory(paths, name);
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return true;
-  if (statSync(`${path}/${EPHEMERAL}`, { throwIfNoEntry: false }) === undefined) return false;
+  if (statusOf(path) === undefined) return true;
+  if (statusOf(`${path}/${EPHEMERAL}`) === undefined) return false;
   const lock = lockRunning(paths, name);
   if (lock === undefined) return false;
   try {
@@ -201,24 +216,84 @@ export function removeLeftover(paths: Paths, name: string): boolean {
   }
 }
 
-/** Removes what machines left behind whose process is gone: half-made, half-removed and throw-away directories. */
+/**
+ * Removes what machines left behind whose process is gone: half-made, half-removed and throw-away directories. What
+ * cannot be removed stays for the next one who sweeps.
+ */
 export function sweep(paths: Paths): void {
+  sweepHidden(paths);
+  for (const name of machineNames(paths)) tryToRemove(paths, name, () => removeLeftover(paths, name));
+}
+
+/** The same for half-made and half-removed directories alone, which takes no look at any machine. */
+export function sweepHidden(paths: Paths): void {
   for (const name of entriesOf(paths)) {
-    if (!name.startsWith(".")) {
-      removeLeftover(paths, name);
-      continue;
-    }
     const path = machineDirectory(paths, name);
-    const lock = tryLock(`${path}/${LOCK}`);
-    if (lock === "held") continue;
-    rmSync(path, { recursive: true, force: true });
-    if (lock !== "none") lock.release();
+    if (name.startsWith(INCOMING)) tryToRemove(paths, name, () => removeIncoming(paths, path));
+    else if (name.startsWith(OUTGOING)) tryToRemove(paths, name, () => removeOutgoing(path));
   }
 }
 
-/** Whether there is a directory of that name, with a record or without. */
-export const hasDirectory = (paths: Paths, name: string): boolean =>
-  existsSync(machineDirectory(paths, name));
+/** Whoever makes it has the lock, or is about to take it: it is made where it is missing, and then there is one. */
+function removeIncoming(paths: Paths, path: string): void {
+  const change = tryLock(`${path}/${CHANGE_LOCK}`, constants.O_CREAT);
+  if (typeof change === "string") return;
+  moveOut(paths, path);
+  change.release();
+}
+
+/** Renamed first, so that nobody meets a half-removed directory under its name, or puts something into it. */
+function moveOut(paths: Paths, path: string): void {
+  const outgoing = `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
+  try {
+    renameSync(path, outgoing);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw error;
+  }
+  removeOutgoing(outgoing);
+}
+
+/** Several may be at it: whoever finds that another was faster is content. */
+function removeOutgoing(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== "ENOTEMPTY" && !isMissing(error)) throw error;
+  }
+}
+
+/** A leftover that cannot be removed now is no reason for anything else to fail. */
+function tryToRemove(paths: Paths, name: string, remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    console.error(`${machineDirectory(paths, name)} is left over: ${error}`);
+  }
+}
+
+/** Whether there is something of that name: a machine, or what nobody knows. */
+export const isTaken = (paths: Paths, name: string): boolean =>
+  statusOf(machineDirectory(paths, name), lstatSync) !== undefined;
+
+/** Whether something has a machine's place that cannot be one: a file, a link to nowhere. */
+export function isForeign(paths: Paths, name: string): boolean {
+  const path = machineDirectory(paths, name);
+  const status = statusOf(path, lstatSync);
+  if (status === undefined || status.isDirectory()) return false;
+  return statusOf(path)?.isDirectory() !== true;
+}
+
+/**
+ * A name that a machine may have, or that something among the machines has anyway: it can be looked at and deleted.
+ *
+ * @throws SmolError `machine.bad_name`
+ */
+export function checkEntryName(paths: Paths, name: string): string {
+  if (!isMachineName(name) && machineNames(paths).includes(name)) return name;
+  return checkMachineName(name);
+}
 
 /** The names of the machines, sorted. */
 export function machineNames(paths: Paths): string[] {
@@ -246,8 +321,7 @@ function tryLock(path: string, create = 0): Lock | "held" | "none" {
   try {
     fd = openSync(path, constants.O_RDONLY | create, 0o600);
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return "none";
+    if (isMissing(error)) return "none";
     throw error;
   }
   if (flock(fd, "exclusive", false)) {
@@ -261,8 +335,23 @@ function tryLock(path: string, create = 0): Lock | "held" | "none" {
 
 /** The directory may have been removed, and another put in its place, between the opening and the locking. */
 function isCurrent(fd: number, path: string): boolean {
-  const current = statSync(path, { throwIfNoEntry: false });
+  const current = statusOf(path);
   return current !== undefined && current.ino === fstatSync(fd).ino;
+}
+
+/** Undefined: there is nothing, or what should be a directory on the way is none. */
+function statusOf(path: string, stat: (path: string) => Stats = statSync): Stats | undefined {
+  try {
+    return stat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = errnoOf(error);
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /** A descriptor's number is given out again: closing it twice would close another file. */

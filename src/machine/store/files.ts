@@ -1,7 +1,7 @@
 /** The files of a machine's directory that are read and written as a whole. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
-import { errnoOf } from "../../errors.ts";
+import { errnoOf, messageOf } from "../../errors.ts";
 import {
   type MachineRecord,
   type MachineState,
@@ -10,6 +10,7 @@ import {
   type ReadRecord,
 } from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
+import { syncPath } from "./sync.ts";
 
 const RECORD = "machine.json";
 const STATE = "state.json";
@@ -35,7 +36,13 @@ export function readRecord(
   name: string,
   depth: "whole" | "outline" = "whole",
 ): ReadRecord | undefined {
-  const text = read(recordPath(paths, name));
+  let text: string | undefined;
+  try {
+    text = read(recordPath(paths, name));
+  } catch (error) {
+    // One that cannot be read hides no other machine.
+    return { kind: "damaged", reason: messageOf(error) };
+  }
   return text === undefined ? undefined : parseRecord(text, name, depth);
 }
 
@@ -45,38 +52,49 @@ export function readState(
   name: string,
   depth: "whole" | "outline" = "whole",
 ): MachineState | undefined {
-  const path = `${machineDirectory(paths, name)}/${STATE}`;
-  // Cheaper than an exception, for machines that have never run.
-  if (!existsSync(path)) return undefined;
-  const text = read(path);
-  return text === undefined ? undefined : parseState(text, depth);
+  try {
+    const path = `${machineDirectory(paths, name)}/${STATE}`;
+    // Cheaper than an exception, for machines that have never run.
+    const text = existsSync(path) ? read(path) : undefined;
+    return text === undefined ? undefined : parseState(text, depth);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Puts a record into a directory that is not published yet. */
 export function writeFirstRecord(directory: string, record: MachineRecord): void {
-  writeFileSync(`${directory}/${RECORD}`, encode(record), { mode: 0o600 });
+  const path = `${directory}/${RECORD}`;
+  writeFileSync(path, encode(record), { mode: 0o600 });
+  if (!record.ephemeral) syncPath(path);
 }
 
-/** Replaces the record atomically; the caller holds one of the machine's locks. */
+/**
+ * Replaces the record atomically, also when the host loses power: it is the old one or this one. The caller holds one
+ * of the machine's locks.
+ */
 export function writeRecord(paths: Paths, record: MachineRecord): void {
-  replace(recordPath(paths, record.name), encode(record));
+  replace(recordPath(paths, record.name), encode(record), syncPath);
+  syncPath(machineDirectory(paths, record.name));
 }
 
-/** Replaces the state atomically; only the machine's process does. */
+/** Replaces the state atomically; only the machine's process does. A power cut may cost it: it is told anew. */
 export function writeState(paths: Paths, name: string, state: MachineState): void {
   replace(`${machineDirectory(paths, name)}/${STATE}`, encode(state));
 }
 
-/** Safe from a crash of this program, and of the host as far as its filesystem orders writes before renames. */
-function replace(path: string, text: string): void {
+/** Replaces a file atomically. @param sync makes the new one safe from a power cut before it has its name */
+export function replace(path: string, text: string, sync?: (path: string) => void): void {
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o600 });
+  sync?.(temporary);
   renameSync(temporary, path);
 }
 
-const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+export const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-function read(path: string): string | undefined {
+/** Undefined: there is no such file. */
+export function read(path: string): string | undefined {
   try {
     const text = readFileSync(path, "utf8");
     return text.length > MAX_BYTES ? "" : text;

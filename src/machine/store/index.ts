@@ -1,19 +1,29 @@
 /** Machines on the host's disk: directories, locks, records, sockets. */
 export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
 export {
+  copyContainers,
+  readContainers,
+  removeContainer,
+  writeContainer,
+} from "./containers.ts";
+export {
+  checkEntryName,
   createRunning,
   createStopped,
   DirectoryDraft,
-  hasDirectory,
+  isForeign,
   isRunning,
+  isTaken,
   type Lock,
   lockRunning,
   machineDirectory,
   machineNames,
+  machinesDirectory,
   markEphemeral,
   removeDirectory,
   removeLeftover,
   sweep,
+  sweepHidden,
   tryLockForChange,
 } from "./directory.ts";
 export {

@@ -24,7 +24,7 @@ line for each name. Layers are kept once, however many images have them: SIZE co
 
 --json prints an array of objects with the keys id, references, digests, platform, created_at and
 last_used_at (seconds since 1970), size_bytes, unique_bytes (what removing only this image frees),
-layer_count and in_use.`,
+layer_count, in_use, and machines (names of those that are made of it, whether they run or not).`,
   examples: [
     { command: "smolvm images ls" },
     { command: "smolvm images ls --no-trunc -v" },

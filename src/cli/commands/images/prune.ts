@@ -11,17 +11,22 @@ export const imagesPrune = command({
     force: flag({ long: "force", short: "f", description: "No effect: nothing is ever asked" }),
   },
   text: `Removes images that have lost their name to a newer one, layers that belong to no image, and what
-interrupted downloads left. --all removes every image that no machine uses; the next run pulls it
-again. Asks nothing.
+interrupted downloads left. --all removes every image that no machine is made of, whether that runs
+or not; the next run pulls it again. Asks nothing.
 
---json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use
-and kept (layers stay, because something is being downloaded: prune later).`,
+--json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use,
+machines (by the ids in in_use) and kept (layers stay, because something is being downloaded: prune
+later).`,
   examples: [{ command: "smolvm images prune" }, { command: "smolvm images prune --all --dry-run" }],
   run: ({ values }) => pruneAll(values),
 });
 
-/** Prunes the images of this host, and says what went. Resolves to the exit code. */
-export async function pruneAll(values: Values<typeof pruneOptions>): Promise<number> {
+/**
+ * Prunes the images of this host, and says what went. Resolves to the exit code.
+ *
+ * @param machine the one that the user named
+ */
+export async function pruneAll(values: Values<typeof pruneOptions>, machine?: string): Promise<number> {
   const [{ resolvePaths }, { pruneImages }] = await Promise.all([
     import("../../../config/paths.ts"),
     import("../../../image/index.ts"),
@@ -32,8 +37,10 @@ export async function pruneAll(values: Values<typeof pruneOptions>): Promise<num
     const { removedJson } = await import("../../show/images-json.ts");
     await printJson(removedJson(removed, dryRun));
   } else {
-    const { formatPruned } = await import("../../show/removed.ts");
-    await print(formatPruned(removed, values));
+    const { formatMachinePruned, formatPruned } = await import("../../show/removed.ts");
+    await print(
+      machine === undefined ? formatPruned(removed, values) : formatMachinePruned(removed, machine, values),
+    );
   }
   return 0;
 }

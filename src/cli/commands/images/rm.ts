@@ -25,17 +25,17 @@ export const imagesRemove = command({
   text: `Takes the name off an image, and removes the image with its last name. IMAGE may also be an id, or
 its first digits (6 or more): then all of the image goes; --force is needed when it has several
 names. --oci-platform tells images of one name apart. Layers that other images have stay. An image
-that a machine uses stays too: exit code 1.
+of a machine stays too, also when the machine does not run, and whatever is forced: exit code 1.
 
---json prints an object with the keys images, untagged, layer_count, freed_bytes, in_use and kept
-(layers stay, because something is being downloaded: prune later).`,
+--json prints an object with the keys images, untagged, layer_count, freed_bytes, in_use, machines
+(by the ids in in_use) and kept (layers stay, because something is being downloaded: prune later).`,
   examples: [{ command: "smolvm images rm alpine:3.20" }, { command: "smolvm images rm -f 05455a08881e" }],
   /** Says what was removed, also when not everything could be. */
   run: async ({ values, words }) => {
-    const [{ loadSettings, resolvePaths }, { removeImages }, { shortId }] = await Promise.all([
+    const [{ loadSettings, resolvePaths }, { removeImages }, { formatInUse }] = await Promise.all([
       import("../../../config/index.ts"),
       import("../../../image/index.ts"),
-      import("../../show/images.ts"),
+      import("../../show/removed.ts"),
     ]);
     const paths = resolvePaths();
     const registry = (await loadSettings(paths)).images.defaultRegistry;
@@ -43,10 +43,8 @@ that a machine uses stays too: exit code 1.
     const removed = await removeImages(paths.cache, words, { force, platform, registry });
     await printRemoved(removed, values.json);
     if (removed.inUse.length === 0) return 0;
-    const ids = removed.inUse.map(shortId).join(", ");
-    const [noun, verb] = removed.inUse.length === 1 ? ["image", "is"] : ["images", "are"];
-    throw new SmolError("image.in_use", `${noun} in use ${verb} not removed: ${ids}`, {
-      hint: "`smolvm machine ls -v` shows the machines: an image can go when none uses it",
+    throw new SmolError("image.in_use", formatInUse(removed), {
+      hint: "`smolvm machine ls -v` shows the machines: an image can go when none is made of it",
     });
   },
 });

@@ -57,6 +57,7 @@ Exit code: that of the process, when it ends.`,
       return await terminal.runInForeground(attached, {
         interactive,
         interrupts,
+        leave: true,
         tty: found?.tty === true,
       });
     } finally {

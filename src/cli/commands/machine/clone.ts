@@ -18,7 +18,7 @@ export const clone = command({
   arguments: { kind: "words", placeholder: "[NAME] NEW", min: 1, max: 2, hint: machineWord.hint },
   text: `Makes the machine NEW with the settings and copies of the disks of NAME, which must not run. Where
 the host's filesystem can (btrfs, XFS), the copies take no room until they differ; elsewhere only
-what is not empty is copied, and a terminal shows how far it is. --json prints the new machine as
+what is not empty is copied, and stderr says how far that is. --json prints the new machine as
 machine status --json does.`,
   examples: [
     { command: "smolvm machine clone web web-2" },
@@ -28,14 +28,17 @@ machine status --json does.`,
     const { machines, context } = await openMachines();
     const to = words.at(-1) as string;
     const from = machineNameOf({ values, words: words.slice(0, -1) });
-    const [{ interruptible }, { copyProgress }] = await Promise.all([
+    const [{ interruptible }, { reportCopy }] = await Promise.all([
       import("../../work/interruptible.ts"),
-      import("../../progress/copy.ts"),
+      import("../../progress/copy-report.ts"),
     ]);
-    const progress = copyProgress(values.quiet || values.json);
+    const report = reportCopy({ quiet: values.quiet || values.json, progress: "auto" });
     const { disks } = await interruptible((signal) =>
-      machines.cloneMachine(context, from, to, { signal, onProgress: progress.show }),
-    ).finally(progress.end);
+      machines.cloneMachine(context, from, to, {
+        signal,
+        onProgress: ({ disk, bytes, total }) => report.onCopy?.(bytes, total, `the ${disk} disk`),
+      }),
+    ).finally(() => report.end());
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, to)));
       return 0;

@@ -11,8 +11,9 @@ export const dataDir = command({
   summary: "Print the directory of a machine's files",
   options,
   arguments: machineWord,
-  text: `Prints the path of the directory that the machine has, or would have. Change nothing in it while the
-machine runs. A machine whose directory was removed while it did not run starts with new disks.
+  text: `Prints the path of the directory with the machine's disks and logs, whether there is such a machine
+or not. Change nothing in it while the machine runs; when it is removed, the next start makes new,
+empty disks. The machine's settings are not in it.
 
 --json prints {"name","path"}.`,
   examples: [{ command: 'ls "$(smolvm machine data-dir web)"' }],

@@ -31,7 +31,7 @@ goes on. Options end at the first word that is not one, or at --; a single word 
 machine's name: smolvm machine exec [OPTIONS] NAME -- COMMAND.
 
 When this command is ended, so is COMMAND. With -d it is not: its id is printed, and machine ps,
-attach, logs, wait and kill take that. -d goes with neither -i nor -t.
+attach, logs, wait and kill take that. -d goes with none of -i, -t and --timeout.
 
 A machine that does not run is an error; with --start it is started.
 

@@ -15,8 +15,8 @@ export const machineImages = command({
   options,
   arguments: machineWord,
   text: `Images are kept on the host, and all machines share them: this shows how much room they take of
-what the cache may take, and each of them. --name shows only the image of a machine that runs (none
-when that is the built-in one). images ls shows more.
+what the cache may take, and each of them. --name shows only the image of that machine (none when
+that is the built-in one, or before its first start). images ls shows more.
 
 --json prints an object {"storage":{"total_bytes","used_bytes","layer_count","image_count"},
 "images":[{"reference","id","digest","size","created","architecture","os","layer_count","layers",

@@ -1,3 +1,4 @@
+import { SmolError } from "../../../errors.ts";
 import { pruneOptions } from "../../options/image-options.ts";
 import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { command } from "../../program/command.ts";
@@ -14,18 +15,28 @@ export const machinePrune = command({
   options,
   arguments: machineWord,
   text: `The same as images prune. Images are kept on the host, and all machines share them: with --name it
-fails when there is no such machine, and otherwise does the same. What a machine uses stays.`,
+fails when there is no such machine, or when that runs and --all was given, and otherwise does the
+same. The images that machines are made of stay, whether these run or not.`,
   examples: [{ command: "smolvm machine prune --dry-run" }, { command: "smolvm machine prune --all" }],
   /** Images are shared by all machines: a name only says that the user expects that machine to be there. */
   run: async ({ values, words }) => {
     const name = givenName({ values, words });
-    if (name !== undefined) {
-      const [{ inspectMachine }, { makeContext }] = await Promise.all([
-        import("../../../machine/index.ts"),
-        import("../../context.ts"),
-      ]);
-      inspectMachine(makeContext(), name);
-    }
-    return pruneAll(values);
+    if (name !== undefined) await checkMachine(name, values.all);
+    return pruneAll(values, name);
   },
 });
+
+/** @throws SmolError `machine.not_found`; `machine.running`, which scripts expect although nothing could be lost */
+async function checkMachine(name: string, all: boolean): Promise<void> {
+  const [{ inspectMachine }, { makeContext }] = await Promise.all([
+    import("../../../machine/index.ts"),
+    import("../../context.ts"),
+  ]);
+  const { status } = inspectMachine(makeContext(), name);
+  if (!all || !["starting", "running", "stopping", "unreachable"].includes(status)) return;
+  const stop = `smolvm machine stop --name ${name}`;
+  throw new SmolError(
+    "machine.running",
+    `cannot prune --all while machine '${name}' is running. Stop it first with: ${stop}`,
+  );
+}

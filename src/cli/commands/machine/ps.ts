@@ -17,11 +17,11 @@ export const ps = command({
   options,
   arguments: machineWord,
   text: `Lists the workload and what exec -d started, the latest first: ID, state, since when, and the
-command. A process that has ended is listed until its machine stops, with its exit code; the oldest
-ones go first when there are many. For all processes of the guest: machine exec -- ps.
+command. A process that has ended is listed for an hour, until its machine stops, or until 64 others
+have ended. For all processes of the guest: machine exec -- ps.
 
---json prints an array of objects with the keys id, name, command, user, tty, pid (in the guest),
-state (running, exited, lost), running, started_at, ended_at (seconds since 1970), exit_code,
+--json prints an array of objects with the keys id, name (workload, or null), command, user, tty,
+pid (in the guest), state (running, exited or lost), running, started_at, ended_at, exit_code,
 signal, oom_killed and attached (how many clients).`,
   examples: [{ command: "smolvm machine ps web" }, { command: "smolvm machine ps --json" }],
   run: async (invocation) => {

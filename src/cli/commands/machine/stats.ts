@@ -14,11 +14,13 @@ export const stats = command({
   summary: "Show what machines use: processor, memory, disks",
   options,
   arguments: machineWords,
-  text: `Shows for each machine that runs, or for those that are named: processor time (100% is one whole
-processor), memory of the guest and of the host, how full its disks are, and processes. A new table
-every second, until Ctrl-C or the last of them ends.
+  text: `Shows for each machine that runs, or for those that are named: processor time (100% is all of one
+virtual CPU), memory of its programs and of the host, what its disks hold, and processes. A new
+table every second, until Ctrl-C or the last of them ends.
 
---json prints one object a line for each machine and second.`,
+--json prints one object a line for each machine and second, with the keys name, cpu_percent,
+memory_bytes, memory_total_bytes, memory_available_bytes, host_memory_bytes, processes, root_disk
+and storage_disk.`,
   examples: [
     { command: "smolvm machine stats" },
     { command: "smolvm machine stats --no-stream web" },

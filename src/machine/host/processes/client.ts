@@ -107,7 +107,8 @@ export class AttachedProcess {
     this.#stream.cancel();
   }
 
-  #event(event: AttachEvent): void {
+  #event(event: AttachEvent | undefined): void {
+    if (event === undefined) return;
     if (event.type === "out_of_memory") this.onOutOfMemory();
     else this.#gaps[event.channel].push(event);
   }

@@ -114,8 +114,8 @@ export function checkAttached(value: unknown): Attached {
   return { id, pid, tty, offset: checkOffsets(offset, "answer to attach") };
 }
 
-/** @throws ProtocolError */
-export function checkAttachEvent(value: unknown): AttachEvent {
+/** Undefined for an event that a later program tells. @throws ProtocolError */
+export function checkAttachEvent(value: unknown): AttachEvent | undefined {
   if (!isObject(value) || value.type !== "lost") return checkExecEvent(value);
   const { channel, offset, bytes } = value;
   if (channel !== Channel.stdout && channel !== Channel.stderr) return reject("event of attach");

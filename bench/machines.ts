@@ -1,0 +1,83 @@
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { runLab } from "../test/lab/machine.ts";
+import { linkOrCopy, withScratch } from "../test/lab/scratch.ts";
+import { program } from "../test/support/program.ts";
+import { Contender } from "./support/contender.ts";
+import { compareLives, toolOf } from "./support/lifecycle.ts";
+import { measureCommand } from "./support/measure.ts";
+import { compare } from "./support/rounds.ts";
+import { printComparison } from "./support/table.ts";
+import { upstream } from "./support/upstream.ts";
+
+/**
+ * Lasting machines: what looking at many of them costs, the life of one on qemu, and on krun in the lab beside
+ * upstream's. With 5 rounds about 10 minutes.
+ *
+ *     bun bench/machines.ts [rounds]
+ */
+
+const rounds = Number(process.argv[2] ?? 5);
+const MANY = 500;
+
+const here = new Contender("smolvm", program, "qemu");
+try {
+  await looks();
+  await compareLives("qemu: the life of a machine", [toolOf("smolvm", [program], here.env)], rounds);
+} finally {
+  here.remove();
+}
+await lab();
+
+/** Commands that only look, with many machines there; the program's own start for scale. */
+async function looks(): Promise<void> {
+  const many = new Contender("many", program, "qemu");
+  const { env } = many;
+  try {
+    await many.measure(["create", "--name", "m0"]);
+    const machines = `${env.XDG_DATA_HOME}/smolvm/machines`;
+    const record = readFileSync(`${machines}/m0/machine.json`, "utf8");
+    for (let index = 1; index < MANY; index++) {
+      cpSync(`${machines}/m0`, `${machines}/m${index}`, { recursive: true });
+      writeFileSync(`${machines}/m${index}/machine.json`, record.replace('"m0"', `"m${index}"`));
+    }
+    const timed = (...words: string[]) => ({
+      name: `smolvm ${words.join(" ")}`,
+      measure: async () => (await measureCommand([program, ...words], { env })).total,
+    });
+    const samples = await compare(
+      [
+        timed("--version"),
+        timed("machine", "ls"),
+        timed("machine", "ls", "--json"),
+        timed("machine", "status", "m7"),
+      ],
+      { rounds: 8 * rounds, warmUp: 3 },
+    );
+    printComparison(`${MANY} machines: commands that only look`, samples, "smolvm --version");
+  } finally {
+    many.remove();
+  }
+}
+
+async function lab(): Promise<void> {
+  const checkout = new URL("..", import.meta.url).pathname;
+  await withScratch(async (stage) => {
+    linkOrCopy(program, `${stage}/smolvm`);
+    linkOrCopy(process.execPath, `${stage}/bun`);
+    for (const folder of ["bench/support", "test/support"])
+      cpSync(`${checkout}/${folder}`, `${stage}/${folder}`, { recursive: true });
+    Bun.spawnSync(["cp", "-al", await upstream(), `${stage}/upstream`]);
+    const settings =
+      "SMOLVM_TEST_ENGINE=krun SMOLVM_TEST_PROGRAM=/project/smolvm SMOLVM_TEST_BUILD=/project/build";
+    const inside = `bench/support/lifecycle-inside.ts ${Math.max(2, Math.floor(rounds / 2))}`;
+    const { exitCode } = await runLab({
+      directory: stage,
+      command: ["bash", "-c", `${settings} exec ./bun ${inside}`],
+      memoryMib: 6144,
+      limitSeconds: 720,
+      onStdout: (bytes) => process.stdout.write(bytes),
+      onStderr: (bytes) => process.stderr.write(bytes),
+    });
+    process.exitCode = exitCode;
+  });
+}
