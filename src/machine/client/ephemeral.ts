@@ -12,13 +12,13 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
-import { MachineProcess, reportOf } from "./machine-process.ts";
+import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { Process } from "./process.ts";
 
 /** The parts of a start that come before the VM's. */
 export type StartPhase = "probe" | "image";
 
-export interface EphemeralOptions extends ImageOptions {
+export interface EphemeralOptions extends ImageOptions, StartListener {
   /** Whether the command gets standard input, and a terminal of this size. */
   readonly interactive: boolean;
   readonly tty?: ExecRequest["tty"];
@@ -93,7 +93,7 @@ export class EphemeralMachine {
     // Right behind it: no round trip lies between the start and the command.
     const { tty, interactive: stdin } = options;
     const command = new Process(await this.#process.exec({ argv: [], tty, stdin }));
-    return { command, report: reportOf(stream) };
+    return { command, report: reportOf(stream, options) };
   }
 }
 

@@ -1,6 +1,7 @@
 import { isDebugging } from "../../debug.ts";
 import { SmolError } from "../../errors.ts";
 import {
+  type Channel,
   Connection,
   connectTransport,
   type ExecRequest,
@@ -9,7 +10,7 @@ import {
 } from "../../protocol/index.ts";
 import { selfCommand } from "../../self.ts";
 import { version } from "../../version.ts";
-import type { StartOrder, StartReport } from "../plan/index.ts";
+import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { toSmolError } from "./failure.ts";
 
 /** The descriptor on which a machine's process finds its owner (host/main.ts, which is too much to load here). */
@@ -62,12 +63,25 @@ export class MachineProcess {
   }
 }
 
+/** Who is told what happens during a start. */
+export interface StartListener {
+  readonly onEvent?: ((event: StartEvent) => void) | undefined;
+  /** Gets what init commands print; awaited. @param channel 1 or 2 */
+  readonly onInitOutput?: ((channel: Channel, chunk: Uint8Array) => Promise<void> | void) | undefined;
+}
+
 /** The report of a start, or why there is none. @throws SmolError */
-export async function reportOf(stream: Stream): Promise<StartReport> {
+export async function reportOf(stream: Stream, listener: StartListener): Promise<StartReport> {
+  stream.onEvent = (message) => listener.onEvent?.(message as StartEvent);
+  const outputs = ([1, 2] as const).map(async (channel) => {
+    for await (const chunk of stream.read(channel)) await listener.onInitOutput?.(channel, chunk);
+  });
   try {
     return (await stream.result) as StartReport;
   } catch (error) {
     throw toSmolError(error);
+  } finally {
+    await Promise.allSettled(outputs);
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Context } from "../../context.ts";
 import { chooseEngine, type EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
-import type { Channel, Stream } from "../../protocol/index.ts";
 import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
 import { startsWithHost } from "../host/supervise/restart.ts";
 import type { MachineRecord } from "../model/index.ts";
@@ -11,21 +10,16 @@ import {
   libkrunSource,
   resolveFiles,
   resolveImage,
-  type StartEvent,
   type StartOrder,
   type StartReport,
 } from "../plan/index.ts";
 import { type Claim, claimMachine, readState } from "../store/index.ts";
 import { keepImage } from "./keep-image.ts";
-import { MachineProcess, reportOf } from "./machine-process.ts";
+import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 
-export interface StartOptions extends ImageOptions {
+export interface StartOptions extends ImageOptions, StartListener {
   /** Where the machine's record leaves it open; default: the best one that works. */
   readonly engine?: EngineName | undefined;
-  /** Told what happens during the start. */
-  readonly onEvent?: ((event: StartEvent) => void) | undefined;
-  /** Gets what init commands print; awaited. @param channel 1 or 2 */
-  readonly onInitOutput?: ((channel: Channel, chunk: Uint8Array) => Promise<void> | void) | undefined;
   /** The image is there, and the VM is about to start. */
   readonly onBoot?: (() => void) | undefined;
 }
@@ -78,7 +72,7 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     await keepImage(context.paths, claim.record, order.record);
     options.onBoot?.();
     const stream = await process.start(order);
-    const report = await follow(stream, options);
+    const report = await reportOf(stream, options);
     // From now on the machine needs this very image, whatever happens to the host.
     await durable;
     await process.release();
@@ -121,15 +115,3 @@ async function makeOrder(
 
 /** Once a start has found out which image a name stands for, the machine keeps that one. */
 const imageOf = ({ image, imageId }: MachineRecord): string | null => imageId ?? image;
-
-async function follow(stream: Stream, { onEvent, onInitOutput }: StartOptions): Promise<StartReport> {
-  stream.onEvent = (message) => onEvent?.(message as StartEvent);
-  const outputs = ([1, 2] as const).map(async (channel) => {
-    for await (const chunk of stream.read(channel)) await onInitOutput?.(channel, chunk);
-  });
-  try {
-    return await reportOf(stream);
-  } finally {
-    await Promise.allSettled(outputs);
-  }
-}

@@ -24,12 +24,13 @@ export function clientExec({ record, image }: StartOrder, params: unknown): Gues
 /**
  * The command of a throw-away machine: the first process of the root's PID namespace, as in a container.
  *
+ * @param hasFirst there is one already, because init commands needed it
  * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`
  */
-export function ownersExec({ record, image }: StartOrder, params: unknown): GuestExec {
+export function ownersExec({ record, image }: StartOrder, params: unknown, hasFirst: boolean): GuestExec {
   const { tty, stdin } = checkedExec(params);
   const argv = requireArguments(record, stdin || tty !== undefined, image);
-  return firstExec({ record, image }, argv, { tty, stdin });
+  return (hasFirst ? ownExec : firstExec)({ record, image }, argv, { tty, stdin });
 }
 
 /** The machine's own command as the first process: what an init system needs. */

@@ -4,7 +4,7 @@ import { makeRoot } from "../../../agent/testing/index.ts";
 import type { Machine } from "../client/connect.ts";
 import { inspectMachine } from "../client/info.ts";
 import { Process } from "../client/process.ts";
-import { defaultSpec, newRecord } from "../model/index.ts";
+import { defaultSpec, type MachineSpec, newRecord } from "../model/index.ts";
 import { dataDirectory, machineDirectory } from "../store/index.ts";
 import { TestPlace } from "./host.fixture.ts";
 
@@ -38,6 +38,12 @@ describe("a lasting machine", () => {
     await machine.gone;
     await host.ended;
     expect(inspectMachine(context(), "box")).toMatchObject({ status: "stopped", reason: "" });
+    const console = readFileSync(`${dataDirectory(place.paths, "box")}/agent-console.log`, "utf8");
+    expect(JSON.parse(console.split("\n", 1)[0] as string)).toEqual({
+      timestamp: expect.any(String),
+      level: "info",
+      message: "smolvm test starts the machine on qemu",
+    });
 
     const again = await place.start(place.order(record));
     await again.report;
@@ -155,6 +161,43 @@ test("a throw-away machine has its variables, and none of their values is on the
   for await (const chunk of command.stdout) parts.push(Buffer.from(chunk).toString());
   expect(parts.join("")).toBe("hunter2\n");
   await host.ended;
+});
+
+describe("init commands of a throw-away machine", () => {
+  const orderOf = (changes: Partial<MachineSpec>) => {
+    const spec = { ...defaultSpec("gone"), ephemeral: true, memoryMib: 512 };
+    makeRoot(place.root("gone"));
+    return place.order(newRecord({ ...spec, ...changes }, Date.now()));
+  };
+
+  test("run before its command, which finds what they have done", async () => {
+    const order = orderOf({ init: ["echo each; echo 2 >> /n"], initOnce: ["echo once >&2; echo 1 > /n"] });
+    const record = { ...order.record, cmd: ["cat", "/n"] };
+    const { report, owner, host, events, output } = await place.start({ ...order, record });
+    const command = new Process(owner.open({ method: "exec", params: { argv: [], stdin: false } }));
+    const parts: string[] = [];
+    for await (const chunk of command.stdout) parts.push(Buffer.from(chunk).toString());
+    expect(parts.join("")).toBe("1\n2\n");
+    await report;
+    expect(output.join("")).toBe("once\neach\n");
+    expect(events).toEqual([
+      { type: "init", index: 0, count: 2 },
+      { type: "init", index: 1, count: 2 },
+    ]);
+    await host.ended;
+  });
+
+  test("that fail end it, and its command says why", async () => {
+    const order = orderOf({ init: ["echo no >&2; exit 4"], cmd: ["true"] });
+    const { report, owner, host } = await place.start(order);
+    const command = new Process(owner.open({ method: "exec", params: { argv: [], stdin: false } }));
+    expect(await command.result.catch((error: unknown) => error)).toMatchObject({
+      code: "machine.init_failed",
+      message: "init[0] failed (exit 4):\nno",
+    });
+    expect(await report.catch((error: unknown) => error)).toMatchObject({ code: "machine.init_failed" });
+    await host.ended;
+  });
 });
 
 /** A file of another process's: there is no event for it. */

@@ -30,7 +30,8 @@ offline. The download is shown on stderr as images pull
 runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
-The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans. On
+The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans, and
+--init needs one too. On
 stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
 of a download out.
 
@@ -91,6 +92,12 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
       await report.end();
       if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
     },
+    onEvent: (event) => {
+      if (event.type === "init" && event.index === 0 && isAnnounced(invocation))
+        complain(`Running ${event.count} init command${event.count === 1 ? "" : "s"}...`);
+    },
+    // stdout is the command's alone.
+    onInitOutput: (_, chunk) => (isAnnounced(invocation) ? terminal.writeFully(2, chunk) : undefined),
   });
   timings.end("startup");
   const running = showRun();
