@@ -22,6 +22,7 @@ interface Modules {
   readonly stop: typeof import("./client/stop.ts");
   readonly update: typeof import("./client/update.ts");
   readonly wait: typeof import("./client/wait.ts");
+  readonly waitStatus: typeof import("./client/wait-status.ts");
 }
 
 export type { Cloned } from "./client/clone.ts";
@@ -30,6 +31,7 @@ export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from ".
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
+  absentMachine,
   inspectMachine,
   listMachineNames,
   listMachines,
@@ -45,6 +47,7 @@ export type { MachineFigures } from "./client/stats.ts";
 export type { StopOptions, Stopped } from "./client/stop.ts";
 export { inspectionJson, type MachineJson, machineJson } from "./client/summary.ts";
 export type { SettingChange } from "./client/update.ts";
+export type { AwaitedStatus } from "./client/wait-status.ts";
 export {
   checkMachineName,
   defaultSpec,
@@ -100,6 +103,10 @@ export const resizeMachine: Module<"update">["resizeMachine"] = async (...given)
 /** See client/wait.ts. */
 export const waitForMachine: Module<"wait">["waitForMachine"] = async (...given) =>
   (await import("./client/wait.ts")).waitForMachine(...given);
+
+/** See client/wait-status.ts. */
+export const waitForStatus: Module<"waitStatus">["waitForStatus"] = async (...given) =>
+  (await import("./client/wait-status.ts")).waitForStatus(...given);
 
 /** See client/processes.ts. */
 export const startDetached: Module<"processes">["startDetached"] = async (...given) =>

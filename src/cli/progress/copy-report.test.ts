@@ -43,6 +43,15 @@ test("on a terminal: one line, which nothing is left of", async () => {
   );
 });
 
+test("of something else", async () => {
+  const paper = new Paper();
+  const output = new Output(paper.send);
+  const report = reportCopy({ quiet: false, progress: "plain", output });
+  report.onCopy?.(MIB, 2 * MIB, "the overlay disk");
+  await report.end();
+  expect(paper.text).toBe("Copying the overlay disk: 50% of 2.0 MiB\n");
+});
+
 test("as JSON", async () => {
   expect(await print("json", 1)).toBe(
     `{"event":"copying","bytes":0,"size":${100 * MIB}}\n{"event":"copying","bytes":${100 * MIB},"size":${100 * MIB}}\n`,

@@ -137,6 +137,9 @@ export class LastingMachine {
   /** Lets a client hear what happens, and decide instead of the record. @returns what ends that */
   supervise(supervision: Supervision, observer: (event: MachineEvent) => void): () => void {
     this.#observers.add(observer);
+    // Whoever only looks takes nothing over from somebody who decides.
+    if (supervision.restart === undefined && supervision.health === undefined)
+      return () => this.#observers.delete(observer);
     this.#supervision = supervision;
     this.#watchHealth();
     return () => {

@@ -74,7 +74,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
   const { spec, image } = await requestOf(invocation);
   for (const note of await notesOn(invocation)) warn(note);
   if (values.detach) {
-    const { runDetached } = await import("../../run-detached.ts");
+    const { runDetached } = await import("../../work/run-detached.ts");
     return await runDetached(spec, image, values);
   }
   const report = reportPull({ ...values, upToDate: false });
@@ -104,7 +104,6 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
   try {
     return await Promise.race([running, interrupts.expired]);
   } catch (error) {
-    if (error instanceof terminal.Interrupted) return error.exitCode;
     throw perhapsAnImage(invocation, error);
   } finally {
     await machine.end();
