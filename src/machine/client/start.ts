@@ -106,8 +106,7 @@ async function makeOrder(
     paths,
     files,
     engine: engine.name,
-    // The built-in image's own command is a shell, and nobody sits in front of it.
-    image: record.image === null ? { ...facts, cmd: [] } : facts,
+    image: facts,
     terminal: false,
   };
   return { order, durable };

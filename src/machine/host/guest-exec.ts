@@ -22,7 +22,8 @@ export function clientExec({ record, image }: StartOrder, params: unknown): Gues
 }
 
 /**
- * The command of a throw-away machine: the first process of the root's PID namespace, as in a container.
+ * The command of a throw-away machine: the first process of the root's PID namespace, as in a container, unless what
+ * init commands have left running has one already.
  *
  * @param hasFirst there is one already, because init commands needed it
  * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`

@@ -19,6 +19,7 @@ export interface InitListener {
 /**
  * Runs shell commands one after the other in the workload's root, as its user, with its environment.
  *
+ * @param first each of them makes a PID namespace, which ends with it
  * @throws SmolError `machine.init_failed` with the end of what the command printed; StreamFailure when it could not
  * be started
  */
@@ -27,10 +28,11 @@ export async function runInitCommands(
   order: StartOrder,
   commands: readonly string[],
   listener: InitListener,
+  first?: GuestExec["first"],
 ): Promise<void> {
   for (const [index, command] of commands.entries()) {
     listener.onCommand(index, commands.length);
-    await runOne(guest, initExec(order, command), index, listener);
+    await runOne(guest, { ...initExec(order, command), first }, index, listener);
   }
 }
 
