@@ -47,8 +47,11 @@ static void mount_first(const char *type, const char *path, unsigned long flags,
     if (mount(type, path, type, flags, options) < 0 && errno != EBUSY) die("mount %s", path);
 }
 
+/* The kernel has done both as a rule. */
 static void open_console(void)
 {
+    if (access("/dev/console", F_OK) < 0) mount_first("devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, NULL);
+    if (fcntl(STDERR_FILENO, F_GETFD) >= 0) return;
     int fd = open("/dev/console", O_RDWR);
     for (int i = 0; fd >= 0 && i < 3; i++) dup2(fd, i);
     if (fd > 2) close(fd);
@@ -106,7 +109,6 @@ void boot_first(char *channel, size_t size)
     const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     is_init = true;
     umask(022);
-    mount_first("devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, NULL);
     open_console();
     mount_first("proc", "/proc", safe, NULL);
     mount_first("sysfs", "/sys", safe, NULL);

@@ -1,6 +1,5 @@
 /* The byte pipe to the host. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -17,6 +16,8 @@
 #include "agent.h"
 
 #define ATTEMPTS 50
+/* A virtio-serial device has no more; a guest has one such device. */
+#define MOST_PORTS 31
 
 /* The device may appear a moment after this process; nothing announces an AF_VSOCK transport, so this tries again. */
 static int connect_vsock(unsigned port)
@@ -37,40 +38,40 @@ static int connect_vsock(unsigned port)
     }
 }
 
-/* Finds the device of the virtio port with this name: /dev/vport0p1 or so, or false. */
-static bool find_port(const char *name, char *device, size_t size)
+/* Opens the virtio port with this name; ENOENT as long as there is none. */
+static int open_port(const char *name)
 {
-    bool found = false;
-    DIR *ports = opendir("/sys/class/virtio-ports");
-    for (struct dirent *entry; !found && ports != NULL && (entry = readdir(ports)) != NULL;) {
-        char path[512], text[128] = "";
-        if (entry->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", entry->d_name);
+    char path[64], text[128];
+    for (int number = 0; number < MOST_PORTS; number++) {
+        snprintf(path, sizeof path, "/sys/class/virtio-ports/vport0p%d/name", number);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) continue;
         ssize_t length = read(fd, text, sizeof text - 1);
         close(fd);
-        if (length > 0 && text[length - 1] == '\n') text[length - 1] = '\0';
-        found = strcmp(text, name) == 0;
-        if (found) snprintf(device, size, "/dev/%s", entry->d_name);
+        if (length <= 0) continue;
+        text[length - 1] = '\0'; /* a line feed */
+        if (strcmp(text, name) != 0) continue;
+        snprintf(path, sizeof path, "/dev/vport0p%d", number);
+        return open(path, O_RDWR | O_CLOEXEC);
     }
-    if (ports != NULL) closedir(ports);
-    return found;
+    errno = ENOENT;
+    return -1;
 }
 
 /* Ports are announced by the host one after the other: each new node in /dev is a reason to look again. */
 static int wait_for_port(const char *name)
 {
-    char device[300], events[4096];
+    char events[4096];
+    /* It is there as a rule, and a watch takes milliseconds. */
+    int port = open_port(name);
+    if (port >= 0 || errno != ENOENT) return port;
     int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch >= 0) inotify_add_watch(watch, "/dev", IN_CREATE | IN_ATTRIB);
     for (;;) {
-        if (find_port(name, device, sizeof device)) {
-            int port = open(device, O_RDWR | O_CLOEXEC);
-            if (port >= 0 || errno != ENOENT) {
-                close(watch);
-                return port;
-            }
+        port = open_port(name);
+        if (port >= 0 || errno != ENOENT) {
+            close(watch);
+            return port;
         }
         struct pollfd wait = {.fd = watch, .events = POLLIN};
         if (poll(&wait, 1, 10000) <= 0) break;

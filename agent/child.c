@@ -46,12 +46,13 @@ static void take_descriptors(const int stdio[3], int status, int program)
     syscall(SYS_close_range, program >= 0 ? PROGRAM + 1u : STATUS + 1u, ~0u, 0u);
 }
 
+/* Of those that the agent found all have their defaults, see run_loop(). */
 static void reset_signals(void)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
 }
 
 static struct rlimit found_limit;
@@ -268,6 +269,8 @@ _Noreturn void run_child(struct request *request, const struct root *root, const
 {
     static struct identity identity;
     bool of_system = request->flags & EXEC_SYSTEM_PROGRAM;
+    /* The agent is never the out-of-memory killer's choice, the program is. */
+    write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "0");
     int program = open_program(request);
     int missing = errno;
     bool entered = enter(request, root);

@@ -98,6 +98,8 @@ _Noreturn void run_loop(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
+    /* Whoever runs it beside others, for tests, may ignore some; programs would inherit that. */
+    for (int number = 1; getpid() != 1 && number < NSIG; number++) signal(number, SIG_DFL);
     signal(SIGPIPE, SIG_IGN);
     struct source ends = {.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN, .ready = reap};
     if (ends.fd < 0) die("signalfd");

@@ -216,23 +216,23 @@ static void put_result(const struct process *process, struct builder *result)
 
 static void finish_process(struct process *process)
 {
-    struct builder *result = allocate(sizeof *result);
-    struct stream *stream = process->stream;
+    static struct builder result;
+    result.length = 0;
     if (process->started) {
         tell_lack_of_memory();
-        put_result(process, result);
-        free_process(process);
-        finish(stream, result);
+        put_result(process, &result);
+        finish(process->stream, &result);
     } else {
         /* "code\nmessage", from the child that could not become the program. */
         char *text = strchr(process->reason, '\n');
         if (text != NULL) *text++ = '\0';
-        put_text(result, 1, text == NULL ? "exec.failed" : process->reason);
-        put_text(result, 2, text == NULL ? "the process ended before its program was started" : text);
-        free_process(process);
-        finish_with(stream, FAIL, result->bytes, result->length);
+        put_text(&result, 1, text == NULL ? "exec.failed" : process->reason);
+        put_text(&result, 2, text == NULL ? "the process ended before its program was started" : text);
+        finish_with(process->stream, FAIL, result.bytes, result.length);
     }
-    free(result);
+    /* The host need not wait until the cgroup is gone, which takes a millisecond. */
+    flush_wire();
+    free_process(process);
     root_process_ended();
 }
 
@@ -284,10 +284,10 @@ static void status_ready(struct source *source, short revents)
     remove_source(source);
     close_fd(&source->fd);
     if (process->reason_length == 0) {
-        struct builder *accept = allocate(sizeof *accept);
-        put_int(accept, 1, (uint64_t)process->child.pid);
-        send_frame(ACCEPT, 0, process->stream->id, accept->bytes, accept->length);
-        free(accept);
+        static struct builder accept;
+        accept.length = 0;
+        put_int(&accept, 1, (uint64_t)process->child.pid);
+        send_frame(ACCEPT, 0, process->stream->id, accept.bytes, accept.length);
         process->started = true;
     }
     check_finished(process);
@@ -457,12 +457,6 @@ static int open_stdio(const struct root *root, const struct request *request, st
     return made && stdio->theirs[0] >= 0 ? 0 : fail("make a pipe");
 }
 
-/* The agent is never the out-of-memory killer's choice, the program is: the score is inherited by fork. */
-static void set_oom_score(const char *score)
-{
-    write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", score);
-}
-
 static int own_pids = -1;
 
 /* Children of the next clone() live in the root's PID namespace, or again in this one's (NULL). */
@@ -477,11 +471,9 @@ static pid_t fork_process(struct process *process, struct request *request, cons
 {
     bool elsewhere = process->root != NULL && !process->is_first;
     if (elsewhere && children_in(process->root) < 0) return fail("enter the root's process namespace");
-    set_oom_score("0");
     pid_t pid = clone_into(process->is_first ? CLONE_NEWPID : 0, process->cgroup);
     if (pid == 0) run_child(request, process->root, stdio->theirs, status);
     int error = errno;
-    set_oom_score("-1000");
     if (elsewhere && children_in(NULL) < 0) die("return to the system's process namespace");
     errno = error;
     return pid < 0 ? fail("start a process") : pid;

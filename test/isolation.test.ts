@@ -94,12 +94,19 @@ async function hashes(): Promise<Record<string, string>> {
 }
 
 describe("the guest", () => {
-  onQemu("mitigates faults of the processor when it is asked to", async () => {
-    const command = ["--", "cat", "/sys/devices/system/cpu/vulnerabilities/spectre_v1"];
-    expect((await home.smolvm(["machine", "run", ...command])).output).toStartWith("Vulnerable");
-    const asked = await home.smolvm(["machine", "run", "--mitigations", ...command]);
-    expect(asked.output).toStartWith("Mitigation");
-  });
+  onQemu(
+    "mitigates faults of the processor, and runs programs at random addresses, when asked to",
+    async () => {
+      const files = [
+        "/proc/sys/kernel/randomize_va_space",
+        "/sys/devices/system/cpu/vulnerabilities/spectre_v1",
+      ];
+      const plain = await home.smolvm(["machine", "run", "--", "cat", ...files]);
+      expect(plain.output).toStartWith("0\nVulnerable");
+      const asked = await home.smolvm(["machine", "run", "--mitigations", "--", "cat", ...files]);
+      expect(asked.output).toStartWith("2\nMitigation");
+    },
+  );
 
   onBoth("has the host's time", async () => {
     const { output } = await shell("date +%s");

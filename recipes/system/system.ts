@@ -8,6 +8,7 @@ import { type TarEntry, writeTar } from "../../build/tar.ts";
 import { apkComponents, apkLicences } from "../alpine/components.ts";
 import { releaseOf } from "../alpine/minimal-root.ts";
 import { apkArchitectures, installedTree, wheelName, wheels } from "../alpine/sources.ts";
+import { beneath } from "./beneath.ts";
 import { takePrograms } from "./programs.ts";
 
 /**
@@ -140,7 +141,7 @@ function systemEntries(taken: readonly TarEntry[], init: Buffer): TarEntry[] {
     addWithParents(entries, { path, uid: 0, gid: 0, mode, content });
   for (const path of directories) add(path, path === "tmp" ? 0o1777 : 0o755, { directory: true });
   for (const [path, text] of Object.entries(texts)) add(path, 0o644, { file: Buffer.from(text) });
-  for (const entry of taken) addWithParents(entries, entry);
+  for (const entry of [...taken, ...beneath()]) addWithParents(entries, entry);
   for (const name of applets) add(`bin/${name}`, 0o777, { symlink: "busybox" });
   add("init", 0o755, { file: init });
   return [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -96,6 +96,12 @@ describe("help", () => {
         machine images          Show the images of machines and the room they take
         machine prune           Remove layers of images that nobody needs
         machine data-dir        Print the directory of a machine's files
+        container create        Make a container in a running machine, from an image of its own
+        container start         Start containers of a machine
+        container stop          Stop containers of a machine; their files stay
+        container rm            Remove containers of a machine with their files
+        container ls            List the containers of a machine
+        container exec          Run one more command in a running container of a machine
         images ls               List the images that are kept on this host
         images pull             Get images from registries, or look for newer ones
         images rm               Remove images from this host
@@ -445,7 +451,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, images, pull, smolfile, config, doctor, completion, licences, help
+      "error: expected a command after \`smolvm\`: machine, container, images, pull, smolfile, config, doctor, completion, licences, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -1,4 +1,5 @@
 import { ExitCode } from "../errors.ts";
+import { Interrupted } from "./interrupted.ts";
 import { print, warn } from "./output.ts";
 import { NotInTable, type Parsed, parse } from "./parse/index.ts";
 import type { Invocation, Program } from "./program/types.ts";
@@ -17,6 +18,7 @@ export async function interpret(program: Program, typed: readonly string[]): Pro
     }
     return await answer(program, parsed);
   } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode;
     return report(error, {
       json: invocation ? wantsJson(invocation) : asksForJson(argv),
       failureCode: invocation?.command.failureCode ?? ExitCode.failure,

@@ -1,4 +1,6 @@
 import type { Context } from "../context.ts";
+import type { MachineInfo } from "../machine/index.ts";
+import { printJson } from "./output.ts";
 
 /** The machine library, as commands get it. */
 export type Machines = typeof import("../machine/index.ts");
@@ -10,6 +12,12 @@ export async function openMachines(): Promise<{ machines: Machines; context: Con
     import("./context.ts"),
   ]);
   return { machines, context: makeContext() };
+}
+
+/** Machines as JSON: one as it is, several as an array. */
+export async function printMachines(machines: Machines, infos: readonly MachineInfo[]): Promise<void> {
+  const all = infos.map(machines.machineJson);
+  await printJson(all.length === 1 ? all[0] : all);
 }
 
 /** Whether there is a machine of this name. */

@@ -23,6 +23,9 @@ export const MountFlag = {
   noSuid: 2,
   noDevices: 4,
   noExec: 8,
+  remount: 32,
+  /** No link on it is followed, whatever path leads there. */
+  noSymlinks: 256,
   noAccessTimes: 1024,
   bind: 4096,
   recursive: 16384,

@@ -12,6 +12,7 @@ interface Modules {
   readonly ask: typeof import("./client/ask.ts");
   readonly clone: typeof import("./client/clone.ts");
   readonly connect: typeof import("./client/connect.ts");
+  readonly containers: typeof import("./client/containers.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
@@ -21,13 +22,16 @@ interface Modules {
   readonly stop: typeof import("./client/stop.ts");
   readonly update: typeof import("./client/update.ts");
   readonly wait: typeof import("./client/wait.ts");
+  readonly waitStatus: typeof import("./client/wait-status.ts");
 }
 
 export type { Cloned } from "./client/clone.ts";
 export type { Machine } from "./client/connect.ts";
+export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
+  absentMachine,
   inspectMachine,
   listMachineNames,
   listMachines,
@@ -43,6 +47,7 @@ export type { MachineFigures } from "./client/stats.ts";
 export type { StopOptions, Stopped } from "./client/stop.ts";
 export { inspectionJson, type MachineJson, machineJson } from "./client/summary.ts";
 export type { SettingChange } from "./client/update.ts";
+export type { AwaitedStatus } from "./client/wait-status.ts";
 export {
   checkMachineName,
   defaultSpec,
@@ -99,6 +104,10 @@ export const resizeMachine: Module<"update">["resizeMachine"] = async (...given)
 export const waitForMachine: Module<"wait">["waitForMachine"] = async (...given) =>
   (await import("./client/wait.ts")).waitForMachine(...given);
 
+/** See client/wait-status.ts. */
+export const waitForStatus: Module<"waitStatus">["waitForStatus"] = async (...given) =>
+  (await import("./client/wait-status.ts")).waitForStatus(...given);
+
 /** See client/processes.ts. */
 export const startDetached: Module<"processes">["startDetached"] = async (...given) =>
   (await import("./client/processes.ts")).startDetached(...given);
@@ -150,3 +159,31 @@ export const observeMachine = async (
   ...given: Parameters<Module<"observe">["observeMachine"]>
 ): Promise<ReturnType<Module<"observe">["observeMachine"]>> =>
   (await import("./client/observe.ts")).observeMachine(...given);
+
+/** See client/containers.ts. */
+export const createContainer: Module<"containers">["createContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).createContainer(...given);
+
+/** See client/containers.ts. */
+export const startContainer: Module<"containers">["startContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).startContainer(...given);
+
+/** See client/containers.ts. */
+export const stopContainer: Module<"containers">["stopContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).stopContainer(...given);
+
+/** See client/containers.ts. */
+export const removeContainer: Module<"containers">["removeContainer"] = async (...given) =>
+  (await import("./client/containers.ts")).removeContainer(...given);
+
+/** See client/containers.ts. */
+export const execInContainer = async (
+  ...given: Parameters<Module<"containers">["execInContainer"]>
+): Promise<ReturnType<Module<"containers">["execInContainer"]>> =>
+  (await import("./client/containers.ts")).execInContainer(...given);
+
+/** See client/containers.ts. */
+export const listContainers = async (
+  ...given: Parameters<Module<"containers">["listContainers"]>
+): Promise<ReturnType<Module<"containers">["listContainers"]>> =>
+  (await import("./client/containers.ts")).listContainers(...given);

@@ -6,6 +6,12 @@ import { registriesInit } from "./config/registries-init.ts";
 import { registriesPath } from "./config/registries-path.ts";
 import { registriesShow } from "./config/registries-show.ts";
 import { configShow } from "./config/show.ts";
+import { containerCreate } from "./container/create.ts";
+import { containerExec } from "./container/exec.ts";
+import { containerList } from "./container/ls.ts";
+import { containerRemove } from "./container/rm.ts";
+import { containerStart } from "./container/start.ts";
+import { containerStop } from "./container/stop.ts";
 import { imagesInspect } from "./images/inspect.ts";
 import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
@@ -73,6 +79,12 @@ export const program: Program = {
     machineImages,
     machinePrune,
     dataDir,
+    containerCreate,
+    containerStart,
+    containerStop,
+    containerRemove,
+    containerList,
+    containerExec,
     imagesList,
     imagesPull,
     imagesRemove,
@@ -92,6 +104,11 @@ export const program: Program = {
   ],
   groups: [
     { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
+    {
+      path: ["container"],
+      aliases: ["ct", "containers"],
+      summary: "Run further images inside a machine",
+    },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },

@@ -82,7 +82,7 @@ command ends; machine create makes one that stays.`,
       body: `  ~/.local/share/smolvm/machines/   machines and their disks        ($XDG_DATA_HOME)
   ~/.config/smolvm/config.toml      settings (config show)          ($XDG_CONFIG_HOME)
   ~/.cache/smolvm/                  images and unpacked parts; may  ($XDG_CACHE_HOME)
-                                    be deleted when nothing runs
+                                    be deleted when there are no machines
   $XDG_RUNTIME_DIR/smolvm-HASH/     sockets while machines run; else /tmp/smolvm-UID-HASH`,
     },
   ],

@@ -4,9 +4,9 @@ import type { NotInTable } from "../parse/index.ts";
 import { commandsBelow, namesOfStep, nearestFirst, stepsAfter } from "../program/tree.ts";
 import type { Program } from "../program/types.ts";
 import { seeHelp, usageError } from "../usage.ts";
-import { DOCKER_COMMANDS, LATER_COMMANDS, RENAMED_COMMANDS } from "./later-commands.ts";
+import { DOCKER_COMMANDS, LATER_COMMANDS } from "./later-commands.ts";
 
-/** A command that does not exist: comes later, has another place, was renamed, or is misspelt. */
+/** A command that does not exist: comes later, has another place, or is misspelt. */
 export function explainCommand(program: Program, { word, where: { path } }: NotInTable): SmolError {
   const typed = [...path, word].join(" ");
   const later = LATER_COMMANDS.find(({ names }) => names.includes(typed));
@@ -18,8 +18,6 @@ export function explainCommand(program: Program, { word, where: { path } }: NotI
 }
 
 function hintFor(program: Program, path: readonly string[], word: string): string {
-  const renamed = path.length === 0 ? RENAMED_COMMANDS.get(word) : undefined;
-  if (renamed) return `it is called \`smolvm ${renamed}\` now: smolvm machine run --image IMAGE -- COMMAND`;
   const other = DOCKER_COMMANDS.get([...path, word].join(" "));
   if (other) return `did you mean \`smolvm ${other}\`?`;
   // `smolvm run`, `smolvm ls`: the word is right and stands in the wrong place.

@@ -54,9 +54,3 @@ export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["config registries ls", "config registries show"],
   ["config registries list", "config registries show"],
 ]);
-
-/** The command sets of smolvm 0.1, and what replaces them. */
-export const RENAMED_COMMANDS: ReadonlyMap<string, string> = new Map([
-  ["container", "machine"],
-  ["ct", "machine"],
-]);

@@ -23,11 +23,10 @@ export function processOf(
   if (first === undefined) return { machine: machineNameOf(naming), process: undefined };
   if (values.name !== undefined && values.name !== first) return { machine: values.name, process: first };
   if (values.name === first || exists(first)) return { machine: first, process: undefined };
-  const elsewhere = givenName({ values, words: [] });
-  // Neither: "no such machine" is the better answer to a misspelt name.
-  return /^[0-9a-f]{2,12}$/.test(first)
-    ? { machine: elsewhere ?? "default", process: first }
-    : { machine: first, process: undefined };
+  const elsewhere = givenName({ values, words: [] }) ?? "default";
+  // "No such machine" is the better answer to a misspelt name than "no such process".
+  const isId = /^[0-9a-f]{2,12}$/.test(first) && exists(elsewhere);
+  return isId ? { machine: elsewhere, process: first } : { machine: first, process: undefined };
 }
 
 /** The name of a machine's own command among its processes. */

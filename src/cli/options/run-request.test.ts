@@ -214,6 +214,15 @@ describe("notesOn", () => {
     expect(await notes(...options, "true")).toEqual([note]);
   });
 
+  test("options about a life that is over with the command", async () => {
+    const options = ["--restart", "always", "--ttl", "1h", "--health-cmd", "true", "--stop-timeout", "3"];
+    const pointless = ["--restart", "--ttl", "--stop-timeout", "--health-cmd"];
+    expect(await notes(...options, "true")).toEqual(
+      pointless.map((option) => `${option} has no effect without -d`),
+    );
+    expect(await notes("-d", ...options, "true")).toEqual([]);
+  });
+
   test("no note where a registry may be asked", async () => {
     const options = ["--pull", "always", "--max-image-size", "1G"];
     expect(await notes("--image", "alpine", ...options, "true")).toEqual([]);

@@ -95,13 +95,20 @@ export async function notesOn(invocation: RunInvocation): Promise<readonly strin
 /** Options about registries where none is asked. */
 const ABOUT_REGISTRIES = ["pull", "platform", "maxImageSize"] as const;
 
+/** Options about what happens to a machine that outlives its command. */
+const ABOUT_LASTING = [
+  ...(["restart", "restartBackoff", "ttl", "idleTimeout", "onTimeout", "stopSignal", "stopTimeout"] as const),
+  ...(["healthCommand", "healthInterval", "healthTimeout", "healthRetries", "healthGrace"] as const),
+];
+
 function pointlessOptions({ values, given, command }: RunInvocation): string[] {
-  const { image, pull } = values;
-  if (image === undefined) {
-    return ABOUT_REGISTRIES.filter((key) => given.has(key)).map(
-      (key) => `--${command.options[key]?.long} has no effect without --image`,
-    );
-  }
-  if (pull !== "always" || !isLocalImage(image)) return [];
-  return [`--pull always has no effect: ${quote(image)} is not an image of a registry`];
+  const { image, pull, detach } = values;
+  const without = (keys: readonly (keyof typeof values)[], missing: string) =>
+    keys
+      .filter((key) => given.has(key))
+      .map((key) => `--${command.options[key]?.long} has no effect without ${missing}`);
+  const notes = detach ? [] : without(ABOUT_LASTING, "-d");
+  if (image === undefined) return [...notes, ...without(ABOUT_REGISTRIES, "--image")];
+  if (pull !== "always" || !isLocalImage(image)) return notes;
+  return [...notes, `--pull always has no effect: ${quote(image)} is not an image of a registry`];
 }

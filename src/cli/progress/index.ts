@@ -1,10 +1,10 @@
 /** What a user sees of a pull, on standard error. Loaded when there is something to see. */
-import { isatty } from "node:tty";
 import type { ProgressMode } from "../options/pull-options.ts";
 import type { Display, DisplayOptions } from "./display.ts";
 import { JsonDisplay } from "./json.ts";
 import { Output } from "./output.ts";
 import { PlainDisplay } from "./plain.ts";
+import { canRedraw } from "./redraw.ts";
 import { TerminalDisplay } from "./terminal.ts";
 
 export type { Display };
@@ -20,11 +20,6 @@ export function openDisplay(
     return new PlainDisplay(output, options);
   }
   return new TerminalDisplay(output, { ...options, size: terminalSize });
-}
-
-/** TERM is `dumb` inside editors and some CI systems, and not set where nobody knows. */
-function canRedraw({ TERM }: Readonly<Record<string, string | undefined>>): boolean {
-  return TERM !== undefined && TERM !== "" && TERM !== "dumb" && isatty(2);
 }
 
 /** Asked before each picture, so that a change needs no listener. */

@@ -1,22 +1,52 @@
-import type { SettingChange } from "../../machine/index.ts";
+import type { MachineSpec, SettingChange } from "../../machine/index.ts";
 import { oneLine } from "../output.ts";
 
-/** As scripts know the settings whose names say more than theirs. */
-const NAMES: Readonly<Partial<Record<SettingChange["setting"], string>>> = {
-  memoryMib: "memory (MiB)",
-  storageGib: "storage (GiB)",
-  overlayGib: "overlay (GiB)",
-  ttlMs: "ttl (ms)",
-  idleTimeoutMs: "idle timeout (ms)",
+type Setting = keyof MachineSpec;
+
+/** As options and scripts know the settings whose names say something else. */
+const NAMES: Readonly<Partial<Record<Setting, string>>> = {
+  memoryMib: "memory",
+  storageGib: "storage",
+  overlayGib: "overlay",
+  rlimits: "ulimits",
+  ttlMs: "ttl",
+  idleTimeoutMs: "idle timeout",
   onTimeout: "on timeout",
   stopSignal: "stop signal",
-  stopTimeoutMs: "stop timeout (ms)",
-  diskBps: "disk bandwidth (bytes/s)",
+  stopTimeoutMs: "stop timeout",
+  pids: "processes",
+  diskBps: "disk bandwidth",
 };
 
-/** What `machine update` prints. Values of variables are not repeated: they may be secrets. */
+type Formats = { readonly [K in Setting]?: (value: NonNullable<MachineSpec[K]>) => string };
+
+const span = (milliseconds: number): string => `${milliseconds / 1000} s`;
+const gib = (size: number): string => `${size} GiB`;
+
+/** What is not a plain text, number or list. */
+const FORMATS: Formats = {
+  memoryMib: (size) => `${size} MiB`,
+  storageGib: gib,
+  overlayGib: gib,
+  ttlMs: span,
+  idleTimeoutMs: span,
+  stopTimeoutMs: span,
+  diskBps: (bytes) => `${bytes} bytes/s`,
+  // Values of variables are not repeated: they may be secrets.
+  env: (entries) => entries.map((entry) => entry.split("=", 1)[0]).join(", "),
+  labels: (labels) => listOf(Object.entries(labels).map(([name, value]) => `${name}=${value}`)),
+  rlimits: (limits) => listOf(limits.map(({ name, soft, hard }) => `${name}=${soft}:${hard}`)),
+  restart: ({ policy, maxRetries, maxBackoffMs }) =>
+    `${policy}${maxRetries === 0 ? "" : `:${maxRetries}`}, backoff up to ${span(maxBackoffMs)}`,
+  health: ({ command, intervalMs, timeoutMs, retries, startupGraceMs }) =>
+    `${JSON.stringify(command)} every ${span(intervalMs)}, timeout ${span(timeoutMs)}, ` +
+    `retries ${retries}, grace ${span(startupGraceMs)}`,
+};
+
+const listOf = (texts: readonly string[]): string => texts.join(", ");
+
+/** What `machine update` prints. */
 export function formatChanges(name: string, changes: readonly SettingChange[]): string {
-  if (changes.length === 0) return "No changes specified.\n";
   const lines = changes.map((change) => `  ${NAMES[change.setting] ?? change.setting}: ${describe(change)}`);
   return [
     `Updated machine '${name}':`,
@@ -27,14 +57,13 @@ export function formatChanges(name: string, changes: readonly SettingChange[]): 
 }
 
 function describe({ setting, before, after }: SettingChange): string {
-  if (setting === "env") return namesOf(after as readonly string[]);
-  return `${show(before)} → ${show(after)}`;
+  const now = format(setting, after);
+  return setting === "env" ? now : `${format(setting, before)} → ${now}`;
 }
 
-const namesOf = (env: readonly string[]): string =>
-  env.length === 0 ? "none" : env.map((entry) => entry.split("=", 1)[0]).join(", ");
-
-function show(value: unknown): string {
+function format(setting: Setting, value: unknown): string {
   if (value === null) return "none";
-  return oneLine(typeof value === "string" ? value : JSON.stringify(value));
+  const special = FORMATS[setting] as ((value: unknown) => string) | undefined;
+  const text = special?.(value) ?? (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return text === "" || text === "[]" ? "none" : oneLine(text);
 }

@@ -1,9 +1,7 @@
-import type { Context } from "../../context.ts";
 import type { MachineFigures } from "../../machine/index.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { type Column, formatTable } from "../format/table.ts";
-import { oneLine, print } from "../output.ts";
-import { Interrupted, Interrupts } from "../terminal/index.ts";
+import { oneLine } from "../output.ts";
 
 /** A machine's figures at a moment. */
 export interface NamedFigures {
@@ -39,10 +37,10 @@ const columns: readonly Column<NamedFigures>[] = [
     align: "right",
     text: ({ figures: { hostBytes } }) => (hostBytes === undefined ? "-" : formatBytes(hostBytes)),
   },
-  { title: "ROOT DISK", width: 22, align: "right", text: ({ figures }) => filesystem(figures, "/") },
+  { title: "ROOT DISK", width: 18, align: "right", text: ({ figures }) => filesystem(figures, "/") },
   {
     title: "STORAGE DISK",
-    width: 22,
+    width: 18,
     align: "right",
     text: ({ figures }) => filesystem(figures, "/storage"),
   },
@@ -71,70 +69,4 @@ export function statsJson({ name, figures }: NamedFigures): Record<string, unkno
     root_disk: disk("/"),
     storage_disk: disk("/storage"),
   };
-}
-
-type Machines = typeof import("../../machine/index.ts");
-
-/** Milliseconds between figures. */
-const EVERY_MS = 1000;
-
-/** Shows figures of machines until an interrupt, or once. Resolves to the exit code. */
-export async function showStats(
-  machines: Machines,
-  context: Context,
-  names: readonly string[],
-  { noStream, json }: { readonly noStream: boolean; readonly json: boolean },
-): Promise<number> {
-  const interrupts = new Interrupts();
-  const latest = new Map<string, MachineFigures>();
-  const connected = await Promise.all(names.map((name) => machines.connectMachine(context, name)));
-  try {
-    const watching = connected.map(async (machine) => {
-      // The second figures are the first that tell about the processor.
-      let rounds = 0;
-      for await (const figures of machines.machineFigures(context, machine, noStream ? 500 : EVERY_MS)) {
-        latest.set(machine.name, figures);
-        if (noStream && ++rounds === 2) break;
-        if (!noStream) await showLatest(latest, json, machine.name);
-      }
-      if (!noStream) latest.delete(machine.name);
-    });
-    await Promise.race([Promise.all(watching), interrupts.expired]);
-    if (noStream) await showOnce(latest, json);
-    return 0;
-  } catch (error) {
-    if (error instanceof Interrupted) return error.exitCode;
-    throw error;
-  } finally {
-    for (const machine of connected) machine.close();
-    interrupts.release();
-  }
-}
-
-const sorted = (latest: ReadonlyMap<string, MachineFigures>): NamedFigures[] =>
-  [...latest].map(([name, figures]) => ({ name, figures })).sort((a, b) => (a.name < b.name ? -1 : 1));
-
-async function showOnce(latest: ReadonlyMap<string, MachineFigures>, json: boolean): Promise<void> {
-  const all = sorted(latest);
-  if (json) await print(all.map((one) => `${JSON.stringify(statsJson(one))}\n`).join(""));
-  else await print(formatStats(all));
-}
-
-/** On a terminal one table is drawn over the one before. */
-const HOME_AND_CLEAR = "\u001b[H\u001b[J";
-
-async function showLatest(
-  latest: ReadonlyMap<string, MachineFigures>,
-  json: boolean,
-  changed: string,
-): Promise<void> {
-  const figures = latest.get(changed);
-  if (json && figures !== undefined) {
-    await print(`${JSON.stringify(statsJson({ name: changed, figures }))}\n`);
-    return;
-  }
-  // Once for each round: with the figures of the first machine.
-  if (sorted(latest)[0]?.name !== changed) return;
-  const clear = process.stdout.isTTY ? HOME_AND_CLEAR : "";
-  await print(`${clear}${formatStats(sorted(latest))}`);
 }

@@ -1,23 +1,11 @@
 import { constants } from "node:os";
 import { endsWithin } from "../../within.ts";
+import { INTERRUPTS, Interrupted } from "../interrupted.ts";
 
-/** What ends a foreground command: Ctrl-C, a request to terminate, a closed terminal. */
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+export { Interrupted };
 
 /** How long a workload may take to end by itself after a signal, in milliseconds. A second signal waits no longer. */
 const GRACE_MS = 2000;
-
-/** This process was told to end. */
-export class Interrupted extends Error {
-  override name = "Interrupted";
-  /** 128 plus the number of the signal, as shells report it. */
-  readonly exitCode: number;
-
-  constructor(signal: (typeof SIGNALS)[number]) {
-    super(`interrupted by ${signal}`);
-    this.exitCode = 128 + constants.signals[signal];
-  }
-}
 
 /** Lets work that was given up put its things away, such as the locks of a pull; it may not take for ever. */
 export async function settled(work: Promise<unknown>): Promise<void> {
@@ -38,7 +26,7 @@ export class Interrupts {
   readonly expired: Promise<never>;
   readonly #abort = new AbortController();
   readonly #expire: (error: Interrupted) => void;
-  readonly #handlers = SIGNALS.map((signal) => [signal, () => this.#handle(signal)] as const);
+  readonly #handlers = INTERRUPTS.map((signal) => [signal, () => this.#handle(signal)] as const);
   #workload: Signalled | undefined;
   #signalled = false;
 
@@ -68,7 +56,7 @@ export class Interrupts {
     this.#workload = workload;
   }
 
-  #handle(signal: (typeof SIGNALS)[number]): void {
+  #handle(signal: (typeof INTERRUPTS)[number]): void {
     const error = new Interrupted(signal);
     if (this.#workload === undefined || this.#signalled) {
       this.#expire(error);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { qemuArguments, qemuMachine } from "./arguments.ts";
+import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 
 const x86 = qemuMachine("x64");
 const arm = qemuMachine("arm64");
@@ -28,7 +28,7 @@ test("the whole command on x86", () => {
     -accel
     tcg,thread=multi
     -cpu
-    max,-svm,-la57
+    max,-svm,-la57,-erms
     -global
     virtio-mmio.force-legacy=false
     -nodefaults
@@ -85,4 +85,12 @@ test("what the machines allow", () => {
 
 test("secondary CPUs are left to init on every machine: QEMU before 8.1 is not safe otherwise", () => {
   for (const machine of [x86, arm]) expect(machine?.parameters).toContain("maxcpus=1");
+});
+
+test("who asks for mitigations has programs at random addresses", () => {
+  const own = x86?.parameters ?? [];
+  expect(kernelParameters(own, ["root=/dev/vda"])).toEqual([...own, "root=/dev/vda"]);
+  const asked = kernelParameters(own, ["mitigations=auto"]);
+  expect([...asked, "norandmaps"].sort()).toEqual([...own, "mitigations=auto"].sort());
+  expect(asked.at(-1)).toBe("mitigations=auto");
 });

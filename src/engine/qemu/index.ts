@@ -2,7 +2,7 @@ import { SmolError } from "../../errors.ts";
 import { launchVm } from "../launch.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
-import { qemuArguments, qemuMachine } from "./arguments.ts";
+import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 import { findQemu, qemuName } from "./binary.ts";
 import { emulatedClockParameters } from "./clock.ts";
 
@@ -27,7 +27,7 @@ function qemuCommand(spec: VmSpec): [string, ...string[]] {
     throw new SmolError("engine.no_shares", "the qemu engine has no shared folders");
   }
   const clock = process.arch === "x64" ? emulatedClockParameters() : [];
-  const commandLine = [...machine.parameters, ...clock, ...spec.commandLine].join(" ");
+  const commandLine = kernelParameters([...machine.parameters, ...clock], spec.commandLine).join(" ");
   checkSpec(spec, commandLine, machine.limits);
   const binary = findQemu(process.env);
   if (binary === undefined) {

@@ -11,17 +11,31 @@ import type { StoredImage } from "./stored-image.ts";
 const SECTOR = 512;
 const BLOCK = 4096;
 
-/** Block 0 of the metadata, the data of each layer, the rest of the metadata. */
-export function describeDisk(image: Pick<StoredImage, "id" | "layers" | "metadataBytes">): string {
-  const hex = image.id.replace(/^sha256:/, "");
-  const metadata = `${hex}.erofs`;
-  const extents = [extent(metadata, 0, BLOCK)];
+/** A part of an image's disk: bytes of a file of the cache. */
+export interface Extent {
+  /** Below the directory of images. */
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What the disk of an image is made of: block 0 of the metadata, the data of each layer, the rest of the metadata. */
+export function extentsOf(image: Pick<StoredImage, "id" | "layers" | "metadataBytes">): Extent[] {
+  const metadata = `${image.id.replace(/^sha256:/, "")}.erofs`;
+  const extents = [{ file: metadata, offset: 0, bytes: BLOCK }];
   const seen = new Set<string>();
   for (const { diffId, bytes } of image.layers) {
-    if (!seen.has(diffId) && bytes > 0) extents.push(extent(layerFile(diffId, "data"), 0, bytes));
+    if (!seen.has(diffId) && bytes > 0) extents.push({ file: layerFile(diffId, "data"), offset: 0, bytes });
     seen.add(diffId);
   }
-  if (image.metadataBytes > BLOCK) extents.push(extent(metadata, BLOCK, image.metadataBytes - BLOCK));
+  const rest = image.metadataBytes - BLOCK;
+  if (rest > 0) extents.push({ file: metadata, offset: BLOCK, bytes: rest });
+  return extents;
+}
+
+export function describeDisk(image: Pick<StoredImage, "id" | "layers" | "metadataBytes">): string {
+  const hex = image.id.replace(/^sha256:/, "");
+  const extents = extentsOf(image).map(describeExtent);
   return `# Disk DescriptorFile
 version=1
 CID=${hex.slice(0, 8)}
@@ -35,5 +49,5 @@ ddb.geometry.cylinders = "1"
 `;
 }
 
-const extent = (file: string, offset: number, bytes: number) =>
+const describeExtent = ({ file, offset, bytes }: Extent) =>
   `RW ${bytes / SECTOR} FLAT "${file}" ${offset / SECTOR}`;

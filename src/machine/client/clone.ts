@@ -6,10 +6,12 @@ import { type ClonedDisk, type CloneOptions, cloneDisks } from "../disks/index.t
 import { checkMachineName, type MachineRecord } from "../model/index.ts";
 import {
   claimMachine,
+  copyContainers,
   DirectoryDraft,
   dataDirectory,
   dataIn,
   isTaken,
+  sweepHidden,
   writeFirstRecord,
 } from "../store/index.ts";
 import { pinImageOf } from "./keep-image.ts";
@@ -45,8 +47,13 @@ export async function cloneMachine(
       );
     }
     const record = { ...claim.record, name, createdAt: Date.now() };
+    // A copy that was killed may have the room that this one needs.
+    sweepHidden(paths);
     const draft = new DirectoryDraft(paths);
-    const disks = await copyInto(draft, record, dataDirectory(paths, from), options);
+    const disks = await copyInto(draft, record, () => {
+      copyContainers(paths, from, draft.path, record.createdAt);
+      return cloneDisks(dataDirectory(paths, from), dataIn(draft.path), options);
+    });
     const pin = await pinIfThere(paths, record, draft);
     try {
       const lock = draft.publish(name, "change.lock");
@@ -64,13 +71,12 @@ export async function cloneMachine(
 async function copyInto(
   draft: DirectoryDraft,
   record: MachineRecord,
-  from: string,
-  options: CloneOptions,
+  copy: () => Promise<readonly ClonedDisk[]>,
 ): Promise<readonly ClonedDisk[]> {
   try {
     writeFirstRecord(draft.path, record);
     mkdirSync(dataIn(draft.path), { mode: 0o700 });
-    return await cloneDisks(from, dataIn(draft.path), options);
+    return await copy();
   } catch (error) {
     draft.discard();
     throw error;

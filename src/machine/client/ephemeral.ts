@@ -12,7 +12,7 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
-import { followStart, MachineProcess, type StartListener } from "./machine-process.ts";
+import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { Process } from "./process.ts";
 
 /** The parts of a start that come before the VM's. */
@@ -93,7 +93,7 @@ export class EphemeralMachine {
     // Right behind it: no round trip lies between the start and the command.
     const { tty, interactive: stdin } = options;
     const command = new Process(await this.#process.exec({ argv: [], tty, stdin }));
-    return { command, report: followStart(stream, options) };
+    return { command, report: reportOf(stream, options) };
   }
 }
 

@@ -56,6 +56,12 @@ export function inspectMachine({ paths }: Context, name: string): MachineInfo {
   return info;
 }
 
+/** What stands for the machine called `default` before there is one. */
+export function absentMachine(name: string): MachineInfo {
+  const reason = "there is no such machine yet: smolvm machine start makes it";
+  return { name, status: "stopped", reason, record: undefined, state: undefined, memoryBytes: undefined };
+}
+
 function look(paths: Context["paths"], name: string, depth: "whole" | "outline"): MachineInfo | undefined {
   const running = isRunning(paths, name);
   const read = readRecord(paths, name, depth) ?? { kind: "damaged", reason: whyNone(paths, name) };

@@ -63,25 +63,18 @@ export class MachineProcess {
   }
 }
 
-/** Who wants to know what happens during a start. */
+/** Who is told what happens during a start. */
 export interface StartListener {
   readonly onEvent?: ((event: StartEvent) => void) | undefined;
   /** Gets what init commands print; awaited. @param channel 1 or 2 */
   readonly onInitOutput?: ((channel: Channel, chunk: Uint8Array) => Promise<void> | void) | undefined;
 }
 
-/**
- * Follows a start to its end. To be called at once: init commands wait for whoever reads their output.
- *
- * @throws SmolError why the machine does not run
- */
-export async function followStart(
-  stream: Stream,
-  { onEvent, onInitOutput }: StartListener,
-): Promise<StartReport> {
-  stream.onEvent = (message) => onEvent?.(message as StartEvent);
+/** The report of a start, or why there is none. @throws SmolError */
+export async function reportOf(stream: Stream, listener: StartListener): Promise<StartReport> {
+  stream.onEvent = (message) => listener.onEvent?.(message as StartEvent);
   const outputs = ([1, 2] as const).map(async (channel) => {
-    for await (const chunk of stream.read(channel)) await onInitOutput?.(channel, chunk);
+    for await (const chunk of stream.read(channel)) await listener.onInitOutput?.(channel, chunk);
   });
   try {
     return (await stream.result) as StartReport;

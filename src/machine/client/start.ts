@@ -15,7 +15,7 @@ import {
 } from "../plan/index.ts";
 import { type Claim, claimMachine, readState } from "../store/index.ts";
 import { keepImage } from "./keep-image.ts";
-import { followStart, MachineProcess, type StartListener } from "./machine-process.ts";
+import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 
 export interface StartOptions extends ImageOptions, StartListener {
   /** Where the machine's record leaves it open; default: the best one that works. */
@@ -72,7 +72,7 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     await keepImage(context.paths, claim.record, order.record);
     options.onBoot?.();
     const stream = await process.start(order);
-    const report = await followStart(stream, options);
+    const report = await reportOf(stream, options);
     // From now on the machine needs this very image, whatever happens to the host.
     await durable;
     await process.release();

@@ -15,6 +15,7 @@ import {
   readState,
   removeDirectory,
   socketPaths,
+  sweepHidden,
 } from "../store/index.ts";
 import { inspectMachine, type MachineStatus } from "./info.ts";
 
@@ -78,6 +79,7 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
     const running = await lockOnceDead(context, name);
     removeDirectory(paths, name);
     running.release();
+    sweepHidden(paths);
   } finally {
     lock.release();
   }

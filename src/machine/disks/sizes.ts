@@ -49,6 +49,6 @@ export function shrinks(name: DiskName, fromGib: number, toGib: number): SmolErr
   return new SmolError(
     "machine.disk_shrink",
     `${name} disk cannot be shrunk from ${fromGib} GiB to ${toGib} GiB. Only expanding is supported to prevent data loss.`,
-    { hint: `give ${fromGib} GiB or more; a smaller disk takes a new machine` },
+    { hint: `give ${fromGib} GiB or a larger size; a smaller disk takes a new machine` },
   );
 }

@@ -7,8 +7,10 @@ import { relayExec } from "./relay.ts";
 import type { Session } from "./session.ts";
 
 export interface ServeExecOptions {
-  /** It is the owner's: the machine's own command, and its first process. */
+  /** It is the owner's: the machine's own command. */
   readonly owners: boolean;
+  /** Asked once the session is there: whether the machine has a first process, which the owner's is else. */
+  readonly hasFirst?: (() => boolean) | undefined;
   readonly onStart?: (() => void) | undefined;
 }
 
@@ -21,8 +23,10 @@ export async function serveExec(
 ): Promise<void> {
   try {
     const { params } = stream.request;
-    const request = options.owners ? ownersExec(order, params) : clientExec(order, params);
+    // Before the guest is there: what is wrong with a request is said at once.
+    const asked = options.owners ? undefined : clientExec(order, params);
     const { guest, root } = await session();
+    const request = asked ?? ownersExec(order, params, options.hasFirst?.() ?? false);
     await root.requested;
     await relayExec(stream, request, {
       exec: (exec: GuestExec) => guest.exec(exec),

@@ -6,10 +6,11 @@ import { MAIN_ROOT } from "../root/index.ts";
  * and all that people start live beside it, and may end without taking the others with them.
  *
  * @param program of the system's, and its arguments
+ * @param root another one than the machine's own
  */
-export function holdNamespace(guest: Guest, program: readonly string[]): GuestProcess {
+export function holdNamespace(guest: Guest, program: readonly string[], root = MAIN_ROOT): GuestProcess {
   return guest.exec({
-    root: MAIN_ROOT,
+    root,
     argv: program,
     env: [],
     stdin: false,

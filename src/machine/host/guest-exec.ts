@@ -1,7 +1,7 @@
 import type { GuestExec } from "../../guest/index.ts";
 import { checkExecRequest, type ExecRequest, ProtocolError, StreamFailure } from "../../protocol/index.ts";
 import { processIn, requireArguments, type StartOrder, workloadOf } from "../plan/index.ts";
-import { isInitSystem, MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
+import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
 
 /**
  * A client's process: the machine's surroundings, and over them what the client asks for.
@@ -9,7 +9,7 @@ import { isInitSystem, MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
  * @throws StreamFailure `exec.bad_request`; SmolError `run.bad_workdir`
  */
 export function clientExec({ record, image }: StartOrder, params: unknown): GuestExec {
-  const { argv, env, cwd, user, tty, stdin, rlimits = [] } = check(params);
+  const { argv, env, cwd, user, tty, stdin, rlimits = [] } = checkedExec(params);
   if (argv.length === 0) throw badRequest("exec: argv");
   const process = processIn(record, image, argv, {
     env,
@@ -21,21 +21,17 @@ export function clientExec({ record, image }: StartOrder, params: unknown): Gues
   return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(rlimits) };
 }
 
-/** Whether anything runs before the command. */
-export const hasInitCommands = ({ init, initOnce }: StartOrder["record"]): boolean =>
-  init.length + initOnce.length > 0;
-
 /**
  * The command of a throw-away machine: the first process of the root's PID namespace, as in a container, unless what
  * init commands have left running has one already.
  *
+ * @param hasFirst there is one already, because init commands needed it
  * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`
  */
-export function ownersExec({ record, image }: StartOrder, params: unknown): GuestExec {
-  const { tty, stdin } = check(params);
+export function ownersExec({ record, image }: StartOrder, params: unknown, hasFirst: boolean): GuestExec {
+  const { tty, stdin } = checkedExec(params);
   const argv = requireArguments(record, stdin || tty !== undefined, image);
-  const make = hasInitCommands(record) && !isInitSystem(argv) ? ownExec : firstExec;
-  return make({ record, image }, argv, { tty, stdin });
+  return (hasFirst ? ownExec : firstExec)({ record, image }, argv, { tty, stdin });
 }
 
 /** The machine's own command as the first process: what an init system needs. */
@@ -58,7 +54,8 @@ export function ownExec(
   return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(record.rlimits) };
 }
 
-function check(params: unknown): ExecRequest {
+/** @throws StreamFailure `exec.bad_request` */
+export function checkedExec(params: unknown): ExecRequest {
   try {
     return checkExecRequest(params);
   } catch (error) {

@@ -4,16 +4,23 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { makeRoot, startAgent, staticAgent, stepsFor } from "../../../agent/testing/index.ts";
+import { bindMount, makeRoot, startAgent, staticAgent, stepsFor } from "../../../agent/testing/index.ts";
 import type { Paths } from "../../config/paths.ts";
-import { Guest, type GuestExec, type GuestProcess } from "../../guest/index.ts";
+import {
+  Guest,
+  type GuestExec,
+  type GuestProcess,
+  MountFlag,
+  type RootRequest,
+  type Step,
+} from "../../guest/index.ts";
 import { Connection, jsonCodec, type SocketTransport } from "../../protocol/index.ts";
 import { Machine } from "../client/connect.ts";
 import { now } from "../clock.ts";
 import { defaultSpec, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
-import { hostnameOf, MAIN_ROOT } from "../root/index.ts";
-import { createStopped, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
+import { hostnameOf, MAIN_ROOT, planContainer, planDepot } from "../root/index.ts";
+import { createStopped, readRecord, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
 import type { Boot } from "./boot.ts";
 import { MachineHost } from "./machine-host.ts";
 import type { Launcher } from "./session.ts";
@@ -50,10 +57,16 @@ export class TestPlace {
     return `${this.#directory}/roots/${name}`;
   }
 
+  /** The storage disk of its machines, as their containers have it. */
+  storage(name: string): string {
+    return `${this.#directory}/storage/${name}`;
+  }
+
   /** Makes a machine that has not run yet. */
   create(name: string, changes: Partial<MachineSpec> = {}): MachineRecord {
     const record = newRecord({ ...defaultSpec(name), memoryMib: 512, ...changes }, Date.now());
     makeRoot(this.root(name));
+    mkdirSync(this.storage(name), { recursive: true });
     createStopped(this.paths, name, (path) => writeFirstRecord(path, record))?.release();
     return record;
   }
@@ -85,11 +98,11 @@ export class TestPlace {
     };
   }
 
-  /** Starts the machine of an order in this process. */
-  async start(order: StartOrder, options: { clock?: Clock } = {}): Promise<TestMachine> {
+  /** Starts the machine of an order in this process. @param options storage: another directory as its storage disk */
+  async start(order: StartOrder, options: { clock?: Clock; storage?: string } = {}): Promise<TestMachine> {
     const guests: NativeVm[] = [];
-    const launcher = await nativeLauncher(this.root(order.record.name), guests);
-    const { clock } = options;
+    const { clock, storage = this.storage(order.record.name) } = options;
+    const launcher = await nativeLauncher(this.root(order.record.name), storage, guests);
     const host = new MachineHost({ launcher, clock, lease: () => ({ release() {} }), program: "test" });
     this.#hosts.add(host);
     void host.ended.then(() => this.#hosts.delete(host));
@@ -119,6 +132,12 @@ export class TestPlace {
     return new Machine(name, new Connection(transport, { codec: jsonCodec("test") }));
   }
 
+  /** What is known of a machine that was made before. */
+  record(name: string): MachineRecord | undefined {
+    const read = readRecord(this.paths, name);
+    return read?.kind === "record" ? read.record : undefined;
+  }
+
   state(name: string) {
     return readState(this.paths, name);
   }
@@ -143,8 +162,8 @@ export interface TestMachine {
 
 type NativeVm = Boot["vm"];
 
-/** Boots the real agent beside this process, with a directory as the image. */
-async function nativeLauncher(root: string, guests: NativeVm[]): Promise<Launcher> {
+/** Boots the real agent beside this process, with directories as image and storage disk. */
+async function nativeLauncher(root: string, storage: string, guests: NativeVm[]): Promise<Launcher> {
   const program = await staticAgent();
   return {
     boot: () => {
@@ -158,8 +177,27 @@ async function nativeLauncher(root: string, guests: NativeVm[]): Promise<Launche
       hostname: hostnameOf(input.name),
       steps: stepsFor(root, input),
     }),
+    planContainer: (input) => natively(planContainer(input), root, storage),
+    planDepot: (device) => natively(planDepot(device), root, storage),
     reaper: [program, "reap"],
   };
+}
+
+/**
+ * The product's own steps, with a directory in the place of the joined image and another in that of the storage disk. The
+ * kernel may have neither EROFS nor a cgroup to give away.
+ */
+function natively({ name, hostname, steps }: RootRequest, root: string, storage: string): RootRequest {
+  const native = steps.flatMap((step): Step[] => {
+    if (step.kind !== "mount") return [step];
+    if (step.type === "erofs") return [];
+    if (step.type === "overlay") return [bindMount(root, step.path)];
+    if (step.type !== "ext4") return [step];
+    const again = MountFlag.remount | MountFlag.bind | (step.mountFlags ?? 0);
+    const { path } = step;
+    return [bindMount(storage, path), { kind: "mount", path, mountFlags: again }];
+  });
+  return { name, hostname, steps: native };
 }
 
 /** Whoever runs the tests may not be allowed to raise limits. */

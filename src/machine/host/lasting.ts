@@ -9,6 +9,7 @@ import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
+import { type ContainerPlans, Containers } from "./containers/index.ts";
 import { endedWithMachine, endOfSession, SHUTDOWN_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
@@ -53,7 +54,7 @@ export interface LastingOptions {
   readonly state: StateFile;
   readonly logs: MachineLogs;
   readonly clock: Clock;
-  readonly reaper: readonly string[];
+  readonly plans: ContainerPlans;
   /** Boots the machine's VM anew; the last one is gone. */
   readonly boot: () => Promise<Session>;
   readonly end: (ending: SelfEnding) => void;
@@ -75,6 +76,7 @@ const quiet = (logs: MachineLogs): InitListener => ({
 export class LastingMachine {
   /** Processes that outlive their clients; the workload is one of them. */
   readonly table = new ProcessTable();
+  readonly containers: Containers;
   readonly lifetime: Lifetime;
   readonly #options: LastingOptions;
   readonly #restarter: Restarter;
@@ -93,7 +95,7 @@ export class LastingMachine {
   constructor(options: LastingOptions) {
     this.#options = options;
     this.#ready.promise.catch(() => {});
-    const { clock, order } = options;
+    const { clock, order, plans } = options;
     this.#stopTimeoutMs = order.record.stopTimeoutMs;
     this.#initialized = order.record.initialized;
     const machine = this;
@@ -111,6 +113,10 @@ export class LastingMachine {
       clock,
       ping: async () => await this.#session?.guest.clock(BigInt(Math.round(now() * 1e6))),
       onLost: (silentMs) => this.#ended({ kind: "machine", reason: "the guest's agent is silent", silentMs }),
+    });
+    this.containers = new Containers({
+      ...{ order, plans, table: this.table },
+      session: () => this.session(),
     });
     this.lifetime = new Lifetime({ ...order.record, clock, onEnd: (why) => this.#timeOver(why) });
   }
@@ -131,6 +137,9 @@ export class LastingMachine {
   /** Lets a client hear what happens, and decide instead of the record. @returns what ends that */
   supervise(supervision: Supervision, observer: (event: MachineEvent) => void): () => void {
     this.#observers.add(observer);
+    // Whoever only looks takes nothing over from somebody who decides.
+    if (supervision.restart === undefined && supervision.health === undefined)
+      return () => this.#observers.delete(observer);
     this.#supervision = supervision;
     this.#watchHealth();
     return () => {
@@ -175,7 +184,7 @@ export class LastingMachine {
   async shutDown(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
-    await this.#stopWorkload();
+    await this.#stopAll();
     await shutDownGuest(session, (reason) => this.#options.state.update({ reason }));
   }
 
@@ -206,8 +215,8 @@ export class LastingMachine {
   }
 
   #parts(): WorkloadParts {
-    const { order, logs, reaper } = this.#options;
-    return { order, logs, reaper, table: this.table };
+    const { order, logs, plans } = this.#options;
+    return { order, logs, reaper: plans.reaper, table: this.table };
   }
 
   #follow(workload: HostedProcess | undefined): void {
@@ -297,14 +306,18 @@ export class LastingMachine {
     // What ends now is no news.
     this.#session = undefined;
     this.#workload = undefined;
-    await this.#stopWorkload(workload);
+    await this.#stopAll(workload);
     await shutDownGuest(session, () => {});
     session.vm.kill();
     await session.vm.exited;
     this.#lose();
   }
 
-  async #stopWorkload(workload = this.#workload): Promise<void> {
+  async #stopAll(workload = this.#workload): Promise<void> {
+    await Promise.all([this.#stopWorkload(workload), this.containers.stopAll(this.#stopTimeoutMs)]);
+  }
+
+  async #stopWorkload(workload: HostedProcess | undefined): Promise<void> {
     if (workload === undefined || workload.end !== undefined) return;
     const { record, image } = this.#options.order;
     const signal = stopSignalOf(

@@ -4,7 +4,7 @@ import { makeRoot } from "../../../agent/testing/index.ts";
 import type { Machine } from "../client/connect.ts";
 import { inspectMachine } from "../client/info.ts";
 import { Process } from "../client/process.ts";
-import { defaultSpec, newRecord } from "../model/index.ts";
+import { defaultSpec, type MachineSpec, newRecord } from "../model/index.ts";
 import { dataDirectory, machineDirectory } from "../store/index.ts";
 import { TestPlace } from "./host.fixture.ts";
 
@@ -38,6 +38,12 @@ describe("a lasting machine", () => {
     await machine.gone;
     await host.ended;
     expect(inspectMachine(context(), "box")).toMatchObject({ status: "stopped", reason: "" });
+    const console = readFileSync(`${dataDirectory(place.paths, "box")}/agent-console.log`, "utf8");
+    expect(JSON.parse(console.split("\n", 1)[0] as string)).toEqual({
+      timestamp: expect.any(String),
+      level: "info",
+      message: "smolvm test starts the machine on qemu",
+    });
 
     const again = await place.start(place.order(record));
     await again.report;
@@ -157,39 +163,39 @@ test("a throw-away machine has its variables, and none of their values is on the
   await host.ended;
 });
 
-describe("a throw-away machine's init commands", () => {
-  async function start(init: string[]) {
-    const spec = { ...defaultSpec("gone"), ephemeral: true, memoryMib: 512, init, initOnce: ["echo once"] };
-    const record = newRecord(
-      { ...spec, cmd: ["sh", "-c", "cat /made; ps -o comm | grep -c sleep"] },
-      Date.now(),
-    );
+describe("init commands of a throw-away machine", () => {
+  const orderOf = (changes: Partial<MachineSpec>) => {
+    const spec = { ...defaultSpec("gone"), ephemeral: true, memoryMib: 512 };
     makeRoot(place.root("gone"));
-    const started = await place.start(place.order(record));
-    const command = new Process(started.owner.open({ method: "exec", params: { argv: [], stdin: false } }));
-    return { ...started, command };
-  }
+    return place.order(newRecord({ ...spec, ...changes }, Date.now()));
+  };
 
-  test("run before its command, which sees what they made and left running", async () => {
-    const { report, events, output, command, host } = await start([
-      "echo init; echo made > /made",
-      "sleep 1000 >/dev/null 2>&1 &",
-    ]);
-    await report;
-    expect(events).toEqual([0, 1, 2].map((index) => ({ type: "init", index, count: 3 })));
-    expect(output.join("")).toBe("once\ninit\n");
+  test("run before its command, which finds what they have done", async () => {
+    const order = orderOf({ init: ["echo each; echo 2 >> /n"], initOnce: ["echo once >&2; echo 1 > /n"] });
+    const record = { ...order.record, cmd: ["cat", "/n"] };
+    const { report, owner, host, events, output } = await place.start({ ...order, record });
+    const command = new Process(owner.open({ method: "exec", params: { argv: [], stdin: false } }));
     const parts: string[] = [];
     for await (const chunk of command.stdout) parts.push(Buffer.from(chunk).toString());
-    expect(parts.join("")).toBe("made\n1\n");
-    expect(await command.result).toEqual({ exitCode: 0 });
+    expect(parts.join("")).toBe("1\n2\n");
+    await report;
+    expect(output.join("")).toBe("once\neach\n");
+    expect(events).toEqual([
+      { type: "init", index: 0, count: 2 },
+      { type: "init", index: 1, count: 2 },
+    ]);
     await host.ended;
   });
 
-  test("end the machine when they fail", async () => {
-    const { report, command, host } = await start(["echo why >&2; exit 7"]);
-    const failure = { code: "machine.init_failed", message: expect.stringContaining("why") };
-    expect(await report.catch((error: unknown) => error)).toMatchObject(failure);
-    expect(await command.result.catch((error: unknown) => error)).toMatchObject(failure);
+  test("that fail end it, and its command says why", async () => {
+    const order = orderOf({ init: ["echo no >&2; exit 4"], cmd: ["true"] });
+    const { report, owner, host } = await place.start(order);
+    const command = new Process(owner.open({ method: "exec", params: { argv: [], stdin: false } }));
+    expect(await command.result.catch((error: unknown) => error)).toMatchObject({
+      code: "machine.init_failed",
+      message: "init[0] failed (exit 4):\nno",
+    });
+    expect(await report.catch((error: unknown) => error)).toMatchObject({ code: "machine.init_failed" });
     await host.ended;
   });
 });

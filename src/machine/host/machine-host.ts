@@ -22,7 +22,6 @@ import { makeDisks } from "../disks/index.ts";
 import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
-import { hasInitCommands } from "./guest-exec.ts";
 import type { InitListener } from "./init-commands.ts";
 import { LastingMachine, type SelfEnding } from "./lasting.ts";
 import { MachineLogs } from "./machine-logs.ts";
@@ -31,7 +30,7 @@ import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
 import { StateFile } from "./state-file.ts";
 import { type Clock, hostClock } from "./supervise/index.ts";
-import { initThrowaway } from "./throwaway.ts";
+import { initializeThrowAway } from "./throw-away.ts";
 
 export interface HostOptions {
   readonly launcher: Launcher;
@@ -68,6 +67,8 @@ export class MachineHost {
   #session: Session | undefined;
   #lasting: LastingMachine | undefined;
   #logs: MachineLogs | undefined;
+  /** A throw-away machine has a first process that is not its command. */
+  #hasFirst = false;
   /** The owner has been told that it runs. */
   #reported = false;
   #ending: Promise<void> | undefined;
@@ -134,6 +135,11 @@ export class MachineHost {
       if (!order.record.ephemeral) {
         state.update({});
         this.#logs = new MachineLogs(place.data);
+        // A kernel without troubles says nothing: whoever opens the log sees that it is one.
+        this.#logs.console.say(
+          "info",
+          `smolvm ${this.#options.program} starts the machine on ${order.engine}`,
+        );
         this.#lasting = this.#makeLasting(order, state, place, this.#logs);
       }
       // Whoever finds the machine can connect, and waits for the guest like the owner does.
@@ -165,7 +171,7 @@ export class MachineHost {
       state,
       logs,
       clock: this.#options.clock ?? hostClock,
-      reaper: this.#options.launcher.reaper,
+      plans: this.#options.launcher,
       boot: () => this.#boot(order, place),
       end: (ending) => void this.#endItself(ending, place),
     });
@@ -175,8 +181,8 @@ export class MachineHost {
   async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
     if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
     const session = await this.#boot(order, place);
-    if (hasInitCommands(order.record))
-      await initThrowaway(session, order, this.#options.launcher.reaper, listenerOf(stream));
+    const { reaper } = this.#options.launcher;
+    this.#hasFirst = await initializeThrowAway(session, order, reaper, listenerOf(stream));
     this.#opened.resolve(session);
     await session.ready;
     return session;
@@ -216,6 +222,7 @@ export class MachineHost {
     this.#clients.add(stream);
     await serveExec(stream, order, () => this.#opened.promise, {
       owners: true,
+      hasFirst: () => this.#hasFirst,
       // Only the first process makes the namespace in which all others live.
       onStart: () => void this.#opened.promise.then(this.#ready.resolve),
     });
@@ -285,7 +292,7 @@ function listenerOf(stream: Stream): InitListener {
 }
 
 /** Others have events of their own. */
-const runsProcess = (method: string): boolean => /(^|\.)exec$/.test(method);
+const runsProcess = (method: string): boolean => /exec$/i.test(method);
 
 function unsupported(stream: Stream): void {
   stream.fail({

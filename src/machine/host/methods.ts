@@ -7,6 +7,7 @@ import { now } from "../clock.ts";
 import { serveNews } from "../logs/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import { MAIN_ROOT } from "../root/index.ts";
+import { containerMethods } from "./containers/index.ts";
 import { serveDetachedExec, serveExec } from "./exec.ts";
 import type { LastingMachine } from "./lasting.ts";
 import type { EndHow } from "./machine-host.ts";
@@ -37,6 +38,8 @@ const ANSWER_LIMIT_MS = 1000;
 const FIGURES = { fastest: 100, slowest: 3_600_000, usual: 1000 } as const;
 
 export const clientMethods: Readonly<Record<string, Method>> = {
+  ...containerMethods,
+
   exec: async (machine, stream) => {
     const done = machine.lasting?.begin();
     const { detach } = paramsOf(stream);

@@ -3,17 +3,16 @@ import type { Guest, RootRequest } from "../../guest/index.ts";
 import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
-import { isInitSystem, planRoot, type RootInput } from "../root/index.ts";
+import { isInitSystem, planContainer, planDepot, planRoot, type RootInput } from "../root/index.ts";
 import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";
+import type { ContainerPlans } from "./containers/index.ts";
 import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
 
 /** How a machine's VM is started, and its root planned; tests have an engine and a root of their own. */
-export interface Launcher {
+export interface Launcher extends ContainerPlans {
   boot(order: StartOrder, disks: MachineDisks, options: BootOptions): Boot;
   planRoot(input: RootInput): RootRequest;
-  /** What keeps the PID namespace of a lasting machine: a program of the guest's system, and its arguments. */
-  readonly reaper: readonly string[];
 }
 
 /** One run of a machine's VM. A machine that is started again has another one. */
@@ -22,6 +21,8 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
+  /** The device of the storage disk. */
+  readonly storage: string;
   /** The disk with what was changed in the image was made for this session. */
   readonly freshRoot: boolean;
   /** What the user should know about the disks, one sentence each. */
@@ -75,6 +76,7 @@ export async function openSession(
   return {
     ...{ vm, guest, ready },
     root: { ...root, made },
+    storage: disks.root.storage.device,
     freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,
     freeDisks: () => limit(null),
@@ -105,5 +107,7 @@ function setClock(guest: Guest): void {
 export const launcher: Launcher = {
   boot: (order, disks, options) => bootMachine(order, disks, engineByName(order.engine), options),
   planRoot,
+  planContainer,
+  planDepot,
   reaper: ["/init", "reap"],
 };

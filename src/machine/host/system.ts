@@ -1,10 +1,11 @@
 /** Programs of the guest's own system: what keeps its disks in order. */
 
 import { SmolError } from "../../errors.ts";
-import type { Guest } from "../../guest/index.ts";
+import type { Guest, GuestProcess } from "../../guest/index.ts";
 import { Channel, type ExecResult } from "../../protocol/index.ts";
 
-const PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+/** The environment of the system's programs. */
+export const SYSTEM_PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Output of a program that is kept for a message. */
 const MAX_OUTPUT_BYTES = 4096;
@@ -15,12 +16,19 @@ export interface Finished {
   readonly output: string;
 }
 
-/** Runs a program in the system's root to its end. */
-export async function runInSystem(guest: Guest, argv: readonly string[]): Promise<Finished> {
-  const process = guest.exec({ argv, env: [PATH], stdin: false });
-  const outputs = [Channel.stdout, Channel.stderr].map((channel) => lastBytes(process.read(channel)));
-  const [result, ...texts] = await Promise.all([process.result, ...outputs]);
-  return { result, output: Buffer.concat(texts).toString() };
+/** Runs a program to its end. @param root absent: the system's own */
+export async function runInSystem(guest: Guest, argv: readonly string[], root?: string): Promise<Finished> {
+  const process = guest.exec({ root, argv, env: [SYSTEM_PATH], stdin: false });
+  const [result, output] = await Promise.all([process.result, lastOutput(process)]);
+  return { result, output };
+}
+
+/** The end of what a process prints, once it has ended: of both channels, the standard output first. */
+export async function lastOutput(process: GuestProcess): Promise<string> {
+  const channels = [Channel.stdout, Channel.stderr] as const;
+  return Buffer.concat(
+    await Promise.all(channels.map((channel) => lastBytes(process.read(channel)))),
+  ).toString();
 }
 
 async function lastBytes(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -3,6 +3,15 @@
  * builder of descriptions (build.ts) are loaded by those who need them: valibot takes longer to load than the rest.
  */
 export type { Removals, SpecSources } from "./build.ts";
+export {
+  type ContainerEnd,
+  type ContainerImage,
+  type ContainerRecord,
+  endedWithMachine,
+  makeContainerId,
+  parseContainer,
+} from "./container.ts";
+export { bindOf, type ContainerVolume } from "./container-binds.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";

@@ -1,5 +1,5 @@
 import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
-import { place, slot } from "./places.ts";
+import { type Places, slot } from "./places.ts";
 
 /** HOST_NAME_MAX is 64; a label of a domain name has at most 63 (RFC 1035). */
 const MAX_HOSTNAME = 63;
@@ -37,7 +37,7 @@ const given = [
  * On the system's side: writes the files. They have a filesystem of their own, with a limit: the workload may
  * write to them.
  */
-export function writeEtc(hostname: string): Step[] {
+export function writeEtc(hostname: string, place: Places): Step[] {
   const content = { hosts: hostsFile(hostname), hostname: `${hostname}\n`, "resolv.conf": "" };
   return [
     {

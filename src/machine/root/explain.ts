@@ -1,11 +1,11 @@
 import type { Step } from "../../guest/index.ts";
-import { place, slot } from "./places.ts";
+import { mainPlaces, slot } from "./places.ts";
 import type { RootDisks } from "./types.ts";
 
 /** What a user should know about a step that was skipped; undefined for what concerns nobody. */
 export function explainSkipped(step: Step): string | undefined {
   if (step.kind === "grow")
-    return `the ${step.path === place.storage ? "storage" : "overlay"} disk's filesystem could not grow to the disk, and keeps its size`;
+    return `the ${step.path === mainPlaces.storage ? "storage" : "overlay"} disk's filesystem could not grow to the disk, and keeps its size`;
   if (step.kind !== "attach") return undefined;
   if (step.slot === slot.workspace)
     return "the image's /workspace is no directory and stays as it is; the storage disk is at /storage";

@@ -1,3 +1,11 @@
+export {
+  type ContainerBind,
+  type ContainerRootInput,
+  containerRoot,
+  MAX_BINDS,
+  planContainer,
+} from "./container.ts";
+export { DEPOT_ROOT, type DepotPaths, depot, depotPaths, planDepot } from "./depot.ts";
 export { hostnameOf } from "./etc.ts";
 export { explainRepair, explainSkipped } from "./explain.ts";
 export { initEnvironment, isInitSystem } from "./init-system.ts";

@@ -1,6 +1,6 @@
 import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
 import { mountAt, safe } from "./kernel-mounts.ts";
-import { place, slot } from "./places.ts";
+import { type Places, slot } from "./places.ts";
 
 /** The commands that podman's `--systemd=true` takes for an init system. */
 const paths = new Set(["/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init"]);
@@ -18,7 +18,7 @@ export const initEnvironment: readonly string[] = ["container=smolvm"];
  * An init system expects /run and /run/lock to be empty at each start. podman also mounts a tmpfs at /tmp and at
  * /var/log/journal, because its containers have no disk of their own; a machine's logs and files stay on its disk.
  */
-export function mountRun(): Step[] {
+export function mountRun(place: Places): Step[] {
   return [
     mountAt(place.run, "tmpfs", MountFlag.noSuid | MountFlag.noDevices, "mode=0755"),
     { kind: "hold", path: place.run, slot: slot.run },

@@ -1,5 +1,5 @@
 import { MountFlag, type Step, StepFlag } from "../../guest/index.ts";
-import { place } from "./places.ts";
+import { beneath, type Places } from "./places.ts";
 import type { RootDisks, WritableDisk } from "./types.ts";
 
 /**
@@ -52,20 +52,31 @@ export function mountDisk({ device, grow }: WritableDisk, path: string, ephemera
   return grow ? [mount, { kind: "grow", path, source: device, flags: StepFlag.optional }] : [mount];
 }
 
-/** Mounts image and overlay disk and joins them at `place.root`. */
-export function mountLayers(disks: RootDisks, ephemeral: boolean): Step[] {
-  const upper = `${place.overlay}/upper`;
-  const work = `${place.overlay}/work`;
+/** Mounts an image. @param source its device, or a file of the system's side */
+export function mountImage(source: string, place: Places): Step {
+  return {
+    kind: "mount",
+    source,
+    path: place.image,
+    type: "erofs",
+    mountFlags: MountFlag.readOnly,
+    flags: StepFlag.makeDirectory,
+  };
+}
+
+/**
+ * Joins the mounted image and what is changed of it at `place.root`.
+ *
+ * Beneath the image lies what every root has and many an image lacks: mount points, and the files that are mounted
+ * over. So a start writes nothing to the overlay disk, whose first write would take as long as mounting it.
+ *
+ * @param changes a directory of an ext4
+ * @param bare the image is the built-in one
+ */
+export function joinLayers(changes: string, place: Places, bare: boolean): Step[] {
+  const upper = `${changes}/upper`;
+  const work = `${changes}/work`;
   return [
-    {
-      kind: "mount",
-      source: disks.image,
-      path: place.image,
-      type: "erofs",
-      mountFlags: MountFlag.readOnly,
-      flags: StepFlag.makeDirectory,
-    },
-    ...mountDisk(disks.overlay, place.overlay, ephemeral),
     { kind: "mkdir", path: upper, mode: 0o755 },
     { kind: "mkdir", path: work, mode: 0o755 },
     {
@@ -73,8 +84,17 @@ export function mountLayers(disks: RootDisks, ephemeral: boolean): Step[] {
       source: "overlay",
       path: place.root,
       type: "overlay",
-      data: `lowerdir=${place.image},upperdir=${upper},workdir=${work},${overlayOptions}`,
+      data: `lowerdir=${place.image}:${bare ? beneath.base : beneath.image},upperdir=${upper},workdir=${work},${overlayOptions}`,
       flags: StepFlag.makeDirectory,
     },
+  ];
+}
+
+/** Mounts a machine's image and overlay disk, and joins them. */
+export function mountLayers(disks: RootDisks, place: Places, ephemeral: boolean, bare: boolean): Step[] {
+  return [
+    mountImage(disks.image, place),
+    ...mountDisk(disks.overlay, place.overlay, ephemeral),
+    ...joinLayers(place.overlay, place, bare),
   ];
 }

@@ -3,9 +3,13 @@ import { MAX_SLOT, type Step, StepFlag } from "../../guest/index.ts";
 import { encodeStep } from "../../guest/steps.ts";
 import { rootInput as input } from "../machine.fixture.ts";
 import {
+  type ContainerRootInput,
   explainSkipped,
   hostnameOf,
   isInitSystem,
+  MAX_BINDS,
+  planContainer,
+  planDepot,
   planRoot,
   type RootInput,
   stopSignalOf,
@@ -59,7 +63,7 @@ describe("the steps of a machine with an image", () => {
         "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro,discard makeDirectory",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
-        "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
+        "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image:/beneath/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
         "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro,discard makeDirectory",
         "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
@@ -145,6 +149,85 @@ describe("the steps of a machine with an image", () => {
         "fill /workspace slot=4 directoryOnly",
         "attach slot=3 /storage makeDirectory emptyOnly",
         "attach slot=4 /workspace makeDirectory directoryOnly",
+      ]
+    `);
+  });
+});
+
+describe("the steps of a container", () => {
+  const container: ContainerRootInput = {
+    id: "0123456789ab",
+    imageId: `sha256:${"c0ffee00".repeat(8)}`,
+    volumes: ["/data"],
+    binds: [
+      { source: "", target: "/all", readOnly: true },
+      { source: "workspace/x", target: "/x", readOnly: false },
+    ],
+    initSystem: false,
+    memoryMib: 512,
+    pids: null,
+    storage: "/dev/vdd",
+  };
+  const plan = planContainer(container);
+  const main = new Set(planRoot(input).steps.map(line));
+
+  test("are those of a machine, but for where image and changes are, and what is bound", () => {
+    expect(
+      plan.steps.map(line).filter((text) => !main.has(text) && !text.includes("/etc/")),
+    ).toMatchInlineSnapshot(`
+        [
+          "mount source=/dev/vdd /run/ct-0123456789ab/storage type=ext4 data=errors=remount-ro,discard mountFlags=256 makeDirectory",
+          "mount source=/run/ct-0123456789ab/storage/.smolvm/images/c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00.erofs /run/ct-0123456789ab/image type=erofs mountFlags=1 makeDirectory",
+          "mkdir /run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/upper mode=0755",
+          "mkdir /run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/work mode=0755",
+          "mount source=overlay /run/ct-0123456789ab/root type=overlay data=lowerdir=/run/ct-0123456789ab/image:/beneath/image,upperdir=/run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/upper,workdir=/run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
+          "mkdir /run/ct-0123456789ab/storage",
+          "hold /run/ct-0123456789ab/storage slot=6",
+          "mkdir /run/ct-0123456789ab/storage/workspace/x",
+          "hold /run/ct-0123456789ab/storage/workspace/x slot=7",
+          "mount source=etc /run/ct-0123456789ab/etc type=tmpfs mountFlags=14 data=size=1m,nr_inodes=16,mode=0755 makeDirectory",
+          "enter /run/ct-0123456789ab/root",
+          "attach slot=6 /all mountFlags=2097153 makeDirectory",
+          "attach slot=7 /x mountFlags=2097152 makeDirectory",
+          "mkdir /data mode=0755 optional",
+        ]
+      `);
+  });
+
+  test("can be sent, with as many volumes as there may be", () => {
+    const binds = Array.from({ length: MAX_BINDS }, (_, at) => ({
+      source: `s${at}`,
+      target: `/t${at}`,
+      readOnly: false,
+    }));
+    const { name, steps } = planContainer({ ...container, binds });
+    expect(name).toMatch(/^[\w-]{1,64}$/);
+    for (const step of steps) if ("slot" in step) expect(step.slot).toBeWithin(0, MAX_SLOT + 1);
+    expect(new Set(steps.flatMap((step) => (step.kind === "hold" ? [step.slot] : []))).size).toBe(
+      3 + MAX_BINDS,
+    );
+    expect(steps.reduce((sum, step) => sum + encodeStep(step).length, 0)).toBeLessThan(16 * 1024);
+  });
+
+  test("limits are the machine's; an init system is at home in the root's own cgroup", () => {
+    const { cgroup, reservedBytes, home } = planRoot(input);
+    expect(plan).toMatchObject({
+      name: "ct-0123456789ab",
+      hostname: "0123456789ab",
+      cgroup,
+      reservedBytes,
+      home,
+    });
+    expect(planContainer({ ...container, initSystem: true }).home).toBeUndefined();
+  });
+
+  test("the depot is the system's root with the storage disk, without links", () => {
+    expect(planDepot("/dev/vdd").steps.map(line)).toMatchInlineSnapshot(`
+      [
+        "mount source=/dev/vdd /run/depot/storage type=ext4 data=errors=remount-ro,discard mountFlags=256 makeDirectory",
+        "mkdir /run/depot/storage/.smolvm mode=0700",
+        "mkdir /run/depot/storage/.smolvm/images mode=0700",
+        "mkdir /run/depot/storage/.smolvm/containers mode=0700",
       ]
     `);
   });

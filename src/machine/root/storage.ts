@@ -1,10 +1,10 @@
 import { type Step, StepFlag } from "../../guest/index.ts";
 import { mountDisk } from "./layers.ts";
-import { place, slot } from "./places.ts";
+import { type Places, slot } from "./places.ts";
 import type { WritableDisk } from "./types.ts";
 
 /** On the system's side: mounts the storage disk, with its directory for /workspace. */
-export function mountStorage(disk: WritableDisk, ephemeral: boolean): Step[] {
+export function mountStorage(disk: WritableDisk, place: Places, ephemeral: boolean): Step[] {
   return [
     ...mountDisk(disk, place.storage, ephemeral),
     { kind: "mkdir", path: place.workspace, mode: 0o755 },

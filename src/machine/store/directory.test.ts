@@ -124,3 +124,31 @@ test("of many processes that make the same machine at once, one does", async () 
   expect(made.sort().join("")).toBe("00000001");
   expect(entries()).toEqual(["box"]);
 }, 60_000);
+
+test("processes that make, remove and sweep at once never take anything from each other", async () => {
+  const script = `
+    const { writeFileSync } = await import("node:fs");
+    const store = await import(${JSON.stringify(`${import.meta.dir}/directory.ts`)});
+    const paths = ${JSON.stringify(paths)};
+    const name = process.argv[1];
+    for (let round = 0; round < 60; round++) {
+      const made = store.createStopped(paths, name, (path) => writeFileSync(path + "/machine.json", "{}"));
+      if (made === undefined) throw new Error("there was one already");
+      made.release();
+      store.sweep(paths);
+      const change = store.tryLockForChange(paths, name);
+      // A sweeper that has seen it under its first name may have its lock for a moment.
+      if (change === "none") throw new Error("somebody has taken it");
+      store.removeDirectory(paths, name);
+      if (change !== "held") change.release();
+    }
+  `;
+  const runs = Array.from({ length: 5 }, (_, at) =>
+    Bun.spawn([process.execPath, "-e", script, `box-${at}`], { stdout: "inherit", stderr: "pipe" }),
+  );
+  const ends = await Promise.all(
+    runs.map(async (run) => [await run.exited, await new Response(run.stderr).text()]),
+  );
+  expect(ends).toEqual(runs.map(() => [0, ""]));
+  expect(entries()).toEqual([]);
+}, 60_000);

@@ -186,15 +186,7 @@ export function isRunning(paths: Paths, name: string): boolean {
  */
 export function removeDirectory(paths: Paths, name: string): void {
   removeSockets(paths, name);
-  // Renamed first, so that nobody meets a half-removed directory under the machine's name.
-  const outgoing = `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
-  try {
-    renameSync(machineDirectory(paths, name), outgoing);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return;
-    throw error;
-  }
-  rmSync(outgoing, { recursive: true, force: true });
+  moveOut(paths, machineDirectory(paths, name));
 }
 
 /** What a throw-away machine has in its directory, and a lasting one has not. */
@@ -236,8 +228,39 @@ export function sweep(paths: Paths): void {
 /** The same for half-made and half-removed directories alone, which takes no look at any machine. */
 export function sweepHidden(paths: Paths): void {
   for (const name of entriesOf(paths)) {
-    const isOurs = name.startsWith(INCOMING) || name.startsWith(OUTGOING);
-    if (isOurs) tryToRemove(paths, name, () => removeHidden(paths, name));
+    const path = machineDirectory(paths, name);
+    if (name.startsWith(INCOMING)) tryToRemove(paths, name, () => removeIncoming(paths, path));
+    else if (name.startsWith(OUTGOING)) tryToRemove(paths, name, () => removeOutgoing(path));
+  }
+}
+
+/** Whoever makes it has the lock, or is about to take it: it is made where it is missing, and then there is one. */
+function removeIncoming(paths: Paths, path: string): void {
+  const change = tryLock(`${path}/${CHANGE_LOCK}`, constants.O_CREAT);
+  if (typeof change === "string") return;
+  moveOut(paths, path);
+  change.release();
+}
+
+/** Renamed first, so that nobody meets a half-removed directory under its name, or puts something into it. */
+function moveOut(paths: Paths, path: string): void {
+  const outgoing = `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
+  try {
+    renameSync(path, outgoing);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw error;
+  }
+  removeOutgoing(outgoing);
+}
+
+/** Several may be at it: whoever finds that another was faster is content. */
+function removeOutgoing(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code !== "ENOTEMPTY" && !isMissing(error)) throw error;
   }
 }
 
@@ -250,16 +273,6 @@ function tryToRemove(paths: Paths, name: string, remove: () => void): void {
   }
 }
 
-function removeHidden(paths: Paths, name: string): void {
-  const path = machineDirectory(paths, name);
-  // Whoever makes a machine has the first, and gives it a name at any moment; who removes one may have the other.
-  const change = tryLock(`${path}/${CHANGE_LOCK}`);
-  if (change === "held") return;
-  const lock = tryLock(`${path}/${LOCK}`);
-  if (lock !== "held") rmSync(path, { recursive: true, force: true });
-  for (const taken of [lock, change]) if (typeof taken !== "string") taken.release();
-}
-
 /** Whether there is something of that name: a machine, or what nobody knows. */
 export const isTaken = (paths: Paths, name: string): boolean =>
   statusOf(machineDirectory(paths, name), lstatSync) !== undefined;
@@ -267,7 +280,9 @@ export const isTaken = (paths: Paths, name: string): boolean =>
 /** Whether something has a machine's place that cannot be one: a file, a link to nowhere. */
 export function isForeign(paths: Paths, name: string): boolean {
   const path = machineDirectory(paths, name);
-  return isTaken(paths, name) && statusOf(path)?.isDirectory() !== true;
+  const status = statusOf(path, lstatSync);
+  if (status === undefined || status.isDirectory()) return false;
+  return statusOf(path)?.isDirectory() !== true;
 }
 
 /**

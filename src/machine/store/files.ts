@@ -83,16 +83,18 @@ export function writeState(paths: Paths, name: string, state: MachineState): voi
   replace(`${machineDirectory(paths, name)}/${STATE}`, encode(state));
 }
 
-function replace(path: string, text: string, sync?: (path: string) => void): void {
+/** Replaces a file atomically. @param sync makes the new one safe from a power cut before it has its name */
+export function replace(path: string, text: string, sync?: (path: string) => void): void {
   const temporary = `${path}.new`;
   writeFileSync(temporary, text, { mode: 0o600 });
   sync?.(temporary);
   renameSync(temporary, path);
 }
 
-const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+export const encode = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-function read(path: string): string | undefined {
+/** Undefined: there is no such file. */
+export function read(path: string): string | undefined {
   try {
     const text = readFileSync(path, "utf8");
     return text.length > MAX_BYTES ? "" : text;

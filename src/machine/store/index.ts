@@ -1,6 +1,12 @@
 /** Machines on the host's disk: directories, locks, records, sockets. */
 export { type Claim, claimMachine, lockForChange, requireRecord } from "./change.ts";
 export {
+  copyContainers,
+  readContainers,
+  removeContainer,
+  writeContainer,
+} from "./containers.ts";
+export {
   checkEntryName,
   createRunning,
   createStopped,

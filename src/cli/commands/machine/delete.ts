@@ -1,12 +1,14 @@
 import { openMachines } from "../../machines.ts";
+import { jsonObject } from "../../options/common.ts";
 import { machineWords, requiredName, requiredNamesOf } from "../../options/machine-name.ts";
-import { print } from "../../output.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
 
 const options = {
   name: requiredName,
   force: flag({ long: "force", short: "f", description: "Ask nothing" }),
+  json: jsonObject,
 };
 
 export const remove = command({
@@ -16,31 +18,39 @@ export const remove = command({
   options,
   arguments: machineWords,
   text: `Deletes a machine with everything that it has: settings, disks, logs. One that runs is ended first,
-at once. Without -f it asks before, and takes what stdin says: anything but yes, the end of it too,
-is no, and the exit code is 0.
+at once. Without -f it asks before, on stderr, and reads a line of stdin: anything but y or yes, the
+end of stdin too, is no, and the exit code is 0. Where stdin is /dev/null nobody can answer: exit
+code 1.
 
-It can take a list of names. The first failure ends it.`,
+It can take a list of names. The first failure ends it. --json prints {"deleted":[NAME...]}.`,
   examples: [
     { command: "smolvm machine delete web" },
     { command: "smolvm machine rm -f web db" },
     { command: "smolvm machine delete --name web --force" },
   ],
   run: async (invocation) => {
-    const { values } = invocation;
-    const [{ machines, context }, { confirm }] = await Promise.all([
+    const { force, json } = invocation.values;
+    const [{ machines, context }, { Questions }] = await Promise.all([
       openMachines(),
       import("../../terminal/confirm.ts"),
     ]);
+    const say = async (line: string) => (json ? undefined : await print(`${line}\n`));
+    const questions = new Questions();
+    const deleted: string[] = [];
     for (const name of requiredNamesOf(invocation)) {
       // Before anything is asked: there may be nothing to delete.
       machines.inspectMachine(context, name);
-      if (!values.force && !(await confirm(`Delete machine '${name}'?`))) {
-        await print("Cancelled\n");
-        return 0;
+      const withoutAsking = `smolvm machine delete --name ${name} -f deletes it without asking`;
+      if (!force && !(await questions.confirm(`Delete machine '${name}'?`, withoutAsking))) {
+        await say("Cancelled");
+        continue;
       }
+      await say(`Cleaning up data directory for vm: ${name}`);
       await machines.deleteMachine(context, name);
-      await print(`Cleaning up data directory for vm: ${name}\nDeleted machine: ${name}\n`);
+      await say(`Deleted machine: ${name}`);
+      deleted.push(name);
     }
+    if (json) await printJson({ deleted });
     return 0;
   },
 });

@@ -45,10 +45,11 @@ Exit codes are those of machine run.`,
   run: async ({ values, words, workload }) => {
     rejectAttachedDetached(values);
     const machine = machineNameOf({ values, words });
-    const { execShown, startDetachedShown } = await import("../../exec-shown.ts");
+    const { execShown, startDetachedShown } = await import("../../work/exec.ts");
     const { interactive, tty, start, timeout: timeoutMs } = values;
-    if (values.detach) return await startDetachedShown(values, { machine, argv: workload, start });
-    return await execShown(values, { machine, argv: workload, interactive, tty, start, timeoutMs });
+    const target = { machine, argv: workload, start };
+    if (values.detach) return await startDetachedShown(values, target);
+    return await execShown(values, target, { interactive, tty, timeoutMs });
   },
 });
 

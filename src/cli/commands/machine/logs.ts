@@ -3,6 +3,7 @@ import { machineName, processWords } from "../../options/machine-name.ts";
 import { processOf } from "../../options/process-name.ts";
 import { command } from "../../program/command.ts";
 import { flag, value } from "../../program/types.ts";
+import { usageError } from "../../usage.ts";
 import { parseMoment } from "../../values/moment.ts";
 import { wholeNumberUpTo } from "../../values/size.ts";
 
@@ -53,9 +54,12 @@ machine's name when there is such a machine, else an ID.`,
     { command: "smolvm machine logs --console web" },
   ],
   run: async (invocation) => {
-    const { showLogs } = await import("../../show/logs.ts");
     const { machines, context } = await openMachines();
     const target = processOf(invocation, (name) => isThere(machines, context, name));
-    return await showLogs(machines, context, target, invocation.values);
+    if (target.process !== undefined && invocation.values.console)
+      throw usageError("cli.conflict", "--console cannot be used with an ID: the console is the guest's");
+    const { showLogs } = await import("../../work/logs.ts");
+    await showLogs(machines, context, target, invocation.values);
+    return 0;
   },
 });

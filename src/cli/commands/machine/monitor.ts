@@ -36,7 +36,7 @@ When this command ends, by Ctrl-C too, the machine goes on.`,
     { command: 'smolvm machine monitor web --restart always --health-cmd "wget -qO- localhost"' },
   ],
   run: async (invocation) => {
-    const { monitorMachine } = await import("../../monitor.ts");
+    const { monitorMachine } = await import("../../work/monitor.ts");
     return await monitorMachine(machineNameOf(invocation), invocation.values);
   },
 });

@@ -1,5 +1,4 @@
 import { ExitCode, SmolError } from "../../../errors.ts";
-import { initWords } from "../../init-words.ts";
 import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
@@ -32,7 +31,8 @@ runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image
 docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans, and
-so do init commands, which run before it. On stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
+--init needs one too. On
+stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
 of a download out.
 
 With -d the machine is one that stays, as machine create and start make it: it is called default
@@ -74,7 +74,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
   const { spec, image } = await requestOf(invocation);
   for (const note of await notesOn(invocation)) warn(note);
   if (values.detach) {
-    const { runDetached } = await import("../../run-detached.ts");
+    const { runDetached } = await import("../../work/run-detached.ts");
     return await runDetached(spec, image, values);
   }
   const report = reportPull({ ...values, upToDate: false });
@@ -93,20 +93,17 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
       if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
     },
     onEvent: (event) => {
-      const words = initWords(event);
-      if (words !== undefined && isAnnounced(invocation)) complain(words);
+      if (event.type === "init" && event.index === 0 && isAnnounced(invocation))
+        complain(`Running ${event.count} init command${event.count === 1 ? "" : "s"}...`);
     },
-    // Stdout is the command's alone.
-    onInitOutput: async (_, chunk) => {
-      if (isAnnounced(invocation)) await terminal.writeFully(2, chunk);
-    },
+    // stdout is the command's alone.
+    onInitOutput: (_, chunk) => (isAnnounced(invocation) ? terminal.writeFully(2, chunk) : undefined),
   });
   timings.end("startup");
   const running = showRun();
   try {
     return await Promise.race([running, interrupts.expired]);
   } catch (error) {
-    if (error instanceof terminal.Interrupted) return error.exitCode;
     throw perhapsAnImage(invocation, error);
   } finally {
     await machine.end();

@@ -23,14 +23,9 @@ Exit codes are those of machine run.`,
   ],
   /** Resolves to the exit code of the shell. */
   run: async (invocation) => {
-    const { execShown } = await import("../../exec-shown.ts");
+    const { execShown } = await import("../../work/exec.ts");
     const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
-    return await execShown(invocation.values, {
-      machine: machineNameOf(invocation),
-      argv: ["/bin/sh"],
-      interactive: true,
-      tty: isTerminal,
-      start: true,
-    });
+    const target = { machine: machineNameOf(invocation), argv: ["/bin/sh"], start: true };
+    return await execShown(invocation.values, target, { interactive: true, tty: isTerminal });
   },
 });

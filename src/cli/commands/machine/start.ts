@@ -1,9 +1,9 @@
 import type { MachineInfo } from "../../../machine/index.ts";
-import { isThere, openMachines } from "../../machines.ts";
+import { isThere, openMachines, printMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
 import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
-import { print, printJson, warn } from "../../output.ts";
+import { print, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
 
 const options = { name: machineName, pull: pullPolicy, ...pullOptions, json: jsonObject };
@@ -19,7 +19,9 @@ have run and its workload has been started. One that runs already is left alone.
 Without NAME it is the machine called default, which is made when there is none.
 
 The image is downloaded when it is not there yet; from then on the machine keeps that very image.
-What init commands print is passed through.`,
+What init commands print is passed through.
+
+--json prints the machine as machine status --json does; of several an array.`,
   examples: [
     { command: "smolvm machine start" },
     { command: "smolvm machine start web" },
@@ -30,7 +32,7 @@ What init commands print is passed through.`,
     const { machines, context } = await openMachines();
     const [{ startShown }, { describeStart }, { pullSettings }, { engineFromEnvironment }] =
       await Promise.all([
-        import("../../start-shown.ts"),
+        import("../../work/start.ts"),
         import("../../show/start.ts"),
         import("../../options/pull-settings.ts"),
         import("../../options/engine.ts"),
@@ -38,7 +40,7 @@ What init commands print is passed through.`,
     const names = machineNamesOf(invocation);
     // The nameless machine is made when there is none.
     if (givenName(invocation) === undefined && !isThere(machines, context, "default"))
-      machines.createMachine(context, machines.defaultSpec("default"));
+      machines.createMachine(context, machines.defaultSpec("default"), { ifNotExists: true });
     const started: MachineInfo[] = [];
     for (const name of names) {
       const result = await startShown(context, name, {
@@ -52,10 +54,7 @@ What init commands print is passed through.`,
       if (values.json) started.push(machines.inspectMachine(context, name));
       else await print(describeStart(name, result));
     }
-    if (values.json) {
-      const all = started.map(machines.machineJson);
-      await printJson(all.length === 1 ? all[0] : all);
-    }
+    if (values.json) await printMachines(machines, started);
     return 0;
   },
 });

@@ -16,7 +16,7 @@ export const stats = command({
   arguments: machineWords,
   text: `Shows for each machine that runs, or for those that are named: processor time (100% is all of one
 virtual CPU), memory of its programs and of the host, what its disks hold, and processes. A new
-table every second, until Ctrl-C.
+table every second, until Ctrl-C or the last of them ends.
 
 --json prints one object a line for each machine and second, with the keys name, cpu_percent,
 memory_bytes, memory_total_bytes, memory_available_bytes, host_memory_bytes, processes, root_disk
@@ -27,11 +27,12 @@ and storage_disk.`,
     { command: "smolvm machine stats --json web" },
   ],
   run: async (invocation) => {
-    const { showStats } = await import("../../show/stats.ts");
+    const { showStats } = await import("../../work/stats.ts");
     const { machines, context } = await openMachines();
     const isNamed = givenName(invocation) !== undefined;
     const running = machines.listMachines(context).filter(({ status }) => status === "running");
     const names = isNamed ? machineNamesOf(invocation) : running.map(({ name }) => name);
-    return await showStats(machines, context, names, invocation.values);
+    await showStats(machines, context, names, invocation.values);
+    return 0;
   },
 });

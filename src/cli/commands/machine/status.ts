@@ -28,7 +28,7 @@ Exit code: 0 whatever the state; 1 when there is no such machine.`,
     const { machines, context } = await openMachines();
     const name = machineNameOf(invocation);
     if (givenName(invocation) === undefined && !isThere(machines, context, name)) {
-      if (values.json) await printJson({ name, state: "not running" });
+      if (values.json) await printJson(machines.machineJson(machines.absentMachine(name)));
       else await print(`Machine '${name}': not running\n`);
       return 0;
     }

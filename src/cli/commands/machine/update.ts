@@ -42,7 +42,7 @@ Prints what has changed.`,
     { command: "smolvm machine update job -- ./job --again" },
   ],
   run: async (invocation) => {
-    const { values, workload } = invocation;
+    const { values, workload, given } = invocation;
     const { machines, context } = await openMachines();
     const [{ machineLayer }, { formatChanges }] = await Promise.all([
       import("../../options/machine-layer.ts"),
@@ -60,7 +60,10 @@ Prints what has changed.`,
       { env: removeEnv, labels: removeLabels },
     );
     if (json) await printJson(machines.machineJson(machines.inspectMachine(context, name)));
-    else await print(formatChanges(name, changed));
+    else if (changed.length > 0) await print(formatChanges(name, changed));
+    else if (given.size > Number(given.has("name")) || workload.length > 0)
+      await print(`No changes needed: machine '${name}' is like that already.\n`);
+    else await print("No changes specified.\n");
     return 0;
   },
 });

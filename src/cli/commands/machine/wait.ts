@@ -1,6 +1,10 @@
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, processWords } from "../../options/machine-name.ts";
+import { processOf } from "../../options/process-name.ts";
+import { print } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { value, valueOr } from "../../program/types.ts";
+import { usageError } from "../../usage.ts";
 import { parseDuration } from "../../values/duration.ts";
 import { oneOf } from "../../values/text.ts";
 
@@ -42,7 +46,18 @@ Exit code: 0; 124 after --timeout; 1 when it cannot happen any more.`,
   ],
   run: async (invocation) => {
     const { values } = invocation;
-    const { waitFor } = await import("../../wait-for.ts");
-    return await waitFor(invocation, values);
+    const [{ machines, context }, { waitFor }] = await Promise.all([
+      openMachines(),
+      import("../../work/wait.ts"),
+    ]);
+    const target = processOf(invocation, (name) => isThere(machines, context, name));
+    if (target.process !== undefined && values.until !== "exited")
+      throw usageError(
+        "cli.conflict",
+        `--until ${values.until} cannot be used with an ID: processes only end`,
+      );
+    const exitCode = await waitFor(machines, context, target, values.until, values.timeout);
+    if (exitCode !== undefined) await print(`${exitCode}\n`);
+    return 0;
   },
 });

@@ -1,9 +1,9 @@
 import type { Context } from "../../context.ts";
 import { LogPrinter, printConsole } from "../../machine/logs/index.ts";
-import { print, warn } from "../output.ts";
-import { Interrupted, Interrupts, OutputClosed, writeFully } from "../terminal/index.ts";
-
-type Machines = typeof import("../../machine/index.ts");
+import type { Machines } from "../machines.ts";
+import { warn } from "../output.ts";
+import { OutputClosed, writeFully } from "../terminal/index.ts";
+import { interruptible } from "./interruptible.ts";
 
 interface LogValues {
   readonly follow: boolean;
@@ -20,26 +20,18 @@ interface Target {
   readonly process: string | undefined;
 }
 
-/** Shows a log until its end, or until an interrupt. Resolves to the exit code. */
+/** Shows a log until its end. @throws SmolError, Interrupted */
 export async function showLogs(
   machines: Machines,
   context: Context,
   target: Target,
   values: LogValues,
-): Promise<number> {
-  const interrupts = new Interrupts();
-  const showing = show(machines, context, target, values, interrupts.signal);
-  showing.catch(() => {});
+): Promise<void> {
   try {
-    await Promise.race([showing, interrupts.expired]);
-    return 0;
+    await interruptible((signal) => show(machines, context, target, values, signal));
   } catch (error) {
-    if (error instanceof Interrupted) return error.exitCode;
     // Whoever read the output has seen enough.
-    if (error instanceof OutputClosed) return 0;
-    throw error;
-  } finally {
-    interrupts.release();
+    if (!(error instanceof OutputClosed)) throw error;
   }
 }
 
@@ -47,14 +39,13 @@ async function show(
   machines: Machines,
   context: Context,
   { machine: name, process }: Target,
-  values: LogValues,
+  { console, timestamps, ...range }: LogValues,
   signal: AbortSignal,
 ): Promise<void> {
-  const { follow, tail, since, until, timestamps } = values;
-  const options = { follow, tail, since, until, signal, onNote: warn };
-  if (values.console) {
+  const options = { ...range, signal, onNote: warn };
+  if (console) {
     for await (const entry of machines.consoleLog(context, name, options))
-      await print(printConsole(entry, { timestamps }));
+      await writeFully(1, Buffer.from(printConsole(entry, { timestamps })));
     return;
   }
   const printer = new LogPrinter({ timestamps });
@@ -63,10 +54,14 @@ async function show(
       await writeFully(entry.stream === "stdout" ? 1 : 2, printer.print(entry));
     return;
   }
+  const { tail, follow, since = 0, until = Number.POSITIVE_INFINITY } = range;
   const machine = await machines.connectMachine(context, name);
+  signal.addEventListener("abort", () => machine.close(), { once: true });
   try {
-    for await (const entry of machines.processLog(machine, process, { tail, follow, onNote: warn }))
-      await writeFully(entry.stream === "stdout" ? 1 : 2, printer.print(entry));
+    for await (const entry of machines.processLog(machine, process, { tail, follow, onNote: warn })) {
+      if (entry.time > until) return;
+      if (entry.time >= since) await writeFully(entry.stream === "stdout" ? 1 : 2, printer.print(entry));
+    }
   } finally {
     machine.close();
   }

@@ -1,0 +1,16 @@
+import { constants } from "node:os";
+
+/** What ends a foreground command: Ctrl-C, a request to terminate, a closed terminal. */
+export const INTERRUPTS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+
+/** This process was told to end. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+  /** 128 plus the number of the signal, as shells report it. */
+  readonly exitCode: number;
+
+  constructor(signal: (typeof INTERRUPTS)[number]) {
+    super(`interrupted by ${signal}`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
