@@ -15,7 +15,18 @@ const MACHINE_COMMANDS = program.commands
 const LINES: readonly [string, readonly string[]][] = [
   [
     "smolvm ",
-    ["completion", "config", "doctor", "help", "images", "licences", "machine", "pull", "smolfile"],
+    [
+      "completion",
+      "config",
+      "container",
+      "doctor",
+      "help",
+      "images",
+      "licences",
+      "machine",
+      "pull",
+      "smolfile",
+    ],
   ],
   ["smolvm m", ["machine"]],
   ["smolvm -", ["--error-format", "--help", "--version", "-V", "-h"]],

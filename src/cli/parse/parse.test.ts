@@ -158,10 +158,7 @@ const REFUSED: readonly [string, string][] = [
   ["run alpine", "unknown command `run` | did you mean `smolvm machine run`?"],
   ["ls", "unknown command `ls` | did you mean `smolvm machine ls`?"],
   ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
-  [
-    "container run alpine:latest",
-    "unknown command `container` | it is called `smolvm machine` now: smolvm machine run --image IMAGE -- COMMAND",
-  ],
+  ["container run alpine:latest", "unknown command `container run` | did you mean `smolvm machine run`?"],
   ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
   [
     "machine fork --name x",

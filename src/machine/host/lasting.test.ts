@@ -184,6 +184,20 @@ describe("the end by itself", () => {
     });
   });
 
+  test("waits for commands that have no client any more", async () => {
+    const { host } = await start({ idleTimeoutMs: 10_000 });
+    const machine = await place.connect("box");
+    const { id } = await startDetached(machine, { argv: ["sleep", "1000"], stdin: false });
+    await clock.advance(60_000);
+    expect(state()).toMatchObject({ phase: "running", idleAt: null });
+    await killProcess(machine, id, 9);
+    machine.close();
+    await until(() => state()?.idleAt !== null);
+    await clock.advance(10_000);
+    await host.ended;
+    expect(state()).toMatchObject({ phase: "stopped", reason: "nobody used it" });
+  });
+
   test("waits for commands, and may be the end of everything", async () => {
     const { host } = await start({ idleTimeoutMs: 10_000, onTimeout: "delete" });
     const machine = await place.connect("box");
