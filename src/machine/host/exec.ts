@@ -48,6 +48,8 @@ export async function serveDetachedExec(
   const { guest, root } = await machine.session();
   await root.requested;
   const workplace = { exec: (exec: GuestExec) => guest.exec(exec), rootMade: root.made };
-  const { about } = await machine.table.start(workplace, exec);
+  const { about, ended } = await machine.table.start(workplace, exec);
+  // Attached or not, its work keeps the machine from being idle.
+  void ended.then(machine.begin());
   stream.finish({ id: about.id, pid: about.pid });
 }

@@ -78,10 +78,11 @@ describe("restarts", () => {
 
   test("a lost machine is booted again, with its files, and serves clients again", async () => {
     const started = await start({
-      cmd: ["sleep", "1000"],
-      restart: { ...never, policy: "always" },
+      cmd: ["sh", "-c", "echo x >> /runs; exec sleep 1000"],
+      restart: { ...never, policy: "on-failure" },
       init: ["echo up >> /ups"],
     });
+    await until(() => linesOf("runs") === 1);
     started.pullThePlug();
     await until(() => state()?.phase === "starting");
     // Nothing of it runs meanwhile, and nothing is said to.
@@ -94,6 +95,11 @@ describe("restarts", () => {
     await until(() => state()?.phase === "running" && state()?.restarts === 1);
     const machine = await place.connect("box");
     expect(await run(machine, "cat", "/ups")).toBe("up\nup\n");
+    // One workload was lost, and one is started.
+    await until(() => linesOf("runs") === 2);
+    await clock.advance(10_000);
+    expect(state()).toMatchObject({ restarts: 1, workload: { end: null } });
+    expect(linesOf("runs")).toBe(2);
     machine.close();
     await started.host.end("now");
     expect(inspectMachine(context(), "box").status).toBe("stopped");
@@ -148,8 +154,8 @@ describe("health", () => {
     expect(state()).toMatchObject({ restarts: 1, phase: "running" });
     await host.end("now");
     await listening;
-    expect(events).toContain("ended");
-    expect(events).toContain("started");
+    // That its workload was stopped for this is no news, and no reason to start another one.
+    expect(events.filter((type) => type !== "health")).toEqual(["ended", "restarting", "started"]);
   });
 
   test("who supervises may ask another question, for as long as it listens", async () => {
@@ -176,6 +182,20 @@ describe("the end by itself", () => {
       status: "stopped",
       reason: "its time to live was over",
     });
+  });
+
+  test("waits for commands that have no client any more", async () => {
+    const { host } = await start({ idleTimeoutMs: 10_000 });
+    const machine = await place.connect("box");
+    const { id } = await startDetached(machine, { argv: ["sleep", "1000"], stdin: false });
+    await clock.advance(60_000);
+    expect(state()).toMatchObject({ phase: "running", idleAt: null });
+    await killProcess(machine, id, 9);
+    machine.close();
+    await until(() => state()?.idleAt !== null);
+    await clock.advance(10_000);
+    await host.ended;
+    expect(state()).toMatchObject({ phase: "stopped", reason: "nobody used it" });
   });
 
   test("waits for commands, and may be the end of everything", async () => {

@@ -231,7 +231,9 @@ export class LastingMachine {
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
       state.update({ workload: { argv: [...argv], startedAt, end } });
-      // The end of an init system is that of its machine, which is told apart.
+      // Nobody has seen how: its machine is lost, which is told apart.
+      if ("code" in ended.result) return;
+      // So is the end of an init system, which is that of its machine.
       const { order } = this.#options;
       if (!isInitSystem(argumentsOf(order.record, order.image))) this.#ended({ kind: "workload", end });
     });
@@ -300,21 +302,22 @@ export class LastingMachine {
   async #leaveSession(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
+    const workload = this.#workload;
     // What ends now is no news.
     this.#session = undefined;
-    await this.#stopAll();
+    this.#workload = undefined;
+    await this.#stopAll(workload);
     await shutDownGuest(session, () => {});
     session.vm.kill();
     await session.vm.exited;
     this.#lose();
   }
 
-  async #stopAll(): Promise<void> {
-    await Promise.all([this.#stopWorkload(), this.containers.stopAll(this.#stopTimeoutMs)]);
+  async #stopAll(workload = this.#workload): Promise<void> {
+    await Promise.all([this.#stopWorkload(workload), this.containers.stopAll(this.#stopTimeoutMs)]);
   }
 
-  async #stopWorkload(): Promise<void> {
-    const workload = this.#workload;
+  async #stopWorkload(workload: HostedProcess | undefined): Promise<void> {
     if (workload === undefined || workload.end !== undefined) return;
     const { record, image } = this.#options.order;
     const signal = stopSignalOf(

@@ -15,8 +15,8 @@ export const status = command({
 (its process runs and does not answer), or unknown (made by a later smolvm). Then, where there is
 something to say: its workload and how that ended, its health, restarts, and when it ends by itself.
 
---json prints an object with the keys of machine ls --json. Of the machine called default, when
-nobody has made it, state is "not running" and the other keys but name are missing.
+--json prints an object with the keys of machine ls --json. The machine called default is "stopped"
+when nobody has made it.
 
 Exit code: 0 whatever the state; 1 when there is no such machine.`,
   examples: [

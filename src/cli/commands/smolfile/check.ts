@@ -11,15 +11,13 @@ export const smolfileCheck = command({
   path: ["smolfile", "check"],
   summary: "Say what is wrong in Smolfiles",
   options,
-  arguments: { kind: "words", placeholder: "FILE...", min: 1, max: 1000, hint: { kind: "file" } },
-  text: `Checks each FILE as machine create -s does, and makes nothing. Everything that is wrong is an error
-of its own, with line and column, up to 100 of them. Images are not looked for.
+  arguments: { kind: "words", placeholder: "[FILE...]", min: 0, max: 1000, hint: { kind: "file" } },
+  text: `Checks each FILE, Smolfile in this directory when none is named, as machine create -s does, and
+makes nothing. Everything that is wrong is an error of its own, with line and column, up to 100 of
+them. Images are not looked for.
 
 Exit code: 0 when nothing is wrong, else 1.`,
-  examples: [
-    { command: "smolvm smolfile check ./Smolfile" },
-    { command: "smolvm smolfile check *.smolfile" },
-  ],
+  examples: [{ command: "smolvm smolfile check" }, { command: "smolvm smolfile check *.smolfile" }],
   run: async ({ values, words, globals }) => {
     const [{ checkSmolfile }, { environment }] = await Promise.all([
       import("../../../smolfile/index.ts"),
@@ -27,7 +25,7 @@ Exit code: 0 when nothing is wrong, else 1.`,
     ]);
     const json = globals.errorFormat === "json" || (globals.errorFormat === undefined && values.json);
     let exitCode = 0;
-    for (const path of words) {
+    for (const path of words.length === 0 ? ["Smolfile"] : words) {
       const { problems, notes } = await checkSmolfile(path, environment());
       for (const note of notes) warn(note);
       for (const problem of problems) exitCode = report(problem, { json, failureCode: 1 });
