@@ -12,6 +12,7 @@
  *   flow.c      bytes between a stream's channel and a descriptor
  *   exec.c      verb exec: what was asked, and when it can start
  *   process.c   one process: its pipes or terminal, its cgroup, signals, its end
+ *   terminal.c  the end of a terminal's input
  *   child.c     what a new process does before it becomes the program
  *   user.c      docker's rules for USER
  *   root.c      verbs root, steps, drop: roots and the work on them
@@ -273,6 +274,20 @@ void end_all_roots(void (*done)(void));
 void kill_all_roots(void);
 /* Makes this process live in the root, but for its PID namespace; -1 with the failure set. */
 int enter_root_namespaces(const struct root *root);
+
+/* ---- terminal.c ---- */
+
+struct input_end {
+    struct source timer;
+    int terminal, master;
+    bool line_open; /* what was typed last did not end a line */
+    bool key_lies;  /* an end-of-file character was typed for a reader of lines, which a line editor may find */
+    long pause_ms;
+};
+/* Nothing more comes: whoever reads the terminal is told so, until close_input_end(). Takes over `master`. */
+void begin_input_end(struct input_end *end, int terminal, int master, bool line_open);
+/* Also for one that never began, with descriptors of -1. */
+void close_input_end(struct input_end *end);
 
 /* ---- exec.c, process.c, child.c ---- */
 

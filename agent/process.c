@@ -38,6 +38,7 @@ struct process {
      * before it exits), its end would look like that of the terminal.
      */
     int terminal;
+    struct input_end input_end;
     bool line_open;    /* the last byte typed into the terminal did not end a line */
     int cgroup;        /* directory; the root's home for a first process */
     char name[32];     /* of the cgroup below its parent; empty: the root's home */
@@ -193,6 +194,7 @@ static void free_process(struct process *process)
     close_sink(&process->input);
     close_tap(&process->output[0]);
     close_tap(&process->output[1]);
+    close_input_end(&process->input_end);
     close_fd(&process->terminal);
     if (process->status.fd >= 0) {
         remove_source(&process->status);
@@ -248,6 +250,7 @@ static void settle(struct process *process)
 {
     process->settling = true;
     close_sink(&process->input);
+    close_input_end(&process->input_end);
     close_fd(&process->terminal);
     for (int i = 0; i < 2; i++) {
         struct tap *tap = &process->output[i];
@@ -353,20 +356,13 @@ static const struct work process_work = {
     .credit = take_credit,
 };
 
-/*
- * End of input: a pipe is closed; a terminal's reader gets its end-of-file character, twice where a line is open: the
- * first one only hands over that line (termios(3), VEOF).
- */
+/* End of input: a pipe is closed; who reads a terminal is told. */
 static void input_done(struct sink *sink, bool broken)
 {
     struct process *process = (struct process *)((char *)sink - offsetof(struct process, input));
-    struct termios settings;
-    if (process->tty && !broken && tcgetattr(sink->source.fd, &settings) == 0) {
-        uint8_t ends[2] = {settings.c_cc[VEOF], settings.c_cc[VEOF]};
-        bool twice = process->line_open && (settings.c_lflag & ICANON);
-        (void)!write(sink->source.fd, ends, twice ? 2 : 1);
-    }
+    int master = process->tty && !broken ? fcntl(sink->source.fd, F_DUPFD_CLOEXEC, 0) : -1;
     close_sink(sink);
+    if (master >= 0) begin_input_end(&process->input_end, process->terminal, master, process->line_open);
 }
 
 static void output_done(struct tap *tap)
@@ -515,6 +511,7 @@ int start_process(struct request *request, struct root *root)
     process->is_first = request->flags & EXEC_FIRST && root != NULL;
     process->has_reaper = request->flags & EXEC_REAPER;
     process->cgroup = process->terminal = -1;
+    process->input_end.timer.fd = process->input_end.master = -1;
     process->input.source.fd = process->output[0].source.fd = process->output[1].source.fd = -1;
     process->child.ended = process_ended;
     errno = 0;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { GuestProcess } from "../src/guest/index.ts";
 import { Channel } from "../src/protocol/index.ts";
 import {
@@ -64,6 +64,31 @@ test("the end of input reaches a program whose line is not finished", async () =
   cat.end(Channel.stdin);
   expect(await collect(cat)).toBe("no-newlineno-newline");
   expect(await endOf(cat)).toEqual({ end: "exit 0" });
+});
+
+describe("the end of input ends a shell that edits its lines", () => {
+  const shell = async (...typed: string[]): Promise<string> => {
+    const process = start(it.guest, ["sh", "-i"], { tty, stdin: true });
+    for (const text of typed) await type(process, text);
+    process.end(Channel.stdin);
+    const shown = await collect(process);
+    expect(await endOf(process)).toMatchObject({ end: expect.stringMatching(/^exit \d+$/) });
+    return shown;
+  };
+
+  test("at once, and behind what it was told to do", async () => {
+    await shell();
+    expect(await shell("echo said-$((40 + 2))\n")).toContain("said-42\r\n");
+    expect(await shell("echo one\n", "sleep 0.3\n", "echo said-$((40 + 2))\n")).toContain("said-42\r\n");
+  });
+
+  test("also when its last line is not finished: it is done", async () => {
+    expect(await shell("echo said-$((40 + 2))")).toContain("said-42\r\n");
+  });
+
+  test("and what it runs: both read to the end", async () => {
+    expect(await shell("wc -c\n", "12345")).toMatch(/\r\n5\r\n/);
+  });
 });
 
 test("the end of input behind more than the terminal holds comes last", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../version.ts";
 import { MAIN, type Outcome, smolvm } from "./cli.fixture.ts";
@@ -355,6 +355,14 @@ describe("machine ls where no machine ever ran", () => {
   ])("%j prints %j and creates nothing", (argv, stdout) => {
     expect(smolvm(argv, { SMOLVM_DATA_DIR: nowhere })).toEqual({ exitCode: 0, stdout, stderr: "" });
     expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test("without HOME, the user's passwd entry says where to look", () => {
+    const { exitCode, stdout } = Bun.spawnSync([process.execPath, MAIN, "machine", "data-dir", "x"], {
+      env: {},
+    });
+    expect(exitCode).toBe(0);
+    expect(stdout.toString()).toStartWith(`${homedir()}/.local/share/smolvm/machines/x/`);
   });
 
   test("says what it needs when it cannot know where to look", () => {

@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { version } from "../version.ts";
 import { print } from "./output.ts";
 
@@ -12,12 +13,23 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     await print(`smolvm ${version}\n`);
     return 0;
   }
+  findHome();
   if (argv[0] === "__complete") return complete(argv.slice(1));
   const [{ interpret }, { program }] = await Promise.all([
     import("./interpret.ts"),
     import("./commands/index.ts"),
   ]);
   return interpret(program, argv);
+}
+
+/** Services and other programs may start this one without HOME: it is the one of the user's passwd entry then. */
+function findHome(): void {
+  if (process.env.HOME !== undefined) return;
+  try {
+    process.env.HOME = homedir();
+  } catch {
+    // Without such an entry either: what needs a place for files says so.
+  }
 }
 
 /** What completion scripts call; see completion/scripts.ts. */

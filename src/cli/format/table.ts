@@ -20,8 +20,8 @@ export function formatTable<Row>(
   rows: readonly Row[],
   { full = false, details }: TableOptions<Row> = {},
 ): string {
-  const widths = columns.map(({ width, text }) =>
-    full ? Math.max(width, ...rows.map((row) => text(row).length)) : width,
+  const widths = columns.map(({ title, width, text }) =>
+    full ? Math.max(width, title.length, ...rows.map((row) => text(row).length)) : width,
   );
   const line = (cell: (column: Column<Row>) => string) =>
     columns

@@ -43,6 +43,7 @@ test("a line for each process, whose command is never cut off", () => {
     "
   `);
   expect(formatProcesses([killed])).toContain(long);
+  expect(formatProcesses([])).toContain(" COMMAND\n");
 });
 
 test("the keys of --json", () => {

@@ -147,5 +147,6 @@ test("a home that cannot be written, or is not known, is said", async () => {
   const { paths } = home.context();
   const context = { paths, environment: {}, note: () => {} };
   await expect(enable(context)).rejects.toMatchObject({ code: "config.no_home" });
+  expect(await disableAutostart(context, "web")).toBeUndefined();
   expect(existsSync(`${home.path}/.config/systemd`)).toBe(false);
 });

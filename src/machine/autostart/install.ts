@@ -72,14 +72,15 @@ export async function enableAutostart(
 /**
  * The machine is no longer started with the host; one that runs goes on running.
  *
- * @returns undefined when it was not enabled
- * @throws SmolError `autostart.unwritable`, `config.no_home`
+ * @returns undefined when it was not enabled: certainly not where there is no home directory
+ * @throws SmolError `autostart.unwritable`
  */
 export async function disableAutostart(
   context: Context,
   name: string,
   manager: Manager = MANAGER,
 ): Promise<AutostartReport | undefined> {
+  if (homeOf(context) === undefined) return undefined;
   const place = placeOf(context, name, manager);
   if (!existsSync(place.path) || isForeign(place)) return undefined;
   try {
@@ -107,9 +108,13 @@ interface Place {
   readonly link?: string | undefined;
 }
 
+function homeOf({ environment: { HOME } }: Context): string | undefined {
+  return HOME?.startsWith("/") ? HOME : undefined;
+}
+
 function placeOf(context: Context, name: string, manager: Manager): Place {
-  const home = context.environment.HOME;
-  if (!home?.startsWith("/"))
+  const home = homeOf(context);
+  if (home === undefined)
     throw new SmolError("config.no_home", "HOME is not set, or not an absolute path", {
       hint: "services are files in the user's home directory",
     });

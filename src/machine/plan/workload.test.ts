@@ -97,6 +97,13 @@ describe("its surroundings", () => {
     expect(refused).toEqual(["run.bad_workdir", undefined]);
   });
 
+  test("a program without a name is refused", () => {
+    expect(refusalOf(() => processIn(spec, image, [""], nobody))).toEqual([
+      "exec.not_found",
+      ExitCode.notFound,
+    ]);
+  });
+
   test("an init system learns where it is", () => {
     expect(workloadOf(spec, image, ["/sbin/init"], nobody).env).toContain("container=smolvm");
     expect(workloadOf(spec, image, ["x"], nobody).env).not.toContain("container=smolvm");

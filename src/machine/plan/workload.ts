@@ -94,7 +94,8 @@ type Surroundings = Pick<MachineSpec, "name" | "env" | "workdir" | "user">;
  * A process of the machine: the image's surroundings, the machine's over them, and what this process was asked to
  * have over both. An empty working directory or user is the image's, as in docker.
  *
- * @throws SmolError `run.bad_workdir` when the working directory is not absolute
+ * @throws SmolError `run.bad_workdir` when the working directory is not absolute; `exec.not_found` for a program without
+ * a name
  */
 export function processIn(
   machine: Surroundings,
@@ -108,7 +109,7 @@ export function processIn(
   }
   const own = [DEFAULT_PATH, `HOSTNAME=${hostnameOf(machine.name)}`, ...(options.tty ? [DEFAULT_TERM] : [])];
   return {
-    argv,
+    argv: checkProgram(argv),
     env: mergeEnvironment(own, image.env, machine.env, options.env ?? []),
     cwd,
     user: options.user || machine.user || image.user,

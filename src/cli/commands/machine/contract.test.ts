@@ -202,6 +202,18 @@ test("exec and start do not make or start what stands still", () => {
   expect(stdoutOf("machine", "stop", "still")).toBe("Machine 'still' is not running (state: created)\n");
 });
 
+test("a name that stands where exec expects a command is recognized", () => {
+  create("mistaken");
+  const { stderr } = run("machine", "exec", "mistaken", "--timeout", "5", "--", "ls");
+  expect(stderr).toBe(
+    [
+      "error: vm not found: default",
+      "hint: if mistaken is meant as the machine: smolvm machine exec [OPTIONS] --name mistaken -- COMMAND",
+      "",
+    ].join("\n"),
+  );
+});
+
 describe("machine update and resize", () => {
   test("say what has changed", () => {
     create("change", "--cpus", "1", "-e", "A=1");

@@ -1,4 +1,5 @@
-import { ExitCode } from "../../../errors.ts";
+import { ExitCode, SmolError } from "../../../errors.ts";
+import { isThere, openMachines } from "../../machines.ts";
 import { machineName, machineNameOf } from "../../options/machine-name.ts";
 import { sessionOptions, surroundingOptions } from "../../options/process-options.ts";
 import { command } from "../../program/command.ts";
@@ -48,10 +49,26 @@ Exit codes are those of machine run.`,
     const { execShown, startDetachedShown } = await import("../../work/exec.ts");
     const { interactive, tty, start, timeout: timeoutMs } = values;
     const target = { machine, argv: workload, start };
-    if (values.detach) return await startDetachedShown(values, target);
-    return await execShown(values, target, { interactive, tty, timeoutMs });
+    try {
+      if (values.detach) return await startDetachedShown(values, target);
+      return await execShown(values, target, { interactive, tty, timeoutMs });
+    } catch (error) {
+      throw await perhapsItsName(error, workload);
+    }
   },
 });
+
+/** `exec NAME COMMAND`, without a `--`, looks for a machine that nobody named. */
+async function perhapsItsName(error: unknown, [first = "", ...rest]: readonly string[]): Promise<unknown> {
+  if (!(error instanceof SmolError) || error.code !== "machine.not_found" || rest.length === 0) return error;
+  const { machines, context } = await openMachines();
+  if (!isThere(machines, context, first)) return error;
+  const { code, message } = error;
+  return new SmolError(code, message, {
+    hint: `if ${first} is meant as the machine: smolvm machine exec [OPTIONS] --name ${first} -- COMMAND`,
+    cause: error,
+  });
+}
 
 function rejectAttachedDetached(values: {
   readonly detach: boolean;
