@@ -12,10 +12,7 @@ const files = ["etc/hosts", "etc/hostname", "etc/resolv.conf"];
 
 /** Both trees, without their parents. */
 export function beneath(): TarEntry[] {
-  return [
-    ...tree(place.image, { directory: true }),
-    ...tree(place.base, { symlink: "/storage/workspace" }),
-  ];
+  return [...tree(place.image, { directory: true }), ...tree(place.base, { symlink: "/storage/workspace" })];
 }
 
 function tree(root: string, workspace: TarEntry["content"]): TarEntry[] {
