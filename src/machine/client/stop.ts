@@ -38,6 +38,9 @@ export interface Stopped {
 /** Beyond what the workload and the guest are given: the machine's process has limits of its own for both. */
 const PATIENCE_MS = 60_000;
 
+/** How long a process may take that ends its machine at once; one that takes longer is killed. */
+const ANSWER_LIMIT_MS = 5000;
+
 /** How long a killed process may take to be gone. */
 const DEATH_LIMIT_MS = 10_000;
 
@@ -115,7 +118,7 @@ async function endProcess(
   const { paths } = context;
   const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
   if (asked !== undefined) {
-    const closed = await endsWithin(asked.closed, Math.max(patienceMs, DEATH_LIMIT_MS));
+    const closed = await endsWithin(asked.closed, Math.max(patienceMs, ANSWER_LIMIT_MS));
     if (closed && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
   }
   // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
