@@ -32,6 +32,7 @@ export { type Created, type CreateOptions, createMachine } from "./client/create
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
   absentMachine,
+  hasProcess,
   inspectMachine,
   listMachineNames,
   listMachines,

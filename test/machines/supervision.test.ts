@@ -23,7 +23,7 @@ describe("a workload", () => {
   });
 
   onQemu("that the kernel killed for lack of memory is told apart", async () => {
-    await home.create("greedy", "--", "tail", "/dev/zero");
+    await home.ok("create", "greedy", "--cpus", "1", "--mem", "96", "--", "tail", "/dev/zero");
     await home.ok("start", "greedy");
     expect(await home.ok("wait", "--timeout", "50s", "greedy")).toBe("137\n");
     expect(await home.state("greedy")).toMatchObject({ workload: { signal: 9, oom_killed: true } });

@@ -1,4 +1,4 @@
-import type { MachineInfo } from "../../machine/index.ts";
+import { hasProcess, type MachineInfo } from "../../machine/index.ts";
 import { type Column, formatTable } from "../format/table.ts";
 import { oneLine } from "../output.ts";
 
@@ -43,8 +43,7 @@ function stateFacts({ reason, state, status, memoryBytes }: MachineInfo): Fact[]
   const facts: Fact[] = [];
   if (reason !== "") facts.push(["Reason", reason]);
   if (state === undefined) return facts;
-  if (status === "running" || status === "starting" || status === "stopping")
-    facts.push(["PID", String(state.pid)]);
+  if (hasProcess(status)) facts.push(["PID", String(state.pid)]);
   facts.push(["Engine", state.engine]);
   if (memoryBytes !== undefined) facts.push(["Memory used", `${Math.ceil(memoryBytes / 1024 / 1024)} MiB`]);
   if (state.health !== null) facts.push(["Health", state.health.status]);

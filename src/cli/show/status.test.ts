@@ -35,7 +35,7 @@ test("the first line is what scripts look for", () => {
   expect(textOf({ status: "stopped" })).toBe("Machine 'web': stopped\n");
   expect(textOf({ status: "created", state: undefined })).toBe("Machine 'web': created (not running)\n");
   expect(textOf({ status: "unreachable", reason: "silence\u001b" })).toBe(
-    "Machine 'web': unreachable\n  silence\n",
+    "Machine 'web': unreachable (PID: 7)\n  silence\n",
   );
 });
 
@@ -50,6 +50,9 @@ test("how the workload is, or ended", () => {
     "  workload: ended by signal 9, memory had run out: sh -c a b",
   );
   expect(line({})).toBe("  workload: ended with its machine: sh -c a b");
+  // Its process was killed before it could say so.
+  const workload = { argv: ["sh"], startedAt: 0, end: null };
+  expect(textOf({ status: "stopped" }, { workload })).toContain("  workload: ended with its machine: sh");
 });
 
 test("health, restarts, and when it ends by itself", () => {

@@ -1,4 +1,4 @@
-import type { MachineInfo } from "../../machine/index.ts";
+import { hasProcess, type MachineInfo } from "../../machine/index.ts";
 import { oneLine } from "../output.ts";
 
 /** The text of `machine status`: what scripts look for in the first line, and below it what there is to say. */
@@ -6,7 +6,7 @@ export function formatStatus(machine: MachineInfo): string {
   const { name, status, reason, state, record } = machine;
   const lines = [firstLine(machine)];
   if (reason !== "") lines.push(`  ${oneLine(reason)}`);
-  if (state?.workload) lines.push(`  workload: ${workloadLine(state.workload)}`);
+  if (state?.workload) lines.push(`  workload: ${workloadLine(state.workload, hasProcess(status))}`);
   if (state?.health) lines.push(`  health: ${healthLine(state.health)}`);
   if (state !== undefined && state.restarts > 0) lines.push(`  restarts: ${state.restarts}`);
   if (status === "running") lines.push(...timeLines(machine));
@@ -16,22 +16,22 @@ export function formatStatus(machine: MachineInfo): string {
 }
 
 function firstLine({ name, status, state }: MachineInfo): string {
-  const pid = status === "running" && state !== undefined ? ` (PID: ${state.pid})` : "";
+  const pid = hasProcess(status) && state !== undefined ? ` (PID: ${state.pid})` : "";
   return `Machine '${name}': ${status === "created" ? "created (not running)" : status}${pid}`;
 }
 
 type State = NonNullable<MachineInfo["state"]>;
+type WorkloadEnd = NonNullable<NonNullable<State["workload"]>["end"]>;
 
-function workloadLine({ argv, end }: NonNullable<State["workload"]>): string {
-  const command = oneLine(argv.join(" "));
-  if (end === null) return `running: ${command}`;
-  const how =
-    end.signal !== null
-      ? `ended by signal ${end.signal}`
-      : end.exitCode !== null
-        ? `ended with exit code ${end.exitCode}`
-        : "ended with its machine";
-  return `${how}${end.outOfMemory ? ", memory had run out" : ""}: ${command}`;
+function workloadLine({ argv, end }: NonNullable<State["workload"]>, alive: boolean): string {
+  const how = end === null ? (alive ? "running" : "ended with its machine") : describeEnd(end);
+  return `${how}: ${oneLine(argv.join(" "))}`;
+}
+
+function describeEnd({ signal, exitCode, outOfMemory }: WorkloadEnd): string {
+  if (signal === null && exitCode === null) return "ended with its machine";
+  const how = signal === null ? `with exit code ${exitCode}` : `by signal ${signal}`;
+  return `ended ${how}${outOfMemory ? ", memory had run out" : ""}`;
 }
 
 function healthLine({ status, failures, output }: NonNullable<State["health"]>): string {

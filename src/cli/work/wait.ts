@@ -46,7 +46,7 @@ async function workloadEnd(machines: Machines, context: Context, name: string, s
   const end = await machines.waitForMachine(context, name, signal);
   // A machine without a workload, which was stopped.
   if (end === undefined) return 0;
-  return end.exitCode ?? 128 + (end.signal ?? 0);
+  return end.signal === null ? (end.exitCode ?? 0) : 128 + end.signal;
 }
 
 async function processEnd(

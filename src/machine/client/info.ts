@@ -23,6 +23,10 @@ export type MachineStatus =
   | "unreachable"
   | "unknown";
 
+/** Whether a machine in this state has a process. */
+export const hasProcess = (status: MachineStatus): boolean =>
+  status === "running" || status === "starting" || status === "stopping" || status === "unreachable";
+
 /** What is known about a machine without asking it. */
 export interface MachineInfo {
   readonly name: string;

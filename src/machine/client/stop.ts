@@ -16,6 +16,7 @@ import {
   removeDirectory,
   socketPaths,
   sweepHidden,
+  tryLockForChange,
 } from "../store/index.ts";
 import { inspectMachine, type MachineStatus } from "./info.ts";
 
@@ -37,11 +38,15 @@ export interface Stopped {
 /** Beyond what the workload and the guest are given: the machine's process has limits of its own for both. */
 const PATIENCE_MS = 60_000;
 
+/** How long a process may take that ends its machine at once; one that takes longer is killed. */
+const ANSWER_LIMIT_MS = 5000;
+
 /** How long a killed process may take to be gone. */
 const DEATH_LIMIT_MS = 10_000;
 
 /**
- * Stops a machine in order, and waits until nothing of it runs any more. One that does not run is left alone.
+ * Stops a machine in order, and waits until nothing of it runs any more. One that does not run is left alone; one that
+ * is being started is stopped in that.
  *
  * @throws SmolError `machine.not_found`, `machine.stuck`
  */
@@ -50,10 +55,10 @@ export async function stopMachine(
   name: string,
   options: StopOptions = {},
 ): Promise<Stopped> {
-  const lock = await lockForChange(context.paths, name, options.signal);
+  const { lock, interrupted } = await lockToEnd(context, name, options);
   try {
     const { status, record } = inspectMachine(context, name);
-    if (!isRunning(context.paths, name)) return { stopped: false, was: status };
+    if (!isRunning(context.paths, name)) return { stopped: interrupted, was: status };
     const { timeoutMs = record?.stopTimeoutMs ?? 0 } = options;
     const patience = PATIENCE_MS + timeoutMs;
     await endProcess(context, name, options.force === true ? 0 : patience, options.timeoutMs);
@@ -72,7 +77,7 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   const { paths } = context;
   // No machine made it, and nobody locks it.
   if (isForeign(paths, checkEntryName(paths, name))) return removeDirectory(paths, name);
-  const lock = await lockForChange(paths, name, signal);
+  const { lock } = await lockToEnd(context, name, { force: true, signal });
   try {
     if (isRunning(paths, name)) await endProcess(context, name, 0);
     await disableAutostart(context, name);
@@ -85,6 +90,25 @@ export async function deleteMachine(context: Context, name: string, signal?: Abo
   }
 }
 
+/**
+ * Keeps others from starting or changing a machine that is to end. Whoever starts it this moment has that lock for as
+ * long as its init commands run: its process is asked to end, and the start fails.
+ *
+ * @returns `interrupted`: somebody was starting it, and has been asked to end that
+ */
+async function lockToEnd(
+  context: Context,
+  name: string,
+  { force = false, timeoutMs, signal }: StopOptions,
+): Promise<{ readonly lock: Lock; readonly interrupted: boolean }> {
+  const { paths } = context;
+  const starting = tryLockForChange(paths, checkEntryName(paths, name));
+  if (typeof starting !== "string") return { lock: starting, interrupted: false };
+  const asked = starting === "held" && isRunning(paths, name);
+  const interrupted = asked && (await askToStop(context, name, { force, timeoutMs })) !== undefined;
+  return { lock: await lockForChange(paths, name, signal), interrupted };
+}
+
 async function endProcess(
   context: Context,
   name: string,
@@ -94,8 +118,8 @@ async function endProcess(
   const { paths } = context;
   const asked = await askToStop(context, name, { force: patienceMs === 0, timeoutMs });
   if (asked !== undefined) {
-    await endsWithin(asked.closed, Math.max(patienceMs, DEATH_LIMIT_MS));
-    if (await endsWithin(freed(context, name), DEATH_LIMIT_MS)) return;
+    const closed = await endsWithin(asked.closed, Math.max(patienceMs, ANSWER_LIMIT_MS));
+    if (closed && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
   }
   // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
   const pid = readState(paths, name)?.pid;

@@ -1,5 +1,5 @@
 /** A machine as JSON; summary-schema.ts says what the keys are. */
-import type { MachineInfo } from "./info.ts";
+import { hasProcess, type MachineInfo } from "./info.ts";
 import type { MachineJson } from "./summary-schema.ts";
 
 export type { MachineJson };
@@ -12,7 +12,7 @@ const wholeSeconds = (milliseconds: number): number => Math.floor(milliseconds /
 
 export function machineJson(info: MachineInfo): MachineJson {
   const { name, status, reason, record, state } = info;
-  const alive = status === "running" || status === "starting" || status === "stopping";
+  const alive = hasProcess(status);
   const health = record?.health;
   return {
     name,
@@ -60,7 +60,7 @@ export function machineJson(info: MachineInfo): MachineJson {
     started_at: toSeconds(state?.startedAt),
     ready_at: toSeconds(state?.readyAt),
     ended_at: toSeconds(state?.endedAt),
-    workload: workloadOf(state?.workload),
+    workload: workloadOf(state?.workload, alive),
   };
 }
 
@@ -72,12 +72,13 @@ function healthOf(health: State["health"] | undefined): MachineJson["health"] {
   return { status, failures, output, checked_at: at / 1000 };
 }
 
-function workloadOf(workload: State["workload"] | undefined): MachineJson["workload"] {
+function workloadOf(workload: State["workload"] | undefined, alive: boolean): MachineJson["workload"] {
   if (workload === null || workload === undefined) return null;
   const { argv, startedAt, end } = workload;
   return {
     command: argv,
-    running: end === null,
+    // What a process that was killed has told last need not be so any more.
+    running: alive && end === null,
     started_at: startedAt / 1000,
     ended_at: toSeconds(end?.at),
     exit_code: end?.exitCode ?? null,

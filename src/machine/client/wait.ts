@@ -10,7 +10,7 @@ import { observeMachine } from "./observe.ts";
  * Waits until a machine's workload has ended and is not about to be started again, or until the machine has.
  *
  * @returns how the workload ended; undefined for a machine that has none and was stopped
- * @throws SmolError `machine.not_found`; the signal's reason
+ * @throws SmolError `machine.not_found`; `machine.lost` when nobody has seen how it ended; the signal's reason
  */
 export async function waitForMachine(
   context: Context,
@@ -33,8 +33,14 @@ export async function waitForMachine(
   }
 }
 
-const endOf = ({ paths }: Context, name: string): WorkloadEnd | undefined =>
-  readState(paths, name)?.workload?.end ?? undefined;
+function endOf({ paths }: Context, name: string): WorkloadEnd | undefined {
+  const running = isRunning(paths, name);
+  const workload = readState(paths, name)?.workload;
+  if (!workload || (workload.end === null && running)) return undefined;
+  const { end } = workload;
+  if (end !== null && (end.exitCode !== null || end.signal !== null)) return end;
+  throw new SmolError("machine.lost", `the workload of machine '${name}' ended with its machine`);
+}
 
 async function tryToConnect(context: Context, name: string): Promise<Machine | undefined> {
   try {

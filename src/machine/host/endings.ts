@@ -6,7 +6,10 @@ import type { Session } from "./session.ts";
 import type { Ending } from "./supervise/index.ts";
 
 /** How long the guest may take to end its processes and to unmount its disks. */
-export const SHUTDOWN_LIMIT_MS = 15_000;
+const SHUTDOWN_LIMIT_MS = 15_000;
+
+/** How long a workload that was killed may take to be gone; only what is told about its end depends on it. */
+export const KILL_LIMIT_MS = 5000;
 
 /** How long a VM may take to end after its guest has. */
 const LAST_WORDS_MS = 2000;

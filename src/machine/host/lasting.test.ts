@@ -4,6 +4,7 @@ import type { Machine } from "../client/connect.ts";
 import { inspectMachine } from "../client/info.ts";
 import { observeMachine } from "../client/observe.ts";
 import { attachProcess, killProcess, listProcesses, processLog, startDetached } from "../client/processes.ts";
+import { stopMachine } from "../client/stop.ts";
 import { waitForMachine } from "../client/wait.ts";
 import type { MachineSpec } from "../model/index.ts";
 import { machineDirectory } from "../store/index.ts";
@@ -121,6 +122,16 @@ describe("restarts", () => {
     await clock.advance(600_000);
     expect(state()).toMatchObject({ phase: "stopped", restarts: 0, workload: { end: { signal: 15 } } });
   });
+});
+
+test("a machine that is stopped while its init commands run is stopped in order, and its start says so", async () => {
+  const record = place.create("box", { init: ["echo up >> /ups; exec sleep 1000"] });
+  const { report, owner } = await place.start(place.order(record), { clock });
+  await until(() => linesOf("ups") === 1);
+  expect(await stopMachine(context(), "box")).toMatchObject({ stopped: true });
+  expect(await report.catch((error: unknown) => error)).toMatchObject({ code: "machine.stopped" });
+  owner.close();
+  expect(inspectMachine(context(), "box")).toMatchObject({ status: "stopped", reason: "" });
 });
 
 describe("health", () => {

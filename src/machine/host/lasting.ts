@@ -2,7 +2,7 @@
  * Keeps a lasting machine: brings it up, starts it or its workload again as the policy says, watches its health, and
  * ends it when its time is over.
  */
-import { messageOf } from "../../errors.ts";
+import { messageOf, SmolError } from "../../errors.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
@@ -10,7 +10,7 @@ import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
 import { type ContainerPlans, Containers } from "./containers/index.ts";
-import { endedWithMachine, endOfSession, SHUTDOWN_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
+import { endedWithMachine, endOfSession, KILL_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
 import { checkHealth } from "./health-check.ts";
 import type { InitListener } from "./init-commands.ts";
 import type { MachineLogs } from "./machine-logs.ts";
@@ -172,7 +172,7 @@ export class LastingMachine {
     this.lifetime.stop();
     this.#heartbeat.stop();
     this.#health?.stop();
-    this.#ready.reject(new Error("the machine ends"));
+    this.#ready.reject(new SmolError("machine.lost", "the machine is being stopped"));
   }
 
   /** For the stop that comes: how long the workload may take to end, in milliseconds. */
@@ -327,7 +327,7 @@ export class LastingMachine {
     workload.signal(signal);
     if (await endsWithin(workload.ended, this.#stopTimeoutMs)) return;
     workload.cancel();
-    await endsWithin(workload.ended, SHUTDOWN_LIMIT_MS);
+    await endsWithin(workload.ended, KILL_LIMIT_MS);
   }
 
   get #healthSpec(): HealthSpec | null {

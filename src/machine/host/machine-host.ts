@@ -88,7 +88,8 @@ export class MachineHost {
       onStream: (stream) => this.#serveOwner(stream),
     });
     await owner.closed;
-    if (this.#reported && this.#lasting !== undefined) return;
+    // One that is being stopped while it starts is stopped in order.
+    if ((this.#reported || this.#ending !== undefined) && this.#lasting !== undefined) return;
     await this.end("now");
   }
 
@@ -160,8 +161,9 @@ export class MachineHost {
     } catch (error) {
       this.#opened.reject(error);
       this.#ready.reject(error);
-      stream.fail(failureOf(error));
-      await this.end("now", messageOf(error));
+      const stopped = this.#ending !== undefined && this.#lasting !== undefined;
+      stream.fail(failureOf(stopped ? stoppedWhileStarting() : error));
+      await (this.#ending ?? this.end("now", messageOf(error)));
     }
   }
 
@@ -293,6 +295,9 @@ function listenerOf(stream: Stream): InitListener {
 
 /** Others have events of their own. */
 const runsProcess = (method: string): boolean => /exec$/i.test(method);
+
+const stoppedWhileStarting = (): SmolError =>
+  new SmolError("machine.stopped", "the machine was stopped while it was starting");
 
 function unsupported(stream: Stream): void {
   stream.fail({

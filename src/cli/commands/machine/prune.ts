@@ -28,12 +28,12 @@ same. The images that machines are made of stay, whether these run or not.`,
 
 /** @throws SmolError `machine.not_found`; `machine.running`, which scripts expect although nothing could be lost */
 async function checkMachine(name: string, all: boolean): Promise<void> {
-  const [{ inspectMachine }, { makeContext }] = await Promise.all([
+  const [{ hasProcess, inspectMachine }, { makeContext }] = await Promise.all([
     import("../../../machine/index.ts"),
     import("../../context.ts"),
   ]);
   const { status } = inspectMachine(makeContext(), name);
-  if (!all || !["starting", "running", "stopping", "unreachable"].includes(status)) return;
+  if (!all || !hasProcess(status)) return;
   const stop = `smolvm machine stop --name ${name}`;
   throw new SmolError(
     "machine.running",
