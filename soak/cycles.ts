@@ -9,7 +9,8 @@
 import { resolvePaths } from "../src/config/paths.ts";
 import { readState } from "../src/machine/store/index.ts";
 import { Machines } from "../test/support/machines.ts";
-import { descriptorsOf, diskKib, fsckComplaints, privateKib } from "./support/host.ts";
+import { Table } from "./support/flat.ts";
+import { anonymousKib, descriptorsOf, diskKib, fsckComplaints } from "./support/host.ts";
 import { countOr, say, soak } from "./support/options.ts";
 
 const CYCLES = countOr(300);
@@ -21,24 +22,6 @@ const SLACK_MIB = 8;
 
 const home = new Machines();
 const paths = resolvePaths(home.env);
-
-/** Of one cycle. */
-interface Figures {
-  readonly startMs: number;
-  readonly stopMs: number;
-  /** Of the process of the machine that was just started. */
-  readonly descriptors: number;
-  readonly privateMib: number;
-  readonly vmmDescriptors: number;
-  /** Of the process of the machine that runs all the time. */
-  readonly oldDescriptors: number;
-  readonly oldPrivateMib: number;
-  /** Of the machine's directory, once it is stopped, and of the files that its guest sees on its disks. */
-  readonly diskMib: number;
-  readonly usedMib: number;
-  /** Everything that is there. */
-  readonly files: number;
-}
 
 const mib = (kib: number) => Math.round(kib / 102.4) / 10;
 
@@ -54,7 +37,7 @@ function processesOf(name: string): { machine: number; vmm: number } {
   return { machine: state.pid, vmm: state.vmmPid };
 }
 
-async function cycle(number: number): Promise<Figures> {
+async function cycle(number: number) {
   const startMs = await timed(() => home.ok("start", "box"));
   // The same amount of writing each time, half of it removed again.
   await home.sh(
@@ -67,48 +50,34 @@ async function cycle(number: number): Promise<Figures> {
   const old = processesOf("old").machine;
   const running = {
     descriptors: descriptorsOf(machine),
-    privateMib: mib(privateKib(machine)),
+    memoryMib: mib(anonymousKib(machine)),
     vmmDescriptors: descriptorsOf(vmm),
     oldDescriptors: descriptorsOf(old),
-    oldPrivateMib: mib(privateKib(old)),
+    oldMemoryMib: mib(anonymousKib(old)),
   };
   const stopMs = await timed(() => home.ok("stop", "box"));
-  const data = home.directoryOf("box");
   return {
-    ...{ startMs, ...running, stopMs, diskMib: mib(diskKib(data)), usedMib: mib(Number(used)) },
+    startMs,
+    stopMs,
+    ...running,
+    // Of the machine's directory, once it is stopped, and of the files that its guest sees on its disks.
+    diskMib: mib(diskKib(home.directoryOf("box"))),
+    usedMib: mib(Number(used)),
+    // Everything that there is of this home.
     files: home.remains().length,
   };
-}
-
-function show(number: number, figures: Figures): void {
-  if (number === 0) say(["cycle", ...Object.keys(figures)].join("\t"));
-  say([number, ...Object.values(figures)].join("\t"));
-}
-
-/** What may not grow: the highest of the last third is at most a little above that of the first. */
-function expectFlat(all: readonly Figures[], key: keyof Figures, tolerance: number): void {
-  const third = Math.max(1, Math.floor(all.length / 3));
-  // The first cycle makes the disks, and the first connections.
-  const highest = (part: readonly Figures[]) => Math.max(...part.map((figures) => figures[key]));
-  const [before, after] = [highest(all.slice(1, third + 1)), highest(all.slice(-third))];
-  say(`${key}: at most ${before} in the first third, ${after} in the last`);
-  if (after > before * (1 + tolerance)) throw new Error(`${key} grows`);
 }
 
 await soak(async () => {
   try {
     for (const name of ["box", "old"]) await home.create(name, "--overlay", "1", "--storage", "1");
     await home.ok("start", "old");
-    const all: Figures[] = [];
-    for (let number = 0; number < CYCLES; number++) {
-      const figures = await cycle(number);
-      all.push(figures);
-      if (number % 10 === 0 || number === CYCLES - 1) show(number, figures);
-    }
-    for (const key of ["descriptors", "vmmDescriptors", "oldDescriptors", "files"] as const)
-      expectFlat(all, key, 0);
-    for (const key of ["privateMib", "oldPrivateMib", "usedMib"] as const) expectFlat(all, key, 0.1);
-    const most = Math.max(...all.map(({ diskMib, usedMib }) => diskMib - usedMib));
+    const table = new Table("cycle", 10);
+    for (let number = 0; number < CYCLES; number++) table.add(await cycle(number));
+    for (const key of ["startMs", "stopMs"]) say(table.summary(key));
+    for (const key of ["descriptors", "vmmDescriptors", "oldDescriptors", "files"]) table.expectFlat(key, 0);
+    for (const key of ["memoryMib", "oldMemoryMib", "usedMib"]) table.expectFlat(key, 0.1);
+    const most = Math.max(...table.rows.map(({ diskMib = 0, usedMib = 0 }) => diskMib - usedMib));
     say(`diskMib: at most ${most.toFixed(1)} more than usedMib`);
     if (most > JOURNALS_MIB + SLACK_MIB) throw new Error("diskMib grows");
     await home.ok("start", "box");

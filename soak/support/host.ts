@@ -3,11 +3,10 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 /** Open descriptors of a process. */
 export const descriptorsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-/** KiB of memory that a process has for itself: what it shares with others, such as its program, counts for none. */
-export function privateKib(pid: number): number {
+/** KiB of memory that a process has asked for: without its program and other files, which it shares with others. */
+export function anonymousKib(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kib = (key: string) => Number(new RegExp(`^${key}: +(\\d+) kB`, "m").exec(text)?.[1] ?? 0);
-  return kib("Private_Clean") + kib("Private_Dirty");
+  return Number(/^Anonymous: +(\d+) kB/m.exec(text)?.[1] ?? Number.NaN);
 }
 
 /** KiB that the files below a directory have on the disk. */

@@ -31,7 +31,7 @@ export function launchVm(order: VmmOrder, options: LaunchOptions): RunningVm {
   return { pid: vmm.pid, exited, kill: vmm.kill };
 }
 
-async function drain(stream: ReadableStream<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {
+async function drain(stream: AsyncIterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {
   try {
     for await (const chunk of stream) onChunk(chunk);
   } catch {

@@ -6,8 +6,8 @@ import type { VmmHandle, VmmOrder } from "./types.ts";
 
 /** What `launchVm` needs beside that; kept apart because a process takes one order only. */
 export interface IdleVmm extends VmmHandle {
-  /** The guest's console. */
-  readonly console: ReadableStream<Uint8Array>;
+  /** The guest's console, once. */
+  readonly console: AsyncIterable<Uint8Array>;
   /** Messages of the VMM itself. */
   readonly messages: ReadableStream<Uint8Array>;
   send(order: VmmOrder): void;
@@ -52,7 +52,7 @@ function spawnVmm(): IdleVmm {
       pid: child.pid,
       exited: child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode as string | null })),
       kill: () => child.kill("SIGKILL"),
-      console: Bun.file(readEnd).stream(),
+      console: readAndClose(readEnd),
       messages: child.stderr,
       send: (order) => {
         child.stdin.write(`${JSON.stringify(order)}\n`);
@@ -66,5 +66,14 @@ function spawnVmm(): IdleVmm {
     });
   } finally {
     closeSync(writeEnd);
+  }
+}
+
+/** Bun reads from a copy of the descriptor, and leaves this one open when the stream has ended. */
+async function* readAndClose(fd: number): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* Bun.file(fd).stream();
+  } finally {
+    closeSync(fd);
   }
 }

@@ -137,3 +137,13 @@ test("output without end neither stops the VM nor fills our memory", async () =>
   expect(held.length).toBeGreaterThan(10);
   expect(Math.max(...held)).toBeLessThan(50 * 1024 * 1024);
 });
+
+test("a process that starts one VM after another keeps no descriptor of those that have ended", async () => {
+  const descriptors = () => readdirSync("/proc/self/fd").length;
+  const once = () => launch("/bin/sh", "-c", "echo console; echo message >&2").exited;
+  await once();
+  // What Bun needs to watch processes at all is open now.
+  const count = descriptors();
+  for (let round = 0; round < 5; round++) expect(await once()).toMatchObject({ code: 0 });
+  await waitFor(`no more than ${count} descriptors`, () => descriptors() <= count);
+});
