@@ -171,7 +171,7 @@ describe("what is refused", () => {
 describe("a machine that runs", () => {
   onQemu("was started by one command, which ends when the machine can be used", async () => {
     const started = await home.machine(["start", "box"]);
-    expect(started).toMatchObject({ exitCode: 0, stderr: "Running 1 init command...\n" });
+    expect(started).toMatchObject({ exitCode: 0, stderr: "Running 1 init command(s)...\n" });
     expect(started.output).toMatch(/^Started machine: box\nMachine 'box' running \(PID: \d+\)\n$/);
     const state = await home.state("box");
     expect(state).toMatchObject({ state: "running", memory_mib: 300, workload: { running: true } });
@@ -208,9 +208,10 @@ describe("a machine that runs", () => {
       ["clone", "box", "copy"],
     ])
       expect(await home.refusal(...words)).toMatchObject({ exitCode: 1, code: "machine.running" });
-    const kept = await home.machine(["delete", "box"]);
+    const kept = await home.machine(["delete", "box"], { stdin: Buffer.from("\n") });
     expect(kept).toMatchObject({ exitCode: 0, output: "Cancelled\n" });
     expect(kept.stderr).toContain("Delete machine 'box'? [y/N]");
+    expect(await home.refusal("delete", "box")).toMatchObject({ exitCode: 1, code: "cli.no_answer" });
     const { pid, cpus, storage_gb } = await home.state("box");
     expect({ pid, cpus, storage_gb }).toEqual({ pid: before.pid, cpus: 1, storage_gb: 21 });
   });

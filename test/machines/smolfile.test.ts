@@ -48,7 +48,7 @@ describe("a machine from a Smolfile", () => {
 
   onQemu("runs init at each start, init_once at the first, then its command", async () => {
     const first = await home.machine(["start", "app"]);
-    expect(first).toMatchObject({ exitCode: 0, stderr: "Running 2 init commands...\n" });
+    expect(first).toMatchObject({ exitCode: 0, stderr: "Running 2 init command(s)...\n" });
     expect(first.output).toStartWith("once\ninit: hello world in /srv\nStarted machine: app\n");
     await until("the workload's line", async () => await home.ok("logs", "app"));
     expect(await home.ok("logs", "app")).toBe(`app: hello world, '"$HOME"', /srv\n`);
