@@ -208,7 +208,7 @@ describe("a machine that runs", () => {
       ["clone", "box", "copy"],
     ])
       expect(await home.refusal(...words)).toMatchObject({ exitCode: 1, code: "machine.running" });
-    const kept = await home.machine(["delete", "box"], { stdin: Buffer.from("\n") });
+    const kept = await home.machine(["delete", "box"], { stdin: Buffer.from("n\n") });
     expect(kept).toMatchObject({ exitCode: 0, output: "Cancelled\n" });
     expect(kept.stderr).toContain("Delete machine 'box'? [y/N]");
     expect(await home.refusal("delete", "box")).toMatchObject({ exitCode: 1, code: "cli.no_answer" });

@@ -55,7 +55,7 @@ describe("a machine from a Smolfile", () => {
     await home.ok("stop", "app");
     const second = await home.machine(["start", "app"]);
     expect(second.exitCode).toBe(0);
-    expect(second.stderr).toContain("Init already completed, skipping 1 command");
+    expect(second.stderr).toContain("Init already completed, skipping 1 command(s)");
     expect(second.output).toStartWith("init: hello world in /srv\n");
     expect(await home.sh("app", "cat /root/once /root/starts; echo $DEV $OVER $PWD")).toBe(
       "begun\nstart\nstart\nyes option /srv\n",

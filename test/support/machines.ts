@@ -1,8 +1,10 @@
 import { afterAll } from "bun:test";
 import { safeParse } from "valibot";
+import { resolvePaths } from "../../src/config/paths.ts";
 import { type MachineJson, machineJsonSchema } from "../../src/machine/client/summary-schema.ts";
+import { isRunning, machineDirectory, readState } from "../../src/machine/store/index.ts";
 import { Home } from "./home.ts";
-import type { Result, RunOptions } from "./process.ts";
+import { type Result, type RunOptions, until } from "./process.ts";
 import { slowness } from "./program.ts";
 
 /** Options of a machine that starts quickly: these tests are about everything but the size of machines. */
@@ -63,6 +65,23 @@ export class Machines extends Home {
   /** `status --json` of a machine, once it is known to be what the schema says, no more and no less. */
   async state(name: string): Promise<MachineJson> {
     return checkedMachine(JSON.parse(await this.ok("status", "--json", name)));
+  }
+
+  /** Where the disks and logs of a machine are, and its directory around that. */
+  directoryOf(name: string): string {
+    return machineDirectory(resolvePaths(this.env), name);
+  }
+
+  /**
+   * Takes the power from a machine's VM: what its guest has not flushed is lost. Resolves when the machine has noticed:
+   * it does not run any more, or has another VM.
+   */
+  async powerCut(name: string): Promise<void> {
+    const paths = resolvePaths(this.env);
+    const vmm = readState(paths, name)?.vmmPid;
+    if (vmm === null || vmm === undefined) throw new Error(`${name} has no VM`);
+    process.kill(vmm, "SIGKILL");
+    await until("the machine's end", () => !isRunning(paths, name) || readState(paths, name)?.vmmPid !== vmm);
   }
 
   async names(): Promise<string[]> {

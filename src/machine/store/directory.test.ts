@@ -55,7 +55,9 @@ describe("a directory", () => {
     const full = () => {
       throw Object.assign(new Error("full"), { code: "ENOSPC" });
     };
-    expect(() => createStopped(paths, "box", full)).toThrow("full");
+    expect(() => createStopped(paths, "box", full)).toThrow(
+      expect.objectContaining({ code: "machine.no_space" }),
+    );
     expect(entries()).toEqual([]);
   });
 

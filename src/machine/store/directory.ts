@@ -26,6 +26,7 @@ import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
 import { checkMachineName, isMachineName } from "../model/index.ts";
+import { writing } from "./failure.ts";
 import { removeSockets } from "./sockets.ts";
 import { syncPath } from "./sync.ts";
 
@@ -55,13 +56,16 @@ export class DirectoryDraft {
   readonly #paths: Paths;
   readonly #locks: Readonly<Record<typeof LOCK | typeof CHANGE_LOCK, number>>;
 
-  /** @throws what the system says */
+  /** @throws SmolError `machine.no_space`, `machine.unwritable` */
   constructor(paths: Paths) {
     this.#paths = paths;
-    mkdirSync(machinesDirectory(paths), { recursive: true, mode: 0o700 });
-    const { path, fd } = makeLocked(paths);
+    const { path, fd } = writing(machinesDirectory(paths), () => {
+      mkdirSync(machinesDirectory(paths), { recursive: true, mode: 0o700 });
+      return makeLocked(paths);
+    });
     this.path = path;
-    this.#locks = { [CHANGE_LOCK]: fd, [LOCK]: openSync(`${path}/${LOCK}`, "w", 0o600) };
+    const lock = writing(path, () => openSync(`${path}/${LOCK}`, "w", 0o600));
+    this.#locks = { [CHANGE_LOCK]: fd, [LOCK]: lock };
   }
 
   /**
@@ -82,7 +86,9 @@ export class DirectoryDraft {
       this.discard();
       const code = errnoOf(error);
       if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOTDIR") return undefined;
-      throw error;
+      return writing(this.path, () => {
+        throw error;
+      });
     }
     closeSync(this.#locks[held === LOCK ? CHANGE_LOCK : LOCK]);
     return { release: once(() => closeSync(this.#locks[held])) };
@@ -123,7 +129,7 @@ function create(
   for (let round = 1; round <= MAX_ROUNDS; round++) {
     const draft = new DirectoryDraft(paths);
     try {
-      fill(draft.path);
+      writing(draft.path, () => fill(draft.path));
     } catch (error) {
       draft.discard();
       throw error;

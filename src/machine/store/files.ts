@@ -10,6 +10,7 @@ import {
   type ReadRecord,
 } from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
+import { writing } from "./failure.ts";
 import { syncPath } from "./sync.ts";
 
 const RECORD = "machine.json";
@@ -62,20 +63,27 @@ export function readState(
   }
 }
 
-/** Puts a record into a directory that is not published yet. */
+/** Puts a record into a directory that is not published yet. @throws SmolError `machine.no_space` … */
 export function writeFirstRecord(directory: string, record: MachineRecord): void {
   const path = `${directory}/${RECORD}`;
-  writeFileSync(path, encode(record), { mode: 0o600 });
-  if (!record.ephemeral) syncPath(path);
+  writing(path, () => {
+    writeFileSync(path, encode(record), { mode: 0o600 });
+    if (!record.ephemeral) syncPath(path);
+  });
 }
 
 /**
  * Replaces the record atomically, also when the host loses power: it is the old one or this one. The caller holds one
  * of the machine's locks.
+ *
+ * @throws SmolError `machine.no_space`, `machine.unwritable`: it is the old one
  */
 export function writeRecord(paths: Paths, record: MachineRecord): void {
-  replace(recordPath(paths, record.name), encode(record), syncPath);
-  syncPath(machineDirectory(paths, record.name));
+  const path = recordPath(paths, record.name);
+  writing(path, () => {
+    replace(path, encode(record), syncPath);
+    syncPath(machineDirectory(paths, record.name));
+  });
 }
 
 /** Replaces the state atomically; only the machine's process does. A power cut may cost it: it is told anew. */
