@@ -1,5 +1,5 @@
 import { afterAll, describe, expect } from "bun:test";
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { imageWith } from "../support/images.ts";
 import { Machines, SMALL } from "../support/machines.ts";
 import { until } from "../support/process.ts";
@@ -104,20 +104,33 @@ describe("a bare machine", () => {
   });
 });
 
+/** Of an image. */
+const CONFIG = { Cmd: ["sleep", "300"], User: "101", WorkingDir: "/data" };
+
 describe("a machine of an image", () => {
+  onQemu("is made of what is an image, which need not stay where it was", async () => {
+    writeFileSync(`${home.path}/Dockerfile`, "# x\nFROM alpine\n");
+    for (const source of ["./Dockerfile", "./none.tar", "-"]) {
+      const refused = await home.refusal("create", "refused", ...SMALL, "--image", source);
+      expect(refused).toMatchObject({ exitCode: 1, code: expect.stringMatching(/^image\./) });
+    }
+    expect(await home.names()).toEqual([]);
+    rmSync(`${home.path}/Dockerfile`);
+    const archive = Bun.file(await imageWith(CONFIG));
+    const created = await home.machine(["create", "stdin", ...SMALL, "--image", "-"], { stdin: archive });
+    expect(created).toMatchObject({ exitCode: 0, stderr: "" });
+    const { image, image_id } = await home.state("stdin");
+    expect(image).toBe(image_id);
+    expect(await home.ok("prune", "--all", "--name", "stdin")).toContain("in use by machine 'stdin'");
+    await home.ok("delete", "-f", "stdin");
+  });
+
   onQemu("says what runs in it, as its user and in its directory", async () => {
-    const image = await imageWith({ Cmd: ["sleep", "300"], User: "101", WorkingDir: "/data" });
-    const detached = await home.ok(
-      "run",
-      "-d",
-      "--name",
-      "img",
-      ...SMALL,
-      "--image",
-      image,
-      "--init",
-      "id -u; pwd",
-    );
+    // A file that is gone by the time of the next start.
+    copyFileSync(await imageWith(CONFIG), `${home.path}/app.tar`);
+    const words = ["run", "-d", "--name", "img", ...SMALL, "--image", "./app.tar", "--init", "id -u; pwd"];
+    const detached = await home.ok(...words);
+    rmSync(`${home.path}/app.tar`);
     expect(detached).toStartWith("101\n/data\nMachine 'img' running in background\n");
     expect(detached).toContain("smolvm machine exec --name img -- <command>\n");
     expect(await home.sh("img", "id -u; pwd")).toBe("101\n/data\n");
