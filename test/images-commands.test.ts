@@ -394,6 +394,25 @@ describe("machine run of a registry's image", () => {
     180,
   );
 
+  onQemu(
+    "machine start pulls it before its init commands run, in lines that begin with what scripts look for",
+    async () => {
+      const reference = await busybox();
+      using home = new PullHome();
+      const words = ["--cpus", "1", "--mem", "256", "--entrypoint", "", "--init", "echo init"];
+      await home.smolvm(["machine", "create", "box", "--image", reference, ...words, "--", "sleep", "300"]);
+      const { output } = await home.shell(
+        '"$SMOLVM" machine start box 2>&1; "$SMOLVM" machine start box 2>&1',
+      );
+      expect(output).toMatch(
+        /^Pulling .*\nPulled .*\nRunning 1 init command\(s\)\.\.\.\ninit\nStarted machine: box\n {2}container: .*\n/,
+      );
+      expect(output).toMatch(/\nMachine 'box' already running \(PID: \d+\)\n$/);
+      await home.smolvm(["machine", "delete", "-f", "box"]);
+    },
+    180,
+  );
+
   onQemu("Ctrl-C while it pulls ends it, and leaves the terminal and the host as they were", async () => {
     const proxy = server(
       await startProxy({

@@ -14,6 +14,7 @@ interface Modules {
   readonly connect: typeof import("./client/connect.ts");
   readonly containers: typeof import("./client/containers.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
+  readonly localImage: typeof import("./client/local-image.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
   readonly processes: typeof import("./client/processes.ts");
@@ -39,6 +40,7 @@ export {
   type MachineInfo,
   type MachineStatus,
 } from "./client/info.ts";
+export type { KeptSpec } from "./client/local-image.ts";
 export type { LogsOptions } from "./client/logs.ts";
 export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
@@ -80,6 +82,10 @@ export async function openEphemeral(
   const { EphemeralMachine } = await import("./client/ephemeral.ts");
   return new EphemeralMachine(...given);
 }
+
+/** See client/local-image.ts. */
+export const keepLocalImage: Module<"localImage">["keepLocalImage"] = async (...given) =>
+  (await import("./client/local-image.ts")).keepLocalImage(...given);
 
 /** See client/start.ts. */
 export const startMachine: Module<"start">["startMachine"] = async (...given) =>

@@ -208,10 +208,10 @@ describe("a machine that runs", () => {
       ["clone", "box", "copy"],
     ])
       expect(await home.refusal(...words)).toMatchObject({ exitCode: 1, code: "machine.running" });
-    expect(await home.refusal("delete", "box")).toMatchObject({ exitCode: 1 });
     const kept = await home.machine(["delete", "box"], { stdin: Buffer.from("n\n") });
     expect(kept).toMatchObject({ exitCode: 0, output: "Cancelled\n" });
     expect(kept.stderr).toContain("Delete machine 'box'? [y/N]");
+    expect(await home.refusal("delete", "box")).toMatchObject({ exitCode: 1, code: "cli.no_answer" });
     const { pid, cpus, storage_gb } = await home.state("box");
     expect({ pid, cpus, storage_gb }).toEqual({ pid: before.pid, cpus: 1, storage_gb: 21 });
   });

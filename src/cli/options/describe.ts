@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import { environment } from "../../command-line.ts";
-// Not the folder's face, which loads more.
+// Not the folders' faces, which load more.
+import { looksLikePath, splitArchiveTag } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { MachineSpec } from "../../machine/model/index.ts";
 import { warn } from "../output.ts";
@@ -27,10 +29,18 @@ export interface Described {
 export async function describeMachine(values: MachineValues, described: Described): Promise<MachineSpec> {
   const { smolfile, engine, ...rest } = described;
   const said = await machineLayer(values);
-  const flags = { ...said, engine: said.engine ?? engine };
+  const image = described.ephemeral ? said.image : absoluteImage(said.image);
+  const flags = { ...said, image, engine: said.engine ?? engine };
   if (smolfile === undefined) return buildSpec({ ...rest, layers: [], flags });
   const { loadSmolfile } = await import("../../smolfile/index.ts");
   const { layer, notes } = await loadSmolfile(smolfile, environment());
   for (const note of notes) warn(note);
   return buildSpec({ ...rest, layers: [layer], flags });
+}
+
+/** A machine that stays may be started from another directory. */
+function absoluteImage<T extends string | null | undefined>(image: T): T | string {
+  if (typeof image !== "string" || !looksLikePath(image)) return image;
+  const { path, tag } = splitArchiveTag(image);
+  return tag === undefined ? resolve(path) : `${resolve(path)}:${tag}`;
 }

@@ -1,5 +1,6 @@
 import type { Context } from "../../context.ts";
-import { type StartEvent, type Started, type StartOptions, startMachine } from "../../machine/index.ts";
+import { type Started, type StartOptions, startMachine } from "../../machine/index.ts";
+import { describeInit } from "../init-words.ts";
 import type { ProgressMode } from "../options/pull-options.ts";
 import { complain } from "../output.ts";
 import { reportPull } from "../progress/pull-report.ts";
@@ -41,10 +42,4 @@ export async function startShown(context: Context, name: string, options: ShownS
   } finally {
     await report.end();
   }
-}
-
-/** The words that scripts look for, at the beginning of a line. */
-export function describeInit(event: StartEvent): string | undefined {
-  if (event.type === "init_skipped") return `Init already completed, skipping ${event.count} command(s)`;
-  return event.index === 0 ? `Running ${event.count} init command(s)...` : undefined;
 }

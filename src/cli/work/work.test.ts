@@ -1,5 +1,4 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { describeInit } from "./start.ts";
 
 /** Each test starts programs, on machines that are busy with other tests. */
 setDefaultTimeout(60_000);
@@ -32,12 +31,4 @@ test.each([
   }
   expect(output).toBe("begun\nput away\nInterrupted\n");
   expect(await child.exited).toBe(exitCode);
-});
-
-test("init commands are told about once, in the words that scripts look for", () => {
-  expect(describeInit({ type: "init", index: 0, count: 2 })).toBe("Running 2 init command(s)...");
-  expect(describeInit({ type: "init", index: 1, count: 2 })).toBeUndefined();
-  expect(describeInit({ type: "init_skipped", count: 1 })).toBe(
-    "Init already completed, skipping 1 command(s)",
-  );
 });

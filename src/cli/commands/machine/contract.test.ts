@@ -26,6 +26,7 @@ describe("machine create", () => {
     expect(create("made")).toBe(
       [
         "Created machine: made",
+        `  CPUs: ${Math.min(4, navigator.hardwareConcurrency)}, Memory: 8192 MiB`,
         "Use 'smolvm machine start --name made' to start the machine",
         "Then use 'smolvm machine exec --name made -- <command>' to run commands",
         "",

@@ -24,7 +24,8 @@ export const create = command({
   options,
   arguments: { ...machineWord, command: true },
   text: `Makes a machine and keeps it: its settings, its disks and what is written to them last until machine
-delete. Nothing is downloaded or booted before machine start. COMMAND, behind --, is what runs in it
+delete. An image that is a file, a directory or - is taken into the cache now, one of a registry is
+downloaded by machine start; nothing is booted before that. COMMAND, behind --, is what runs in it
 while it runs: it replaces the image's CMD. Without one, the image's own runs; a machine that has
 nothing to run waits for machine exec.
 
@@ -45,7 +46,10 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
   run: async (invocation) => {
     const { values, words, workload } = invocation;
     const { machines, context } = await openMachines();
-    const { describeMachine } = await import("../../options/describe.ts");
+    const [{ describeMachine }, { createKept }] = await Promise.all([
+      import("../../options/describe.ts"),
+      import("../../work/create.ts"),
+    ]);
     const name = givenName({ values, words }) ?? machines.makeMachineName();
     const spec = await describeMachine(values, {
       name,
@@ -55,7 +59,8 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       wordsAre: "arguments",
     });
     await noteMisplaced(invocation);
-    const { record, created } = machines.createMachine(context, spec, values);
+    const image = { platform: values.platform };
+    const { record, created } = await createKept(machines, context, spec, image, values);
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));
       return 0;
@@ -64,6 +69,7 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
     await print(
       [
         created ? `Created machine: ${name}` : `Machine '${name}' exists, and is what was asked for`,
+        `  CPUs: ${record.cpus}, Memory: ${record.memoryMib} MiB`,
         ...(commands === 0 ? [] : [`  Init commands: ${commands}`]),
         `Use 'smolvm machine start --name ${name}' to start the machine`,
         `Then use 'smolvm machine exec --name ${name} -- <command>' to run commands`,

@@ -32,7 +32,7 @@ It can take a list of names. The first failure ends it. --json prints {"deleted"
     const { force, json } = invocation.values;
     const [{ machines, context }, { Questions }] = await Promise.all([
       openMachines(),
-      import("../../terminal/confirm.ts"),
+      import("../../terminal/questions.ts"),
     ]);
     const say = async (line: string) => (json ? undefined : await print(`${line}\n`));
     const questions = new Questions();

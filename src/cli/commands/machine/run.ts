@@ -1,4 +1,5 @@
 import { ExitCode, SmolError } from "../../../errors.ts";
+import { describeInit } from "../../init-words.ts";
 import { runOptions } from "../../options/run-options.ts";
 import type { RunInvocation } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
@@ -23,17 +24,16 @@ IMAGE is a name as docker has them (alpine, ghcr.io/owner/name:tag, name@sha256:
 docker save or podman save (also gzip or zstd), an OCI image layout (directory or archive), a
 directory that holds a root filesystem, or - for such an archive on stdin. It is a path when it
 begins with /, ./ or ../ or ends in .tar, .tar.gz, .tgz, .tar.zst or .tar.xz. FILE.tar:NAME chooses
-one of several images in an archive or a layout by its name or tag. An image of a registry
-is downloaded the first time and kept: --pull always looks for a newer one, --pull never works
-offline. The download is shown on stderr as images pull
---help describes; it uses the host's network, the machine has none. Without --image the machine
-runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in
-docker: COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
+one of several images in an archive or a layout by its name or tag. An image of a registry is
+downloaded the first time and kept: --pull always looks for a newer one, --pull never works offline.
+The download is shown on stderr as images pull --help describes; it uses the host's network, the
+machine has none. Without --image the machine runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV,
+WORKDIR and USER of the image apply as in docker: COMMAND replaces CMD, and --entrypoint replaces
+ENTRYPOINT and drops CMD.
 
 The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans, and
---init needs one too. On
-stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q leaves that and the progress
-of a download out.
+--init needs one too. On stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q
+leaves that, the progress of a download and what init commands print out.
 
 With -d the machine is one that stays, as machine create and start make it: it is called default
 unless --name says otherwise, runs COMMAND or the image's own in the background, and goes on when
@@ -93,8 +93,8 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
       if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
     },
     onEvent: (event) => {
-      if (event.type === "init" && event.index === 0 && isAnnounced(invocation))
-        complain(`Running ${event.count} init command${event.count === 1 ? "" : "s"}...`);
+      const line = isAnnounced(invocation) ? describeInit(event) : undefined;
+      if (line !== undefined) complain(line);
     },
     // stdout is the command's alone.
     onInitOutput: (_, chunk) => (isAnnounced(invocation) ? terminal.writeFully(2, chunk) : undefined),

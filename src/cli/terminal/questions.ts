@@ -19,7 +19,9 @@ export class Questions {
   async confirm(question: string, instead: string): Promise<boolean> {
     const input = inputKind();
     if (input === "nobody") {
-      throw new SmolError("cli.no_answer", `cancelled, as nobody can answer: ${question}`, { hint: instead });
+      throw new SmolError("cli.no_answer", `Cancelled, as nobody can answer: ${question} [y/N]`, {
+        hint: instead,
+      });
     }
     process.stderr.write(`${question} [y/N] `);
     const answer = await this.#line();
