@@ -60,11 +60,11 @@ describe("the steps of a machine with an image", () => {
         "write /proc/sys/fs/aio-max-nr content=1048576 optional",
         "write /proc/sys/fs/file-max content=9223372036854775807 optional",
         "mount source=/dev/vdb /run/main/image type=erofs mountFlags=1 makeDirectory",
-        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro,discard makeDirectory",
+        "mount source=/dev/vdc /run/main/overlay type=ext4 data=errors=remount-ro,no_prefetch_block_bitmaps,discard makeDirectory",
         "mkdir /run/main/overlay/upper mode=0755",
         "mkdir /run/main/overlay/work mode=0755",
         "mount source=overlay /run/main/root type=overlay data=lowerdir=/run/main/image:/beneath/image,upperdir=/run/main/overlay/upper,workdir=/run/main/overlay/work,redirect_dir=on,metacopy=on,index=off,xino=off makeDirectory",
-        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro,discard makeDirectory",
+        "mount source=/dev/vdd /run/main/storage type=ext4 data=errors=remount-ro,no_prefetch_block_bitmaps,discard makeDirectory",
         "grow /run/main/storage source=/dev/vdd optional",
         "mkdir /run/main/storage/workspace mode=0755",
         "hold /run/main/storage slot=3",
@@ -176,7 +176,7 @@ describe("the steps of a container", () => {
       plan.steps.map(line).filter((text) => !main.has(text) && !text.includes("/etc/")),
     ).toMatchInlineSnapshot(`
         [
-          "mount source=/dev/vdd /run/ct-0123456789ab/storage type=ext4 data=errors=remount-ro,discard mountFlags=256 makeDirectory",
+          "mount source=/dev/vdd /run/ct-0123456789ab/storage type=ext4 data=errors=remount-ro,no_prefetch_block_bitmaps,discard mountFlags=256 makeDirectory",
           "mount source=/run/ct-0123456789ab/storage/.smolvm/images/c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00.erofs /run/ct-0123456789ab/image type=erofs mountFlags=1 makeDirectory",
           "mkdir /run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/upper mode=0755",
           "mkdir /run/ct-0123456789ab/storage/.smolvm/containers/0123456789ab/work mode=0755",
@@ -224,7 +224,7 @@ describe("the steps of a container", () => {
   test("the depot is the system's root with the storage disk, without links", () => {
     expect(planDepot("/dev/vdd").steps.map(line)).toMatchInlineSnapshot(`
       [
-        "mount source=/dev/vdd /run/depot/storage type=ext4 data=errors=remount-ro,discard mountFlags=256 makeDirectory",
+        "mount source=/dev/vdd /run/depot/storage type=ext4 data=errors=remount-ro,no_prefetch_block_bitmaps,discard mountFlags=256 makeDirectory",
         "mkdir /run/depot/storage/.smolvm mode=0700",
         "mkdir /run/depot/storage/.smolvm/images mode=0700",
         "mkdir /run/depot/storage/.smolvm/containers mode=0700",
