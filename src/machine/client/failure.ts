@@ -21,3 +21,9 @@ const exitCodes: Record<string, number> = {
   "exec.not_found": ExitCode.notFound,
   "exec.not_executable": ExitCode.notExecutable,
 };
+
+/** For a machine whose process should have been gone long ago. */
+export const stuck = (name: string): SmolError =>
+  new SmolError("machine.stuck", `the process of machine '${name}' does not end`, {
+    hint: "its pid is in `smolvm machine status --json`; the machine's files are left as they are",
+  });

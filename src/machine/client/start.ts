@@ -1,9 +1,10 @@
 import type { Context } from "../../context.ts";
 import { chooseEngine, type EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
+import { untilLocked } from "../../host/index.ts";
 import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
 import { startsWithHost } from "../host/supervise/restart.ts";
-import type { MachineRecord } from "../model/index.ts";
+import type { MachineRecord, MachineState } from "../model/index.ts";
 import {
   argumentsOf,
   type ImageOptions,
@@ -14,6 +15,7 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { type Claim, claimMachine, readState } from "../store/index.ts";
+import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 
@@ -48,6 +50,7 @@ export async function startMachine(
 ): Promise<Started> {
   const claim = await claimMachine(context.paths, name, options.signal);
   try {
+    await untilItIsClear(context, claim, options.signal);
     const state = readState(context.paths, name);
     const untouched = { record: claim.record, started: false, report: undefined };
     if (claim.isRunning()) return { ...untouched, skipped: false, pid: state?.pid ?? 0 };
@@ -58,6 +61,35 @@ export async function startMachine(
   } finally {
     claim.release();
   }
+}
+
+/** Beyond what the workload is given: for the guest, and for a host that has much to do. */
+const END_LIMIT_MS = 60_000;
+
+/**
+ * A process that is about to end is no machine that runs: waits until it is gone. Nobody else starts the machine now, so
+ * one that has not come up has lost who started it.
+ *
+ * @throws SmolError `machine.stuck`; the signal's reason
+ */
+async function untilItIsClear({ paths }: Context, claim: Claim, signal?: AbortSignal): Promise<void> {
+  const limit = AbortSignal.timeout(END_LIMIT_MS + claim.record.stopTimeoutMs);
+  const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  try {
+    await untilLocked(
+      () => (claim.isRunning() && isEnding(readState(paths, claim.name)) ? undefined : true),
+      either,
+    );
+  } catch (error) {
+    if (!limit.aborted || signal?.aborted) throw error;
+    throw stuck(claim.name);
+  }
+}
+
+/** By what it has told last; before its first words that is what the one before it has. */
+function isEnding(state: MachineState | undefined): boolean {
+  if (state === undefined || (state.phase === "starting" && state.readyAt === null)) return true;
+  return state.phase === "stopping" || state.phase === "stopped" || state.phase === "failed";
 }
 
 async function startClaimed(context: Context, claim: Claim, options: StartOptions): Promise<Started> {

@@ -1,5 +1,5 @@
 import type { Context } from "../../context.ts";
-import { errnoOf, SmolError } from "../../errors.ts";
+import { errnoOf } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
 import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
@@ -18,6 +18,7 @@ import {
   sweepHidden,
   tryLockForChange,
 } from "../store/index.ts";
+import { stuck } from "./failure.ts";
 import { inspectMachine, type MachineStatus } from "./info.ts";
 
 export interface StopOptions {
@@ -157,9 +158,7 @@ async function lockOnceDead(context: Context, name: string): Promise<Lock> {
   try {
     return await untilLocked(() => lockRunning(context.paths, name), limit);
   } catch {
-    throw new SmolError("machine.stuck", `the process of machine '${name}' does not end`, {
-      hint: "its pid is in `smolvm machine status --json`; the machine's files are left as they are",
-    });
+    throw stuck(name);
   }
 }
 

@@ -257,8 +257,9 @@ export class MachineHost {
   async #tearDown(how: EndHow, failure: string | undefined): Promise<void> {
     const lasting = this.#lasting;
     lasting?.close();
+    // Whoever wants to start it waits from now on until it is gone.
+    if (lasting !== undefined) this.#state?.update({ phase: "stopping" });
     if (lasting !== undefined && how === "gracefully") {
-      this.#state?.update({ phase: "stopping" });
       await Promise.race([lasting.shutDown(), this.#hurry.promise]);
     }
     this.#place?.stopListening();
