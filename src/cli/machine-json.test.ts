@@ -88,6 +88,7 @@ describe("a machine that has run", () => {
     workload: { argv: ["serve"], startedAt: at, end: null },
     restarts: 2,
     health: { status: "unhealthy", failures: 3, output: "no\n", at },
+    restartAt: null,
     stoppedByUser: false,
     ttlAt: at,
     idleAt: at,

@@ -32,6 +32,7 @@ const machine: MachineInfo = {
     workload: null,
     restarts: 0,
     health: null,
+    restartAt: null,
     stoppedByUser: false,
     ttlAt: null,
     idleAt: null,

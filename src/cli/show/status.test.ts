@@ -18,6 +18,7 @@ const state: MachineState = {
   workload: null,
   restarts: 0,
   health: null,
+  restartAt: null,
   stoppedByUser: false,
   ttlAt: null,
   idleAt: null,

@@ -56,7 +56,7 @@ async function untilItGaveUp(context: Context, machine: Machine, signal?: AbortS
   const { events, started } = observeMachine(machine, {}, signal);
   await started;
   const state = readState(context.paths, machine.name);
-  if (state?.workload?.end && !state.reason.endsWith("started again")) return;
+  if (state?.workload?.end && state.restartAt === null) return;
   for await (const event of events) if (event.type === "gave_up") return;
   signal?.throwIfAborted();
 }

@@ -5,7 +5,7 @@
 import { messageOf, SmolError } from "../../errors.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
-import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
+import type { HealthSpec, HealthState, MachineState, RestartSpec } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { hasToBeFirst, isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
@@ -230,18 +230,22 @@ export class LastingMachine {
     void workload.ended.then((ended) => {
       const end = workloadEnd(ended);
       if (this.#workload !== workload) return;
-      state.update({ workload: { argv: [...argv], startedAt, end } });
-      // Nobody has seen how: its machine is lost, which is told apart.
-      if ("code" in ended.result) return;
-      // So is the end of an init system, which is that of its machine.
       const { order } = this.#options;
-      if (!hasToBeFirst(argumentsOf(order.record, order.image))) this.#ended({ kind: "workload", end });
+      const news = { workload: { argv: [...argv], startedAt, end } };
+      // Nobody has seen how: its machine is lost, which is told apart. So is the end of an init system, which is that of
+      // its machine.
+      if ("code" in ended.result || hasToBeFirst(argumentsOf(order.record, order.image))) state.update(news);
+      else this.#ended({ kind: "workload", end }, news);
     });
   }
 
-  #ended(ending: Ending): void {
-    if (this.#closing) return;
+  /** @param news for the state, told together with what follows from it: who looks sees both or neither */
+  #ended(ending: Ending, news: Partial<MachineState> = {}): void {
     const { state, logs } = this.#options;
+    if (this.#closing) {
+      state.update(news);
+      return;
+    }
     const reason = describeEnding(ending);
     logs.console.say(ending.kind === "workload" ? "info" : "warn", reason);
     this.#tell({ type: "ended", reason });
@@ -252,9 +256,15 @@ export class LastingMachine {
     if (decision.kind === "restart") {
       const { what, afterMs } = decision;
       this.#tell({ type: "restarting", what, afterMs });
-      state.update({ phase: isLost ? "starting" : "running", reason: `${reason}; it is started again` });
+      state.update({
+        ...news,
+        phase: isLost ? "starting" : "running",
+        reason: `${reason}; it is started again`,
+        restartAt: this.#restarter.dueAt,
+      });
       return;
     }
+    state.update(news);
     this.#tell({ type: "gave_up", reason: decision.reason });
     if (ending.kind === "unhealthy") return;
     if (isLost) {
@@ -279,7 +289,7 @@ export class LastingMachine {
 
   async #restart(what: "workload" | "machine"): Promise<void> {
     const { state, logs } = this.#options;
-    state.update({ restarts: this.#restarter.restarts });
+    state.update({ restarts: this.#restarter.restarts, restartAt: null });
     try {
       if (what === "workload" && this.#session !== undefined) {
         this.#follow(await startWorkload(this.#session, this.#parts()));

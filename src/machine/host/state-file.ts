@@ -23,6 +23,7 @@ export class StateFile {
       endedAt: null,
       workload: null,
       restarts: 0,
+      restartAt: null,
       health: null,
       stoppedByUser: false,
       ttlAt: null,

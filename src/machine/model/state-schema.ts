@@ -65,6 +65,8 @@ export const stateSchema = looseObject({
   workload: nullable(workloadSchema),
   /** Starts since somebody started it, beyond the first. */
   restarts: number(),
+  /** When it, or its workload, is started again by its policy; null: no restart is due. */
+  restartAt: optional(nullable(milliseconds), null),
   health: nullable(healthStateSchema),
   /** Somebody has stopped it: a policy may keep it from starting with its host. */
   stoppedByUser: optional(boolean(), false),
