@@ -20,11 +20,11 @@ describe("the environment", () => {
     });
   });
 
-  onQemu("without HOME is an error that says so", async () => {
-    const bare = { PATH: `${home.env.PATH}` };
+  onQemu("with a HOME that is no absolute path is an error that says so", async () => {
+    const bare = { PATH: `${home.env.PATH}`, HOME: "home" };
     const child = Bun.spawnSync([program, "machine", "run", "--", "true"], { env: bare, cwd: home.path });
     expect(child.exitCode).toBe(125);
-    expect(child.stderr.toString()).toContain("HOME is not set");
+    expect(child.stderr.toString()).toContain("HOME is not an absolute path");
     expect(child.stderr.toString()).toContain("SMOLVM_DATA_DIR");
   });
 

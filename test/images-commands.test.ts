@@ -468,7 +468,7 @@ describe("machine run of a registry's image", () => {
       const removed = await home.smolvm(["images", "rm", reference]);
       expect(removed).toMatchObject({ exitCode: 1, output: "" });
       expect(removed.stderr).toStartWith("error: image in use is not removed: ");
-      const pruned = await home.smolvm(["machine", "prune", "--name", "user", "--all"]);
+      const pruned = await home.smolvm(["machine", "prune", "--all"]);
       expect(pruned.output).toBe(`Kept, because it is in use: ${image.id}\nNo unused images to remove.\n`);
 
       running.say("\n");

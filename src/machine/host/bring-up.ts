@@ -1,6 +1,6 @@
 import type { StartOrder } from "../plan/index.ts";
 import { argumentsOf } from "../plan/index.ts";
-import { isInitSystem } from "../root/index.ts";
+import { hasToBeFirst } from "../root/index.ts";
 import { writeRecord } from "../store/index.ts";
 import { holdNamespace } from "./first-process.ts";
 import { firstExec, ownExec } from "./guest-exec.ts";
@@ -44,7 +44,7 @@ export async function bringUp(session: Session, parts: BringUpParts): Promise<Ru
   const argv = argumentsOf(order.record, order.image);
   await session.root.requested;
   // Waits in the guest until the root is made: no round trip lies between.
-  const first = isInitSystem(argv) ? startInitSystem(session, parts, argv) : holdAlone(session, parts);
+  const first = hasToBeFirst(argv) ? startInitSystem(session, parts, argv) : holdAlone(session, parts);
   first.catch(() => {});
   // Why there is no root explains more than what could not be started in it.
   await session.ready;
@@ -78,7 +78,7 @@ async function holdAlone({ guest }: Session, { reaper }: BringUpParts): Promise<
   return { workload: undefined, lost };
 }
 
-/** An init system has to be the first process itself. */
+/** An init system, or what has to be the first process itself for another reason. */
 async function startInitSystem(
   session: Session,
   parts: BringUpParts,

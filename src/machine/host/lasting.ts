@@ -7,7 +7,7 @@ import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import type { HealthSpec, HealthState, RestartSpec } from "../model/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
-import { isInitSystem, stopSignalOf } from "../root/index.ts";
+import { hasToBeFirst, isInitSystem, stopSignalOf } from "../root/index.ts";
 import { bringUp, startWorkload, type WorkloadParts } from "./bring-up.ts";
 import { type ContainerPlans, Containers } from "./containers/index.ts";
 import { endedWithMachine, endOfSession, KILL_LIMIT_MS, shutDownGuest, workloadEnd } from "./endings.ts";
@@ -235,7 +235,7 @@ export class LastingMachine {
       if ("code" in ended.result) return;
       // So is the end of an init system, which is that of its machine.
       const { order } = this.#options;
-      if (!isInitSystem(argumentsOf(order.record, order.image))) this.#ended({ kind: "workload", end });
+      if (!hasToBeFirst(argumentsOf(order.record, order.image))) this.#ended({ kind: "workload", end });
     });
   }
 

@@ -1,5 +1,5 @@
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
-import { isInitSystem } from "../root/index.ts";
+import { hasToBeFirst } from "../root/index.ts";
 import { holdNamespace } from "./first-process.ts";
 import { type InitListener, runInitCommands } from "./init-commands.ts";
 import type { Session } from "./session.ts";
@@ -31,7 +31,7 @@ export async function initializeThrowAway(
   await root.made;
   await holder.accepted;
   await runInitCommands(guest, order, commands, listener);
-  if (!isInitSystem(argumentsOf(record, image))) return true;
+  if (!hasToBeFirst(argumentsOf(record, image))) return true;
   holder.cancel();
   await holder.result.catch(() => {});
   return false;

@@ -8,7 +8,7 @@ export {
 export { DEPOT_ROOT, type DepotPaths, depot, depotPaths, planDepot } from "./depot.ts";
 export { hostnameOf } from "./etc.ts";
 export { explainRepair, explainSkipped } from "./explain.ts";
-export { initEnvironment, isInitSystem } from "./init-system.ts";
+export { hasToBeFirst, initEnvironment, isInitSystem } from "./init-system.ts";
 export { MAIN_ROOT } from "./places.ts";
 export { planRoot } from "./plan.ts";
 export { withDefaultLimits } from "./process.ts";

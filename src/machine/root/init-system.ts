@@ -11,6 +11,14 @@ export function isInitSystem(argv: readonly string[]): boolean {
   return paths.has(program) || program.split("/").at(-1) === "systemd";
 }
 
+/**
+ * Whether a command only works as the first process of its PID namespace: an init system, or the supervisors of
+ * containers that refuse to be anything else (s6-overlay's `/init`).
+ */
+export function hasToBeFirst(argv: readonly string[]): boolean {
+  return isInitSystem(argv) || argv[0] === "/init";
+}
+
 /** By this variable an init system learns that it is not on bare hardware (systemd.io/CONTAINER_INTERFACE). */
 export const initEnvironment: readonly string[] = ["container=smolvm"];
 

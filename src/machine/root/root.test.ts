@@ -5,6 +5,7 @@ import { rootInput as input } from "../machine.fixture.ts";
 import {
   type ContainerRootInput,
   explainSkipped,
+  hasToBeFirst,
   hostnameOf,
   isInitSystem,
   MAX_BINDS,
@@ -343,6 +344,17 @@ test("skipped steps that concern the user are explained, others are not", () => 
       "the image's /workspace is no directory and stays as it is; the storage disk is at /storage",
     ]
   `);
+});
+
+test.each([
+  [["/sbin/init"], true],
+  [["/usr/lib/systemd/systemd", "--unit=x"], true],
+  [["/init"], true],
+  [["/srv/init"], false],
+  [["sh", "/init"], false],
+  [[], false],
+])("%j has to be the first process: %p", (argv, first) => {
+  expect(hasToBeFirst(argv)).toBe(first);
 });
 
 test("what is an init system", () => {
