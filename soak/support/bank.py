@@ -17,7 +17,8 @@ def connect(kind, place, how):
 
         database = sqlite3.connect(place, isolation_level=None)
         database.execute(f"PRAGMA journal_mode={how}")
-        database.execute("PRAGMA synchronous=FULL")
+        # With FULL, the end of a rollback journal is not flushed: SQLite may take back the last commit then.
+        database.execute(f"PRAGMA synchronous={'EXTRA' if how == 'delete' else 'FULL'}")
         return database.cursor(), "?"
     import psycopg2
 

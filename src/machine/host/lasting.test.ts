@@ -70,7 +70,8 @@ describe("restarts", () => {
     await ended(2);
     await clock.advance(2000);
     await ended(3);
-    await clock.advance(600_000);
+    // Longer than the next pause would be, and too short for the agent to seem lost while no real time goes by.
+    await clock.advance(10_000);
     expect(state()).toMatchObject({ restarts: 2, phase: "running" });
     expect(await Bun.file(`${place.root("box")}/runs`).text()).toBe("x\nx\nx\n");
     expect(await waitForMachine(context(), "box")).toMatchObject({ exitCode: 3 });
