@@ -28,7 +28,7 @@ describe("machines at once", () => {
     const results = await Promise.all(runs);
     expect(results.map(({ exitCode }) => exitCode).sort()).toEqual([0, 125, 125]);
     for (const { exitCode, stderr } of results) {
-      if (exitCode !== 0) expect(stderr).toContain("a machine named twin is already running");
+      if (exitCode !== 0) expect(stderr).toContain("a machine named twin is there already");
     }
   });
 });

@@ -93,7 +93,7 @@ describe("config show", () => {
       path: path(),
       present: true,
       legacy_path: null,
-      defaults: { cpus: expect.any(Number), memory_mib: 8192, storage_gb: 20, overlay_gb: 2 },
+      defaults: { cpus: expect.any(Number), memory_mib: 8192, storage_gb: 20, overlay_gb: 10 },
       images: {
         default_registry: "docker.io",
         registries: [
