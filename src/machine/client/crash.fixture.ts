@@ -51,7 +51,7 @@ async function changeForEver(directory: string): Promise<never> {
     try {
       await change(context, pick(names));
     } catch (error) {
-      if (!(error instanceof SmolError) || !/^machine\.(exists|not_found)$/.test(error.code)) {
+      if (!(error instanceof SmolError) || !/^machine\.(exists|not_found|disk_shrink)$/.test(error.code)) {
         process.stdout.write(`${error instanceof Error ? error.stack : error}\n`);
         process.exit(3);
       }
