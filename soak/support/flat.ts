@@ -25,8 +25,10 @@ export class Table {
    * @throws Error when it grows
    */
   expectFlat(key: string, tolerance: number): void {
-    // Too few to tell anything.
-    if (this.rows.length < 9) return;
+    if (this.rows.length < 9) {
+      say(`${key}: ${this.rows.length} rounds are too few to tell whether it grows`);
+      return;
+    }
     const third = Math.ceil(this.rows.length / 3);
     const [middle, last] = [this.rows.slice(third, -third), this.rows.slice(-third)];
     const [before, after] = [middle, last].map((part) => medianOf(valuesOf(part, key)));
