@@ -91,7 +91,8 @@ export class Lane {
     const delay = this.#random() * this.#usualMs[action] * 0.9;
     await Promise.race([Bun.sleep(delay), child.exited]);
     const ended = child.exitCode !== null;
-    const killed = this.#kill(victim, child.pid);
+    // The number of one that has ended may be another's by now.
+    const killed = this.#kill(victim, ended ? [] : [child.pid]);
     const note = `${action}, ${killed ? victim : `no ${victim} to kill`} after ${Math.round(delay)} ms`;
     this.history.push(note);
     // What nobody has ended goes on for ever.
@@ -146,13 +147,13 @@ export class Lane {
     }
   }
 
-  #kill(victim: Victim, client: number): boolean {
+  #kill(victim: Victim, client: readonly number[]): boolean {
     const vmms = () =>
       this.#home
         .processes()
         .filter(({ command }) => command.includes("qemu-system") || command.includes("__vmm"));
     const pids = {
-      client: () => [client],
+      client: () => client,
       machine: () => this.#home.roles("__machine"),
       vmm: () => vmms().map(({ pid }) => pid),
       all: () => this.#home.processes().map(({ pid }) => pid),
