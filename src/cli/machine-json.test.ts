@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import Ajv from "ajv";
 import { type MachineInfo, machineJson } from "../machine/index.ts";
-import { defaultSpec, type MachineState, newRecord } from "../machine/model/index.ts";
+import { defaultSpec, type MachineState, newRecord, newState } from "../machine/model/index.ts";
 import { smolvm } from "./cli.fixture.ts";
 
 /** Programs are started from source, also on a host that has much else to do. */
@@ -75,21 +75,13 @@ describe("what the program prints", () => {
 describe("a machine that has run", () => {
   const at = 1_700_000_000_123;
   const state: MachineState = {
-    version: 1,
+    ...newState({ pid: 12, engine: "qemu", program: "0.1.0", startedAt: at }),
     phase: "running",
-    reason: "",
-    pid: 12,
     vmmPid: 13,
-    engine: "qemu",
-    program: "0.1.0",
-    startedAt: at,
     readyAt: at,
-    endedAt: null,
     workload: { argv: ["serve"], startedAt: at, end: null },
     restarts: 2,
     health: { status: "unhealthy", failures: 3, output: "no\n", at },
-    restartAt: null,
-    stoppedByUser: false,
     ttlAt: at,
     idleAt: at,
   };

@@ -38,7 +38,6 @@ export {
   listMachineNames,
   listMachines,
   type MachineInfo,
-  type MachineStatus,
 } from "./client/info.ts";
 export type { KeptSpec } from "./client/local-image.ts";
 export type { LogsOptions } from "./client/logs.ts";
@@ -57,6 +56,7 @@ export {
   type MachineRecord,
   type MachineSpec,
   type MachineState,
+  type MachineStatus,
   makeMachineName,
   notFound,
 } from "./model/index.ts";

@@ -4,6 +4,7 @@ import { badValue } from "../usage.ts";
 import { parseLabel } from "../values/label.ts";
 import { quote } from "../values/size.ts";
 
+/** Written out, because every command loads this file: the list of the machine layer would be one more to load. */
 const STATES = [
   "created",
   "starting",

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { defaultSpec, type MachineInfo } from "../../machine/index.ts";
+import { newState } from "../../machine/model/index.ts";
 import { formatMachines } from "./machines.ts";
 
 const machine: MachineInfo = {
@@ -19,23 +20,10 @@ const machine: MachineInfo = {
     env: ["PATH=/bin", "TOKEN=a\nb"],
   },
   state: {
-    version: 1,
+    ...newState({ pid: 4711, engine: "krun", program: "0.1.0", startedAt: 1_700_000_000_000 }),
     phase: "running",
-    reason: "",
-    pid: 4711,
     vmmPid: 4712,
-    engine: "krun",
-    program: "0.1.0",
-    startedAt: 1_700_000_000_000,
     readyAt: 1_700_000_000_500,
-    endedAt: null,
-    workload: null,
-    restarts: 0,
-    health: null,
-    restartAt: null,
-    stoppedByUser: false,
-    ttlAt: null,
-    idleAt: null,
   },
   memoryBytes: 300 * 1024 * 1024,
 };

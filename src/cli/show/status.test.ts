@@ -1,27 +1,14 @@
 import { expect, test } from "bun:test";
 import type { MachineInfo, MachineState } from "../../machine/index.ts";
-import { defaultSpec, newRecord } from "../../machine/model/index.ts";
+import { defaultSpec, newRecord, newState } from "../../machine/model/index.ts";
 import { formatStatus } from "./status.ts";
 
 const record = newRecord(defaultSpec("web"), 0);
 const state: MachineState = {
-  version: 1,
+  ...newState({ pid: 7, engine: "qemu", program: "0.1.0", startedAt: 0 }),
   phase: "running",
-  reason: "",
-  pid: 7,
   vmmPid: 8,
-  engine: "qemu",
-  program: "0.1.0",
-  startedAt: 0,
   readyAt: 1,
-  endedAt: null,
-  workload: null,
-  restarts: 0,
-  health: null,
-  restartAt: null,
-  stoppedByUser: false,
-  ttlAt: null,
-  idleAt: null,
 };
 
 const textOf = (info: Partial<MachineInfo>, changes: Partial<MachineState> = {}): string =>

@@ -1,5 +1,5 @@
 import type { Context } from "../../context.ts";
-import type { MachineRecord, MachineState } from "../model/index.ts";
+import type { MachineRecord, MachineState, MachineStatus } from "../model/index.ts";
 import { notFound } from "../model/index.ts";
 import {
   checkEntryName,
@@ -11,17 +11,6 @@ import {
   readState,
 } from "../store/index.ts";
 import { residentBytes } from "./resident.ts";
-
-/** `unknown`: its record cannot be read by this program. */
-export type MachineStatus =
-  | "created"
-  | "starting"
-  | "running"
-  | "stopping"
-  | "stopped"
-  | "failed"
-  | "unreachable"
-  | "unknown";
 
 /** Whether a machine in this state has a process. */
 export const hasProcess = (status: MachineStatus): boolean =>

@@ -5,6 +5,7 @@ import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
 import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
+import type { MachineStatus } from "../model/index.ts";
 import {
   checkEntryName,
   isForeign,
@@ -19,7 +20,7 @@ import {
   tryLockForChange,
 } from "../store/index.ts";
 import { stuck } from "./failure.ts";
-import { inspectMachine, type MachineStatus } from "./info.ts";
+import { inspectMachine } from "./info.ts";
 
 export interface StopOptions {
   /** At once, as by pulling the plug. */

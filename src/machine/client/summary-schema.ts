@@ -13,6 +13,7 @@ import {
   record,
   string,
 } from "valibot";
+import { machineStatuses } from "../model/status.ts";
 
 const seconds = nullable(number());
 
@@ -36,16 +37,7 @@ const healthSchema = object({
 /** Null stands for what does not apply, or is not known of a machine whose record cannot be read. */
 export const machineJsonSchema = object({
   name: string(),
-  state: picklist([
-    "created",
-    "starting",
-    "running",
-    "stopping",
-    "stopped",
-    "failed",
-    "unreachable",
-    "unknown",
-  ]),
+  state: picklist(machineStatuses),
   state_reason: string(),
   ephemeral: boolean(),
   /** Of the machine's process and of its VMM, while it runs. */

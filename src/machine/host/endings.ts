@@ -40,6 +40,7 @@ export async function shutDownGuest(session: Session, onTrouble: (reason: string
   if (!(await endsWithin(clean, SHUTDOWN_LIMIT_MS))) onTrouble("the guest did not unmount its disks in time");
 }
 
+/** As records keep it: of a machine's workload, and of a container's command. */
 export function workloadEnd({ at, result, outOfMemory }: ProcessEnd): WorkloadEnd {
   const exitCode = "exitCode" in result ? result.exitCode : "halted" in result ? 0 : null;
   const signal = "signal" in result ? result.signal : null;

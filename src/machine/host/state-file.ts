@@ -1,4 +1,4 @@
-import type { MachineState } from "../model/index.ts";
+import { type MachineState, newState } from "../model/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import { writeState } from "../store/index.ts";
 
@@ -10,25 +10,12 @@ export class StateFile {
   /** Nothing is written before the first update. @param program its version */
   constructor(order: StartOrder, program: string, startedAt: number) {
     this.#order = order;
-    this.#state = {
-      version: 1,
-      phase: "starting",
-      reason: "",
+    this.#state = newState({
       pid: process.pid,
-      vmmPid: null,
       engine: order.engine,
       program,
       startedAt: Math.round(startedAt),
-      readyAt: null,
-      endedAt: null,
-      workload: null,
-      restarts: 0,
-      restartAt: null,
-      health: null,
-      stoppedByUser: false,
-      ttlAt: null,
-      idleAt: null,
-    };
+    });
   }
 
   get current(): MachineState {

@@ -9,7 +9,6 @@ import {
   integer,
   literal,
   looseObject,
-  maxLength,
   minLength,
   minValue,
   nullable,
@@ -22,14 +21,8 @@ import {
   safeParse,
   string,
 } from "valibot";
+import { endSchema, milliseconds, text, texts } from "./parts-schema.ts";
 
-/** Entries of one list, bytes of one text: far beyond what people write, and bounded. */
-const MAX_ENTRIES = 10_000;
-const MAX_TEXT = 1_048_576;
-
-const text = pipe(string(), maxLength(MAX_TEXT));
-const texts = pipe(array(text), maxLength(MAX_ENTRIES));
-const milliseconds = number();
 const imageId = pipe(string(), regex(/^sha256:[0-9a-f]{64}$/));
 
 /** What the image says about its programs; kept, because the cache may lose the image. Hostile data. */
@@ -51,14 +44,6 @@ export const bindSchema = object({
   /** Absolute, in the container. */
   target: text,
   readOnly: boolean(),
-});
-
-const endSchema = object({
-  exitCode: nullable(number()),
-  /** Number of the signal that ended it; both null: nobody has seen its end. */
-  signal: nullable(number()),
-  outOfMemory: boolean(),
-  at: milliseconds,
 });
 
 const containerSchema = looseObject({
@@ -86,7 +71,6 @@ const containerSchema = looseObject({
 
 export type ContainerRecord = Readonly<InferOutput<typeof containerSchema>>;
 export type ContainerImage = Readonly<InferOutput<typeof containerImageSchema>>;
-export type ContainerEnd = Readonly<InferOutput<typeof endSchema>>;
 
 /** Undefined when it is damaged, or of a later version. */
 export function parseWholeContainer(value: unknown): ContainerRecord | undefined {

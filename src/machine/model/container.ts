@@ -1,7 +1,7 @@
 /** What is known about a container, read; container-schema.ts says what it is. */
 import type { ContainerRecord } from "./container-schema.ts";
 
-export type { ContainerEnd, ContainerImage, ContainerRecord } from "./container-schema.ts";
+export type { ContainerImage, ContainerRecord } from "./container-schema.ts";
 
 /** @param id which the record has to agree with @returns undefined when it is damaged, or of a later version */
 export function parseContainer(json: string, id: string): ContainerRecord | undefined {

@@ -4,7 +4,6 @@
  */
 export type { Removals, SpecSources } from "./build.ts";
 export {
-  type ContainerEnd,
   type ContainerImage,
   type ContainerRecord,
   endedWithMachine,
@@ -21,7 +20,9 @@ export type { HealthSpec, MachineSpec, RestartPolicy, RestartSpec } from "./spec
 export {
   type HealthState,
   type MachineState,
+  newState,
   parseState,
   type WorkloadEnd,
   type WorkloadState,
 } from "./state.ts";
+export { type MachineStatus, machineStatuses } from "./status.ts";

@@ -17,16 +17,10 @@ import {
   pipe,
   record,
   safeInteger,
-  string,
 } from "valibot";
 import { engineNames } from "../../engine/types.ts";
+import { MAX_ENTRIES, text, texts } from "./parts-schema.ts";
 
-/** Entries of one list, bytes of one text: far beyond what people write, and bounded. */
-const MAX_ENTRIES = 10_000;
-const MAX_TEXT = 1_048_576;
-
-const text = pipe(string(), maxLength(MAX_TEXT));
-const texts = pipe(array(text), maxLength(MAX_ENTRIES));
 const count = (least: number, most: number = Number.MAX_SAFE_INTEGER) =>
   pipe(number(), integer(), minValue(least), maxValue(most));
 

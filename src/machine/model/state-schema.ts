@@ -17,17 +17,7 @@ import {
   string,
 } from "valibot";
 import { engineNames } from "../../engine/types.ts";
-
-const milliseconds = number();
-
-/** How a process ended; `signal` is its number. */
-export const endSchema = object({
-  exitCode: nullable(number()),
-  signal: nullable(number()),
-  /** The kernel ended it, or one of its children, for lack of memory. */
-  outOfMemory: boolean(),
-  at: milliseconds,
-});
+import { endSchema, milliseconds } from "./parts-schema.ts";
 
 export const workloadSchema = object({
   argv: array(string()),

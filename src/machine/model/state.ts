@@ -3,6 +3,28 @@ import type { MachineState } from "./state-schema.ts";
 
 export type { HealthState, MachineState, WorkloadEnd, WorkloadState } from "./state-schema.ts";
 
+/** What a machine's process begins with. */
+export function newState(
+  about: Pick<MachineState, "pid" | "engine" | "program" | "startedAt">,
+): MachineState {
+  return {
+    version: 1,
+    phase: "starting",
+    reason: "",
+    ...about,
+    vmmPid: null,
+    readyAt: null,
+    endedAt: null,
+    workload: null,
+    restarts: 0,
+    restartAt: null,
+    health: null,
+    stoppedByUser: false,
+    ttlAt: null,
+    idleAt: null,
+  };
+}
+
 /**
  * Undefined when it is damaged, or of another version: then only the lock tells something.
  *

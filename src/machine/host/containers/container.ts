@@ -1,7 +1,7 @@
 import { SmolError } from "../../../errors.ts";
 import { quote } from "../../../values/index.ts";
 import { endsWithin } from "../../../within.ts";
-import type { ContainerEnd, ContainerRecord } from "../../model/index.ts";
+import type { ContainerRecord, WorkloadEnd } from "../../model/index.ts";
 import { depot as paths } from "../../root/index.ts";
 import { writeContainer } from "../../store/index.ts";
 import type { HostedProcess } from "../processes/index.ts";
@@ -108,7 +108,7 @@ export class Container {
     });
   }
 
-  #ended(end: ContainerEnd): void {
+  #ended(end: WorkloadEnd): void {
     this.#run = undefined;
     this.#save({ state: "exited", end });
   }

@@ -1,5 +1,5 @@
 import type { Guest, GuestExec } from "../../../guest/index.ts";
-import type { ContainerEnd, ContainerRecord } from "../../model/index.ts";
+import type { ContainerRecord, WorkloadEnd } from "../../model/index.ts";
 import { type ProcessOptions, processIn, workloadOf } from "../../plan/index.ts";
 import {
   type ContainerRootInput,
@@ -8,7 +8,8 @@ import {
   stopSignalOf,
   withDefaultLimits,
 } from "../../root/index.ts";
-import type { HostedProcess, ProcessEnd } from "../processes/index.ts";
+import { workloadEnd } from "../endings.ts";
+import type { HostedProcess } from "../processes/index.ts";
 import type { Session } from "../session.ts";
 import { explainRoot } from "./failure.ts";
 import type { ContainerHost } from "./types.ts";
@@ -18,7 +19,7 @@ export interface Run {
   readonly process: HostedProcess;
   readonly startedAt: number;
   /** Resolves when its first process has ended and nothing of its root is left; never rejects. */
-  readonly ended: Promise<ContainerEnd>;
+  readonly ended: Promise<WorkloadEnd>;
 }
 
 /**
@@ -56,7 +57,7 @@ export async function runContainer(
   }
   const ended = process.ended.then(async (end) => {
     await leave();
-    return endOf(end);
+    return workloadEnd(end);
   });
   return { process, startedAt: process.about.startedAt, ended };
 }
@@ -106,11 +107,4 @@ export function containerExec(
 /** The signal that asks a container to end. */
 export function stopSignal({ image, argv }: ContainerRecord): number {
   return stopSignalOf(image.stopSignal, isInitSystem(argv));
-}
-
-function endOf({ at, result, outOfMemory }: ProcessEnd): ContainerEnd {
-  const nothing = { exitCode: null, signal: null, outOfMemory, at };
-  if ("exitCode" in result) return { ...nothing, exitCode: result.exitCode };
-  if ("signal" in result) return { ...nothing, signal: result.signal };
-  return "halted" in result ? { ...nothing, exitCode: 0 } : nothing;
 }
