@@ -17,3 +17,18 @@ export async function endsWithin(work: Promise<unknown>, limitMs: number): Promi
     clearTimeout(timer);
   }
 }
+
+/** Waits for something until a signal is aborted. The work itself goes on. @throws the signal's reason, at once */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await work;
+  work.catch(() => {});
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

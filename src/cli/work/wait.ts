@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { ExitCode, SmolError } from "../../errors.ts";
 import type { AwaitedStatus, Machine } from "../../machine/index.ts";
+import { unlessAborted } from "../../within.ts";
 import type { Machines } from "../machines.ts";
 import { interruptible } from "./interruptible.ts";
 
@@ -74,19 +75,6 @@ async function endOf(machines: Machines, machine: Machine, process: string): Pro
 
 async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const _ of output);
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  work.catch(() => {});
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function tooLate(name: string, until: string): SmolError {

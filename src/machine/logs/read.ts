@@ -2,6 +2,7 @@
  * Reading a log, in any process, while its machine may run or not. The files are the truth: nothing but the news that
  * there is more comes from the machine's process, so that a slow reader costs it nothing.
  */
+import { unlessAborted } from "../../within.ts";
 import { type ConsoleEntry, consoleFormat } from "./console-entry.ts";
 import { missingNote } from "./decode.ts";
 import { type LogFile, openFiles } from "./files.ts";
@@ -138,20 +139,5 @@ class Reader<Entry extends { readonly time: number }> {
     if (this.#notedDamage) return;
     this.#notedDamage = true;
     this.#options.onNote?.("the log has damaged lines, which are left out");
-  }
-}
-
-/** @throws the signal's reason, at once */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    work.catch(() => {});
   }
 }
