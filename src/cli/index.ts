@@ -15,11 +15,12 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   }
   findHome();
   if (argv[0] === "__complete") return complete(argv.slice(1));
-  const [{ interpret }, { program }] = await Promise.all([
+  const [{ interpret }, { programOf }] = await Promise.all([
     import("./interpret.ts"),
-    import("./commands/index.ts"),
+    import("./commands/alone.ts"),
   ]);
-  return interpret(program, argv);
+  const whole = async () => (await import("./commands/index.ts")).program;
+  return interpret(argv, await programOf(argv), whole);
 }
 
 /** Services and other programs may start this one without HOME: it is the one of the user's passwd entry then. */

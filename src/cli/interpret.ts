@@ -5,13 +5,27 @@ import { NotInTable, type Parsed, parse } from "./parse/index.ts";
 import type { Invocation, Program } from "./program/types.ts";
 import { report } from "./report.ts";
 
-/** Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code. */
-export async function interpret(program: Program, typed: readonly string[]): Promise<number> {
+/**
+ * Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code.
+ *
+ * @param alone the program with no other command than these arguments name, where that can be loaded alone
+ * @param whole loads the whole program
+ */
+export async function interpret(
+  typed: readonly string[],
+  alone: Program | undefined,
+  whole: () => Promise<Program>,
+): Promise<number> {
   let argv = typed;
   let invocation: Invocation | undefined;
   try {
-    argv = await inWordsOfToday(program, typed);
-    const parsed = await parseOrExplain(program, argv);
+    let program = alone;
+    let parsed = alone && parseIfRight(alone, typed);
+    if (program === undefined || parsed === undefined) {
+      program = await whole();
+      argv = await inWordsOfToday(program, typed);
+      parsed = await parseOrExplain(program, argv);
+    }
     if (parsed.kind === "command") {
       invocation = parsed.invocation;
       return await invocation.command.run(invocation, program);
@@ -23,6 +37,16 @@ export async function interpret(program: Program, typed: readonly string[]): Pro
       json: invocation ? wantsJson(invocation) : asksForJson(argv),
       failureCode: invocation?.command.failureCode ?? ExitCode.failure,
     });
+  }
+}
+
+/** Undefined for words that the program does not have. */
+function parseIfRight(program: Program, argv: readonly string[]): Parsed | undefined {
+  try {
+    return parse(program, argv);
+  } catch (error) {
+    if (error instanceof NotInTable) return undefined;
+    throw error;
   }
 }
 

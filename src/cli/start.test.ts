@@ -22,7 +22,12 @@ function loadedAtOnce(entries: readonly string[]): { files: string[]; modules: s
 }
 
 test("what every command loads has nothing that only some need", () => {
-  const { files: loaded, modules } = loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts"]);
+  const { files: loaded, modules } = loadedAtOnce([
+    "index.ts",
+    "interpret.ts",
+    "commands/alone.ts",
+    "commands/index.ts",
+  ]);
   expect(loaded.length).toBeGreaterThan(30);
   // Others take milliseconds: node:tty brings sockets and streams along.
   expect(modules.sort()).toEqual(["../package.json", "node:fs", "node:os"]);
@@ -38,6 +43,12 @@ test("what every command loads has nothing that only some need", () => {
   expect(others.sort()).toEqual(known);
 });
 
+test("a frequent command is loaded without the others", () => {
+  const entries = ["index.ts", "interpret.ts", "commands/alone.ts", "commands/machine/exec.ts"];
+  const commands = loadedAtOnce(entries).files.filter((file) => /\/cli\/commands\/\w+\//.test(file));
+  expect(commands.map((file) => file.replace(/.*\/commands\//, ""))).toEqual(["machine/exec.ts"]);
+});
+
 test("what a run of a cached image loads has nothing that only a download needs", () => {
   const lazy = [
     "../machine/index.ts",
@@ -45,7 +56,13 @@ test("what a run of a cached image loads has nothing that only a download needs"
     "progress/pull-report.ts",
     "../image/index.ts",
   ];
-  const { files: loaded } = loadedAtOnce(["index.ts", "interpret.ts", "commands/index.ts", ...lazy]);
+  const { files: loaded } = loadedAtOnce([
+    "index.ts",
+    "interpret.ts",
+    "commands/alone.ts",
+    "commands/machine/run.ts",
+    ...lazy,
+  ]);
   expect(loaded.length).toBeGreaterThan(60);
   const unneeded =
     /\/cli\/(format|help|explain|completion|show)\/|\/cli\/progress\/(?!pull-report)|\/registry\/|\/image\/(pull|manage|tar)\//;

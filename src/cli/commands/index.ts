@@ -1,5 +1,3 @@
-import { version } from "../../version.ts";
-import { globals } from "../options/globals.ts";
 import type { Program } from "../program/types.ts";
 import { registriesEdit } from "./config/registries-edit.ts";
 import { registriesInit } from "./config/registries-init.ts";
@@ -12,6 +10,7 @@ import { containerList } from "./container/ls.ts";
 import { containerRemove } from "./container/rm.ts";
 import { containerStart } from "./container/start.ts";
 import { containerStop } from "./container/stop.ts";
+import { frame } from "./frame.ts";
 import { imagesInspect } from "./images/inspect.ts";
 import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
@@ -50,9 +49,7 @@ import { licences } from "./system/licences.ts";
 
 /** The command line of smolvm: a command that is not listed here does not exist. */
 export const program: Program = {
-  name: "smolvm",
-  version,
-  summary: "boots any container image as a microVM from one file, without a daemon",
+  ...frame,
   commands: [
     run,
     create,
@@ -102,22 +99,4 @@ export const program: Program = {
     licences,
     help,
   ],
-  groups: [
-    { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
-    {
-      path: ["container"],
-      aliases: ["ct", "containers"],
-      summary: "Run further images inside a machine",
-    },
-    { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
-    { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
-    { path: ["config"], aliases: [], summary: "Show and change settings" },
-    { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },
-  ],
-  globals,
-  former: {
-    names: ["sandbox", "sb", "microvm"],
-    load: async () => (await import("./former.ts")).rename,
-  },
-  manual: async () => (await import("./manual.ts")).MANUAL,
 };

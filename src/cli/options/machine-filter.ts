@@ -60,6 +60,7 @@ export function matchesFilters(
   { status, record }: Pick<MachineInfo, "status" | "record">,
   { filters, labels }: { readonly filters: readonly Filter[]; readonly labels: readonly Filter[] },
 ): boolean {
+  if (filters.length + labels.length === 0) return true;
   const all = [...filters, ...labels];
   const states = all.flatMap((filter) => (filter.kind === "state" ? [filter.state] : []));
   const wanted = all.flatMap((filter) => (filter.kind === "label" ? [filter] : []));

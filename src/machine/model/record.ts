@@ -44,18 +44,20 @@ export function parseRecord(text: string, name: string, depth: "whole" | "outlin
   return parseWhole(value as Json, name);
 }
 
-const outline = Object.entries({ ...defaultSpec("outline"), createdAt: 0, initialized: false });
+/** Each field, and `typeof` of its value; null stands for many kinds of things, of which any will do. */
+const outline = Object.entries({ ...defaultSpec("outline"), createdAt: 0, initialized: false }).map(
+  ([key, example]) => [key, example === null ? null : typeof example, Array.isArray(example)] as const,
+);
 
 /** Whether every field has a value of the right kind; what is in lists and tables is not looked at. */
 function hasOutline(json: Json, name: string): boolean {
   if (json.version !== RECORD_VERSION || json.name !== name) return false;
-  for (const [key, example] of outline) {
+  for (const [key, type, isArray] of outline) {
     const value = json[key];
     if (value === undefined) return false;
-    // Null stands for many kinds of things.
-    if (example === null) continue;
-    if (typeof value !== typeof example || value === null || Array.isArray(value) !== Array.isArray(example))
-      return false;
+    if (type === null) continue;
+    if (typeof value !== type || value === null) return false;
+    if (type === "object" && Array.isArray(value) !== isArray) return false;
   }
   return true;
 }
