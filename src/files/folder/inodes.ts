@@ -1,0 +1,219 @@
+import { closeDescriptor, OpenFlag, openAt } from "../../../ffi/files.ts";
+import { Errno, must, refuse } from "../errno.ts";
+import type { Access } from "./access.ts";
+import type { Stat } from "./stat.ts";
+
+/** A file that the guest has heard of. It is found again by its name in its parent, and known by what it is. */
+export interface Inode {
+  readonly id: number;
+  readonly key: string;
+  readonly type: number;
+  /** Milliseconds; tells a file from a later one with the same number. */
+  readonly bornAt: number;
+  /** Undefined for the root alone, whose descriptor stays open. */
+  parent: Inode | undefined;
+  name: string;
+  holds: number;
+  /** Open files of the guest, by their descriptors: they outlive every name. */
+  opened: ReadonlySet<number>;
+}
+
+/** Descriptors that name files (O_PATH), of all folders of this process: those used last. */
+export class Descriptors {
+  readonly most: number;
+  readonly #open = new Map<Inode, number>();
+
+  /** @param most how many may be open, at least 16 */
+  constructor(most: number) {
+    this.most = most;
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  get(inode: Inode): number | undefined {
+    const fd = this.#open.get(inode);
+    if (fd === undefined) return undefined;
+    // A map keeps the order in which its keys came: the first is the one that nobody used for longest.
+    this.#open.delete(inode);
+    this.#open.set(inode, fd);
+    return fd;
+  }
+
+  put(inode: Inode, fd: number): void {
+    this.#open.set(inode, fd);
+    if (this.#open.size <= this.most) return;
+    for (const oldest of this.#open.keys()) {
+      this.drop(oldest);
+      return;
+    }
+  }
+
+  drop(inode: Inode): void {
+    const fd = this.#open.get(inode);
+    if (fd === undefined) return;
+    this.#open.delete(inode);
+    closeDescriptor(fd);
+  }
+}
+
+/** Files that one guest may know of one volume at a time; each costs some 300 bytes. */
+const MAX_INODES = 2 ** 21;
+
+const none: ReadonlySet<number> = new Set();
+
+/**
+ * What a guest knows of a folder. A file costs memory and no descriptor: one is opened when it is needed, step by step
+ * from the root, without following a link, and it is refused (ESTALE) when it is not the file that it was. So neither
+ * a link nor a rename, whoever makes it, leads anywhere else.
+ */
+export class Inodes {
+  readonly root: Inode;
+  readonly #rootFd: number;
+  readonly #byId = new Map<number, Inode>();
+  readonly #byKey = new Map<string, Inode>();
+  readonly #descriptors: Descriptors;
+  readonly #access: Access;
+  readonly #stat: Stat;
+  #last = 1;
+
+  /** @param rootFd what is shared; it stays the caller's */
+  constructor(rootFd: number, descriptors: Descriptors, access: Access, stat: Stat) {
+    this.#rootFd = rootFd;
+    this.#descriptors = descriptors;
+    this.#access = access;
+    this.#stat = stat;
+    must(stat.read(rootFd));
+    this.root = this.#make(1, undefined, "");
+  }
+
+  get count(): number {
+    return this.#byId.size;
+  }
+
+  /** @throws FileError ESTALE for a number that the guest has not, or no longer */
+  byId(id: number): Inode {
+    return this.#byId.get(id) ?? refuse(Errno.ESTALE);
+  }
+
+  /** One more hold on the file that `stat` has just seen under this name. @throws FileError ENOMEM */
+  hold(parent: Inode, name: string): Inode {
+    const key = this.#stat.key;
+    let inode = this.#byKey.get(key);
+    if (inode === undefined || !this.#isSame(inode)) {
+      if (this.#byId.size >= MAX_INODES) refuse(Errno.ENOMEM);
+      inode = this.#make(++this.#last, parent, name);
+    } else if (inode !== this.root) {
+      inode.parent = parent;
+      inode.name = name;
+    }
+    inode.holds++;
+    return inode;
+  }
+
+  forget(id: number, holds: number): void {
+    const inode = this.#byId.get(id);
+    if (inode === undefined || inode === this.root) return;
+    inode.holds -= holds;
+    if (inode.holds > 0) return;
+    this.#byId.delete(id);
+    if (this.#byKey.get(inode.key) === inode) this.#byKey.delete(inode.key);
+    this.#descriptors.drop(inode);
+  }
+
+  /** The file that `stat` has just seen has this name now; it may be one that the guest does not know. */
+  moved(parent: Inode, name: string): void {
+    const inode = this.#byKey.get(this.#stat.key);
+    if (inode === undefined || inode === this.root) return;
+    inode.parent = parent;
+    inode.name = name;
+  }
+
+  /**
+   * A descriptor that names the file. It, and the one that was asked for before, are good until the next is asked for.
+   *
+   * @throws FileError ESTALE when it is not where it was, or another one is
+   */
+  descriptor(inode: Inode): number {
+    const known = this.#known(inode);
+    if (known !== undefined) return known;
+    const path = [inode];
+    let fd: number | undefined;
+    for (let above = inode.parent; above !== undefined && fd === undefined; above = above.parent) {
+      fd = this.#known(above);
+      if (fd === undefined) path.push(above);
+    }
+    // More steps could close what was asked for before.
+    if (fd === undefined || path.length > this.#descriptors.most / 2) refuse(Errno.ESTALE);
+    for (const step of path.reverse()) fd = this.#openStep(fd, step);
+    return fd;
+  }
+
+  /**
+   * Looks at the file, with `stat`, without opening it.
+   *
+   * @returns a directory and a name by which it was found, or a descriptor alone
+   */
+  look(inode: Inode): { fd: number; name: string | undefined } {
+    const known = this.#known(inode);
+    if (known === undefined && inode.parent !== undefined) {
+      const fd = this.descriptor(inode.parent);
+      const found = this.#access.inDirectory(fd, () => this.#stat.read(fd, inode.name));
+      if (found === 0 && this.#isSame(inode)) return { fd, name: inode.name };
+    }
+    const fd = known ?? this.#ofOpened(inode);
+    must(this.#stat.read(fd));
+    return { fd, name: undefined };
+  }
+
+  /** The guest has opened the file, or closes what it had open. */
+  opened(inode: Inode, fd: number): void {
+    inode.opened = new Set([...inode.opened, fd]);
+  }
+  closed(inode: Inode, fd: number): void {
+    inode.opened = inode.opened.size === 1 ? none : new Set([...inode.opened].filter((one) => one !== fd));
+  }
+
+  close(): void {
+    for (const inode of this.#byId.values()) this.#descriptors.drop(inode);
+    this.#byId.clear();
+    this.#byKey.clear();
+  }
+
+  #known(inode: Inode): number | undefined {
+    return inode === this.root ? this.#rootFd : this.#descriptors.get(inode);
+  }
+
+  /** A file without a name is still there for who has it open. */
+  #ofOpened(inode: Inode): number {
+    for (const fd of inode.opened) return fd;
+    return refuse(Errno.ESTALE);
+  }
+
+  #openStep(directory: number, inode: Inode): number {
+    const flags = OpenFlag.pathOnly | OpenFlag.noFollow;
+    const fd = this.#access.inDirectory(directory, () => openAt(directory, inode.name, flags));
+    const found = fd < 0 ? fd : this.#stat.read(fd);
+    if (found === 0 && this.#isSame(inode)) {
+      this.#descriptors.put(inode, fd);
+      return fd;
+    }
+    if (fd >= 0) closeDescriptor(fd);
+    if (fd < 0 && fd !== -Errno.ENOENT && fd !== -Errno.ENOTDIR) refuse(-fd);
+    return this.#ofOpened(inode);
+  }
+
+  #isSame(inode: Inode): boolean {
+    const { key, type, bornAt } = this.#stat;
+    return inode.key === key && inode.type === type && inode.bornAt === bornAt;
+  }
+
+  #make(id: number, parent: Inode | undefined, name: string): Inode {
+    const { key, type, bornAt } = this.#stat;
+    const inode: Inode = { id, key, type, bornAt, parent, name, holds: 0, opened: none };
+    this.#byId.set(id, inode);
+    this.#byKey.set(key, inode);
+    return inode;
+  }
+}

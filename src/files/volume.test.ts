@@ -1,0 +1,287 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { Errno } from "./errno.ts";
+import { TestVolume, type TestVolumeOptions } from "./files.fixture.ts";
+import { Opcode } from "./wire/opcodes.ts";
+
+const volumes: TestVolume[] = [];
+function volume(options: TestVolumeOptions = {}): TestVolume {
+  const made = new TestVolume(options);
+  volumes.push(made);
+  return made;
+}
+afterEach(() => {
+  for (const made of volumes.splice(0)) made.stop();
+});
+
+/** A setattr of everything after `valid`, which most tests leave at zero. */
+const setattr = (v: TestVolume, node: number, valid: number, mode: number, uid = 0, gid = 0, size = 0n) =>
+  v.ask(Opcode.setattr, node, valid, 0, 0n, size, 0n, 5n, 7n, 0n, 1, 2, 0, mode, 0, uid, gid, 0);
+
+test("a file is made, written, read, and is on the host at once", () => {
+  const v = volume();
+  const { node, handle } = v.create(1, "a");
+  expect(v.write(node, handle, "hello")).toBe(5);
+  expect(readFileSync(`${v.path}/a`, "utf8")).toBe("hello");
+  writeFileSync(`${v.path}/a`, "host's");
+  expect(v.read(node, handle)).toBe("host's");
+  expect(v.stat(node).size).toBe(6);
+  v.get(Opcode.release, node, handle, 0, 0, 0n);
+  expect(v.ask(Opcode.read, node, handle, 0n, 10, 0, 0n, 0, 0).errno).toBe(Errno.EBADF);
+});
+
+test("a read-only file can be written by who makes it, and keeps its mode", () => {
+  const v = volume();
+  const { node, handle } = v.create(1, "object", 0o444, 1);
+  expect(v.write(node, handle, "data")).toBe(4);
+  expect(statSync(`${v.path}/object`).mode & 0o7777).toBe(0o444);
+});
+
+test("sticky and set-id bits, links, FIFOs and sockets are what the guest made", () => {
+  const v = volume();
+  v.get(Opcode.mkdir, 1, 0o1777, 0, "tmp");
+  v.get(Opcode.mknod, 1, 0o010600, 0, 0, 0, "fifo");
+  v.get(Opcode.mknod, 1, 0o140600, 0, 0, 0, "socket");
+  v.get(Opcode.symlink, 1, "link", "/etc/passwd");
+  expect(statSync(`${v.path}/tmp`).mode & 0o7777).toBe(0o1777);
+  expect(v.get(Opcode.readlink, v.find("link")).toString()).toBe("/etc/passwd");
+  expect(v.names(1)).toEqual(["fifo", "link", "socket", "tmp"]);
+  expect(v.ask(Opcode.mknod, 1, 0o020600, 0x0103, 0, 0, "null").errno).toBe(Errno.EPERM);
+  expect(v.ask(Opcode.open, v.find("fifo"), 0, 0).errno).toBe(Errno.ENXIO);
+});
+
+test("a directory of many entries is read in pieces, each once", () => {
+  const v = volume();
+  const names = Array.from({ length: 700 }, (_, i) => `file-${String(i).padStart(4, "0")}`);
+  for (const name of names) writeFileSync(`${v.path}/${name}`, "");
+  expect(v.names(1, 512)).toEqual(names);
+  const handle = v.get(Opcode.opendir, 1, 0, 0).readBigUInt64LE(0);
+  const plus = v.get(Opcode.readdirplus, 1, handle, 0n, 4096, 0, 0n, 0, 0);
+  expect(plus.length).toBeGreaterThan(3000);
+  expect(v.folder.known).toBeGreaterThan(15);
+});
+
+test("rename, exchange and links: a file is found by its new name", () => {
+  const v = volume();
+  const { node } = v.create(1, "a");
+  v.create(1, "b");
+  mkdirSync(`${v.path}/d`);
+  const d = v.find("d");
+  v.get(Opcode.rename2, 1, BigInt(d), 0, 0, "a", "moved");
+  expect(setattr(v, node, 1, 0o600).errno).toBe(0);
+  expect(statSync(`${v.path}/d/moved`).mode & 0o777).toBe(0o600);
+  expect(v.ask(Opcode.rename2, 1, BigInt(d), 1, 0, "b", "moved").errno).toBe(Errno.EEXIST);
+  expect(v.ask(Opcode.rename2, 1, BigInt(d), 4, 0, "b", "moved").errno).toBe(Errno.EINVAL);
+  v.get(Opcode.rename2, 1, BigInt(d), 2, 0, "b", "moved");
+  expect(v.stat(node).mode & 0o777).toBe(0o600);
+  v.get(Opcode.link, 1, BigInt(node), "again");
+  v.get(Opcode.unlink, 1, "b");
+  expect(v.stat(node).mode & 0o777).toBe(0o600);
+});
+
+test("an open file outlives its name", () => {
+  const v = volume();
+  const { node, handle } = v.create(1, "a");
+  v.write(node, handle, "still here");
+  v.get(Opcode.unlink, 1, "a");
+  expect(v.read(node, handle)).toBe("still here");
+  expect(v.stat(node).size).toBe(10);
+});
+
+test("times, sizes and attributes are set; those of others than users are not there", () => {
+  const v = volume();
+  const { node } = v.create(1, "a");
+  expect(setattr(v, node, 8 | 16 | 32, 0, 0, 0, 100n).errno).toBe(0);
+  const { size, mtimeMs, atimeMs } = statSync(`${v.path}/a`);
+  expect([size, Math.floor(atimeMs), Math.floor(mtimeMs)]).toEqual([100, 5000, 7000]);
+  v.get(Opcode.setxattr, node, 3, 0, "user.x", Buffer.from("abc"));
+  expect(v.get(Opcode.getxattr, node, 10, 0, "user.x").toString()).toBe("abc");
+  expect(v.get(Opcode.getxattr, node, 0, 0, "user.x").readUInt32LE(0)).toBe(3);
+  expect(v.ask(Opcode.getxattr, node, 2, 0, "user.x").errno).toBe(Errno.ERANGE);
+  expect(v.get(Opcode.listxattr, node, 100, 0).toString()).toBe("user.x\0");
+  for (const name of ["security.capability", "trusted.overlay.opaque", "user.smolvm.owner"])
+    expect(v.ask(Opcode.setxattr, node, 3, 0, name, Buffer.from("abc")).errno).toBe(Errno.EOPNOTSUPP);
+  v.get(Opcode.removexattr, node, "user.x");
+  expect(v.get(Opcode.listxattr, node, 100, 0).length).toBe(0);
+});
+
+describe("a read-only volume", () => {
+  test("refuses everything that would change it, and serves the rest", () => {
+    const outer = volume();
+    writeFileSync(`${outer.path}/a`, "text");
+    mkdirSync(`${outer.path}/d`);
+    const v = volume({ path: outer.path, readOnly: true });
+    const node = v.find("a");
+    const handle = v.open(node);
+    expect(v.read(node, handle)).toBe("text");
+    const refused = [
+      v.ask(Opcode.open, node, 1, 0),
+      v.ask(Opcode.open, node, 2, 0),
+      v.ask(Opcode.open, node, 0o1000, 0),
+      v.ask(Opcode.create, 1, 2, 0o644, 0, 0, "new"),
+      v.ask(Opcode.write, node, handle, 0n, 1, 0, 0n, 0, 0, Buffer.from("x")),
+      setattr(v, node, 1, 0o777),
+      v.ask(Opcode.mkdir, 1, 0o755, 0, "new"),
+      v.ask(Opcode.mknod, 1, 0o100644, 0, 0, 0, "new"),
+      v.ask(Opcode.symlink, 1, "new", "a"),
+      v.ask(Opcode.link, 1, BigInt(node), "new"),
+      v.ask(Opcode.unlink, 1, "a"),
+      v.ask(Opcode.rmdir, 1, "d"),
+      v.ask(Opcode.rename, 1, 1n, "a", "b"),
+      v.ask(Opcode.rename2, 1, 1n, 0, 0, "a", "b"),
+      v.ask(Opcode.setxattr, node, 1, 0, "user.x", Buffer.from("x")),
+      v.ask(Opcode.removexattr, node, "user.x"),
+      v.ask(Opcode.fallocate, node, handle, 0n, 10n, 0, 0),
+      v.ask(Opcode.copyFileRange, node, handle, 0n, BigInt(node), handle, 0n, 4n, 0n),
+    ].map(({ errno }) => errno);
+    expect(new Set(refused)).toEqual(new Set([Errno.EROFS]));
+    expect(readdirSync(v.path).sort()).toEqual(["a", "d"]);
+    expect(readFileSync(`${v.path}/a`, "utf8")).toBe("text");
+  });
+});
+
+describe("out of the folder leads", () => {
+  const secret = (v: TestVolume): string => {
+    mkdirSync(`${v.path}/outside`);
+    writeFileSync(`${v.path}/outside/secret`, "secret");
+    mkdirSync(`${v.path}/shared/d`, { recursive: true });
+    writeFileSync(`${v.path}/shared/d/secret`, "mine");
+    return `${v.path}/shared`;
+  };
+
+  test("no name", () => {
+    const outer = volume();
+    const v = volume({ path: secret(outer) });
+    for (const name of [
+      "..",
+      ".",
+      "",
+      "d/secret",
+      "../outside/secret",
+      "/etc/passwd",
+      "a\0b".split("\0")[0] ?? "",
+    ])
+      if (name !== "a") expect(v.ask(Opcode.lookup, 1, name).errno).toBe(Errno.EINVAL);
+    expect(v.ask(Opcode.lookup, 1, "x".repeat(256)).errno).toBe(Errno.ENAMETOOLONG);
+    expect(v.ask(Opcode.create, 1, 2, 0o644, 0, 0, "../new").errno).toBe(Errno.EINVAL);
+    expect(v.ask(Opcode.rename, 1, 1n, "d", "../d").errno).toBe(Errno.EINVAL);
+    expect(existsSync(`${outer.path}/new`)).toBe(false);
+  });
+
+  test("no link, of the guest's or of the host's", () => {
+    const outer = volume();
+    const v = volume({ path: secret(outer) });
+    v.get(Opcode.symlink, 1, "out", "../outside");
+    const link = v.find("out");
+    expect(v.ask(Opcode.lookup, link, "secret").errno).toBe(Errno.ENOTDIR);
+    expect(v.ask(Opcode.opendir, link, 0, 0).errno).toBe(Errno.ENOTDIR);
+    expect(v.ask(Opcode.open, link, 0, 0).errno).not.toBe(0);
+    expect(v.ask(Opcode.create, 1, 2, 0o644, 0, 0, "out").errno).not.toBe(0);
+    expect(setattr(v, link, 8, 0, 0, 0, 0n).errno).not.toBe(0);
+  });
+
+  test("no directory that the host swaps for a link while the guest holds it", () => {
+    const outer = volume();
+    const v = volume({ path: secret(outer), descriptors: 16 });
+    const d = v.find("d");
+    const file = v.find("d/secret");
+    // Many others are used meanwhile, so that no descriptor of these is open any more.
+    for (let i = 0; i < 40; i++) mkdirSync(`${v.path}/many${i}/x`, { recursive: true });
+    for (let i = 0; i < 40; i++) v.find(`many${i}/x`);
+    renameSync(`${v.path}/d`, `${outer.path}/elsewhere`);
+    symlinkSync(`${outer.path}/outside`, `${v.path}/d`);
+    expect(v.ask(Opcode.lookup, d, "secret").errno).toBe(Errno.ESTALE);
+    expect(v.ask(Opcode.open, file, 0, 0).errno).toBe(Errno.ESTALE);
+    expect(v.ask(Opcode.create, d, 2, 0o644, 0, 0, "new").errno).toBe(Errno.ESTALE);
+    // A directory in its place is another one.
+    unlinkSync(`${v.path}/d`);
+    mkdirSync(`${v.path}/d`);
+    expect(v.ask(Opcode.lookup, d, "secret").errno).toBe(Errno.ESTALE);
+    expect(readdirSync(`${outer.path}/outside`)).toEqual(["secret"]);
+  });
+
+  test("no file that becomes a FIFO, a link or another file", () => {
+    const outer = volume();
+    const v = volume({ path: secret(outer) });
+    const file = v.find("d/secret");
+    unlinkSync(`${v.path}/d/secret`);
+    symlinkSync("../../outside/secret", `${v.path}/d/secret`);
+    expect(v.ask(Opcode.open, file, 0, 0).errno).toBe(Errno.ESTALE);
+  });
+});
+
+test("many entries cost bounded descriptors", () => {
+  const v = volume({ descriptors: 16 });
+  for (let i = 0; i < 300; i++) mkdirSync(`${v.path}/d${i}`);
+  for (let i = 0; i < 300; i++) {
+    writeFileSync(`${v.path}/d${i}/f`, String(i));
+    v.find(`d${i}/f`);
+  }
+  const open = readdirSync("/proc/self/fd").length;
+  for (let round = 0; round < 2; round++)
+    for (let i = 0; i < 300; i++) {
+      const node = v.find(`d${i}/f`);
+      const handle = v.open(node);
+      expect(v.read(node, handle)).toBe(String(i));
+      v.get(Opcode.release, node, handle, 0, 0, 0n);
+    }
+  expect(Math.abs(readdirSync("/proc/self/fd").length - open)).toBeLessThan(20);
+});
+
+test("handles are bounded", () => {
+  const v = volume({ handles: 3 });
+  const { node } = v.create(1, "a");
+  v.open(node);
+  v.open(node);
+  expect(v.ask(Opcode.open, node, 0, 0).errno).toBe(Errno.ENFILE);
+  expect(v.ask(Opcode.create, 1, 2, 0o644, 0, 0, "b").errno).toBe(Errno.ENFILE);
+});
+
+test("files are forgotten when the guest gives its holds back, and not before", () => {
+  const v = volume();
+  v.create(1, "a");
+  const node = v.find("a");
+  v.ask(Opcode.forget, node, 1n);
+  expect(v.ask(Opcode.getattr, node, 0, 0, 0n).errno).toBe(0);
+  v.ask(Opcode.batchForget, 0, 1, 0, BigInt(node), 1n);
+  expect(v.ask(Opcode.getattr, node, 0, 0, 0n).errno).toBe(Errno.ESTALE);
+  v.ask(Opcode.forget, 1, 1n << 63n);
+  expect(v.ask(Opcode.getattr, 1, 0, 0, 0n).errno).toBe(0);
+});
+
+test("a single file is a volume", () => {
+  const outer = volume();
+  writeFileSync(`${outer.path}/config`, "text");
+  const v = volume({ path: `${outer.path}/config` });
+  expect(v.stat(1).mode & 0o170000).toBe(0o100000);
+  const handle = v.open(1, 2);
+  expect(v.read(1, handle)).toBe("text");
+  v.write(1, handle, "TEXT");
+  expect(readFileSync(`${outer.path}/config`, "utf8")).toBe("TEXT");
+  expect(v.ask(Opcode.lookup, 1, "x").errno).toBe(Errno.ENOTDIR);
+});
+
+describe("as a user of the host", () => {
+  // The tests are root: files of uid 0 are this user's own, as far as the server is concerned.
+  const user = { uid: 0, gid: 0 };
+  test("as root: owners are passed on", () => {
+    const v = volume({ user });
+    v.uid = 1234;
+    v.gid = 4321;
+    v.create(1, "a");
+    const { uid, gid } = statSync(`${v.path}/a`);
+    expect([uid, gid]).toEqual([1234, 4321]);
+    chmodSync(v.path, 0o777);
+  });
+});
