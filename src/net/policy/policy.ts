@@ -1,0 +1,67 @@
+import { HOST_NAME } from "./names.ts";
+import { presetRules } from "./presets.ts";
+import { type HostRule, isOnlyLoopback, parseHostRule, parseRangeRule, type RangeRule } from "./rules.ts";
+
+/** What a machine may reach, as its user has written it. */
+export interface PolicySettings {
+  /**
+   * `none`: nothing (but what comes in through ports). `all`: everything that is not closed to all machines. `list`:
+   * what the rules below say; an empty list is nothing.
+   */
+  readonly egress: "none" | "all" | "list";
+  /** `--allow-host` */
+  readonly hosts: readonly string[];
+  /** `--allow-cidr` */
+  readonly ranges: readonly string[];
+  /** `--allow-preset` */
+  readonly presets: readonly string[];
+  /** The host's loopback, beside what else is open; `--outbound-localhost-only` is this and an empty list. */
+  readonly localhost: boolean;
+  /** Rules by name hold for the name that a program gives to the server, too. */
+  readonly checkServerName: boolean;
+}
+
+/** The same, read. */
+export interface Policy {
+  readonly egress: PolicySettings["egress"];
+  readonly hosts: readonly HostRule[];
+  readonly ranges: readonly RangeRule[];
+  readonly checkServerName: boolean;
+  /** Which names may be looked up: all, those that a rule names, or none. */
+  readonly names: "all" | "listed" | "none";
+}
+
+const LOOPBACK = ["127.0.0.0/8", "::1"];
+
+/** @throws BadRule */
+export function readPolicy(settings: PolicySettings): Policy {
+  const { egress, checkServerName } = settings;
+  const listed = egress === "list";
+  const rules = listed
+    ? [...settings.hosts, ...settings.presets.flatMap(presetRules)].map(parseHostRule)
+    : [];
+  const hosts = rules.filter((rule) => rule.kind === "host");
+  const written = [...settings.ranges, ...(settings.localhost ? LOOPBACK : [])].map(parseRangeRule);
+  // They also open what is closed to machines with the whole network.
+  const ranges = [...rules.filter((rule) => rule.kind === "range"), ...(egress === "none" ? [] : written)];
+  return { egress, hosts, ranges, checkServerName, names: namesOf(egress, hosts, ranges) };
+}
+
+/**
+ * Rules about addresses alone leave names open: programs know hosts by their names. Who may only reach the host itself
+ * has no use for other names, and questions are a way out of their own.
+ */
+function namesOf(
+  egress: Policy["egress"],
+  hosts: readonly HostRule[],
+  ranges: readonly RangeRule[],
+): Policy["names"] {
+  if (egress !== "list") return egress;
+  if (hosts.some(({ name }) => name !== HOST_NAME)) return "listed";
+  return ranges.some((rule) => !isOnlyLoopback(rule)) ? "all" : "none";
+}
+
+/** Whether the host's own loopback answers at the gateway's address, on any port. */
+export function reachesHost({ hosts, ranges }: Policy): boolean {
+  return hosts.some(({ name }) => name === HOST_NAME) || ranges.some(isOnlyLoopback);
+}
