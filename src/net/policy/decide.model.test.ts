@@ -62,11 +62,13 @@ const INNER = [
   ],
 ];
 
+/** A rule: range or name, port, protocol. */
+type Written = readonly [string, number | undefined, "tcp" | "udp" | undefined];
+
 interface Case {
   readonly egress: "none" | "all" | "list";
-  /** Range, port, protocol. */
-  readonly ranges: readonly (readonly [string, number?, ("tcp" | "udp")?])[];
-  readonly hosts: readonly (readonly [string, number?, ("tcp" | "udp")?])[];
+  readonly ranges: readonly Written[];
+  readonly hosts: readonly Written[];
   readonly localhost: boolean;
   readonly checked: boolean;
   readonly opened: Readonly<Record<string, readonly string[]>>;
@@ -179,7 +181,7 @@ test("agrees with the model", () => {
       address: pick(addresses),
       port: pick([53, 80, 443, 22, 8080]),
     };
-    const write = ([what, port, protocol]: readonly [string, number?, string?]) =>
+    const write = ([what, port, protocol]: Written) =>
       `${what.includes(":") && port !== undefined ? `[${what}]` : what}${port === undefined ? "" : `:${port}`}${protocol === undefined ? "" : `/${protocol}`}`;
     const policy = policyOf({
       egress: c.egress,

@@ -12,7 +12,7 @@ async function firstBytes(client: (port: number) => void): Promise<Buffer> {
   const server = createServer((socket: Socket) => {
     const chunks: Buffer[] = [];
     socket.on("error", () => {});
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       const all = Buffer.concat(chunks);
       if (all[0] === 22 ? all.length >= 5 + all.readUInt16BE(3) : all.includes("\r\n\r\n")) {
