@@ -49,6 +49,20 @@ test("a frequent command is loaded without the others", () => {
   expect(commands.map((file) => file.replace(/.*\/commands\//, ""))).toEqual(["machine/exec.ts"]);
 });
 
+test("what a command about machines loads has no module of the runtime that takes milliseconds", () => {
+  const lazy = ["../machine/index.ts", "context.ts", "../machine/client/connect.ts", "work/exec.ts"];
+  const { modules } = loadedAtOnce(["index.ts", "interpret.ts", "commands/machine/exec.ts", ...lazy]);
+  // node:util takes three or more, node:fs/promises two.
+  expect(modules.sort()).toEqual([
+    "../package.json",
+    "bun:ffi",
+    "node:buffer",
+    "node:fs",
+    "node:os",
+    "node:path",
+  ]);
+});
+
 test("what a run of a cached image loads has nothing that only a download needs", () => {
   const lazy = [
     "../machine/index.ts",

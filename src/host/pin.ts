@@ -9,7 +9,6 @@
  * Who removes stale pins, or the thing, does so under its exclusive lock.
  */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { errnoOf } from "../errors.ts";
 
@@ -44,6 +43,8 @@ export async function addPin(directory: string, id: string, record: string): Pro
     if (errnoOf(error) === "EEXIST") return;
     throw error;
   }
+  // Loaded here: it takes two milliseconds, and every command about machines loads this file.
+  const { open } = await import("node:fs/promises");
   await using names = await open(directory, "r");
   // There are filesystems that have no such call for directories.
   await names.sync().catch((error) => {

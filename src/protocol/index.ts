@@ -5,5 +5,5 @@ export { encodeFrame, type Frame, FrameDecoder, FrameType, ProtocolError } from 
 export { decodeJson, encodeJson, type JsonRequest, jsonCodec } from "./json.ts";
 export * from "./messages.ts";
 export { failureOf, Stream, StreamFailure } from "./stream.ts";
-export { connectTransport, listenTransport, SocketTransport } from "./transport.ts";
+export { connectTransport, isNobody, listenTransport, SocketTransport } from "./transport.ts";
 export { ReceiveWindow, SendWindow, WINDOW_BYTES } from "./window.ts";

@@ -1,3 +1,5 @@
+import { errnoOf } from "../errors.ts";
+
 /** A duplex byte pipe, as a connection needs it. */
 export interface Transport {
   /**
@@ -131,6 +133,14 @@ export function connectTransport(target: { unix: string } | { fd: number }): Pro
     >[0];
     Bun.connect<Holder>(options).catch(reject);
   });
+}
+
+/** The socket is gone, nobody listens on it, or who did was killed before it took the connection. */
+const NOBODY = new Set(["ENOENT", "ECONNREFUSED", "ECONNRESET"]);
+
+/** Whether a failed `connectTransport` means that nobody answers there, rather than that something is wrong. */
+export function isNobody(error: unknown): boolean {
+  return NOBODY.has(errnoOf(error) ?? "");
 }
 
 /** Listens on a Unix socket and hands over each connection. */

@@ -1,9 +1,10 @@
 import type { Context } from "../../context.ts";
-import { errnoOf, SmolError } from "../../errors.ts";
+import { SmolError } from "../../errors.ts";
 import {
   Connection,
   connectTransport,
   type ExecRequest,
+  isNobody,
   type JsonRequest,
   jsonCodec,
   type Stream,
@@ -60,8 +61,7 @@ export async function connectMachine({ paths }: Context, name: string): Promise<
     const transport = await connectTransport({ unix: socketPaths(paths, name).control });
     return new Machine(name, new Connection(transport, { codec: jsonCodec(version) }));
   } catch (error) {
-    const code = errnoOf(error);
-    if (code !== "ENOENT" && code !== "ECONNREFUSED") throw error;
+    if (!isNobody(error)) throw error;
     // Only now: a machine that answers needs no look at its record.
     requireRecord(paths, name);
     throw isRunning(paths, name) ? notReady(name) : notRunning(name);

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
@@ -54,6 +53,6 @@ const HISTORY = ["version", "createdAt", "initialized", "imageId", "baseId"];
 /** The settings that two machines differ in: `cpus (2, not 4)`. */
 function differencesOf(present: MachineRecord, asked: MachineRecord): string[] {
   return Object.keys(asked)
-    .filter((key) => !HISTORY.includes(key) && !isDeepStrictEqual(present[key], asked[key]))
+    .filter((key) => !HISTORY.includes(key) && !Bun.deepEquals(present[key], asked[key], true))
     .map((key) => `${key} (${JSON.stringify(present[key])}, not ${JSON.stringify(asked[key])})`);
 }

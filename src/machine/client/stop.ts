@@ -1,7 +1,7 @@
 import type { Context } from "../../context.ts";
 import { errnoOf } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
-import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
+import { Connection, connectTransport, isNobody, jsonCodec } from "../../protocol/index.ts";
 import { version } from "../../version.ts";
 import { endsWithin } from "../../within.ts";
 import { AUTOSTART_VARIABLE, disableAutostart } from "../autostart/index.ts";
@@ -143,8 +143,7 @@ async function askToStop(
     connection.open({ method: "stop", params: { ...how, byUser } });
     return { closed: connection.closed };
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === "ENOENT" || code === "ECONNREFUSED") return undefined;
+    if (isNobody(error)) return undefined;
     throw error;
   }
 }

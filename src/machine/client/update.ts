@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { type DiskChange, planResize } from "../disks/index.ts";
@@ -30,7 +29,7 @@ export async function updateMachine(
     const changed = changeSpec(record, changes, removals);
     planResize(record, changed);
     const settings = Object.keys(changed) as (keyof MachineSpec)[];
-    const different = settings.filter((key) => !isDeepStrictEqual(record[key], changed[key]));
+    const different = settings.filter((key) => !Bun.deepEquals(record[key], changed[key], true));
     if (different.length > 0) writeRecord(context.paths, { ...record, ...changed });
     return different.map((setting) => ({ setting, before: record[setting], after: changed[setting] }));
   });
