@@ -58,7 +58,9 @@ export {
   type MachineState,
   type MachineStatus,
   makeMachineName,
+  type NetworkSpec,
   notFound,
+  type PortSpec,
 } from "./model/index.ts";
 export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
 export { dataDirectory } from "./store/index.ts";

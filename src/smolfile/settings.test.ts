@@ -62,6 +62,8 @@ test("every key that a machine has", () => {
     stopTimeoutMs: 90_000,
     pids: 100,
     diskBps: 10 * 1024 ** 2,
+    network: undefined,
+    ports: undefined,
   });
 });
 

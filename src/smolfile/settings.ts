@@ -46,6 +46,8 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
     stopTimeoutMs: milliseconds(content.stop_timeout),
     pids: content.pids,
     diskBps: sized(content.disk_bps, "bytes"),
+    network: undefined,
+    ports: undefined,
   };
 }
 

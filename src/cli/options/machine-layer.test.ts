@@ -67,6 +67,8 @@ test("every option says what it means", async () => {
     overlayGib: 4,
     pids: 100,
     diskBps: 50 * 2 ** 20,
+    network: null,
+    ports: [],
     mitigations: true,
     engine: "qemu",
     labels: { a: "b=c", d: "" },

@@ -26,6 +26,8 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
     mitigations,
     pids,
     diskBps,
+    network: undefined,
+    ports: undefined,
     image,
     platform: platform && formatPlatform(platform),
     // '' removes it.

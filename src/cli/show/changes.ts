@@ -1,5 +1,6 @@
 import type { MachineSpec, SettingChange } from "../../machine/index.ts";
 import { oneLine } from "../output.ts";
+import { formatNetwork, formatPort } from "./network.ts";
 
 type Setting = keyof MachineSpec;
 
@@ -36,6 +37,8 @@ const FORMATS: Formats = {
   env: (entries) => entries.map((entry) => entry.split("=", 1)[0]).join(", "),
   labels: (labels) => listOf(Object.entries(labels).map(([name, value]) => `${name}=${value}`)),
   rlimits: (limits) => listOf(limits.map(({ name, soft, hard }) => `${name}=${soft}:${hard}`)),
+  network: formatNetwork,
+  ports: (ports) => listOf(ports.map(formatPort)),
   restart: ({ policy, maxRetries, maxBackoffMs }) =>
     `${policy}${maxRetries === 0 ? "" : `:${maxRetries}`}, backoff up to ${span(maxBackoffMs)}`,
   health: ({ command, intervalMs, timeoutMs, retries, startupGraceMs }) =>

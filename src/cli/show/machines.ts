@@ -1,6 +1,7 @@
 import { hasProcess, type MachineInfo } from "../../machine/index.ts";
 import { type Column, formatTable } from "../format/table.ts";
 import { oneLine } from "../output.ts";
+import { formatNetwork, formatPort } from "./network.ts";
 
 /** Names are never cut off: scripts look for lines that begin with one. */
 const MIN_NAME_WIDTH = 20;
@@ -17,7 +18,7 @@ const columnsOf = (nameWidth: number): readonly Column<MachineInfo>[] => [
   { title: "CPUS", width: 5, align: "right", text: ({ record }) => String(record?.cpus ?? "-") },
   { title: "MEMORY", width: 10, align: "right", text: ({ record }) => withUnit(record?.memoryMib, "MiB") },
   { title: "MOUNTS", width: 7, align: "right", text: () => "0" },
-  { title: "PORTS", width: 7, align: "right", text: () => "0" },
+  { title: "PORTS", width: 7, align: "right", text: ({ record }) => String(record?.ports.length ?? 0) },
   { title: "STORAGE", width: 8, align: "right", text: ({ record }) => withUnit(record?.storageGib, "GiB") },
   { title: "OVERLAY", width: 8, align: "right", text: ({ record }) => withUnit(record?.overlayGib, "GiB") },
 ];
@@ -51,7 +52,7 @@ function stateFacts({ reason, state, status, memoryBytes }: MachineInfo): Fact[]
   return facts;
 }
 
-function recordFacts({ record }: MachineInfo): Fact[] {
+function recordFacts({ record, state }: MachineInfo): Fact[] {
   if (record === undefined) return [];
   const words = (name: string, list: readonly string[] | null): Fact[] =>
     list === null || list.length === 0 ? [] : [[name, JSON.stringify(list)]];
@@ -69,6 +70,8 @@ function recordFacts({ record }: MachineInfo): Fact[] {
       "Label",
       Object.entries(record.labels).map(([name, value]) => `${name}=${value}`),
     ),
+    ...lines("Port", (state?.ports ?? record.ports).map(formatPort)),
+    ...(record.network === null ? [] : [["Network", formatNetwork(record.network)] as const]),
     ...(record.restart.policy === "never" ? [] : [["Restart", record.restart.policy] as const]),
     ["Created", new Date(record.createdAt).toISOString()],
   ];

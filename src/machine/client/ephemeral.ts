@@ -5,6 +5,7 @@ import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts
 import {
   type ImageOptions,
   libkrunSource,
+  planNetwork,
   requireArguments,
   requireCommand,
   resolveFiles,
@@ -87,6 +88,7 @@ export class EphemeralMachine {
       files,
       engine: engine.name,
       image: image.facts,
+      network: planNetwork(record),
       terminal: options.tty !== undefined,
     };
     const stream = await this.#process.start(order);

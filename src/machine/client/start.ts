@@ -9,6 +9,7 @@ import {
   argumentsOf,
   type ImageOptions,
   libkrunSource,
+  planNetwork,
   resolveFiles,
   resolveImage,
   type StartOrder,
@@ -139,6 +140,7 @@ async function makeOrder(
     files,
     engine: engine.name,
     image: facts,
+    network: planNetwork(record),
     terminal: false,
   };
   return { order, durable };

@@ -34,6 +34,25 @@ const healthSchema = object({
   checked_at: number(),
 });
 
+const portSchema = object({
+  address: string(),
+  host_port: number(),
+  guest_port: number(),
+  protocol: picklist(["tcp", "udp"]),
+});
+
+const policySchema = object({
+  egress: picklist(["none", "all", "list"]),
+  allow_hosts: array(string()),
+  allow_cidrs: array(string()),
+  allow_presets: array(string()),
+  host_loopback: boolean(),
+  sni_check: boolean(),
+  dns: array(string()),
+  add_hosts: array(string()),
+  proxy_env: boolean(),
+});
+
 /** Null stands for what does not apply, or is not known of a machine whose record cannot be read. */
 export const machineJsonSchema = object({
   name: string(),
@@ -62,6 +81,10 @@ export const machineJsonSchema = object({
   network: boolean(),
   mounts: number(),
   ports: number(),
+  /** What `ports` counts; a port 0 of a running machine is the one that was free. */
+  published: array(portSchema),
+  /** Null: it has no network, or only what is published. */
+  network_policy: nullable(policySchema),
   gpu: boolean(),
   restart_policy: nullable(string()),
   restart_max_retries: nullable(number()),

@@ -1,4 +1,6 @@
 /** A machine as JSON; summary-schema.ts says what the keys are. */
+
+import type { NetworkSpec } from "../model/index.ts";
 import { hasProcess, type MachineInfo } from "./info.ts";
 import type { MachineJson } from "./summary-schema.ts";
 
@@ -36,9 +38,11 @@ export function machineJson(info: MachineInfo): MachineJson {
     init: record?.init ?? [],
     init_once: record?.initOnce ?? [],
     labels: record?.labels ?? {},
-    network: false,
+    network: record !== undefined && (record.network !== null || record.ports.length > 0),
     mounts: 0,
-    ports: 0,
+    ports: record?.ports.length ?? 0,
+    published: portsOf(info, alive),
+    network_policy: policyOf(record?.network),
     gpu: false,
     restart_policy: record?.restart.policy ?? null,
     restart_max_retries: record?.restart.maxRetries ?? null,
@@ -61,6 +65,29 @@ export function machineJson(info: MachineInfo): MachineJson {
     ready_at: toSeconds(state?.readyAt),
     ended_at: toSeconds(state?.endedAt),
     workload: workloadOf(state?.workload, alive),
+  };
+}
+
+function portsOf({ record, state }: MachineInfo, alive: boolean): MachineJson["published"] {
+  // Where a port 0 is, only the machine's process knows.
+  const ports = (alive ? state?.ports : undefined) ?? record?.ports ?? [];
+  return ports.map(({ address, host, guest, protocol }) => ({
+    ...{ address, host_port: host, guest_port: guest, protocol },
+  }));
+}
+
+function policyOf(network: NetworkSpec | null | undefined): MachineJson["network_policy"] {
+  if (network === null || network === undefined) return null;
+  return {
+    egress: network.egress,
+    allow_hosts: network.allowHosts,
+    allow_cidrs: network.allowRanges,
+    allow_presets: network.allowPresets,
+    host_loopback: network.hostLoopback,
+    sni_check: network.checkServerName,
+    dns: network.dns,
+    add_hosts: network.addHosts,
+    proxy_env: network.proxyEnv,
   };
 }
 

@@ -18,7 +18,7 @@ import { Connection, jsonCodec, type SocketTransport } from "../../protocol/inde
 import { Machine } from "../client/connect.ts";
 import { now } from "../clock.ts";
 import { defaultSpec, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
-import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import { planNetwork, type StartEvent, type StartOrder, type StartReport } from "../plan/index.ts";
 import { hostnameOf, MAIN_ROOT, planContainer, planDepot } from "../root/index.ts";
 import { createStopped, readRecord, readState, socketPaths, writeFirstRecord } from "../store/index.ts";
 import type { Boot } from "./boot.ts";
@@ -94,6 +94,7 @@ export class TestPlace {
         volumes: [],
         ...image,
       },
+      network: planNetwork(record),
       terminal: false,
     };
   }

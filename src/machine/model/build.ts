@@ -2,7 +2,8 @@ import { checkedSpec } from "./checked.ts";
 import { defaultSpec } from "./defaults.ts";
 import { mergeLayers, type SpecLayer } from "./layers.ts";
 import { checkMachineName } from "./name.ts";
-import type { MachineSpec } from "./spec.ts";
+import { formatPort } from "./network.ts";
+import type { MachineSpec, NetworkSpec, PortSpec } from "./spec.ts";
 
 /** From which a machine's description is made. */
 export interface SpecSources {
@@ -44,6 +45,11 @@ function withWords({ layers, flags, words, wordsAre }: SpecSources): SpecLayer {
 export interface Removals {
   readonly env?: readonly string[] | undefined;
   readonly labels?: readonly string[] | undefined;
+  readonly ports?: readonly PortSpec[] | undefined;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly allowRanges?: readonly string[] | undefined;
+  readonly allowPresets?: readonly string[] | undefined;
+  readonly addHosts?: readonly string[] | undefined;
 }
 
 /**
@@ -58,6 +64,26 @@ export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: R
     ...settings,
     env: settings.env.filter((entry) => !gone.includes(entry.split("=", 1)[0] as string)),
     labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
+    network: settings.network && lessNetwork(settings.network, removals),
+    ports: settings.ports.filter((port) => !(removals.ports ?? []).some((gone) => isMeant(gone, port))),
   };
   return checkedSpec({ ...mergeLayers(kept, [changes]), name, ephemeral, imageId });
+}
+
+/** A list from which everything is taken stays one: it lets nothing through. */
+function lessNetwork(network: NetworkSpec, removals: Removals): NetworkSpec {
+  const less = (list: string[], gone: readonly string[] = []) =>
+    list.filter((entry) => !gone.includes(entry));
+  return {
+    ...network,
+    allowHosts: less(network.allowHosts, removals.allowHosts),
+    allowRanges: less(network.allowRanges, removals.allowRanges),
+    allowPresets: less(network.allowPresets, removals.allowPresets),
+    addHosts: less(network.addHosts, removals.addHosts),
+  };
+}
+
+/** Who takes a port away need not say again on which address it is. */
+function isMeant(gone: PortSpec, port: PortSpec): boolean {
+  return formatPort({ ...gone, address: port.address }) === formatPort(port);
 }

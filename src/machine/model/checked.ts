@@ -2,6 +2,7 @@ import { safeParse } from "valibot";
 import { SmolError } from "../../errors.ts";
 import { quote } from "../../values/index.ts";
 import { parseSignal } from "../root/stop-signal.ts";
+import { checkNetwork } from "./check-network.ts";
 import type { Unchecked } from "./layers.ts";
 import { type MachineSpec, specSchema } from "./spec.ts";
 
@@ -38,6 +39,7 @@ export function checkedSpec(spec: Unchecked): MachineSpec {
     throw bad(`there is no stop signal ${quote(stopSignal)}`);
   const words = [...(entrypoint ?? []), ...cmd, ...checked.init, ...checked.initOnce, ...env];
   if (words.some((word) => word.includes("\0"))) throw bad("no word or variable can have a NUL character");
+  checkNetwork(checked);
   return checked;
 }
 

@@ -38,6 +38,8 @@ export function defaultSpec(name: string): MachineSpec {
     stopTimeoutMs: 10 * SECOND,
     pids: null,
     diskBps: null,
+    network: null,
+    ports: [],
   };
 }
 

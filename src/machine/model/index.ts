@@ -15,8 +15,9 @@ export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
 export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
+export { defaultNetwork, formatPort, type SaidNetwork } from "./network.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
-export type { HealthSpec, MachineSpec, RestartPolicy, RestartSpec } from "./spec.ts";
+export type { HealthSpec, MachineSpec, NetworkSpec, PortSpec, RestartPolicy, RestartSpec } from "./spec.ts";
 export {
   type HealthState,
   type MachineState,

@@ -29,4 +29,6 @@ export const silent: SpecLayer = {
   stopTimeoutMs: undefined,
   pids: undefined,
   diskBps: undefined,
+  network: undefined,
+  ports: undefined,
 };

@@ -1,5 +1,6 @@
 import { defaultHealth } from "./defaults.ts";
 import { mergeEnvironment } from "./environment.ts";
+import { type DraftNetwork, joinNetwork, joinPorts, type SaidNetwork } from "./network.ts";
 import type { HealthSpec, MachineSpec, RestartSpec } from "./spec.ts";
 
 /** What sources say about a machine: all but its name, how long it lives, and what its image turns out to be. */
@@ -14,13 +15,17 @@ type Some<T> = { readonly [K in keyof T]?: T[K] | undefined };
 type ReadOnly<T> = T extends readonly (infer E)[] ? readonly E[] : T;
 
 /** A description that is complete and has not been checked. */
-export type Unchecked = { readonly [K in keyof MachineSpec]: ReadOnly<MachineSpec[K]> };
+export type Unchecked = {
+  readonly [K in keyof MachineSpec]: K extends "network" ? DraftNetwork | null : ReadOnly<MachineSpec[K]>;
+};
 
 /** Tables of which sources may say a part; all others are said as a whole. */
 interface Partly {
   readonly restart: Some<RestartSpec>;
   /** Null takes the check of weaker sources away. */
   readonly health: Some<{ readonly [K in keyof HealthSpec]: ReadOnly<HealthSpec[K]> }> | null;
+  /** Null takes the network of weaker sources away. */
+  readonly network: SaidNetwork | null;
 }
 
 type Said<K extends Field> = K extends keyof Partly ? Partly[K] : ReadOnly<Settings[K]>;
@@ -33,7 +38,13 @@ type Said<K extends Field> = K extends keyof Partly ? Partly[K] : ReadOnly<Setti
 export type SpecLayer = { readonly [K in Field]: Said<K> | undefined };
 
 /** A description while sources are still being heard: a check may have everything but its command. */
-type Draft = { readonly [K in Field]: K extends "health" ? Partly["health"] : Unchecked[K] };
+type Draft = {
+  readonly [K in Field]: K extends "health"
+    ? Partly["health"]
+    : K extends "network"
+      ? DraftNetwork | null
+      : Unchecked[K];
+};
 
 type Rule<K extends Field> = (below: Draft[K], said: Exclude<SpecLayer[K], undefined>) => Draft[K];
 
@@ -74,6 +85,8 @@ const rules: { readonly [K in Field]: Rule<K> } = {
   stopTimeoutMs: replace,
   pids: replace,
   diskBps: replace,
+  network: (below, said) => (said === null ? null : joinNetwork(below, said)),
+  ports: joinPorts,
 };
 
 /** Without the keys that are undefined. */

@@ -19,6 +19,7 @@ import {
   safeInteger,
 } from "valibot";
 import { engineNames } from "../../engine/types.ts";
+import { networkSchema, portsSchema } from "./network-schema.ts";
 import { MAX_ENTRIES, text, texts } from "./parts-schema.ts";
 
 const count = (least: number, most: number = Number.MAX_SAFE_INTEGER) =>
@@ -104,9 +105,13 @@ export const specSchema = object({
   pids: nullable(count(1)),
   /** Bytes a second that its disks may read, and write; null: unlimited. */
   diskBps: nullable(count(1)),
+  /** Null: the machine has no network card, unless ports are published. */
+  network: nullable(networkSchema),
+  ports: portsSchema,
 });
 
 /** See the schema for each field. */
 export type MachineSpec = Readonly<InferOutput<typeof specSchema>>;
+export type { NetworkSpec, PortSpec } from "./network-schema.ts";
 export type RestartSpec = Readonly<InferOutput<typeof restartSchema>>;
 export type HealthSpec = Readonly<InferOutput<typeof healthSchema>>;

@@ -17,6 +17,7 @@ import {
   string,
 } from "valibot";
 import { engineNames } from "../../engine/types.ts";
+import { portsSchema } from "./network-schema.ts";
 import { endSchema, milliseconds } from "./parts-schema.ts";
 
 export const workloadSchema = object({
@@ -61,6 +62,8 @@ export const stateSchema = looseObject({
   /** Somebody has stopped it: a policy may keep it from starting with its host. */
   stoppedByUser: optional(boolean(), false),
   /** When it ends by itself: for `ttl`, and for idleness as things stand. */
+  /** Ports of the host that lead into it now; undefined: it has told nothing about them. */
+  ports: optional(portsSchema),
   ttlAt: nullable(milliseconds),
   idleAt: nullable(milliseconds),
 });

@@ -6,6 +6,7 @@ export {
   resolveFiles,
   resolveImage,
 } from "./files.ts";
+export { type NetworkPlan, planNetwork } from "./network.ts";
 export type { ImageFacts, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
 export {
   argumentsOf,

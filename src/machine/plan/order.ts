@@ -1,6 +1,7 @@
 import type { Paths } from "../../config/paths.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import type { MachineRecord } from "../model/index.ts";
+import type { NetworkPlan } from "./network.ts";
 import type { WorkloadDefaults } from "./workload.ts";
 
 /** Everything a machine's process needs to run its machine: decided by who starts it, carried out as it stands. */
@@ -10,6 +11,8 @@ export interface StartOrder {
   readonly engine: EngineName;
   readonly files: MachineFiles;
   readonly image: ImageFacts;
+  /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
+  readonly network: NetworkPlan | null;
   /** The first process, of a throw-away machine, has a terminal. */
   readonly terminal: boolean;
 }

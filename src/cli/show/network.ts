@@ -1,0 +1,18 @@
+import type { NetworkSpec } from "../../machine/index.ts";
+
+export { formatPort } from "../../machine/model/network.ts";
+
+/** A network in one line. */
+export function formatNetwork(network: NetworkSpec): string {
+  const { egress, allowHosts, allowRanges, allowPresets, hostLoopback, checkServerName, dns, addHosts } =
+    network;
+  const list = [...allowHosts, ...allowRanges, ...allowPresets.map((name) => `preset ${name}`)];
+  const open = { none: "nothing outside", all: "everything outside", list: list.join(", ") || "nothing" };
+  return [
+    open[egress],
+    ...(hostLoopback ? ["the host's loopback"] : []),
+    ...(checkServerName ? [] : ["server names unchecked"]),
+    ...(dns.length === 0 ? [] : [`names by ${dns.join(", ")}`]),
+    ...addHosts.map((entry) => `${entry.replace(":", " is ")}`),
+  ].join("; ");
+}
