@@ -3,10 +3,11 @@ import { runLab } from "../test/lab/machine.ts";
 import { linkOrCopy, withScratch } from "../test/lab/scratch.ts";
 import { program } from "../test/support/program.ts";
 import { Contender } from "./support/contender.ts";
+import { measureFleet } from "./support/fleet.ts";
 import { compareLives, toolOf } from "./support/lifecycle.ts";
 import { measureCommand } from "./support/measure.ts";
 import { compare } from "./support/rounds.ts";
-import { printComparison } from "./support/table.ts";
+import { beginTable, printComparison } from "./support/table.ts";
 import { upstream } from "./support/upstream.ts";
 
 /**
@@ -18,11 +19,14 @@ import { upstream } from "./support/upstream.ts";
 
 const rounds = Number(process.argv[2] ?? 5);
 const MANY = 500;
+/** Started at once. */
+const FLEET = 20;
 
 const here = new Contender("smolvm", program, "qemu");
 try {
   await looks();
   await compareLives("qemu: the life of a machine", [toolOf("smolvm", [program], here.env)], rounds);
+  await fleet();
 } finally {
   here.remove();
 }
@@ -57,6 +61,15 @@ async function looks(): Promise<void> {
   } finally {
     many.remove();
   }
+}
+
+/** Many at once: until all are ready, and what an idle one costs. */
+async function fleet(): Promise<void> {
+  const { milliseconds, guestMib, vmmMib, othersMib } = await measureFleet(here, FLEET, "lastingMachine");
+  const columns = ["", "all ready, s", "guest, MiB each", "its VMM on the host", "its process"];
+  const print = beginTable(`${FLEET} machines at once, 512 MiB and one processor each`, columns);
+  const figures = [milliseconds / 1000, guestMib, vmmMib, othersMib].map((figure) => figure.toFixed(1));
+  print(["smolvm", ...figures]);
 }
 
 async function lab(): Promise<void> {

@@ -51,6 +51,27 @@ export class Contender {
     return end;
   }
 
+  /** Makes and starts a machine that lasts, until the returned function is called; resolves when it is ready. */
+  async lastingMachine(name: string, options: readonly string[] = []): Promise<() => Promise<void>> {
+    await this.#succeed(["create", "--name", name, ...options]);
+    const end = async () => {
+      await this.measure(["delete", "--name", name, "-f"]);
+    };
+    try {
+      await this.#succeed(["start", "--name", name]);
+      return end;
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  }
+
+  async #succeed(words: readonly string[]): Promise<void> {
+    const child = this.start(words);
+    const complaint = new Response(child.stderr).text();
+    if ((await child.exited) !== 0) throw new Error(`${words.join(" ")}: ${await complaint}`);
+  }
+
   remove(): void {
     rmSync(this.#home, { recursive: true, force: true });
   }
