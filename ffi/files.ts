@@ -36,6 +36,7 @@ function open() {
     ftruncate: { args: [i32, i64], returns: i32 },
     fsync: { args: [i32], returns: i32 },
     fdatasync: { args: [i32], returns: i32 },
+    syncfs: { args: [i32], returns: i32 },
     fallocate: { args: [i32, i32, i64, i64], returns: i32 },
     lseek: { args: [i32, i64, i32], returns: i64_fast },
     fstatfs: { args: [i32, ptr], returns: i32 },
@@ -168,6 +169,9 @@ export const changeSize = (fd: number, size: number, isOpen: boolean): number =>
 
 export const syncFile = (fd: number, dataOnly: boolean): number =>
   result(dataOnly ? libc().fdatasync(fd) : libc().fsync(fd));
+
+/** Everything that the filesystem of an open file has not written yet. */
+export const syncFilesystem = (fd: number): number => result(libc().syncfs(fd));
 
 export const allocateSpace = (fd: number, mode: number, offset: number, length: number): number =>
   result(libc().fallocate(fd, mode, offset, length));

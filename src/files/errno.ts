@@ -19,6 +19,7 @@ export const Errno = {
   ERANGE: 34,
   ENAMETOOLONG: 36,
   ENOSYS: 38,
+  ENOTEMPTY: 39,
   ELOOP: 40,
   ENODATA: 61,
   EOPNOTSUPP: 95,

@@ -1,0 +1,280 @@
+import {
+  allocateSpace,
+  changeSize,
+  changeTimes,
+  closeDescriptor,
+  copyRange,
+  OpenFlag,
+  readAt,
+  seek,
+  statFilesystem,
+  syncFile,
+  writeAt,
+} from "../../../ffi/files.ts";
+import { errnoOf } from "../../errors.ts";
+import { Errno, FileError, must, refuse } from "../../files/errno.ts";
+import type { Caller, Changes, DirectoryEntry, Filesystem, Space } from "../../files/filesystem.ts";
+import { withOwn } from "../copy.ts";
+import type { Node } from "../index-file.ts";
+import { kindOfMode, PERMISSION_BITS, timesOf } from "../stat.ts";
+import { extendedOfLive, removeExtended, setExtended } from "./extended-names.ts";
+import { Handles } from "./handles.ts";
+import { type Layer, now } from "./layer.ts";
+import { listing } from "./listing.ts";
+import { held, link, make, makeFile, removeDirectory, unlink } from "./names.ts";
+import { rename } from "./rename.ts";
+
+/** fallocate(2): KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE. */
+const ALLOCATIONS = 0x01 | 0x02 | 0x10;
+
+/** PATH_MAX of Linux. */
+const MAX_TARGET = 4095;
+
+/** What a volume of kind `overlay` serves: the layer, in the words of a file server. */
+export class WorkspaceFilesystem implements Filesystem {
+  readonly #layer: Layer;
+  readonly #handles: Handles;
+  readonly #close: () => void;
+
+  /** @param close called at the end */
+  constructor(layer: Layer, close: () => void) {
+    this.#layer = layer;
+    this.#handles = new Handles(layer);
+    this.#close = close;
+  }
+
+  lookup(parent: number, name: string) {
+    return answered(() => {
+      const directory = this.#live(parent);
+      const found = this.#layer.existing(directory, name);
+      const current = this.#layer.letGoOfApplied(directory, found)
+        ? this.#layer.existing(directory, name)
+        : found;
+      return held(this.#layer, this.#layer.liveOf(directory, name, current));
+    });
+  }
+
+  forget(node: number, holds: number): void {
+    answered(() => this.#layer.lives.forget(node, holds));
+  }
+
+  getAttributes(node: number) {
+    return answered(() => this.#layer.attributesOf(this.#live(node)));
+  }
+
+  setAttributes(node: number, changes: Changes) {
+    return answered(() => {
+      const live = this.#live(node);
+      const { mode, uid, gid, size } = changes;
+      this.#layer.index.change(() => {
+        const { kind, id, ...old } = this.#layer.index.node(this.#layer.copyUp(live)) as Node;
+        if (mode !== undefined && kind === "symlink") refuse(Errno.EOPNOTSUPP);
+        if (size !== undefined) {
+          if (kind !== "file") refuse(Errno.EINVAL);
+          withOwn(this.#layer.data.path(id), OpenFlag.write, (fd) => must(changeSize(fd, size, true)));
+        }
+        const accessed = moment(changes.accessedAt);
+        const modified = moment(changes.modifiedAt);
+        this.#layer.index.setNode(id, {
+          ...(mode !== undefined || uid !== undefined || gid !== undefined ? { applied: undefined } : {}),
+          mode: mode === undefined ? old.mode : mode & PERMISSION_BITS,
+          uid: uid ?? old.uid,
+          gid: gid ?? old.gid,
+          accessed: accessed ?? old.accessed,
+          modified: modified ?? old.modified,
+          changed: now(),
+        });
+        if (kind === "file" && (accessed !== undefined || modified !== undefined)) {
+          const stat = this.#layer.data.stat(id);
+          const times = timesOf(accessed ?? stat.accessed, modified ?? stat.modified);
+          withOwn(this.#layer.data.path(id), OpenFlag.write, (fd) => must(changeTimes(fd, times)));
+        }
+      });
+      return this.#layer.attributesOf(live);
+    });
+  }
+
+  readLink(node: number): Uint8Array {
+    return answered(() => {
+      const live = this.#live(node);
+      const known = this.#layer.nodeOf(live);
+      if (known === undefined) return this.#layer.host.readLink(live.names);
+      return known.target ?? refuse(Errno.EINVAL);
+    });
+  }
+
+  symlink(parent: number, name: string, target: string, caller: Caller) {
+    if (target === "") refuse(Errno.ENOENT);
+    if (target.length > MAX_TARGET) refuse(Errno.ENAMETOOLONG);
+    const bytes = Buffer.from(target, "latin1");
+    return this.#made(parent, name, { kind: "symlink", mode: 0o777, target: bytes, caller });
+  }
+
+  makeNode(parent: number, name: string, mode: number, caller: Caller) {
+    const kind = kindOfMode(mode);
+    if (kind === "fifo" || kind === "socket") return this.#made(parent, name, { kind, mode, caller });
+    if (kind !== "file" && (mode & ~PERMISSION_BITS) !== 0) refuse(Errno.EPERM);
+    return answered(() => held(this.#layer, makeFile(this.#layer, this.#live(parent), name, mode, caller)));
+  }
+
+  makeDirectory(parent: number, name: string, mode: number, caller: Caller) {
+    return this.#made(parent, name, { kind: "directory", mode, caller });
+  }
+
+  #made(parent: number, name: string, file: Parameters<typeof make>[3]) {
+    return answered(() => held(this.#layer, make(this.#layer, this.#live(parent), name, file)));
+  }
+
+  link(node: number, parent: number, name: string) {
+    return answered(() => held(this.#layer, link(this.#layer, this.#live(node), this.#live(parent), name)));
+  }
+
+  unlink(parent: number, name: string): void {
+    answered(() => unlink(this.#layer, this.#live(parent), name));
+  }
+
+  removeDirectory(parent: number, name: string): void {
+    answered(() => removeDirectory(this.#layer, this.#live(parent), name));
+  }
+
+  rename(parent: number, name: string, newParent: number, newName: string, flags: number): void {
+    answered(() => rename(this.#layer, this.#live(parent), name, this.#live(newParent), newName, flags));
+  }
+
+  open(node: number, flags: number): number {
+    return answered(() => this.#handles.openFile(this.#live(node), flags));
+  }
+
+  create(parent: number, name: string, mode: number, flags: number, caller: Caller) {
+    return answered(() => {
+      const directory = this.#live(parent);
+      const found = this.#layer.find(directory, name);
+      const exists = found.node !== undefined || found.stat !== undefined;
+      if (exists && (flags & OpenFlag.exclusive) !== 0) refuse(Errno.EEXIST);
+      const live = exists
+        ? this.#layer.liveOf(directory, name, found)
+        : makeFile(this.#layer, directory, name, mode, caller);
+      const handle = this.#handles.openFile(live, exists ? flags : flags | OpenFlag.write);
+      return { entry: held(this.#layer, live), handle };
+    });
+  }
+
+  read(handle: number, into: Uint8Array, offset: number): number {
+    return answered(() => must(readAt(this.#handles.reader(handle), into, offset)));
+  }
+
+  write(handle: number, bytes: Uint8Array, offset: number): number {
+    return answered(() => must(writeAt(this.#handles.writer(handle), bytes, offset)));
+  }
+
+  sync(handle: number, dataOnly: boolean): void {
+    answered(() => {
+      if (!this.#handles.isDirectory(handle)) must(syncFile(this.#handles.reader(handle), dataOnly));
+      this.#layer.data.flushNames();
+      this.#layer.index.flush();
+    });
+  }
+
+  allocate(handle: number, mode: number, offset: number, length: number): void {
+    if ((mode & ~ALLOCATIONS) !== 0) refuse(Errno.EOPNOTSUPP);
+    answered(() => must(allocateSpace(this.#handles.writer(handle), mode, offset, length)));
+  }
+
+  seek(handle: number, offset: number, whence: number): number {
+    return answered(() => must(seek(this.#handles.reader(handle), offset, whence)));
+  }
+
+  copyRange(from: number, start: number, to: number, target: number, length: number): number {
+    return answered(() => {
+      const source = this.#handles.reader(from);
+      return must(copyRange(source, start, this.#handles.writer(to), target, length));
+    });
+  }
+
+  release(handle: number): void {
+    answered(() => this.#handles.release(handle));
+  }
+
+  openDirectory(node: number): number {
+    return answered(() => this.#handles.openDirectory(this.#live(node)));
+  }
+
+  readDirectory(handle: number, offset: bigint, take: (entry: DirectoryEntry) => boolean): void {
+    answered(() => {
+      const names = this.#handles.names(handle, offset === 0n, (live) => listing(this.#layer, live));
+      for (let at = Number(offset); at < names.length; at++) {
+        const entry = names[at];
+        if (entry === undefined || !take({ ...entry, next: BigInt(at + 1) })) return;
+      }
+    });
+  }
+
+  space(): Space {
+    return answered(() => {
+      const fd = this.#layer.data.openDirectory();
+      try {
+        return spaceOf(fd);
+      } finally {
+        closeDescriptor(fd);
+      }
+    });
+  }
+
+  getExtended(node: number, name: string): Uint8Array {
+    return answered(() => {
+      const found = extendedOfLive(this.#layer, this.#live(node)).find((one) => one.name === name);
+      return found?.value ?? refuse(Errno.ENODATA);
+    });
+  }
+
+  listExtended(node: number): string[] {
+    return answered(() => extendedOfLive(this.#layer, this.#live(node)).map(({ name }) => name));
+  }
+
+  setExtended(node: number, name: string, value: Uint8Array, flags: number): void {
+    answered(() => setExtended(this.#layer, this.#live(node), name, value, flags));
+  }
+
+  removeExtended(node: number, name: string): void {
+    answered(() => removeExtended(this.#layer, this.#live(node), name));
+  }
+
+  close(): void {
+    this.#handles.close();
+    this.#close();
+  }
+
+  #live(number: number) {
+    return this.#layer.lives.get(number);
+  }
+}
+
+const moment = (time: bigint | "now" | undefined): bigint | undefined => (time === "now" ? now() : time);
+
+/** `struct statfs` of 64-bit Linux: words of 8 bytes. */
+function spaceOf(fd: number): Space {
+  const bytes = Buffer.alloc(120);
+  must(statFilesystem(fd, bytes));
+  const word = (at: number) => bytes.readBigUInt64LE(8 * at);
+  return {
+    blockSize: Number(word(1)),
+    blocks: word(2),
+    freeBlocks: word(3),
+    availableBlocks: word(4),
+    files: word(5),
+    freeFiles: word(6),
+    nameLength: 255,
+  };
+}
+
+/** The guest gets an errno for whatever goes wrong with files of ours; what is no such error is a bug. */
+function answered<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof FileError) throw error;
+    const code = errnoOf(error);
+    if (code === undefined) throw error;
+    return refuse(code === "ENOSPC" || code === "EDQUOT" ? Errno.ENOSPC : Errno.EIO);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What the host's entry was when the guest first changed it: how one tells that somebody else has changed it since.
+ */
+import type { Kind, Stat } from "./stat.ts";
+
+export interface Stamp {
+  readonly kind: Kind;
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly size: number;
+  readonly modified: bigint;
+  readonly changed: bigint;
+  readonly mode: number;
+  /** SHA-256 of a small file's bytes or of a link's text: what is written again as it was is no change. */
+  readonly hash: string | undefined;
+}
+
+export const stampOf = (stat: Stat, hash?: string): Stamp => ({
+  kind: stat.kind,
+  device: stat.device,
+  inode: stat.inode,
+  size: stat.size,
+  modified: stat.modified,
+  changed: stat.changed,
+  mode: stat.mode & 0o7777,
+  hash,
+});
+
+/** Whether nothing has touched it. Of a directory only that it is one: what is in it has stamps of its own. */
+export function isUntouched(stamp: Stamp, stat: Stat): boolean {
+  if (stamp.kind !== stat.kind) return false;
+  if (stamp.kind === "directory") return true;
+  return (
+    stamp.device === stat.device &&
+    stamp.inode === stat.inode &&
+    stamp.size === stat.size &&
+    stamp.modified === stat.modified &&
+    stamp.changed === stat.changed &&
+    stamp.mode === (stat.mode & 0o7777)
+  );
+}
+
+/** For the index: fields by blanks, `-` for no hash. */
+export const encodeStamp = (stamp: Stamp): string =>
+  [
+    stamp.kind,
+    stamp.device,
+    stamp.inode,
+    stamp.size,
+    stamp.modified,
+    stamp.changed,
+    stamp.mode,
+    stamp.hash ?? "-",
+  ].join(" ");
+
+export function decodeStamp(text: string): Stamp {
+  const [kind, device, inode, size, modified, changed, mode, hash] = text.split(" ") as [
+    Kind,
+    ...string[],
+  ] as [Kind, string, string, string, string, string, string, string];
+  return {
+    kind,
+    device: BigInt(device),
+    inode: BigInt(inode),
+    size: Number(size),
+    modified: BigInt(modified),
+    changed: BigInt(changed),
+    mode: Number(mode),
+    hash: hash === "-" ? undefined : hash,
+  };
+}
+
+export const sha256 = (bytes: Uint8Array | string): string =>
+  new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
