@@ -16,6 +16,7 @@ const symbols = {
   krun_disable_implicit_vsock: { args: [u32], returns: i32 },
   krun_add_vsock: { args: [u32, u32], returns: i32 },
   krun_add_vsock_port2: { args: [u32, u32, ptr, bool], returns: i32 },
+  krun_add_net_unixstream: { args: [u32, ptr, i32, ptr, u32, u32], returns: i32 },
   krun_set_console_output: { args: [u32, ptr], returns: i32 },
   krun_start_enter: { args: [u32], returns: i32 },
 } as const;
@@ -31,6 +32,12 @@ export const Krun = {
   sync: { none: 0, full: 2 },
   /** No transparent socket impersonation: it would give the guest the host's network. */
   noTsi: 0,
+  /**
+   * Features of a network card (virtio_net.h). The wire has no room for the headers of offloads, but frames may be as
+   * large as IP's packets: CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_UFO, HOST_TSO4 and HOST_UFO. Without those of the guest
+   * its driver would have receive buffers of 1500 bytes only.
+   */
+  netFeatures: (1 << 0) | (1 << 1) | (1 << 7) | (1 << 10) | (1 << 11) | (1 << 14),
 } as const;
 
 /**

@@ -8,6 +8,7 @@ export type {
   Engine,
   EngineName,
   LaunchOptions,
+  NetCard,
   RunningVm,
   Verdict,
   VmDisk,

@@ -37,8 +37,10 @@ export function checkSpec(spec: VmSpec, commandLine: string, limits: SpecLimits)
       `the VM would have ${devices} disks and shared folders; this engine has room for ${limits.devices}`,
     );
   }
-  if (Buffer.byteLength(spec.agentSocket) > SOCKET_PATH_BYTES) {
-    throw badSpec(`path of the agent's socket is over ${SOCKET_PATH_BYTES} bytes long: ${spec.agentSocket}`);
+  requireSocket("the agent's socket", spec.agentSocket);
+  if (spec.card !== undefined) {
+    requireSocket("the network's socket", spec.card.socket);
+    if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(spec.card.mac)) throw badSpec(`not a MAC: ${spec.card.mac}`);
   }
   checkFiles(spec);
 }
@@ -56,6 +58,12 @@ function checkFiles(spec: VmSpec): void {
       throw unusable("shared folder", share.path, "not a directory");
     }
   }
+}
+
+function requireSocket(what: string, path: string): void {
+  requirePath(path);
+  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES) return;
+  throw badSpec(`path of ${what} is over ${SOCKET_PATH_BYTES} bytes long: ${path}`);
 }
 
 function requireFile(what: string, path: string, mode: number): void {

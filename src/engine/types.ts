@@ -18,6 +18,8 @@ export interface VmSpec {
   readonly disks: readonly VmDisk[];
   /** Directories given by virtio-fs (krun); read-only is enforced on the host's side. */
   readonly shares: readonly VmShare[];
+  /** Undefined: the VM has no network device at all. */
+  readonly card?: NetCard | undefined;
   /** Unix socket on which the caller already listens; the guest's agent channel becomes one connection to it. */
   readonly agentSocket: string;
   /** vsock port of the host to which the agent connects, where the engine's transport is vsock. */
@@ -43,6 +45,16 @@ export interface VmShare {
   readonly readOnly: boolean;
   /** Size of the window through which the guest maps the host's page cache; without one there is no DAX. */
   readonly daxWindowMib?: number | undefined;
+}
+
+/**
+ * A virtio network card. Its wire is a Unix stream socket on which the caller already listens: Ethernet frames, each
+ * behind its length (u32, big endian).
+ */
+export interface NetCard {
+  readonly socket: string;
+  /** `02:53:…` */
+  readonly mac: string;
 }
 
 /** How a VM ended. */

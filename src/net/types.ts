@@ -96,7 +96,7 @@ export interface FlowPolicy {
    * Asked for flows that were allowed with `inspect`: all the guest has sent so far, at most `INSPECTED_BYTES`. The
    * bytes are the stack's: copy what is kept.
    *
-   * @param ended the guest has ended its side, or sends nothing more before it gets an answer
+   * @param ended the guest has ended its side: nothing more comes
    */
   inspect(flow: Flow, bytes: Uint8Array, ended: boolean): Inspection;
   /** Told once for each flow that `decide` was asked about, when it is over. `decision` is what was last decided. */

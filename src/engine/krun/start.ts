@@ -29,6 +29,14 @@ export function startKrun({ libkrun, commandLine, spec }: KrunOrder): never {
     const window = BigInt(daxWindowMib) * 1024n * 1024n;
     check("krun_add_virtiofs3", krun.krun_add_virtiofs3(context, text(tag), text(path), window, readOnly));
   }
+  if (spec.card !== undefined) {
+    const mac = Uint8Array.from(spec.card.mac.split(":"), (part) => Number.parseInt(part, 16));
+    const { netFeatures } = Krun;
+    check(
+      "krun_add_net_unixstream",
+      krun.krun_add_net_unixstream(context, text(spec.card.socket), -1, mac, netFeatures, 0),
+    );
+  }
   check("krun_disable_implicit_vsock", krun.krun_disable_implicit_vsock(context));
   check("krun_add_vsock", krun.krun_add_vsock(context, Krun.noTsi));
   const listen = false; // The guest connects; libkrun forwards that to the socket on which our caller listens.

@@ -4,6 +4,19 @@ import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 const x86 = qemuMachine("x64");
 const arm = qemuMachine("arm64");
 
+test("a network card, when there is one", () => {
+  const spec = {
+    ...{ cpus: 1, memoryMib: 64, kernel: "/k", commandLine: [], disks: [], shares: [] },
+    ...{ agentSocket: "/a", agentPort: 6000, ephemeral: true },
+  };
+  const card = { socket: "/run/a,b/net.sock", mac: "02:53:4d:00:00:02" };
+  expect(qemuArguments({ ...spec, card }, [], "").slice(8, 12)).toEqual([
+    ...["-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=/run/a,,b/net.sock"],
+    ...["-device", "virtio-net-device,netdev=net,mac=02:53:4d:00:00:02,mq=off,rx_queue_size=1024"],
+  ]);
+  expect(qemuArguments(spec, [], "").join(" ")).not.toContain("net");
+});
+
 test("the whole command on x86", () => {
   const spec = {
     cpus: 2,

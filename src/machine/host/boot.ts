@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { isDebugging } from "../../debug.ts";
-import type { Engine, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
+import type { Engine, NetCard, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { Guest } from "../../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../../protocol/index.ts";
@@ -37,6 +37,8 @@ export interface Boot {
 }
 
 export interface BootOptions {
+  /** Undefined: the machine has none. */
+  readonly card?: NetCard | undefined;
   /** A VMM process that was started ahead. */
   readonly vmm?: VmmHandle | undefined;
   /** Gets the guest's console: hostile bytes. */
@@ -66,7 +68,7 @@ export function bootMachine(
   };
   let vm: RunningVm;
   try {
-    vm = engine.launch(describeVm(order, disks, engine, agentSocket), {
+    vm = engine.launch(describeVm(order, disks, engine, agentSocket, options.card), {
       vmm: options.vmm,
       libkrun: order.files.libkrun,
       consoleLog: (chunk) => {
@@ -135,7 +137,13 @@ function describeExit(exit: { code: number | null; signal: string | null }): str
 }
 
 /** The VM. Its only word to the guest is where the agent finds its channel; everything else comes over that. */
-function describeVm(order: StartOrder, disks: MachineDisks, engine: Engine, agentSocket: string): VmSpec {
+function describeVm(
+  order: StartOrder,
+  disks: MachineDisks,
+  engine: Engine,
+  agentSocket: string,
+  card: NetCard | undefined,
+): VmSpec {
   const { files, record } = order;
   const channel = engine.agentTransport === "vsock" ? `vsock:${AGENT_PORT}` : `virtio:${AGENT_SERIAL}`;
   return {
@@ -148,6 +156,7 @@ function describeVm(order: StartOrder, disks: MachineDisks, engine: Engine, agen
     ],
     disks: disks.list,
     shares: [],
+    card,
     agentSocket,
     agentPort: AGENT_PORT,
     ephemeral: record.ephemeral,

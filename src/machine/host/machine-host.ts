@@ -19,13 +19,14 @@ import {
 } from "../../protocol/index.ts";
 import { now } from "../clock.ts";
 import { makeDisks } from "../disks/index.ts";
-import type { StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import type { NetworkPlan, StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
 import type { InitListener } from "./init-commands.ts";
 import { LastingMachine, type SelfEnding } from "./lasting.ts";
 import { MachineLogs } from "./machine-logs.ts";
 import { clientMethods } from "./methods.ts";
+import type { MachineNetwork } from "./network/index.ts";
 import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
 import { StateFile } from "./state-file.ts";
@@ -59,6 +60,8 @@ export class MachineHost {
   readonly #clients = new Set<Stream>();
   readonly #end = Promise.withResolvers<void>();
   /** Whoever ends it now does not wait for what is being ended in order. */
+  /** Loaded and there only for a machine that has one. */
+  #network: MachineNetwork | undefined;
   readonly #hurry = Promise.withResolvers<void>();
   #vmm: VmmHandle | undefined;
   #order: StartOrder | undefined;
@@ -145,6 +148,8 @@ export class MachineHost {
       }
       // Whoever finds the machine can connect, and waits for the guest like the owner does.
       place.listen((transport) => this.#greet(transport));
+      // Before there is a VM: what cannot be had is refused at once.
+      if (order.network !== null) await this.#openNetwork(order, order.network, state);
       const session = await this.#bringUp(order, place, stream);
       const notes = [...session.notes, ...(await session.root.made)];
       const report: StartReport = {
@@ -165,6 +170,15 @@ export class MachineHost {
       stream.fail(failureOf(stopped ? stoppedWhileStarting() : error));
       await (this.#ending ?? this.end("now", messageOf(error)));
     }
+  }
+
+  async #openNetwork(order: StartOrder, plan: NetworkPlan, state: StateFile): Promise<void> {
+    const { MachineNetwork } = await import("./network/index.ts");
+    // Ended in the meantime.
+    if (this.#ending !== undefined) throw stoppedWhileStarting();
+    this.#network = new MachineNetwork(order, plan);
+    const ports = await this.#network.publish(order.record.ports);
+    if (ports.length > 0) state.update({ ports });
   }
 
   #makeLasting(order: StartOrder, state: StateFile, place: Place, logs: MachineLogs): LastingMachine {
@@ -196,6 +210,7 @@ export class MachineHost {
     this.#vmm = undefined;
     this.#session = await openSession(order, disks, this.#options.launcher, {
       vmm,
+      network: this.#network,
       onConsole: (chunk) => this.#logs?.console.write(chunk),
       onOutOfMemory: () => this.#tellOutOfMemory(),
     });
@@ -265,6 +280,7 @@ export class MachineHost {
     this.#place?.stopListening();
     this.#session?.vm.kill();
     this.#vmm?.kill();
+    this.#network?.close();
     await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
     for (const connection of this.#connections) connection.close();
     if (lasting !== undefined) this.#tellEnd(failure);

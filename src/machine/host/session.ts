@@ -1,4 +1,4 @@
-import { engineByName, type RunningVm } from "../../engine/index.ts";
+import { engineByName, type NetCard, type RunningVm } from "../../engine/index.ts";
 import type { Guest, RootRequest } from "../../guest/index.ts";
 import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
@@ -8,11 +8,18 @@ import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot
 import type { ContainerPlans } from "./containers/index.ts";
 import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
+import { nameserverOf } from "./nameserver.ts";
 
 /** How a machine's VM is started, and its root planned; tests have an engine and a root of their own. */
 export interface Launcher extends ContainerPlans {
   boot(order: StartOrder, disks: MachineDisks, options: BootOptions): Boot;
   planRoot(input: RootInput): RootRequest;
+}
+
+/** What a session needs of the machine's network. */
+export interface SessionNetwork {
+  readonly card: NetCard;
+  configure(guest: Guest): Promise<void>;
 }
 
 /** One run of a machine's VM. A machine that is started again has another one. */
@@ -33,7 +40,9 @@ export interface Session {
   freeDisks(): Promise<void>;
 }
 
-export interface SessionEvents extends BootOptions {
+export interface SessionOptions extends Omit<BootOptions, "card"> {
+  /** Undefined: the machine has none. */
+  readonly network?: SessionNetwork | undefined;
   /** The kernel has killed processes of the root for lack of memory. */
   readonly onOutOfMemory: () => void;
 }
@@ -49,9 +58,10 @@ export async function openSession(
   order: StartOrder,
   disks: MachineDisks,
   launcher: Launcher,
-  events: SessionEvents,
+  options: SessionOptions,
 ): Promise<Session> {
-  const { vm, guest: channel, ready } = launcher.boot(order, disks, events);
+  const { network } = options;
+  const { vm, guest: channel, ready } = launcher.boot(order, disks, { ...options, card: network?.card });
   ready.catch(() => {});
   const guest = await channel;
   void vm.exited.then(() => guest.close());
@@ -61,8 +71,11 @@ export async function openSession(
     () => setClock(guest),
     () => {},
   );
+  // Beside the root, in which nobody starts anything before both are done.
+  const configured = network?.configure(guest);
+  configured?.catch(() => {});
   const plan = launcher.planRoot(rootInput(order, disks));
-  const root = makeMainRoot(guest, plan, disks, events.onOutOfMemory);
+  const root = makeMainRoot(guest, plan, disks, options.onOutOfMemory);
   const { diskBps } = order.record;
   const limit = async (bytesPerSecond: number | null) => {
     if (diskBps !== null) await limitDisks(guest, plan.name, disks.root, bytesPerSecond);
@@ -70,12 +83,15 @@ export async function openSession(
   // A root that is made a second time, after a repair, has a new cgroup: not before it is made.
   const made = root.made.then(async (notes) => {
     await limit(diskBps);
+    await configured;
     return notes;
   });
   made.catch(() => {});
+  const requested = Promise.all([root.requested, configured]).then(() => {});
+  requested.catch(() => {});
   return {
     ...{ vm, guest, ready },
-    root: { ...root, made },
+    root: { requested, made },
     storage: disks.root.storage.device,
     freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,
@@ -83,7 +99,8 @@ export async function openSession(
   };
 }
 
-function rootInput({ record, image, terminal }: StartOrder, disks: MachineDisks): RootInput {
+function rootInput(order: StartOrder, disks: MachineDisks): RootInput {
+  const { record, image, terminal } = order;
   const { name, memoryMib, pids, ephemeral } = record;
   return {
     name,
@@ -91,6 +108,7 @@ function rootInput({ record, image, terminal }: StartOrder, disks: MachineDisks)
     pids,
     ephemeral,
     terminal,
+    nameserver: nameserverOf(order),
     bare: record.image === null,
     volumes: image.volumes,
     initSystem: isInitSystem(argumentsOf(record, image)),

@@ -28,6 +28,8 @@ export interface RootParts {
   readonly pids: number | null;
   /** The image's VOLUME paths, absolute. */
   readonly volumes: readonly string[];
+  /** Address of the resolver; undefined: there is no network. */
+  readonly nameserver?: string | undefined;
   /** On the system's side: mounts the root filesystem at its place, and holds what is to be attached inside. */
   readonly outside: readonly Step[];
   /** Inside, after what every root has. */
@@ -46,7 +48,7 @@ export function composeRoot(parts: RootParts): RootRequest {
     hostname,
     steps: [
       ...parts.outside,
-      ...writeEtc(hostname, place),
+      ...writeEtc(hostname, parts.nameserver, place),
       ...(initSystem ? mountRun(place) : []),
       { kind: "enter", path: place.root },
       ...mountKernel(initSystem),

@@ -17,6 +17,8 @@ export interface ContainerRootInput {
   /** Of the machine. */
   readonly memoryMib: number;
   readonly pids: number | null;
+  /** Address of the resolver; undefined: there is no network. */
+  readonly nameserver?: string | undefined;
   /** Device of the storage disk. */
   readonly storage: string;
 }
@@ -41,12 +43,12 @@ export const containerRoot = (id: string): string => `ct-${id}`;
  * storage disk, of which the container itself sees only what is bound.
  */
 export function planContainer(input: ContainerRootInput): RootRequest {
-  const { id, imageId, binds, initSystem, memoryMib, pids, volumes } = input;
+  const { id, imageId, binds, initSystem, memoryMib, nameserver, pids, volumes } = input;
   const name = containerRoot(id);
   const place = placesOf(name);
   const paths = depotPaths(place.storage);
   return composeRoot({
-    ...{ name, initSystem, memoryMib, pids, volumes },
+    ...{ name, initSystem, memoryMib, nameserver, pids, volumes },
     hostname: id,
     terminal: false,
     outside: [

@@ -36,9 +36,15 @@ const given = [
 /**
  * On the system's side: writes the files. They have a filesystem of their own, with a limit: the workload may
  * write to them.
+ *
+ * @param nameserver what resolv.conf says; undefined: nothing
  */
-export function writeEtc(hostname: string, place: Places): Step[] {
-  const content = { hosts: hostsFile(hostname), hostname: `${hostname}\n`, "resolv.conf": "" };
+export function writeEtc(hostname: string, nameserver: string | undefined, place: Places): Step[] {
+  const content = {
+    hosts: hostsFile(hostname),
+    hostname: `${hostname}\n`,
+    "resolv.conf": nameserver === undefined ? "" : `nameserver ${nameserver}\n`,
+  };
   return [
     {
       kind: "mount",

@@ -16,6 +16,8 @@ export interface RootInput {
   readonly memoryMib: number;
   /** Most processes and threads at once; null: what the memory suggests. */
   readonly pids: number | null;
+  /** Address of the resolver; undefined: there is no network. */
+  readonly nameserver?: string | undefined;
   readonly disks: RootDisks;
 }
 

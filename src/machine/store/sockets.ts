@@ -1,6 +1,6 @@
 /**
- * Where a machine's sockets are: `<runtime>/<16 hex digits>.sock` for other commands, `.agent` for its guest. A socket
- * address has 107 bytes, too few for every name, so the digits stand for the name.
+ * Where a machine's sockets are: `<runtime>/<16 hex digits>.sock` for other commands, `.agent` for its guest, `.net` for
+ * its network card. A socket address has 107 bytes, too few for every name, so the digits stand for the name.
  *
  * The directory is there only while a machine needs it: the first one makes it, the last one removes it. Neither waits
  * for the other. rmdir(2) fails while a socket is left, and who finds the directory gone makes it again.
@@ -15,12 +15,14 @@ const ATTEMPTS = 100;
 export interface SocketPaths {
   readonly control: string;
   readonly agent: string;
+  readonly network: string;
 }
 
 /** The sockets of the machine with this name. */
 export function socketPaths(paths: Paths, name: string): SocketPaths {
   const digits = new Bun.CryptoHasher("sha256").update(name).digest("hex").slice(0, 16);
-  return { control: `${paths.runtime}/${digits}.sock`, agent: `${paths.runtime}/${digits}.agent` };
+  const path = `${paths.runtime}/${digits}`;
+  return { control: `${path}.sock`, agent: `${path}.agent`, network: `${path}.net` };
 }
 
 /**
@@ -59,9 +61,7 @@ function prepareRuntimeDirectory(path: string): void {
 
 /** Removes a machine's sockets, and the runtime directory with the last one. Idempotent. */
 export function removeSockets(paths: Paths, name: string): void {
-  const { control, agent } = socketPaths(paths, name);
-  rmSync(control, { force: true });
-  rmSync(agent, { force: true });
+  for (const path of Object.values(socketPaths(paths, name))) rmSync(path, { force: true });
   try {
     rmdirSync(paths.runtime);
   } catch {

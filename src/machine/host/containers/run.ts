@@ -1,6 +1,6 @@
 import type { Guest, GuestExec } from "../../../guest/index.ts";
 import type { ContainerRecord, WorkloadEnd } from "../../model/index.ts";
-import { type ProcessOptions, processIn, workloadOf } from "../../plan/index.ts";
+import { type ProcessOptions, processIn, type StartOrder, workloadOf } from "../../plan/index.ts";
 import {
   type ContainerRootInput,
   containerRoot,
@@ -9,6 +9,7 @@ import {
   withDefaultLimits,
 } from "../../root/index.ts";
 import { workloadEnd } from "../endings.ts";
+import { nameserverOf } from "../nameserver.ts";
 import type { HostedProcess } from "../processes/index.ts";
 import type { Session } from "../session.ts";
 import { explainRoot } from "./failure.ts";
@@ -32,7 +33,7 @@ export async function runContainer(
   record: ContainerRecord,
   { order, plans, table }: ContainerHost,
 ): Promise<Run> {
-  const request = plans.planContainer(rootInput(record, order.record, storage));
+  const request = plans.planContainer(rootInput(record, order, storage));
   const root = request.name;
   try {
     await guest.root(request);
@@ -64,11 +65,16 @@ export async function runContainer(
 
 function rootInput(
   { id, image, binds, argv }: ContainerRecord,
-  { memoryMib, pids }: { readonly memoryMib: number; readonly pids: number | null },
+  order: Pick<StartOrder, "record" | "network">,
   storage: string,
 ): ContainerRootInput {
   const { id: imageId, volumes } = image;
-  return { ...{ id, imageId, volumes, binds, memoryMib, pids, storage }, initSystem: isInitSystem(argv) };
+  const { memoryMib, pids } = order.record;
+  return {
+    ...{ id, imageId, volumes, binds, memoryMib, pids, storage },
+    nameserver: nameserverOf(order),
+    initSystem: isInitSystem(argv),
+  };
 }
 
 /** Of a guest that is gone, nothing is left to drop. */
