@@ -21,6 +21,9 @@
  *   worker.c    work that may block, in a process of its own
  *   socket.c    verbs connect, listen, take
  *   reap.c      another program in this one: the first process of a namespace that has none of its own
+ *   records.c   file trees as bytes (records.h)
+ *   pack.c      another program: reads a tree for the host
+ *   unpack.c    another program: makes a tree that the host sends
  *   watch.c     verb watch: lack of memory, figures
  *   system.c    verbs clock and shutdown
  *   util.c      small things

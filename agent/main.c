@@ -1,6 +1,6 @@
 /*
- * Entry: `/init` as the first process of a guest, `/init reap` as that of a PID namespace in it, or for tests `agent
- * serve SOCKET` beside other processes.
+ * Entry: `/init` as the first process of a guest, `/init reap` as that of a PID namespace in it, `/init pack|unpack PATH`
+ * as one that copies files, or for tests `agent serve SOCKET` beside other processes.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "records.h"
 
 /* The first frame; see docs/protocol.md for the fields. */
 static size_t make_hello(uint8_t *frame, long started)
@@ -29,6 +30,9 @@ int main(int argc, char **argv)
     char channel[128] = "";
     uint8_t frame[1024];
     if (argc == 2 && strcmp(argv[1], "reap") == 0) only_reap();
+    if (argc == 3 && strcmp(argv[1], "pack") == 0) return pack(argv[2], false);
+    if (argc == 3 && strcmp(argv[1], "pack-followed") == 0) return pack(argv[2], true);
+    if (argc == 3 && strcmp(argv[1], "unpack") == 0) return unpack(argv[2]);
     long started = milliseconds_since_boot();
     bool first = getpid() == 1 && argc < 3;
     if (!first && (argc != 3 || strcmp(argv[1], "serve") != 0)) {

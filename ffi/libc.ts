@@ -18,6 +18,8 @@ function open() {
     fcntl: { args: [i32, i32, i32], returns: i32 },
     lseek: { args: [i32, FFIType.i64, i32], returns: FFIType.i64_fast },
     linkat: { args: [i32, ptr, i32, ptr, i32], returns: i32 },
+    futimens: { args: [i32, ptr], returns: i32 },
+    utimensat: { args: [i32, ptr, ptr, i32], returns: i32 },
     pipe: { args: [ptr], returns: i32 },
     setrlimit: { args: [i32, ptr], returns: i32 },
     ioctl: { args: [i32, u64, i32], returns: i32 },
@@ -56,7 +58,8 @@ function check(result: number, syscall: string): number {
   throw Object.assign(new Error(`${syscall}: ${code}`), { code, errno, syscall });
 }
 
-const cstring = (text: string) => Buffer.from(`${text}\0`);
+const cstring = (text: string | Uint8Array) =>
+  Buffer.concat([typeof text === "string" ? Buffer.from(text) : text, Buffer.alloc(1)]);
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;
@@ -98,15 +101,38 @@ export function setCloseOnExec(fd: number, close: boolean): void {
   check(libc().fcntl(fd, F_SETFD, close ? FD_CLOEXEC : 0), "fcntl");
 }
 
-const AT_FDCWD = -100;
+const AT_FDCWD = process.platform === "darwin" ? -2 : -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 
 /** Gives an unnamed file (opened with O_TMPFILE) a name; fails with EEXIST when the name is taken (Linux, linkat(2)). */
-export function linkDescriptor(fd: number, path: string): void {
+export function linkDescriptor(fd: number, path: string | Uint8Array): void {
   check(
     libc().linkat(AT_FDCWD, cstring(`/proc/self/fd/${fd}`), AT_FDCWD, cstring(path), AT_SYMLINK_FOLLOW),
     "linkat",
   );
+}
+
+const AT_SYMLINK_NOFOLLOW = process.platform === "darwin" ? 0x20 : 0x100;
+const UTIME_OMIT = process.platform === "darwin" ? -2n : (1n << 30n) - 2n;
+
+/** Two `struct timespec` of 64-bit systems: of the last access, which is left as it is, and of the last change. */
+const times = new BigInt64Array([0n, UTIME_OMIT, 0n, 0n]);
+
+function changedAt(seconds: bigint, nanoseconds: number): BigInt64Array {
+  times[2] = seconds;
+  times[3] = BigInt(nanoseconds);
+  return times;
+}
+
+/** Sets when an open file was changed last, to the nanosecond: what node:fs has is a double (futimens(2)). */
+export function setFileTime(fd: number, seconds: bigint, nanoseconds: number): void {
+  check(libc().futimens(fd, changedAt(seconds, nanoseconds)), "futimens");
+}
+
+/** The same of a name, without following a link (utimensat(2)). */
+export function setLinkTime(path: Uint8Array, seconds: bigint, nanoseconds: number): void {
+  const changed = changedAt(seconds, nanoseconds);
+  check(libc().utimensat(AT_FDCWD, cstring(path), changed, AT_SYMLINK_NOFOLLOW), "utimensat");
 }
 
 const SEEK = process.platform === "darwin" ? { data: 4, hole: 3 } : { data: 3, hole: 4 };

@@ -91,6 +91,7 @@ describe("help", () => {
         machine update          Change the settings of a machine
         machine resize          Grow the disks of a machine
         machine clone           Copy a machine under another name
+        machine cp              Copy files and directories into and out of a running machine
         machine enable          Start a machine with the host
         machine disable         No longer start a machine with the host
         machine images          Show the images of machines and the room they take
@@ -108,6 +109,7 @@ describe("help", () => {
         images inspect          Print everything about images that are kept on this host
         images prune            Remove images and layers that nobody needs
         pull                    The same as images pull
+        cp                      The same as machine cp
         smolfile check          Say what is wrong in Smolfiles
         config show             Show the settings that are in effect
         config registries show  Show the registries that are configured
@@ -158,6 +160,7 @@ describe("help", () => {
         machine update    Change the settings of a machine
         machine resize    Grow the disks of a machine
         machine clone     Copy a machine under another name
+        machine cp        Copy files and directories into and out of a running machine
         machine enable    Start a machine with the host
         machine disable   No longer start a machine with the host
         machine images    Show the images of machines and the room they take
@@ -459,7 +462,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, images, pull, smolfile, config, doctor, completion, licences, help
+      "error: expected a command after \`smolvm\`: machine, container, images, pull, cp, smolfile, config, doctor, completion, licences, help
       hint: see \`smolvm -h\`
       "
       ,

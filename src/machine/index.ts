@@ -12,6 +12,7 @@ interface Modules {
   readonly ask: typeof import("./client/ask.ts");
   readonly clone: typeof import("./client/clone.ts");
   readonly connect: typeof import("./client/connect.ts");
+  readonly copy: typeof import("./client/copy.ts");
   readonly containers: typeof import("./client/containers.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
   readonly localImage: typeof import("./client/local-image.ts");
@@ -29,6 +30,7 @@ interface Modules {
 export type { Cloned } from "./client/clone.ts";
 export type { Machine } from "./client/connect.ts";
 export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
+export type { CopyProgress, DownloadRequest, UploadRequest } from "./client/copy.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
 export {
@@ -76,6 +78,14 @@ export const cloneMachine: Module<"clone">["cloneMachine"] = async (...given) =>
 /** See client/connect.ts. */
 export const connectMachine: Module<"connect">["connectMachine"] = async (...given) =>
   (await import("./client/connect.ts")).connectMachine(...given);
+
+/** See client/copy.ts. */
+export const copyToMachine: Module<"copy">["copyToMachine"] = async (...given) =>
+  (await import("./client/copy.ts")).copyToMachine(...given);
+
+/** See client/copy.ts. */
+export const copyFromMachine: Module<"copy">["copyFromMachine"] = async (...given) =>
+  (await import("./client/copy.ts")).copyFromMachine(...given);
 
 /** Makes an `EphemeralMachine`: see client/ephemeral.ts. */
 export async function openEphemeral(

@@ -18,6 +18,7 @@ import { imagesPull, pull } from "./images/pull.ts";
 import { imagesRemove } from "./images/rm.ts";
 import { attach } from "./machine/attach.ts";
 import { clone } from "./machine/clone.ts";
+import { cp, machineCopy } from "./machine/cp.ts";
 import { create } from "./machine/create.ts";
 import { dataDir } from "./machine/data-dir.ts";
 import { remove } from "./machine/delete.ts";
@@ -71,6 +72,7 @@ export const program: Program = {
     update,
     resize,
     clone,
+    machineCopy,
     enable,
     disable,
     machineImages,
@@ -88,6 +90,7 @@ export const program: Program = {
     imagesInspect,
     imagesPrune,
     pull,
+    cp,
     smolfileCheck,
     configShow,
     registriesShow,

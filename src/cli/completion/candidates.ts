@@ -150,6 +150,11 @@ async function valuesOf(hint: ValueHint | undefined, names: Names): Promise<Offe
       return offer(await names.images(), hint.files);
     case "machine":
       return offer(await names.machines());
+    case "place":
+      return offer(
+        (await names.machines()).map((name) => `${name}:`),
+        true,
+      );
     case "environment":
       return offer(names.environment());
   }

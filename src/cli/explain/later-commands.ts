@@ -18,10 +18,7 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
     names: below("machine", "checkpoint", "checkpoint-warm", "checkpoint-prune", "checkpoint-log"),
     reason: "memory is not saved; `smolvm machine clone` copies the disks of a stopped machine",
   },
-  {
-    names: ["machine cp", "cp", "machine sync"],
-    reason: "files go through a command: tar c DIR | smolvm machine exec -i -- tar x",
-  },
+  { names: ["machine sync"], reason: "`smolvm machine cp` copies files and directories" },
   { names: ["machine mount"], reason: "a machine sees no folder of the host" },
   { names: below("machine", "network-test", "egress-events"), reason: "a machine has no network" },
   { names: ["serve"], reason: "there is no HTTP API" },

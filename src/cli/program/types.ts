@@ -10,6 +10,8 @@ export type ValueHint =
   /** Images that are kept on this host; with `files`, also files. */
   | { readonly kind: "image"; readonly files?: boolean }
   | { readonly kind: "machine" }
+  /** `NAME:PATH` in a machine, or a file. */
+  | { readonly kind: "place" }
   | { readonly kind: "environment" };
 
 interface OptionFacts {

@@ -181,6 +181,7 @@ async function nativeLauncher(root: string, storage: string, guests: NativeVm[])
     planContainer: (input) => natively(planContainer(input), root, storage),
     planDepot: (device) => natively(planDepot(device), root, storage),
     reaper: [program, "reap"],
+    copier: program,
   };
 }
 

@@ -117,6 +117,7 @@ export class MachineHost {
       state,
       lasting,
       logs: this.#logs,
+      copier: this.#options.launcher.copier,
       session: () => lasting?.session() ?? this.#ready.promise,
       end: (how: EndHow) => this.end(how),
     };

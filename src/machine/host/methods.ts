@@ -8,6 +8,7 @@ import { serveNews } from "../logs/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import { MAIN_ROOT } from "../root/index.ts";
 import { containerMethods } from "./containers/index.ts";
+import { serveCopy } from "./copy.ts";
 import { serveDetachedExec, serveExec } from "./exec.ts";
 import type { LastingMachine } from "./lasting.ts";
 import type { EndHow } from "./machine-host.ts";
@@ -24,6 +25,8 @@ export interface Served {
   /** Both only of a lasting machine. */
   readonly lasting: LastingMachine | undefined;
   readonly logs: MachineLogs | undefined;
+  /** See `Launcher`. */
+  readonly copier: string;
   /** Resolves when the machine can do what clients ask for. */
   session(): Promise<Session>;
   end(how: EndHow): Promise<void>;
@@ -46,6 +49,16 @@ export const clientMethods: Readonly<Record<string, Method>> = {
     try {
       if (detach === true) await serveDetachedExec(stream, machine.order, lastingOf(machine));
       else await serveExec(stream, machine.order, machine.session, { owners: false });
+    } finally {
+      done?.();
+    }
+  },
+
+  /** Files into or out of the machine. */
+  copy: async (machine, stream) => {
+    const done = machine.lasting?.begin();
+    try {
+      await serveCopy(stream, machine.session, machine.copier);
     } finally {
       done?.();
     }

@@ -18,6 +18,11 @@ export interface Workplace {
   exec(request: GuestExec): GuestProcess;
   /** Resolves once the root is made; a request before that may fail although it would succeed now. */
   readonly rootMade: Promise<unknown>;
+  /**
+   * How long a process whose client has gone may take to end by itself, its input having ended, before it is killed;
+   * absent: not at all.
+   */
+  readonly patienceMs?: number | undefined;
   /** Told when the process runs. */
   readonly onStart?: (() => void) | undefined;
 }
@@ -33,7 +38,7 @@ export async function relayExec(
   request: GuestExec,
   workplace: Workplace,
 ): Promise<ExecResult | undefined> {
-  const relay = new Relay(client);
+  const relay = new Relay(client, workplace.patienceMs ?? 0);
   let outputs: Promise<unknown> = Promise.resolve();
   try {
     const process = await relay.start(request, workplace);
@@ -52,6 +57,8 @@ export async function relayExec(
     await outputs;
     client.fail(explain(error));
     return undefined;
+  } finally {
+    relay.close();
   }
 }
 
@@ -62,8 +69,9 @@ class Relay {
   #early: ExecControl[] = [];
   #started = false;
   #cancelled = false;
+  #patience: Timer | undefined;
 
-  constructor(client: Stream) {
+  constructor(client: Stream, patienceMs: number) {
     this.#client = client;
     client.onControl = (message) => {
       const control = checkExecControl(message);
@@ -72,7 +80,8 @@ class Relay {
     };
     client.onCancel = () => {
       this.#cancelled = true;
-      this.#process?.cancel();
+      if (patienceMs === 0) this.#process?.cancel();
+      else this.#patience ??= setTimeout(() => this.#process?.cancel(), patienceMs);
     };
   }
 
@@ -94,6 +103,11 @@ class Relay {
     if (this.#cancelled) process.cancel();
     await process.accepted;
     return process;
+  }
+
+  /** The process has ended. */
+  close(): void {
+    clearTimeout(this.#patience);
   }
 
   /** From now on the process gets what the client says, after what it has said so far. */

@@ -14,6 +14,8 @@ import { nameserverOf } from "./nameserver.ts";
 export interface Launcher extends ContainerPlans {
   boot(order: StartOrder, disks: MachineDisks, options: BootOptions): Boot;
   planRoot(input: RootInput): RootRequest;
+  /** A program of the guest's system that packs and unpacks files: the agent's. */
+  readonly copier: string;
 }
 
 /** What a session needs of the machine's network. */
@@ -128,4 +130,5 @@ export const launcher: Launcher = {
   planContainer,
   planDepot,
   reaper: ["/init", "reap"],
+  copier: "/init",
 };
