@@ -115,10 +115,12 @@ async function output(words: readonly string[]): Promise<string> {
 const contenders = Object.keys(backends).map((name) => new Running(name));
 const server = Bun.spawn(["iperf3", "-s", "-B", "127.0.0.1", "-p", String(IPERF_PORT)], { stdout: "ignore" });
 const echo = Bun.spawn([process.execPath, `${import.meta.dir}/support/net-echo.ts`, "15202"], {
+  stdin: "ignore",
   stdout: "pipe",
+  stderr: "pipe",
 });
 try {
-  await new Talking(echo as ConstructorParameters<typeof Talking>[0]).line();
+  await new Talking(echo).line();
   for (const contender of contenders) await contender.start();
   const row = beginTable("The network alone", ["", ...contenders.map(({ name }) => name), "ratio"]);
   await throughput(row, "from the guest, 1 stream", []);
@@ -172,8 +174,9 @@ async function requests(
 ): Promise<void> {
   const all: Record<string, Record<string, number[]>> = {};
   const keep = (running: Running, what: string, value: number) => {
-    const own = (all[what] ??= {});
-    (own[running.name] ??= []).push(value);
+    const own = all[what] ?? {};
+    all[what] = own;
+    own[running.name] = [...(own[running.name] ?? []), value];
   };
   await compare(
     contenders.map((running) => ({

@@ -15,6 +15,18 @@ export const MAX_FRAME = ETHERNET_HEADER + MAX_PACKET;
 /** Open TCP connections, in both directions together; more are refused. A browser has some hundred. */
 export const MAX_CONNECTIONS = 16_384;
 export const MAX_UDP_FLOWS = 4096;
+
+/** Descriptors that are not for flows: the machine's process has clients, logs and disks. */
+const OTHER_DESCRIPTORS = 512;
+
+/** How many flows there may be in a process that may open so many descriptors. */
+export function roomFor(descriptors: number): { readonly connections: number; readonly udpFlows: number } {
+  const free = Math.max(64, descriptors - OTHER_DESCRIPTORS);
+  return {
+    connections: Math.min(MAX_CONNECTIONS, Math.floor(free * 0.7)),
+    udpFlows: Math.min(MAX_UDP_FLOWS, Math.floor(free * 0.2)),
+  };
+}
 export const MAX_ECHO_FLOWS = 256;
 
 /** Bytes on their way, of all connections together. The less is left of it, the less each of them may have. */

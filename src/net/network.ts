@@ -1,12 +1,13 @@
 import { errnoOf, messageOf, SmolError } from "../errors.ts";
 import { forwardTcp } from "./forward/tcp.ts";
 import { UdpForwards } from "./forward/udp.ts";
+import { descriptorLimit } from "./host/descriptors.ts";
 import { EchoTable } from "./icmp/echo.ts";
 import { answerSolicitation } from "./icmp/neighbours.ts";
 import { Packet, Protocol, readIpv4, readIpv6 } from "./ip/packet.ts";
 import { Reassembly } from "./ip/reassembly.ts";
 import { Judge } from "./judge.ts";
-import { ETHERNET_HEADER } from "./limits.ts";
+import { ETHERNET_HEADER, roomFor } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { openOutbound } from "./tcp/outbound.ts";
 import { TcpTable } from "./tcp/table.ts";
@@ -43,19 +44,21 @@ class Gateway implements Network {
   readonly #udpForwards: UdpForwards;
   readonly #published = new Set<Published>();
 
-  constructor({ socketPath, policy, resolver, ipv6 }: NetworkOptions) {
+  constructor({ socketPath, policy, resolver, ipv6, onTrouble = () => {} }: NetworkOptions) {
     this.#ipv6 = ipv6;
     this.#link = new Link(socketPath, {
       onFrame: (bytes, start, end) => this.#onFrame(bytes, start, end),
       onBatch: () => this.#tcp.acknowledge(),
       onGone: () => this.#endFlows(),
+      onTrouble,
     });
     const { output } = this.#link;
-    const judge = new Judge(policy);
-    this.#tcp = new TcpTable(output, {
+    const judge = new Judge(policy, onTrouble);
+    const { connections, udpFlows } = roomFor(descriptorLimit());
+    this.#tcp = new TcpTable(output, connections, {
       onConnection: (connection, incoming) => openOutbound({ output, judge, resolver }, connection, incoming),
     });
-    this.#udp = new UdpTable(output, judge, resolver);
+    this.#udp = new UdpTable(output, udpFlows, judge, resolver);
     this.#echo = new EchoTable(output, judge);
     this.#udpForwards = new UdpForwards(output, ends);
   }

@@ -139,6 +139,8 @@ export interface NetworkOptions {
   readonly resolver: Resolver;
   /** Whether the guest gets an IPv6 address: the host has a route itself. */
   readonly ipv6: boolean;
+  /** Gets errors that should not have been: of the policy, or of the stack. What they were about is dropped. */
+  readonly onTrouble?: ((error: unknown) => void) | undefined;
 }
 
 /** The network of one machine, while it runs. */

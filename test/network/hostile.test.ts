@@ -57,6 +57,7 @@ let card: Bun.Socket<undefined>;
 let closed = false;
 let decided: Flow[];
 let received: Uint8Array[];
+let troubles: unknown[];
 
 function send(...frames: readonly Uint8Array[]): void {
   for (const frame of frames) {
@@ -99,6 +100,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "smolvm-net-"));
   decided = [];
   received = [];
+  troubles = [];
   stack = startNetwork({
     socketPath: join(directory, "net"),
     ipv6: false,
@@ -110,11 +112,13 @@ beforeEach(async () => {
       inspect: () => "more",
       closed() {},
     },
+    onTrouble: (error) => void troubles.push(error),
     resolver: { resolve: async () => undefined },
   });
   await connectCard();
 });
 afterEach(() => {
+  expect(troubles).toEqual([]);
   card.terminate();
   stack.close();
   rmSync(directory, { recursive: true, force: true });

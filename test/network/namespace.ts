@@ -70,6 +70,9 @@ export class Wire {
         closed: (flow, decision, end) => void ended.push({ flow, decision, end }),
       },
       // Says back what it was asked.
+      onTrouble: (error) => {
+        throw error;
+      },
       resolver: { resolve: async (query) => query },
     });
     const seed = Math.floor(Math.random() * 2 ** 32);

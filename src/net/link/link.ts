@@ -9,6 +9,8 @@ export interface LinkEvents {
   onBatch(): void;
   /** The card is gone, and whatever was behind it. */
   onGone(): void;
+  /** `onFrame` has thrown. The frame is lost, and the next one is where it should be. */
+  onTrouble(error: unknown): void;
 }
 
 /** The wire to the guest's card: a Unix stream socket to which the VMM connects. One at a time: the next replaces it. */
@@ -29,7 +31,15 @@ export class Link {
           this.#card?.terminate();
           if (this.#card !== undefined) events.onGone();
           this.#card = socket;
-          socket.data = { frames: new FrameReader((bytes, start, end) => events.onFrame(bytes, start, end)) };
+          socket.data = {
+            frames: new FrameReader((bytes, start, end) => {
+              try {
+                events.onFrame(bytes, start, end);
+              } catch (error) {
+                events.onTrouble(error);
+              }
+            }),
+          };
           this.output.connect(socket);
         },
         data: (socket, chunk) => {

@@ -75,7 +75,7 @@ async function carryOut(
     }
     const inspected = new InspectedStream(
       stream,
-      (bytes, ended) => parts.judge.policy.inspect(flow, bytes, ended),
+      (bytes, ended) => parts.judge.inspect(flow, bytes, ended),
       (denied) => {
         judged.decision = denied;
         connection.abort(undefined);

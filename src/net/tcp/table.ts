@@ -2,7 +2,7 @@ import { Budget } from "../budget.ts";
 import type { Packet } from "../ip/packet.ts";
 import { Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
-import { BUFFER_BUDGET, MAX_CONNECTIONS, MAX_SEND_BUFFER } from "../limits.ts";
+import { BUFFER_BUDGET, MAX_SEND_BUFFER } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import { type AddressBytes, type AddressKey, addressKey } from "../wire/address.ts";
 import { Connection } from "./connection.ts";
@@ -36,6 +36,7 @@ export interface TableEvents {
 export class TcpTable implements TcpContext {
   readonly output: Output;
   readonly budget = new Budget(BUFFER_BUDGET, MAX_SEND_BUFFER);
+  readonly #most: number;
   readonly #events: TableEvents;
   readonly #peers = new Map<AddressKey, Peer>();
   readonly #segment = new Segment();
@@ -44,8 +45,10 @@ export class TcpTable implements TcpContext {
   /** Where the search for a port of ours goes on. */
   #nextPort = FIRST_PORT + Math.floor(Math.random() * PORTS);
 
-  constructor(output: Output, events: TableEvents) {
+  /** @param most connections at once */
+  constructor(output: Output, most: number, events: TableEvents) {
     this.output = output;
+    this.#most = most;
     this.#events = events;
   }
 
@@ -67,7 +70,7 @@ export class TcpTable implements TcpContext {
       found.onSegment(segment);
       return;
     }
-    if (opens && this.#size < MAX_CONNECTIONS) this.#begin(packet, segment);
+    if (opens && this.#size < this.#most) this.#begin(packet, segment);
     else this.#refuse(packet, segment);
   }
 
@@ -96,7 +99,7 @@ export class TcpTable implements TcpContext {
     port: number,
     onOver: (end: TcpEnd) => void,
   ): Connection | undefined {
-    if (this.#size >= MAX_CONNECTIONS) return undefined;
+    if (this.#size >= this.#most) return undefined;
     const used = this.#peers.get(addressKey(from, 0, from.length))?.connections;
     for (let tries = 0; tries < PORTS; tries++) {
       const ours = FIRST_PORT + (this.#nextPort++ % PORTS);

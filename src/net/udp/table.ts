@@ -5,7 +5,7 @@ import { sendDatagram } from "../ip/datagram.ts";
 import { type Packet, Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
 import type { Judge } from "../judge.ts";
-import { MAX_UDP_FLOWS, UDP_IDLE_MS, UDP_UNANSWERED_MS, UDP_WAITING } from "../limits.ts";
+import { UDP_IDLE_MS, UDP_UNANSWERED_MS, UDP_WAITING } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import { Deadline } from "../timer.ts";
 import type { Flow, FlowDecision, FlowEnd, Resolver } from "../types.ts";
@@ -16,12 +16,15 @@ const UDP_HEADER = 8;
 /** All UDP flows that the guest has begun: one for each pair of its ports and far ends. */
 export class UdpTable {
   readonly #output: Output;
+  readonly #most: number;
   readonly #judge: Judge;
   readonly #resolver: Resolver;
   readonly #flows = new Map<string, UdpFlow>();
 
-  constructor(output: Output, judge: Judge, resolver: Resolver) {
+  /** @param most flows at once */
+  constructor(output: Output, most: number, judge: Judge, resolver: Resolver) {
     this.#output = output;
+    this.#most = most;
     this.#judge = judge;
     this.#resolver = resolver;
   }
@@ -42,7 +45,7 @@ export class UdpTable {
     const key = `${guestPort} ${remotePort} ${address}`;
     let flow = this.#flows.get(key);
     if (flow === undefined) {
-      if (this.#flows.size >= MAX_UDP_FLOWS) return;
+      if (this.#flows.size >= this.#most) return;
       flow = new UdpFlow(this.#output, packet, guestPort, remotePort, () => this.#flows.delete(key));
       this.#flows.set(key, flow);
       void flow.begin(this.#judge, this.#resolver);
