@@ -29,6 +29,12 @@ afterEach(() => {
 const setattr = (v: TestVolume, node: number, valid: number, mode: number, uid = 0, gid = 0, size = 0n) =>
   v.ask(Opcode.setattr, node, valid, 0, 0n, size, 0n, 5n, 7n, 0n, 1, 2, 0, mode, 0, uid, gid, 0);
 
+/** So many that no descriptor of what was used before is open any more. */
+function useOthers(v: TestVolume): void {
+  for (let i = 0; i < 40; i++) mkdirSync(`${v.path}/many${i}/x`, { recursive: true });
+  for (let i = 0; i < 40; i++) v.find(`many${i}/x`);
+}
+
 test("a file is made, written, read, and is on the host at once", () => {
   const v = volume();
   const { node, handle } = v.create(1, "a");
@@ -196,9 +202,7 @@ describe("out of the folder leads", () => {
     const v = volume({ path: secret(outer), descriptors: 16 });
     const d = v.find("d");
     const file = v.find("d/secret");
-    // Many others are used meanwhile, so that no descriptor of these is open any more.
-    for (let i = 0; i < 40; i++) mkdirSync(`${v.path}/many${i}/x`, { recursive: true });
-    for (let i = 0; i < 40; i++) v.find(`many${i}/x`);
+    useOthers(v);
     renameSync(`${v.path}/d`, `${outer.path}/elsewhere`);
     symlinkSync(`${outer.path}/outside`, `${v.path}/d`);
     expect(v.ask(Opcode.lookup, d, "secret").errno).toBe(Errno.ESTALE);
@@ -258,6 +262,47 @@ test("files are forgotten when the guest gives its holds back, and not before", 
   expect(v.ask(Opcode.getattr, node, 0, 0, 0n).errno).toBe(Errno.ESTALE);
   v.ask(Opcode.forget, 1, 1n << 63n);
   expect(v.ask(Opcode.getattr, 1, 0, 0, 0n).errno).toBe(0);
+});
+
+test("a directory that the guest forgets stays where its files are found through it", () => {
+  const v = volume({ descriptors: 16 });
+  mkdirSync(`${v.path}/A/B/C`, { recursive: true });
+  const c = v.find("A/B/C");
+  const a = v.find("A");
+  v.ask(Opcode.forget, v.find("A/B"), 3n);
+  const b = v.find("A/B");
+  v.get(Opcode.rename2, a, 1n, 0, 0, "B", "B");
+  v.get(Opcode.rename2, 1, BigInt(c), 0, 0, "A", "A");
+  useOthers(v);
+  writeFileSync(`${v.path}/B/C/A/file`, "");
+  for (const node of [b, c, a]) expect(v.stat(node).mode & 0o170000).toBe(0o040000);
+  expect(v.ask(Opcode.lookup, a, "file").errno).toBe(0);
+});
+
+test("directories that the host puts into each other end nothing", () => {
+  const v = volume({ descriptors: 16 });
+  mkdirSync(`${v.path}/A/B`, { recursive: true });
+  const a = v.find("A");
+  const b = v.find("A/B");
+  expect(v.ask(Opcode.lookup, b, "nothing").errno).toBe(Errno.ENOENT);
+  renameSync(`${v.path}/A/B`, `${v.path}/B`);
+  renameSync(`${v.path}/A`, `${v.path}/B/A`);
+  // B is still open here: A is found in it, while B is known to be in A.
+  expect(v.ask(Opcode.lookup, b, "A").errno).toBe(0);
+  useOthers(v);
+  expect(v.ask(Opcode.lookup, a, "file").errno).toBe(Errno.ESTALE);
+  expect(v.find("B/A")).toBe(a);
+  expect(v.ask(Opcode.lookup, a, "file").errno).toBe(Errno.ENOENT);
+});
+
+test("directories kept for their files are counted, and go with them", () => {
+  const v = volume();
+  mkdirSync(`${v.path}/a/b/c`, { recursive: true });
+  const nodes = [v.find("a"), v.find("a/b"), v.find("a/b/c")];
+  for (const node of nodes.slice(0, 2)) v.ask(Opcode.forget, node, 10n);
+  expect(v.folder.known).toBe(4);
+  v.ask(Opcode.forget, nodes[2] ?? 0, 1n);
+  expect(v.folder.known).toBe(1);
 });
 
 test("a single file is a volume", () => {

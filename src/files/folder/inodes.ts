@@ -10,10 +10,12 @@ export interface Inode {
   readonly type: number;
   /** Milliseconds; tells a file from a later one with the same number. */
   readonly bornAt: number;
-  /** Undefined for the root alone, whose descriptor stays open. */
+  /** Undefined for the root, whose descriptor stays open, and for what is forgotten. */
   parent: Inode | undefined;
   name: string;
   holds: number;
+  /** How many others have it as their parent: they are found through it, so it is kept as long. */
+  children: number;
   /** Open files of the guest, by their descriptors: they outlive every name. */
   opened: ReadonlySet<number>;
 }
@@ -104,30 +106,22 @@ export class Inodes {
     if (inode === undefined || !this.#isSame(inode)) {
       if (this.#byId.size >= MAX_INODES) refuse(Errno.ENOMEM);
       inode = this.#make(++this.#last, parent, name);
-    } else if (inode !== this.root) {
-      inode.parent = parent;
-      inode.name = name;
-    }
+    } else this.#place(inode, parent, name);
     inode.holds++;
     return inode;
   }
 
   forget(id: number, holds: number): void {
     const inode = this.#byId.get(id);
-    if (inode === undefined || inode === this.root) return;
-    inode.holds -= holds;
-    if (inode.holds > 0) return;
-    this.#byId.delete(id);
-    if (this.#byKey.get(inode.key) === inode) this.#byKey.delete(inode.key);
-    this.#descriptors.drop(inode);
+    if (inode === undefined) return;
+    inode.holds = Math.max(0, inode.holds - holds);
+    this.#release(inode);
   }
 
   /** The file that `stat` has just seen has this name now; it may be one that the guest does not know. */
   moved(parent: Inode, name: string): void {
     const inode = this.#byKey.get(this.#stat.key);
-    if (inode === undefined || inode === this.root) return;
-    inode.parent = parent;
-    inode.name = name;
+    if (inode !== undefined) this.#place(inode, parent, name);
   }
 
   /**
@@ -139,13 +133,15 @@ export class Inodes {
     const known = this.#known(inode);
     if (known !== undefined) return known;
     const path = [inode];
+    // More steps could close what was asked for before. They may lead in a ring, too: the host renames directories
+    // while the guest knows them at their old places.
+    const most = this.#descriptors.most / 2;
     let fd: number | undefined;
     for (let above = inode.parent; above !== undefined && fd === undefined; above = above.parent) {
       fd = this.#known(above);
-      if (fd === undefined) path.push(above);
+      if (fd === undefined && path.push(above) > most) break;
     }
-    // More steps could close what was asked for before.
-    if (fd === undefined || path.length > this.#descriptors.most / 2) refuse(Errno.ESTALE);
+    if (fd === undefined) refuse(Errno.ESTALE);
     for (const step of path.reverse()) fd = this.#openStep(fd, step);
     return fd;
   }
@@ -181,6 +177,31 @@ export class Inodes {
     this.#byKey.clear();
   }
 
+  #place(inode: Inode, parent: Inode, name: string): void {
+    inode.name = name;
+    const before = inode.parent;
+    if (before === undefined || before === parent) return;
+    inode.parent = parent;
+    parent.children++;
+    before.children--;
+    this.#release(before);
+  }
+
+  /** Forgets what nobody holds, and what was kept only for it. */
+  #release(from: Inode): void {
+    for (let inode = from; inode.holds === 0 && inode.children === 0; ) {
+      const { parent } = inode;
+      // The root, or one that is forgotten already.
+      if (parent === undefined) return;
+      this.#byId.delete(inode.id);
+      if (this.#byKey.get(inode.key) === inode) this.#byKey.delete(inode.key);
+      this.#descriptors.drop(inode);
+      inode.parent = undefined;
+      parent.children--;
+      inode = parent;
+    }
+  }
+
   #known(inode: Inode): number | undefined {
     return inode === this.root ? this.#rootFd : this.#descriptors.get(inode);
   }
@@ -211,7 +232,8 @@ export class Inodes {
 
   #make(id: number, parent: Inode | undefined, name: string): Inode {
     const { key, type, bornAt } = this.#stat;
-    const inode: Inode = { id, key, type, bornAt, parent, name, holds: 0, opened: none };
+    const inode: Inode = { id, key, type, bornAt, parent, name, holds: 0, children: 0, opened: none };
+    if (parent !== undefined) parent.children++;
     this.#byId.set(id, inode);
     this.#byKey.set(key, inode);
     return inode;
