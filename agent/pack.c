@@ -87,11 +87,17 @@ static int put(const struct record *record)
     return put_record(record) ? 0 : GIVEN_UP;
 }
 
-/* Sends bytes from an offset up to another one, or to the end of the file. Returns where it stopped, or below 0. */
-static off_t pack_bytes(int fd, off_t offset, off_t end)
+/* Sends bytes from an offset up to another one, or, where `end` is not known to be right, to the end of the file. Returns where it stopped, or below 0. */
+static off_t pack_bytes(int fd, off_t offset, off_t end, bool known)
 {
     while (offset < end) {
         size_t length = end - offset < MAX_SEGMENT ? (size_t)(end - offset) : MAX_SEGMENT;
+        if (length >= LARGE_SEGMENT && known) {
+            failure[0] = '\0';
+            if (!send_segment(fd, (uint64_t)offset, length)) return failure[0] == '\0' ? GIVEN_UP : -1;
+            offset += (off_t)length;
+            continue;
+        }
         uint8_t *room = segment_room(length);
         if (room == NULL) return GIVEN_UP;
         ssize_t got = pread(fd, room, length, offset);
@@ -108,15 +114,15 @@ static off_t pack_bytes(int fd, off_t offset, off_t end)
 static off_t pack_data(int fd, const struct stat *info)
 {
     /* Files of the kernel have no size before they are read. */
-    if (info->st_size == 0) return pack_bytes(fd, 0, (off_t)1 << 40);
-    if ((off_t)info->st_blocks * 512 >= info->st_size) return pack_bytes(fd, 0, info->st_size);
+    if (info->st_size == 0) return pack_bytes(fd, 0, (off_t)1 << 40, false);
+    if ((off_t)info->st_blocks * 512 >= info->st_size) return pack_bytes(fd, 0, info->st_size, true);
     for (off_t offset = 0; offset < info->st_size;) {
         off_t data = lseek(fd, offset, SEEK_DATA);
         if (data < 0 && errno == ENXIO) break;
         if (data < 0) data = offset; /* a filesystem that does not tell */
         off_t hole = lseek(fd, data, SEEK_HOLE);
         if (hole <= data || hole > info->st_size) hole = info->st_size;
-        off_t sent = pack_bytes(fd, data, hole);
+        off_t sent = pack_bytes(fd, data, hole, true);
         if (sent < 0) return sent;
         if (sent < hole) return sent;
         offset = hole;
@@ -145,7 +151,7 @@ static int pack_file(int directory, const char *name, const char *shown)
     int result = put(&record);
     off_t size = result < 0 ? result : pack_data(fd, &info);
     if (size == -1) fail_at("read", shown);
-    if (size >= 0 && !put_segment_end((uint64_t)size)) size = GIVEN_UP;
+    if (size != GIVEN_UP && !put_segment_end(size < 0 ? 0 : (uint64_t)size)) size = GIVEN_UP;
     close(fd);
     return size < 0 ? (int)size : 0;
 }

@@ -24,6 +24,8 @@ static size_t get16(const uint8_t *bytes)
 
 /* ---- out ---- */
 
+/* Behind the last segment of the present file. */
+static uint64_t segments_end;
 static uint8_t out[MAX_SEGMENT + SEGMENT_BYTES + RECORD_BYTES + NAME_MAX + PATH_MAX];
 static size_t out_length;
 
@@ -60,6 +62,7 @@ bool put_record(const struct record *record)
     memcpy(at + RECORD_BYTES, record->name, name);
     memcpy(at + RECORD_BYTES + name, record->target, target);
     out_length += RECORD_BYTES + name + target;
+    segments_end = 0;
     return true;
 }
 
@@ -68,18 +71,65 @@ uint8_t *segment_room(size_t length)
     return make_room(SEGMENT_BYTES + length) ? out + out_length + SEGMENT_BYTES : NULL;
 }
 
-bool put_segment(uint64_t offset, size_t length)
+static void put_segment_header(uint64_t offset, size_t length)
 {
     put64(out + out_length, offset);
     put32(out + out_length + 8, (uint32_t)length);
-    out_length += SEGMENT_BYTES + length;
+    out_length += SEGMENT_BYTES;
+    segments_end = offset + length;
+}
+
+bool put_segment(uint64_t offset, size_t length)
+{
+    put_segment_header(offset, length);
+    out_length += length;
     /* Large pieces leave at once: nothing is copied together with them. */
     return length < MAX_SEGMENT / 2 || flush_records();
 }
 
+/* Sends the rest of a segment whose header is out, by way of this process. */
+static bool send_bytes(int fd, off_t offset, size_t rest)
+{
+    bool readable = true;
+    while (rest > 0) {
+        size_t length = rest < sizeof out ? rest : sizeof out;
+        ssize_t got = readable ? pread(fd, out, length, offset) : 0;
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            if (got < 0) fail("read");
+            readable = readable && got == 0;
+            memset(out, 0, length);
+            got = (ssize_t)length;
+        }
+        if (!write_all(1, out, (size_t)got)) return false;
+        offset += got;
+        rest -= (size_t)got;
+    }
+    return readable;
+}
+
+bool send_segment(int fd, uint64_t offset, size_t length)
+{
+    if (!make_room(SEGMENT_BYTES)) return false;
+    put_segment_header(offset, length);
+    if (!flush_records()) return false;
+    off_t at = (off_t)offset;
+    while (length > 0) {
+        ssize_t moved = splice(fd, &at, 1, NULL, length, SPLICE_F_MORE);
+        if (moved < 0 && errno == EINTR) continue;
+        if (moved < 0 && errno == EPIPE) return false;
+        /* Its end, sooner than it said; or a file or pipe that cannot do it. */
+        if (moved <= 0) return send_bytes(fd, at, length);
+        length -= (size_t)moved;
+    }
+    return true;
+}
+
 bool put_segment_end(uint64_t size)
 {
-    return make_room(SEGMENT_BYTES) && put_segment(size, 0);
+    if (!make_room(SEGMENT_BYTES)) return false;
+    put_segment_header(size > segments_end ? size : segments_end, 0);
+    return true;
 }
 
 void put_record_failure(void)
@@ -94,8 +144,11 @@ void put_record_failure(void)
 static uint8_t in[MAX_SEGMENT];
 static size_t in_start, in_end;
 
-/* Reads once more. */
-static bool fill(void)
+/* A segment of the present file was moved by the kernel: what comes next may be too, so that nothing of it is read. */
+static bool moves;
+
+/* Reads once more: `needed` bytes at the least are wanted. */
+static bool fill(size_t needed)
 {
     static bool grown;
     if (!grown) (void)!fcntl(0, F_SETPIPE_SZ, PIPE_BYTES);
@@ -104,7 +157,7 @@ static bool fill(void)
     in_end -= in_start;
     in_start = 0;
     ssize_t got;
-    do got = read(0, in + in_end, sizeof in - in_end);
+    do got = read(0, in + in_end, moves ? needed : sizeof in - in_end);
     while (got < 0 && errno == EINTR);
     if (got <= 0) {
         errno = got < 0 ? errno : 0;
@@ -119,7 +172,7 @@ static bool fill(void)
 static const uint8_t *take(size_t length)
 {
     while (in_end - in_start < length)
-        if (!fill()) return NULL;
+        if (!fill(length - (in_end - in_start))) return NULL;
     const uint8_t *bytes = in + in_start;
     in_start += length;
     return bytes;
@@ -166,12 +219,25 @@ bool take_segment(uint64_t *offset, uint32_t *length)
     if (at == NULL) return false;
     *offset = get64(at);
     *length = get32(at + 8);
+    if (*length < LARGE_SEGMENT) moves = false;
     return (*length <= MAX_SEGMENT && *offset <= (uint64_t)INT64_MAX - MAX_SEGMENT) || malformed();
+}
+
+ssize_t splice_bytes(int fd, uint64_t offset, size_t most)
+{
+    if (in_start < in_end || most < LARGE_SEGMENT / 2) return 0;
+    off_t at = (off_t)offset;
+    ssize_t moved;
+    do moved = splice(0, NULL, fd, &at, most, SPLICE_F_MORE);
+    while (moved < 0 && errno == EINTR);
+    if (moved < 0 && errno == EINVAL) moved = 0;
+    moves = moved > 0;
+    return moved;
 }
 
 const uint8_t *take_bytes(size_t most, size_t *length)
 {
-    if (in_start == in_end && !fill()) return NULL;
+    if (in_start == in_end && !fill(most < sizeof in ? most : sizeof in)) return NULL;
     *length = in_end - in_start < most ? in_end - in_start : most;
     return take(*length);
 }

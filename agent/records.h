@@ -34,6 +34,8 @@ enum { FILE_HAS_MORE_NAMES = 1 };
 /* u64 offset, u32 length; length 0: the file ends there. */
 #define SEGMENT_BYTES 12
 #define MAX_SEGMENT (256 * 1024)
+/* From here on a segment is moved by the kernel. */
+#define LARGE_SEGMENT (64 * 1024)
 /* Directories in each other: each level holds a descriptor. */
 #define MAX_LEVELS 512
 
@@ -55,6 +57,12 @@ bool put_record(const struct record *record);
 /* Room for a segment of so many bytes at most, to be filled and then sent with its real length. */
 uint8_t *segment_room(size_t length);
 bool put_segment(uint64_t offset, size_t length);
+/*
+ * A segment of a file's bytes, which the kernel moves to the pipe where it can. What cannot be read is sent as zeros: its
+ * length is out. False also with the failure set, when reading failed.
+ */
+bool send_segment(int fd, uint64_t offset, size_t length);
+/* The file ends, at the earliest behind its last segment. */
 bool put_segment_end(uint64_t size);
 bool flush_records(void);
 /* Tells the last failure, see fail(). */
@@ -64,6 +72,11 @@ void put_record_failure(void);
 
 bool take_record(struct record *record);
 bool take_segment(uint64_t *offset, uint32_t *length);
+/*
+ * Lets the kernel move bytes of the present segment to a file. Returns how many; 0 when it cannot, or some have been read:
+ * use take_bytes(); -1 when the file does not take them.
+ */
+ssize_t splice_bytes(int fd, uint64_t offset, size_t most);
 /* The next bytes of the present segment, at most `most`; NULL as above. */
 const uint8_t *take_bytes(size_t most, size_t *length);
 

@@ -52,6 +52,8 @@ static void choose_temporary_name(char *name, size_t room)
 
 static char as_name[NAME_MAX + 1];
 static int parent = -1, directory = -1;
+/* The top was sent with a name, which is not the one that it gets. */
+static bool renamed;
 
 /* The directory that a path is in, and its last component. */
 static int open_parent(const char *path)
@@ -168,6 +170,13 @@ static int write_segments(int fd, const char *name)
         if (rest == 0) break;
         while (rest > 0) {
             size_t length;
+            ssize_t moved = splice_bytes(fd, offset, rest);
+            if (moved < 0) return fail("write %s", name);
+            if (moved > 0) {
+                offset += (uint64_t)moved;
+                rest -= (uint32_t)moved;
+                continue;
+            }
             const uint8_t *bytes = take_bytes(rest, &length);
             if (bytes == NULL) return -1;
             if (write_at(fd, bytes, length, (off_t)offset) < 0) return fail("write %s", name);
@@ -218,8 +227,8 @@ static int open_within(const char *path)
 {
     int at = 0;
     const char *slash = strchr(path, '/');
-    if (directory < 0 && depth > 0 && slash != NULL) {
-        path = slash + 1;
+    if (directory < 0 && depth > 0) {
+        if (renamed && slash != NULL) path = slash + 1;
         at = 1;
     }
     for (; at < depth; at++) {
@@ -351,7 +360,10 @@ static int take_entry(struct record *record)
     case RECORD_LINK: break;
     default: errno = 0; return fail("a malformed record");
     }
-    if (depth == 0 && directory < 0) memcpy(record->name, as_name, sizeof as_name);
+    if (depth == 0 && directory < 0) {
+        renamed = record->name[0] != '\0';
+        memcpy(record->name, as_name, sizeof as_name);
+    }
     errno = EINVAL;
     if (!is_name(record->name)) return fail("the name %s", record->name);
     if (record->kind == RECORD_DIRECTORY) return open_directory(record);
