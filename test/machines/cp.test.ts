@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -186,6 +187,19 @@ function bigFile(): string {
   return path;
 }
 
+/** Whether a process has written a part of a file that has no name yet. */
+function isWriting(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      const path = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return path.includes("(deleted)") && statSync(`/proc/${pid}/fd/${fd}`).size > 1_000_000;
+    });
+  } catch {
+    // A descriptor that was closed meanwhile.
+    return false;
+  }
+}
+
 /** The same in the machine. */
 async function wholeInBox(): Promise<void> {
   await copied("-q", bigFile(), "box:/root/whole");
@@ -207,7 +221,7 @@ onQemu(
     await wholeInBox();
     writeFileSync(`${work}/target`, "old");
     const down = home.start(["cp", "box:/root/whole", `${work}/target`]);
-    await Bun.sleep(500 + Math.random() * 1000);
+    await until("a copy on the host", () => isWriting(down.pid));
     down.kill("SIGKILL");
     await down.exited;
     expect([Bun.file(`${work}/target`).size, ...here()]).toEqual([3]);
@@ -228,7 +242,7 @@ onQemu(
     expect(await home.sh("box", "ls -A /root | grep -e dir -e smolvm; true")).toBe("");
     await wholeInBox();
     const down = home.start(["cp", "box:/root/whole", `${work}/dir/new`]);
-    await Bun.sleep(1000);
+    await until("a copy on the host", () => isWriting(down.pid));
     down.kill("SIGINT");
     expect(await down.exited).toBe(130);
     expect([existsSync(`${work}/dir/new`), ...readdirSync(`${work}/dir`)]).toEqual([false, "sub"]);

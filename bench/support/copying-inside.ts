@@ -1,0 +1,30 @@
+import { Home } from "../../test/support/home.ts";
+import { program } from "../../test/support/program.ts";
+import { compareCopies } from "./copying.ts";
+
+/** The part of bench/copy.ts that runs inside the lab: copies on krun, smolvm's and upstream's. */
+
+const UPSTREAM = "/project/upstream";
+const upstreamEnv = {
+  PATH: `${process.env.PATH}`,
+  HOME: "/root",
+  SMOLVM_VM_UID_DROP: "off",
+  SMOLVM_LIB_DIR: `${UPSTREAM}/bin`,
+  SMOLVM_AGENT_ROOTFS: `${UPSTREAM}/rootfs`,
+};
+
+const home = new Home();
+await compareCopies(
+  "krun in the lab: copies",
+  [
+    { name: "smolvm", command: [program], env: home.env, directories: true },
+    {
+      name: "upstream smol-vmm",
+      command: [`${UPSTREAM}/bin/smol-vmm`],
+      env: upstreamEnv,
+      directories: false,
+    },
+  ],
+  { megabytes: 32, files: 1000, rounds: Number(process.argv[2] ?? 2) },
+);
+home.remove();
