@@ -10,12 +10,13 @@ export interface Judged {
 /** Asks the policy, so that whatever it does a flow that was not allowed is denied, and each flow's end is told once. */
 export class Judge {
   readonly #policy: FlowPolicy;
-  readonly #onTrouble: (error: unknown) => void;
+  /** Gets what should not have been thrown. */
+  readonly onTrouble: (error: unknown) => void;
 
   /** @param onTrouble gets what the policy throws */
   constructor(policy: FlowPolicy, onTrouble: (error: unknown) => void) {
     this.#policy = policy;
-    this.#onTrouble = onTrouble;
+    this.onTrouble = onTrouble;
   }
 
   /** Never throws or rejects. */
@@ -38,13 +39,13 @@ export class Judge {
     try {
       return this.#policy.inspect(flow, bytes, ended);
     } catch (error) {
-      this.#onTrouble(error);
+      this.onTrouble(error);
       return FAILED;
     }
   }
 
   #failed(flow: Flow, error: unknown, begun: number): Judged {
-    this.#onTrouble(error);
+    this.onTrouble(error);
     return this.#judged(flow, FAILED, begun);
   }
 
@@ -58,7 +59,7 @@ export class Judge {
         try {
           this.#policy.closed(flow, judged.decision, { ...end, durationMs: performance.now() - begun });
         } catch (error) {
-          this.#onTrouble(error);
+          this.onTrouble(error);
         }
       },
     };

@@ -1,4 +1,4 @@
-import { sendDatagram } from "../ip/datagram.ts";
+import { sendDatagram, UDP_HEADER } from "../ip/datagram.ts";
 import { type Packet, Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
 import { MAX_UDP_FLOWS, UDP_IDLE_MS } from "../limits.ts";
@@ -7,7 +7,6 @@ import { Deadline } from "../timer.ts";
 import { addressIs, short } from "../wire/address.ts";
 import type { Ends } from "./tcp.ts";
 
-const UDP_HEADER = 8;
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;
 

@@ -40,7 +40,7 @@ export class EchoTable {
       if (this.#flows.size >= MAX_ECHO_FLOWS) return;
       flow = new EchoFlow(this.#output, packet, () => this.#flows.delete(key));
       this.#flows.set(key, flow);
-      void flow.begin(this.#judge);
+      flow.begin(this.#judge).catch(this.#judge.onTrouble);
     }
     flow.fromGuest(packet);
   }
@@ -75,7 +75,8 @@ class EchoFlow {
   #refused = false;
   #denied = false;
   #tell: ((end: Omit<FlowEnd, "durationMs">) => void) | undefined;
-  #closed = false;
+  /** How it ended, once it has. */
+  #end: Omit<FlowEnd, "durationMs"> | undefined;
   #sent = 0;
   #received = 0;
 
@@ -98,7 +99,10 @@ class EchoFlow {
     const judged = judge.decide(this.#flow);
     const { decision, tell } = judged instanceof Promise ? await judged : judged;
     this.#tell = tell;
-    if (this.#closed) return;
+    if (this.#end !== undefined) {
+      tell(decision.allow ? this.#end : { ...this.#end, how: "denied" });
+      return;
+    }
     if (!decision.allow || decision.target === "resolver") {
       this.#denied = true;
       this.#refuse(decision.allow || decision.how === "refuse" ? Unreachable.prohibited : undefined);
@@ -106,7 +110,7 @@ class EchoFlow {
     }
     try {
       const far = await openPing(decision.target.address, (message) => this.#onReply(message));
-      if (this.#closed) {
+      if (this.#end !== undefined) {
         far.close();
         return;
       }
@@ -141,7 +145,7 @@ class EchoFlow {
 
   #onReply(message: Uint8Array): void {
     const { version } = this.#path;
-    if (this.#closed || message.length < HEADER || message.length > MAX_PACKET - 40) return;
+    if (this.#end !== undefined || message.length < HEADER || message.length > MAX_PACKET - 40) return;
     if (message[0] !== TYPES[version].reply || message[1] !== 0) return;
     this.#received += message.length - HEADER;
     const header = [
@@ -157,11 +161,12 @@ class EchoFlow {
   }
 
   close(how: FlowEnd["how"]): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#end !== undefined) return;
+    const ended = this.#denied ? "denied" : how;
+    this.#end = { how: ended, sent: this.#sent, received: this.#received };
     this.#idle.stop();
     this.#far?.close();
     this.#onOver();
-    this.#tell?.({ how: this.#denied ? "denied" : how, sent: this.#sent, received: this.#received });
+    this.#tell?.(this.#end);
   }
 }

@@ -1,5 +1,6 @@
 import { Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
+import { ETHERNET_HEADER, MTU } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import { finishSum } from "../wire/checksum.ts";
 
@@ -30,16 +31,17 @@ export function sendUnreachable(output: Output, quote: Uint8Array, why: Unreacha
   sendIcmp(output, path, [type, CODES[version][why], 0, 0, 0, 0, 0, 0], quote);
 }
 
-/** @param header eight bytes, with a checksum of zero */
+/** What is larger than the guest's MTU is lost. @param header eight bytes, with a checksum of zero */
 export function sendIcmp(
   output: Output,
   path: Path,
   header: readonly number[] | Uint8Array,
   data: Uint8Array,
 ): void {
+  const size = ICMP_HEADER + data.length;
+  if (path.headerLength - ETHERNET_HEADER + size > MTU) return;
   const at = output.begin();
   if (at < 0) return;
-  const size = ICMP_HEADER + data.length;
   path.write(output, at, size);
   const icmp = at + path.headerLength;
   output.bytes.set(header, icmp);

@@ -1,8 +1,9 @@
-import { ETHERNET_HEADER, MTU } from "../limits.ts";
+import { ETHERNET_HEADER, MAX_PACKET, MTU } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import type { Path } from "./path.ts";
 
-const UDP_HEADER = 8;
+/** Bytes of ports, length and checksum (RFC 768). */
+export const UDP_HEADER = 8;
 
 /**
  * Sends a UDP datagram to the guest (RFC 768). What there is no room for is lost, as it may be. IPv4 has datagrams that
@@ -15,7 +16,8 @@ export function sendDatagram(
   guestPort: number,
   data: Uint8Array,
 ): void {
-  if (!output.hasRoom) return;
+  if (!output.hasRoom || data.length > MAX_PACKET - UDP_HEADER - (path.headerLength - ETHERNET_HEADER))
+    return;
   const at = output.begin();
   if (at < 0) return;
   const size = UDP_HEADER + data.length;

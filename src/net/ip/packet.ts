@@ -1,8 +1,10 @@
-import { ETHERNET_HEADER } from "../limits.ts";
 import { short } from "../wire/address.ts";
 import { isIntact } from "../wire/checksum.ts";
 
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 } as const;
+
+/** Each flow keeps its quote: the longest header of IPv4 has 60 bytes, but extension headers of IPv6 up to 64 KiB. */
+const MAX_QUOTE = 128;
 
 /** An IP packet in a buffer. There is one object for all, filled anew for each packet: keep nothing of it. */
 export class Packet {
@@ -28,9 +30,10 @@ export class Packet {
     return new Uint8Array(this.bytes.subarray(at, at + this.addressLength));
   }
 
-  /** What an ICMP error quotes: the IP header and the first eight bytes behind it. */
+  /** What an ICMP error quotes: the IP header and the first eight bytes behind it, or as much as is kept of that. */
   quote(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.bytes.subarray(this.header, Math.min(this.start + 8, this.end)));
+    const end = Math.min(this.start + 8, this.end, this.header + MAX_QUOTE);
+    return new Uint8Array(this.bytes.subarray(this.header, end));
   }
 }
 
@@ -118,6 +121,3 @@ export function readIpv6(packet: Packet, bytes: Uint8Array, at: number, end: num
   packet.identification = 0;
   return true;
 }
-
-/** Where the IP header of an Ethernet frame begins. */
-export const ipHeaderOf = (frame: number): number => frame + ETHERNET_HEADER;

@@ -43,7 +43,10 @@ export function openOutbound(
   const act = (result: Judged) => {
     judged = result;
     tell();
-    void carryOut(parts, connection, incoming, flow, result);
+    carryOut(parts, connection, incoming, flow, result).catch((error) => {
+      parts.judge.onTrouble(error);
+      connection.abort("EIO");
+    });
   };
   const result = parts.judge.decide(flow);
   if (result instanceof Promise) void result.then(act);

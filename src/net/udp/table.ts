@@ -1,7 +1,8 @@
+import { errnoOf } from "../../errors.ts";
 import { ask } from "../host/dns-stream.ts";
 import { connectUdp, type DatagramUser, type HostDatagrams } from "../host/udp.ts";
 import { sendUnreachable, Unreachable } from "../icmp/errors.ts";
-import { sendDatagram } from "../ip/datagram.ts";
+import { sendDatagram, UDP_HEADER } from "../ip/datagram.ts";
 import { type Packet, Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
 import type { Judge } from "../judge.ts";
@@ -10,8 +11,6 @@ import type { Output } from "../link/output.ts";
 import { Deadline } from "../timer.ts";
 import type { Flow, FlowDecision, FlowEnd, Resolver } from "../types.ts";
 import { addressKey, formatAddress, short } from "../wire/address.ts";
-
-const UDP_HEADER = 8;
 
 /** All UDP flows that the guest has begun: one for each pair of its ports and far ends. */
 export class UdpTable {
@@ -48,7 +47,7 @@ export class UdpTable {
       if (this.#flows.size >= this.#most) return;
       flow = new UdpFlow(this.#output, packet, guestPort, remotePort, () => this.#flows.delete(key));
       this.#flows.set(key, flow);
-      void flow.begin(this.#judge, this.#resolver);
+      flow.begin(this.#judge, this.#resolver).catch(this.#judge.onTrouble);
     }
     flow.fromGuest(bytes.subarray(start + UDP_HEADER, start + length));
   }
@@ -73,7 +72,8 @@ class UdpFlow implements DatagramUser {
   #far: Pick<HostDatagrams, "send" | "close"> | undefined;
   #tell: ((end: Omit<FlowEnd, "durationMs">) => void) | undefined;
   #denied: "refuse" | "drop" | undefined;
-  #closed = false;
+  /** How it ended, once it has. */
+  #end: Omit<FlowEnd, "durationMs"> | undefined;
   #sent = 0;
   #received = 0;
 
@@ -98,18 +98,24 @@ class UdpFlow implements DatagramUser {
     const judged = judge.decide(this.#flow);
     const { decision, tell } = judged instanceof Promise ? await judged : judged;
     this.#tell = tell;
-    if (this.#closed) return;
+    if (this.#end !== undefined) {
+      tell(decision.allow ? this.#end : { ...this.#end, how: "denied" });
+      return;
+    }
     try {
       if (decision.allow) await this.#connect(decision, resolver);
       else this.#deny(decision.how);
     } catch (error) {
-      this.onError((error as { code?: string }).code ?? "EIO");
+      const code = errnoOf(error) ?? "EIO";
+      this.onError(code);
+      // Without a socket nothing comes of it, and what waits would wait in vain.
+      this.close("unreachable", code);
     }
   }
 
   async #connect({ target }: FlowDecision & { allow: true }, resolver: Resolver): Promise<void> {
     const far = target === "resolver" ? this.#answering(resolver) : await connectUdp(target, this);
-    if (this.#closed) {
+    if (this.#end !== undefined) {
       far.close();
       return;
     }
@@ -157,14 +163,14 @@ class UdpFlow implements DatagramUser {
   }
 
   onDatagram(bytes: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#end !== undefined) return;
     this.#received += bytes.length;
     this.#idle.set(UDP_IDLE_MS);
     sendDatagram(this.#output, this.#path, this.#remotePort, this.#guestPort, bytes);
   }
 
   onError(code: string): void {
-    if (this.#closed) return;
+    if (this.#end !== undefined) return;
     if (code === "ECONNREFUSED") {
       // The flow stays: the other side may begin to listen.
       this.#refuse(Unreachable.port);
@@ -172,17 +178,17 @@ class UdpFlow implements DatagramUser {
     }
     if (!UNREACHABLE.has(code)) return;
     this.#refuse(Unreachable.host);
-    if (this.#far === undefined) this.close("unreachable", code);
   }
 
   close(how: FlowEnd["how"], error?: string): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#end !== undefined) return;
+    const ended = this.#denied === undefined ? how : "denied";
+    this.#end = { how: ended, error, sent: this.#sent, received: this.#received };
     this.#idle.stop();
     this.#far?.close();
+    this.#waiting = undefined;
     this.#onOver();
-    const ended = this.#denied === undefined ? how : "denied";
-    this.#tell?.({ how: ended, error, sent: this.#sent, received: this.#received });
+    this.#tell?.(this.#end);
   }
 }
 
