@@ -18,6 +18,8 @@ export const limits = {
   segmentBytes: 256 * 1024,
   /** Of a file whose size is unknown before it is read (those of /proc), where a tar has to have it first. */
   unsizedBytes: 1024 * 1024,
+  /** Holes of all files in a tar, which has zeros for them: a few bytes of a guest could fill any disk. */
+  tarHoleBytes: 64 * GiB,
   /** Of the guest's words about a failure. */
   failureBytes: 512,
 } as const;

@@ -136,6 +136,8 @@ export class RecordReader {
     const target = targetOf(bytes, at);
     const isLink = kind === Kind.symlink || kind === Kind.link;
     if (isLink ? target === "" || target.includes("\0") : target !== "") throw broken("the target of a link");
+    // A further name is that of a file of this copy, by its path from the top.
+    if (kind === Kind.link && !target.split("/").every(isName)) throw broken("the file of a further name");
     const nanoseconds = bytes.readUInt32BE(at + 12);
     const mode = bytes.readUInt16BE(at + 2);
     if (nanoseconds > 999_999_999 || mode > 0o7777) throw broken("an attribute of a file");

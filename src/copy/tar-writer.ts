@@ -1,6 +1,6 @@
 import { SmolError } from "../errors.ts";
 import { limits } from "./limits.ts";
-import type { RecordEvent } from "./reader.ts";
+import { broken, type RecordEvent } from "./reader.ts";
 import { type Entry, Kind } from "./records.ts";
 
 const BLOCK = 512;
@@ -26,6 +26,10 @@ export class TarWriter {
   readonly #paths: string[] = [];
   readonly #topName: string;
   #file: { readonly size: number; written: number } | undefined;
+  /** Bytes of holes, so far. */
+  #holes = 0;
+  /** Files that may get further names, by their path from the top. */
+  readonly #linked = new Set<string>();
   /** A file whose size is not known before it is read. */
   #unsized:
     | { readonly entry: Entry; readonly path: string; readonly parts: Buffer[]; bytes: number }
@@ -49,6 +53,9 @@ export class TarWriter {
   async #entry(entry: Entry): Promise<void> {
     const above = this.#paths.at(-1);
     const path = above === undefined ? this.#topName : above + entry.name;
+    if (entry.kind === Kind.link && !this.#linked.has(entry.target))
+      throw broken("a further name of what was not sent");
+    if (entry.hasMoreNames && above !== undefined) this.#remember(path);
     if (entry.kind === Kind.directory) this.#paths.push(`${path}/`);
     if (entry.kind === Kind.file && entry.size === 0) {
       this.#unsized = { entry, path, parts: [], bytes: 0 };
@@ -56,6 +63,12 @@ export class TarWriter {
     }
     await this.#header(entry, path, entry.size);
     if (entry.kind === Kind.file) this.#file = { size: entry.size, written: 0 };
+  }
+
+  #remember(path: string): void {
+    if (this.#linked.size === limits.linkedFiles)
+      throw new SmolError("copy.limit", `more than ${limits.linkedFiles} files have several names`);
+    this.#linked.add(path.slice((this.#paths[0] as string).length));
   }
 
   async #header(entry: Entry, path: string, size: number): Promise<void> {
@@ -115,6 +128,11 @@ export class TarWriter {
 
   /** Holes, and what a file has lost since its header was written. */
   async #zeros(file: { written: number }, end: number): Promise<void> {
+    this.#holes += Math.max(0, end - file.written);
+    if (this.#holes > limits.tarHoleBytes)
+      throw new SmolError("copy.limit", `the files have holes of more than ${limits.tarHoleBytes} bytes`, {
+        hint: "copy to a directory, which keeps holes: a tar to stdout has zeros for them",
+      });
     while (file.written < end) {
       const length = Math.min(end - file.written, ZEROS.length);
       await this.#write(ZEROS.subarray(0, length));

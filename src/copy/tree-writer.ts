@@ -193,7 +193,9 @@ export class TreeWriter {
       }
     }
     const madeAs = fresh ? entry.name : temporaryName();
-    this.#file = { entry, fd: this.#make(madeAs, () => directory.makeFile(madeAs)), madeAs, end: 0 };
+    const fd = this.#make(madeAs, () => directory.makeFile(madeAs));
+    if (!fresh) TEMPORARY.claim(fd);
+    this.#file = { entry, fd, madeAs, end: 0 };
   }
 
   /** Makes something new under a name, which counts as unfinished from then on. */
@@ -237,6 +239,7 @@ export class TreeWriter {
     }
     // link(2) cannot replace, rename(2) can.
     const temporary = temporaryName();
+    TEMPORARY.claim(fd);
     this.#make(temporary, () => directory.nameUnnamed(fd, temporary));
     this.#appear(temporary, name);
   }
