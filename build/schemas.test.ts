@@ -32,7 +32,7 @@ describe("editors, asked by another program of theirs", () => {
     ["memory = 1"],
     ["memory = '2x'"],
     ["env = ['=x']"],
-    ["ports = ['80']"],
+    ["ports = ['x']"],
     ["volumes = ['a']"],
     ["on_timeout = 'x'"],
     ["[health]\ninterval = 'often'"],

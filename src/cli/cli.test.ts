@@ -85,6 +85,9 @@ describe("help", () => {
         machine attach          Follow a process in a machine as if it ran here
         machine kill            Send a signal to a process in a machine
         machine logs            Print what a machine's workload has printed
+        machine egress-events   Show what a machine wanted from the network, and what was decided
+        machine policy explain  Tell whether a machine may reach a host, and by which rule
+        machine policy learned  Print the allow-list that a machine has turned out to need
         machine stats           Show what machines use: processor, memory, disks
         machine monitor         Watch over a machine in the foreground
         machine wait            Wait until something is over
@@ -140,32 +143,35 @@ describe("help", () => {
         smolvm machine COMMAND [OPTIONS]
 
       Commands:
-        machine run       Run a command in a new machine, and remove the machine unless -d
-        machine create    Make a machine that stays until it is deleted
-        machine start     Start machines
-        machine stop      Stop machines; their disks stay
-        machine delete    Delete machines with their disks
-        machine ls        List the machines
-        machine status    Say whether a machine runs, and how it is
-        machine inspect   Print everything about machines as JSON
-        machine exec      Run one more command in a running machine
-        machine shell     Open a shell in a machine
-        machine ps        List the processes that were started in a machine
-        machine attach    Follow a process in a machine as if it ran here
-        machine kill      Send a signal to a process in a machine
-        machine logs      Print what a machine's workload has printed
-        machine stats     Show what machines use: processor, memory, disks
-        machine monitor   Watch over a machine in the foreground
-        machine wait      Wait until something is over
-        machine update    Change the settings of a machine
-        machine resize    Grow the disks of a machine
-        machine clone     Copy a machine under another name
-        machine cp        Copy files and directories into and out of a running machine
-        machine enable    Start a machine with the host
-        machine disable   No longer start a machine with the host
-        machine images    Show the images of machines and the room they take
-        machine prune     Remove layers of images that nobody needs
-        machine data-dir  Print the directory of a machine's files
+        machine run             Run a command in a new machine, and remove the machine unless -d
+        machine create          Make a machine that stays until it is deleted
+        machine start           Start machines
+        machine stop            Stop machines; their disks stay
+        machine delete          Delete machines with their disks
+        machine ls              List the machines
+        machine status          Say whether a machine runs, and how it is
+        machine inspect         Print everything about machines as JSON
+        machine exec            Run one more command in a running machine
+        machine shell           Open a shell in a machine
+        machine ps              List the processes that were started in a machine
+        machine attach          Follow a process in a machine as if it ran here
+        machine kill            Send a signal to a process in a machine
+        machine logs            Print what a machine's workload has printed
+        machine egress-events   Show what a machine wanted from the network, and what was decided
+        machine policy explain  Tell whether a machine may reach a host, and by which rule
+        machine policy learned  Print the allow-list that a machine has turned out to need
+        machine stats           Show what machines use: processor, memory, disks
+        machine monitor         Watch over a machine in the foreground
+        machine wait            Wait until something is over
+        machine update          Change the settings of a machine
+        machine resize          Grow the disks of a machine
+        machine clone           Copy a machine under another name
+        machine cp              Copy files and directories into and out of a running machine
+        machine enable          Start a machine with the host
+        machine disable         No longer start a machine with the host
+        machine images          Show the images of machines and the room they take
+        machine prune           Remove layers of images that nobody needs
+        machine data-dir        Print the directory of a machine's files
 
       A command's help: smolvm machine COMMAND -h
       "
@@ -223,6 +229,22 @@ describe("help", () => {
             --disk-bps <SIZE>            Most bytes a second that its disks read, and write; e.g. 50M
             --mitigations[=SWITCH]       Guard the machine's programs from each other's CPU leaks
             --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)
+
+      Network:
+            --net                        Give the machine the network; without it there is none
+            --no-net                     Give it none, whatever the Smolfile says
+            --allow-host <HOST>          Only this name and all below it; also *.NAME, NAME:PORT/tcp
+            --allow-cidr <CIDR>          Only these addresses; also CIDR:PORT/tcp
+            --allow-preset <PRESET>      Only the hosts that npm, pypi, debian, github, ... need
+            --outbound-localhost-only    Only this host's loopback, at host.smolvm.internal
+            --allow-host-loopback        This host's loopback too, at host.smolvm.internal
+            --no-sni-check               Do not look at the server's name in TLS and HTTP
+            --egress <MODE>              learn: as --net, for machine policy learned
+            --dns <ADDRESS>              Ask this server for names (default: the host's)
+            --add-host <NAME:ADDRESS>    Know a name by this address; host-gateway is this host
+        -p, --port <[ADDR:]HOST:GUEST>   Lead a port of this host (127.0.0.1, or ADDR) to one of it
+            --proxy-env                  Pass HTTP_PROXY, HTTPS_PROXY and NO_PROXY on
+            --net-backend <BACKEND>      virtio-net, which is the only one
 
       Lifetime:
         -l, --label <NAME=VALUE>         Say something about the machine, for machine ls --filter

@@ -18,6 +18,7 @@ interface Modules {
   readonly localImage: typeof import("./client/local-image.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
+  readonly policy: typeof import("./client/policy.ts");
   readonly processes: typeof import("./client/processes.ts");
   readonly start: typeof import("./client/start.ts");
   readonly stats: typeof import("./client/stats.ts");
@@ -165,6 +166,21 @@ export async function* consoleLog(
 ): ReturnType<Module<"logs">["consoleLog"]> {
   yield* (await import("./client/logs.ts")).consoleLog(...given);
 }
+
+/** See client/logs.ts. */
+export async function* egressLog(
+  ...given: Parameters<Module<"logs">["egressLog"]>
+): ReturnType<Module<"logs">["egressLog"]> {
+  yield* (await import("./client/logs.ts")).egressLog(...given);
+}
+
+/** See client/policy.ts. */
+export const explainPolicy: Module<"policy">["explainPolicy"] = async (...given) =>
+  (await import("./client/policy.ts")).explainPolicy(...given);
+
+/** See client/policy.ts. */
+export const learnedPolicy: Module<"policy">["learnedPolicy"] = async (...given) =>
+  (await import("./client/policy.ts")).learnedPolicy(...given);
 
 /** See client/stats.ts. */
 export async function* machineFigures(

@@ -156,7 +156,7 @@ function publishFailure({ hostAddress, hostPort, protocol }: Forward, error: unk
   const where = `${hostAddress.includes(":") ? `[${hostAddress}]` : hostAddress}:${hostPort}/${protocol}`;
   switch (errnoOf(error)) {
     case "EADDRINUSE":
-      return new SmolError("port.in_use", `port ${where} of this host is in use`, {
+      return new SmolError("port.in_use", `port ${where} of this host is already in use`, {
         hint: "choose another host port, or 0 for any that is free",
       });
     case "EACCES":

@@ -1,9 +1,10 @@
-import { isIP, isIPv4 } from "node:net";
 import { check, picklist, pipe, regex, string, union } from "valibot";
 import { messageOf } from "../errors.ts";
 import { isLocalImage } from "../image/source-kind.ts";
+import { parsePorts } from "../machine/model/parse-ports.ts";
 import { type RestartPolicy, restartPolicies } from "../machine/model/spec.ts";
 import { parseSignal } from "../machine/root/stop-signal.ts";
+import { BadRule, parseHostRule, parseRangeRule } from "../net/policy/rules.ts";
 import { parseReference } from "../registry/reference.ts";
 import { quote } from "../values/index.ts";
 import { formed, notAmong, text } from "./values.ts";
@@ -38,22 +39,12 @@ export const variable = pipe(
   ),
 );
 
-export interface Port {
-  readonly host: number;
-  readonly guest: number;
-}
-
-/** `HOST:GUEST`. */
-export function parsePort(text: string): Port | undefined {
-  const match = /^(\d{1,5}):(\d{1,5})$/.exec(text);
-  const [host, guest] = [Number(match?.[1]), Number(match?.[2])];
-  return [host, guest].every((port) => port >= 1 && port <= 65_535) ? { host, guest } : undefined;
-}
-
-export const port = formed(/^\d{1,5}:\d{1,5}$/, (value) =>
-  parsePort(value) === undefined
-    ? `must be HOST:GUEST, two ports from 1 to 65535, not ${quote(value)}`
-    : undefined,
+export const port = formed(
+  /^(?:(?:\[[0-9A-Fa-f:.]+\]|[\d.]+):)?(?:[\d-]+:)?[\d-]+(?:\/(?:tcp|udp))?$/,
+  (value) =>
+    parsePorts(value) === undefined
+      ? `must be [ADDRESS:]HOST:GUEST[/udp], with ports from 1 to 65535, not ${quote(value)}`
+      : undefined,
 );
 
 export interface Volume {
@@ -77,24 +68,21 @@ export const volume = formed(/^[^:]+:\/[^:]*(:ro)?$/, (value) => {
     : undefined;
 });
 
-const HOST_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
-const HOST_NAME = new RegExp(`^${HOST_LABEL}(?:\\.${HOST_LABEL})*\\.?$`);
+/** A host's name or address; `--allow-host` takes the same. */
+export const host = formed(/^\S+$/, (value) => ruleProblem(value, parseHostRule));
 
-/** A host's name or address, without a port. */
-export const host = formed(/^\S+$/, (value) => {
-  if (isIP(value) !== 0 || (value.length <= 253 && HOST_NAME.test(value))) return undefined;
-  if (/^(?:\[[^\]]*\]|[^:]+):\d+$/.test(value)) return `is ${quote(value)}: port suffixes are not supported`;
-  return `must be the name or the address of a host, not ${quote(value)}`;
-});
+/** An address, or a range of them; `--allow-cidr` takes the same. */
+export const addressRange = formed(/^\S+$/, (value) => ruleProblem(value, parseRangeRule));
 
-/** An address, or a range of them. */
-export const addressRange = formed(/^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/, (value) => {
-  const [address = "", bits, ...rest] = value.split("/");
-  const most = isIPv4(address) ? 32 : 128;
-  const right = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most);
-  if (isIP(address) !== 0 && right && rest.length === 0) return undefined;
-  return `has an invalid range of addresses, ${quote(value)}: write for example 10.0.0.0/8, or one address`;
-});
+function ruleProblem(value: string, parse: (text: string) => unknown): string | undefined {
+  try {
+    parse(value);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BadRule) return `has ${quote(value)}, which is invalid: ${error.message}`;
+    throw error;
+  }
+}
 
 /** Names of signals as images have them: `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`. */
 export const signal = formed(/^[A-Za-z0-9+-]+$/, (value) =>

@@ -2,8 +2,6 @@ import { isTable, nameOf, type TomlPath } from "../toml/index.ts";
 import type { Problem } from "./problem.ts";
 import type { SmolfileContent } from "./schema.ts";
 
-const NETWORK = "a machine has no network in this release";
-const PORTS = "a machine has no network in this release, so no port leads into it";
 const FOLDERS = "a machine sees no folder of the host in this release";
 const GPU = "a machine has no GPU in this release";
 const FORK = "a machine cannot be forked in this release";
@@ -13,11 +11,6 @@ const FORK = "a machine cannot be forked in this release";
  * and gives it to the machine in settings.ts.
  */
 const LATER: readonly (readonly [path: readonly string[], reason: string])[] = [
-  [["net"], NETWORK],
-  [["network", "allow_hosts"], NETWORK],
-  [["network", "allow_cidrs"], NETWORK],
-  [["ports"], PORTS],
-  [["dev", "ports"], PORTS],
   [["volumes"], FOLDERS],
   [["dev", "volumes"], FOLDERS],
   [["gpu"], GPU],

@@ -62,8 +62,12 @@ test("every key that a machine has", () => {
     stopTimeoutMs: 90_000,
     pids: 100,
     diskBps: 10 * 1024 ** 2,
-    network: undefined,
-    ports: undefined,
+    network: {
+      egress: "list",
+      allowHosts: ["example.com", "10.0.0.1", "::1", "_dmarc.example.com"],
+      allowRanges: ["10.0.0.0/8", "192.168.1.1", "fd00::/8"],
+    },
+    ports: [{ address: "127.0.0.1", host: 3000, guest: 3000, protocol: "tcp" }],
   });
 });
 
@@ -166,4 +170,21 @@ describe("precedence: defaults, the file, its [dev], the flags", () => {
     expect(command(machine(text, {}, words, "arguments"))).toEqual(created as never);
     expect(command(machine(text, {}, words, "command"))).toEqual(run as never);
   });
+});
+
+test("a network: all of it, or what a list has, however short", () => {
+  const network = (text: string) => machine(text).network;
+  expect(network("")).toBeNull();
+  expect(network("net = false")).toBeNull();
+  expect(network("net = true")).toMatchObject({ egress: "all" });
+  expect(network('net = true\n[network]\nallow_hosts = ["a.test:443"]')).toMatchObject({
+    egress: "list",
+    allowHosts: ["a.test:443"],
+  });
+  // Whoever writes down a list without an entry does not mean everything.
+  expect(network("net = true\n[network]\nallow_hosts = []")).toMatchObject({
+    egress: "list",
+    allowHosts: [],
+  });
+  expect(network("[network]\n")).toBeNull();
 });

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { isLocalImage } from "../image/source-kind.ts";
 import type { SpecLayer } from "../machine/model/index.ts";
+import { parsePorts } from "../machine/model/parse-ports.ts";
+import { parseHostRule, parseRangeRule } from "../net/policy/rules.ts";
 import { parsePolicy } from "./formats.ts";
 import type { Smolfile } from "./parse.ts";
 import type { SmolfileContent } from "./schema.ts";
@@ -46,8 +48,8 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
     stopTimeoutMs: milliseconds(content.stop_timeout),
     pids: content.pids,
     diskBps: sized(content.disk_bps, "bytes"),
-    network: undefined,
-    ports: undefined,
+    network: networkOf(content),
+    ports: portsOf(someOf(dev.ports) ?? content.ports),
   };
 }
 
@@ -90,6 +92,21 @@ function restartOf(restart: SmolfileContent["restart"]): SpecLayer["restart"] {
     maxRetries: restart.max_retries,
     maxBackoffMs: milliseconds(restart.max_backoff),
   };
+}
+
+/** A list that is there and empty is a list: nothing is let through. */
+function networkOf({ net, network }: SmolfileContent): SpecLayer["network"] {
+  const { allow_hosts: hosts, allow_cidrs: cidrs } = network ?? {};
+  if (hosts === undefined && cidrs === undefined) return net ? { egress: "all" } : undefined;
+  return {
+    egress: "list",
+    allowHosts: hosts?.map((host) => parseHostRule(host).text),
+    allowRanges: cidrs?.map((range) => parseRangeRule(range).text),
+  };
+}
+
+function portsOf(ports: readonly string[] | undefined): SpecLayer["ports"] {
+  return ports?.flatMap((port) => parsePorts(port) ?? []);
 }
 
 function healthOf(health: SmolfileContent["health"]): SpecLayer["health"] {

@@ -9,6 +9,7 @@ export const frame: Omit<Program, "commands"> = {
   summary: "boots any container image as a microVM from one file, without a daemon",
   groups: [
     { path: ["machine"], aliases: ["vm"], summary: "Make, run, use and delete machines" },
+    { path: ["machine", "policy"], aliases: [], summary: "Tell what machines may reach, or need to" },
     {
       path: ["container"],
       aliases: ["ct", "containers"],

@@ -23,6 +23,7 @@ import { create } from "./machine/create.ts";
 import { dataDir } from "./machine/data-dir.ts";
 import { remove } from "./machine/delete.ts";
 import { disable } from "./machine/disable.ts";
+import { egressEvents } from "./machine/egress-events.ts";
 import { enable } from "./machine/enable.ts";
 import { exec } from "./machine/exec.ts";
 import { machineImages } from "./machine/images.ts";
@@ -31,6 +32,8 @@ import { kill } from "./machine/kill.ts";
 import { logs } from "./machine/logs.ts";
 import { ls } from "./machine/ls.ts";
 import { monitor } from "./machine/monitor.ts";
+import { policyExplain } from "./machine/policy-explain.ts";
+import { policyLearned } from "./machine/policy-learned.ts";
 import { machinePrune } from "./machine/prune.ts";
 import { ps } from "./machine/ps.ts";
 import { resize } from "./machine/resize.ts";
@@ -66,6 +69,9 @@ export const program: Program = {
     attach,
     kill,
     logs,
+    egressEvents,
+    policyExplain,
+    policyLearned,
     stats,
     monitor,
     wait,

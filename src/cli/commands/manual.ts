@@ -59,7 +59,7 @@ command ends; machine create makes one that stays.`,
       body: `  4 virtual CPUs, 8 GiB of memory and disks of 10 GiB (changes to the image) and 20
   GiB (/storage) unless options say otherwise; all of it is taken from the host only as it is
   used.
-  No network device, no shared folder, no GPU.
+  No network unless --net, a list or a port asks for one; no shared folder, no GPU.
   A machine is named as an argument or by --name; without, it is the one that SMOLVM_MACHINE_NAME
   names, or the one called default; delete and data-dir want a name. Without -d, Ctrl-C, SIGTERM,
   SIGHUP, a closed pipe or kill -9 end the machine of machine run and leave nothing. A machine that

@@ -6,10 +6,9 @@ import type { CommandSpec } from "../program/types.ts";
 import { namesOf } from "./candidates.ts";
 import { complete, type Shell } from "./completion.fixture.ts";
 
-const MACHINE_COMMANDS = program.commands
-  .filter(({ path }) => path[0] === "machine")
-  .map(({ path }) => path[1] as string)
-  .sort();
+const IN_MACHINE = program.commands.filter(({ path }) => path[0] === "machine");
+/** A group's name once. */
+const MACHINE_COMMANDS = [...new Set(IN_MACHINE.map(({ path }) => path[1] as string))].sort();
 
 /** What is typed before Tab, and the words that every shell offers for it. */
 const LINES: readonly [string, readonly string[]][] = [

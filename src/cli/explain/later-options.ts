@@ -9,9 +9,6 @@ export interface UnavailableOption {
   readonly always?: boolean | undefined;
 }
 
-const NETWORK = "a machine has no network";
-const NETWORK_HINT =
-  "leave it out: images are pulled without it; what the command needs must be in the image, or come on stdin (-i)";
 const VOLUME = "a machine sees no folder of the host";
 const VOLUME_HINT =
   "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
@@ -26,18 +23,9 @@ const unavailable = (reason: string, hint: string | undefined, ...names: string[
 });
 
 export const LATER_OPTIONS: readonly UnavailableOption[] = [
-  unavailable(NETWORK, NETWORK_HINT, "--net", "--network", "--net-backend", "--dns"),
-  unavailable(NETWORK, NETWORK_HINT, "--allow-host", "--allow-cidr", "--outbound-localhost-only"),
-  unavailable(NETWORK, NETWORK_HINT, "--add-host", "--ip", "--expose"),
-  unavailable(
-    `${NETWORK}, so no port can be forwarded`,
-    undefined,
-    "-p",
-    "--port",
-    "--publish",
-    "-P",
-    "--publish-all",
-  ),
+  unavailable("machines do not see each other", "--net and -p lead out of each, and into it", "--network"),
+  unavailable("each machine has the same address, and nobody else sees it", "-p leads into it", "--ip"),
+  unavailable("ports are published one by one", "give -p HOST:GUEST", "--expose", "-P", "--publish-all"),
   unavailable(VOLUME, VOLUME_HINT, "-v", "--volume", "--mount", "--tmpfs", "--volumes-from"),
   unavailable(
     "packed machines cannot be run",

@@ -3,7 +3,7 @@ import { environment } from "../../command-line.ts";
 // Not the folders' faces, which load more.
 import { looksLikePath, splitArchiveTag } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
-import type { MachineSpec } from "../../machine/model/index.ts";
+import type { MachineSpec, SpecLayer } from "../../machine/model/index.ts";
 import { warn } from "../output.ts";
 import { machineLayer } from "./machine-layer.ts";
 import type { MachineValues } from "./machine-options.ts";
@@ -24,13 +24,26 @@ export interface Described {
  * What the options of `run` and `create`, and the Smolfile that they name, say about a new machine. Notes about the
  * file are printed.
  *
- * @throws SmolError `machine.bad_setting`, `smolfile.*`, `cli.env_file`
+ * @throws SmolError `machine.bad_setting`, `network.unresolved`, `smolfile.*`, `cli.env_file`
  */
 export async function describeMachine(values: MachineValues, described: Described): Promise<MachineSpec> {
   const { smolfile, engine, ...rest } = described;
   const said = await machineLayer(values);
   const image = described.ephemeral ? said.image : absoluteImage(said.image);
   const flags = { ...said, image, engine: said.engine ?? engine };
+  const spec = await build(smolfile, rest, flags);
+  if (values.allowHosts.length > 0) {
+    const { checkHosts } = await import("../work/resolve-hosts.ts");
+    await checkHosts(values.allowHosts, spec);
+  }
+  return spec;
+}
+
+async function build(
+  smolfile: string | undefined,
+  rest: Omit<Described, "smolfile" | "engine">,
+  flags: SpecLayer,
+): Promise<MachineSpec> {
   if (smolfile === undefined) return buildSpec({ ...rest, layers: [], flags });
   const { loadSmolfile } = await import("../../smolfile/index.ts");
   const { layer, notes } = await loadSmolfile(smolfile, environment());

@@ -44,6 +44,9 @@ test("every option says what it means", async () => {
     ["--mitigations", "--engine", "qemu", "-l", "a=b=c", "--label", "d", "--restart", "on-failure:3"],
     ["--restart-backoff", "1m", "--health-cmd", "true || false", "--health-interval", "7"],
     ["--health-timeout", "8s", "--health-retries", "9", "--health-start-period", "10s", "--ttl", "30d"],
+    ["--net", "--allow-host", "A.test:443", "--allow-cidr", "10.0.0.0/8", "--allow-preset", "npm"],
+    ["--allow-host-loopback", "--no-sni-check", "--dns", "192.0.2.53", "--add-host", "DB:10.0.0.5"],
+    ["--proxy-env", "-p", "8080:80", "--publish", "0.0.0.0:53:53/udp", "--net-backend", "virtio-net"],
     ["--idle-timeout", "1h", "--on-timeout", "delete", "--stop-signal", "QUIT", "--stop-timeout", "0"],
   ];
   expect(specOf(await layerOf(...words.flat(), "x"))).toEqual({
@@ -67,8 +70,21 @@ test("every option says what it means", async () => {
     overlayGib: 4,
     pids: 100,
     diskBps: 50 * 2 ** 20,
-    network: null,
-    ports: [],
+    network: {
+      egress: "list",
+      allowHosts: ["a.test:443"],
+      allowRanges: ["10.0.0.0/8"],
+      allowPresets: ["npm"],
+      hostLoopback: true,
+      checkServerName: false,
+      dns: ["192.0.2.53"],
+      addHosts: ["db:10.0.0.5"],
+      proxyEnv: true,
+    },
+    ports: [
+      { address: "127.0.0.1", host: 8080, guest: 80, protocol: "tcp" },
+      { address: "0.0.0.0", host: 53, guest: 53, protocol: "udp" },
+    ],
     mitigations: true,
     engine: "qemu",
     labels: { a: "b=c", d: "" },

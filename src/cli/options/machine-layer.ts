@@ -3,6 +3,7 @@ import type { Label } from "../values/label.ts";
 import type { Platform } from "../values/platform.ts";
 import { environmentOf } from "./environment.ts";
 import type { MachineValues } from "./machine-options.ts";
+import { networkLayer } from "./network-layer.ts";
 
 /**
  * What the options of a command say about a machine. A field of machines that no option sets is named here, and so is
@@ -15,9 +16,10 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
   const { image, platform, entrypoint, env, envFile, workdir, user, ulimits, reaper, ...most } = more;
   const { init, initOnce, labels, restart, restartBackoff, ttl, idleTimeout, onTimeout, ...rest } = most;
   const { stopSignal, stopTimeout, healthCommand, healthInterval, healthTimeout, ...last } = rest;
-  const { healthRetries, healthGrace, ...forgotten } = last;
-  forgotten satisfies Record<string, never>;
+  const { healthRetries, healthGrace, ...network } = last;
   return {
+    // Each option that is left is one of these, or it does not compile.
+    ...networkLayer(network),
     engine,
     cpus,
     memoryMib: memory,
@@ -26,8 +28,6 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
     mitigations,
     pids,
     diskBps,
-    network: undefined,
-    ports: undefined,
     image,
     platform: platform && formatPlatform(platform),
     // '' removes it.

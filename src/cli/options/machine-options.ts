@@ -9,6 +9,7 @@ import { POLICY_NAMES, parseRestart } from "../values/restart.ts";
 import { parseSignalName } from "../values/signal.ts";
 import { countUpTo, sizeIn } from "../values/size.ts";
 import { oneOf, orNone, parseAnyText, parseSwitch, parseText } from "../values/text.ts";
+import { networkOptions } from "./network-options.ts";
 import { surroundingOptions } from "./process-options.ts";
 import { platformOption } from "./pull-options.ts";
 
@@ -235,6 +236,7 @@ export const machineOptions = {
   ...section("Image", imageOptions),
   ...section("Command", { ...commandOptions, ...initOptions }),
   ...section("Machine", sizeOptions),
+  ...section("Network", networkOptions),
   ...section("Lifetime", lifeOptions),
 };
 

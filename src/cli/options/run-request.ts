@@ -39,6 +39,13 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
   const { detach, smolfile } = values;
+  if (values.egress === "learn" && !detach) {
+    throw usageError(
+      "cli.network_options",
+      "--egress learn needs a machine that stays: what it has used is read afterwards",
+      "add -d",
+    );
+  }
   const spec = await describeMachine(values, {
     smolfile,
     name: values.name ?? (detach ? "default" : makeMachineName()),

@@ -49,12 +49,14 @@ const FORMATS: Formats = {
 const listOf = (texts: readonly string[]): string => texts.join(", ");
 
 /** What `machine update` prints. */
-export function formatChanges(name: string, changes: readonly SettingChange[]): string {
+export function formatChanges(name: string, changes: readonly SettingChange[], live = false): string {
   const lines = changes.map((change) => `  ${NAMES[change.setting] ?? change.setting}: ${describe(change)}`);
   return [
     `Updated machine '${name}':`,
     ...lines,
-    `Changes take effect at the next start: smolvm machine start --name ${name}`,
+    live
+      ? "Changes have taken effect"
+      : `Changes take effect at the next start: smolvm machine start --name ${name}`,
     "",
   ].join("\n");
 }

@@ -6,6 +6,7 @@ import {
   type ImageOptions,
   libkrunSource,
   planNetwork,
+  proxyVariables,
   requireArguments,
   requireCommand,
   resolveFiles,
@@ -14,6 +15,7 @@ import {
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
+import { namingHolder } from "./port-conflict.ts";
 import { Process } from "./process.ts";
 
 /** The parts of a start that come before the VM's. */
@@ -87,7 +89,7 @@ export class EphemeralMachine {
       paths,
       files,
       engine: engine.name,
-      image: image.facts,
+      image: { ...image.facts, env: [...proxyVariables(record, env), ...image.facts.env] },
       network: planNetwork(record),
       terminal: options.tty !== undefined,
     };
@@ -95,7 +97,10 @@ export class EphemeralMachine {
     // Right behind it: no round trip lies between the start and the command.
     const { tty, interactive: stdin } = options;
     const command = new Process(await this.#process.exec({ argv: [], tty, stdin }));
-    return { command, report: reportOf(stream, options) };
+    const report = reportOf(stream, options).catch((error) => {
+      throw namingHolder(this.#context, this.#name, spec.ports, error);
+    });
+    return { command, report };
   }
 }
 

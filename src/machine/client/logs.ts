@@ -1,12 +1,14 @@
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
-import { consoleLogPath, workloadLogPath } from "../host/machine-logs.ts";
+import { consoleLogPath, egressLogPath, workloadLogPath } from "../host/machine-logs.ts";
 import {
   type ConsoleEntry,
+  type EgressEntry,
   type LogEntry,
   newsOf,
   type ReadOptions,
   readConsole,
+  readEgress,
   readLogs,
 } from "../logs/index.ts";
 import { dataDirectory } from "../store/index.ts";
@@ -42,10 +44,20 @@ export async function* consoleLog(
   yield* following(context, name, "console", options, (readOptions) => readConsole(path, readOptions));
 }
 
+/** As `workloadLog`, what the machine wanted from the network, and what was decided. */
+export async function* egressLog(
+  context: Context,
+  name: string,
+  options: LogsOptions = {},
+): AsyncGenerator<EgressEntry, void, void> {
+  const path = egressLogPath(dataDirectory(context.paths, name));
+  yield* following(context, name, "egress", options, (readOptions) => readEgress(path, readOptions));
+}
+
 async function* following<Entry>(
   context: Context,
   name: string,
-  log: "workload" | "console",
+  log: "workload" | "console" | "egress",
   { follow, ...options }: LogsOptions,
   read: (options: ReadOptions) => AsyncGenerator<Entry, void, void>,
 ): AsyncGenerator<Entry, void, void> {

@@ -10,6 +10,7 @@ import {
   type ImageOptions,
   libkrunSource,
   planNetwork,
+  proxyVariables,
   resolveFiles,
   resolveImage,
   type StartOrder,
@@ -19,6 +20,7 @@ import { type Claim, claimMachine, readState } from "../store/index.ts";
 import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
+import { namingHolder } from "./port-conflict.ts";
 
 export interface StartOptions extends ImageOptions, StartListener {
   /** Where the machine's record leaves it open; default: the best one that works. */
@@ -113,7 +115,7 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
   } catch (error) {
     await process.end();
     options.signal?.throwIfAborted();
-    throw error;
+    throw namingHolder(context, claim.name, claim.record.ports, error);
   } finally {
     options.signal?.removeEventListener("abort", abort);
   }
@@ -139,7 +141,8 @@ async function makeOrder(
     paths,
     files,
     engine: engine.name,
-    image: facts,
+    // Weaker than what image and record say.
+    image: { ...facts, env: [...proxyVariables(record, env), ...facts.env] },
     network: planNetwork(record),
     terminal: false,
   };

@@ -3,7 +3,10 @@ import { SmolError } from "../../errors.ts";
 import { type DiskChange, planResize } from "../disks/index.ts";
 import { changeSpec } from "../model/build.ts";
 import type { MachineRecord, MachineSpec, Removals, SpecLayer } from "../model/index.ts";
+import { planNetwork } from "../plan/index.ts";
 import { type Claim, claimMachine, writeRecord } from "../store/index.ts";
+import { connectMachine } from "./connect.ts";
+import { namingHolder } from "./port-conflict.ts";
 
 /** One setting before and after. */
 export interface SettingChange {
@@ -13,7 +16,8 @@ export interface SettingChange {
 }
 
 /**
- * Changes settings of a machine that does not run; they hold from its next start on.
+ * Changes settings of a machine that does not run; they hold from its next start on. Of one that runs, its policy and its
+ * published ports are changed at once, and nothing else.
  *
  * @returns what is different now; nothing when all was like that before
  * @throws SmolError `machine.not_found`, `machine.running`, `machine.bad_setting`, `machine.disk_shrink`: then nothing
@@ -25,15 +29,57 @@ export async function updateMachine(
   changes: SpecLayer,
   removals: Removals = {},
 ): Promise<readonly SettingChange[]> {
-  return await withStopped(context, name, ({ record }) => {
+  const claim = await claimMachine(context.paths, name);
+  try {
+    const { record } = claim;
     const changed = changeSpec(record, changes, removals);
     planResize(record, changed);
     const settings = Object.keys(changed) as (keyof MachineSpec)[];
     const different = settings.filter((key) => !Bun.deepEquals(record[key], changed[key], true));
+    if (claim.isRunning()) await changeRunning(context, record, changed, different);
     if (different.length > 0) writeRecord(context.paths, { ...record, ...changed });
     return different.map((setting) => ({ setting, before: record[setting], after: changed[setting] }));
-  });
+  } finally {
+    claim.release();
+  }
 }
+
+/**
+ * What may be changed while a machine runs is its policy, and the ports that lead into it: its process decides about
+ * both.
+ */
+async function changeRunning(
+  context: Context,
+  record: MachineRecord,
+  changed: MachineSpec,
+  different: readonly (keyof MachineSpec)[],
+): Promise<void> {
+  const live = different.length > 0 && different.every((key) => key === "network" || key === "ports");
+  if (!live || !keepsCard(record, changed)) throw running(record.name);
+  const machine = await connectMachine(context, record.name);
+  try {
+    await machine.ask("network", { network: changed.network, ports: changed.ports });
+  } catch (error) {
+    throw namingHolder(context, record.name, changed.ports, error);
+  } finally {
+    machine.close();
+  }
+}
+
+/** A card, what names it knows and the variables of its programs are made at a start. */
+function keepsCard(record: MachineRecord, changed: MachineSpec): boolean {
+  const [before, after] = [planNetwork(record), planNetwork(changed)];
+  if (before === null || after === null) return false;
+  return (
+    Bun.deepEquals([before.servers, before.names], [after.servers, after.names], true) &&
+    (record.network?.proxyEnv ?? false) === (changed.network?.proxyEnv ?? false)
+  );
+}
+
+const running = (name: string) =>
+  new SmolError("machine.running", `invalid vm state: machine '${name}' is running, expected stopped`, {
+    hint: `smolvm machine stop --name ${name}`,
+  });
 
 /**
  * Makes disks of a machine that does not run larger; its filesystems grow at its next start.
@@ -59,15 +105,7 @@ export async function resizeMachine(
 async function withStopped<T>(context: Context, name: string, change: (claim: Claim) => T): Promise<T> {
   const claim = await claimMachine(context.paths, name);
   try {
-    if (claim.isRunning()) {
-      throw new SmolError(
-        "machine.running",
-        `invalid vm state: machine '${name}' is running, expected stopped`,
-        {
-          hint: `smolvm machine stop --name ${name}`,
-        },
-      );
-    }
+    if (claim.isRunning()) throw running(name);
     return change(claim);
   } finally {
     claim.release();

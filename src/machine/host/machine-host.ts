@@ -117,6 +117,7 @@ export class MachineHost {
       state,
       lasting,
       logs: this.#logs,
+      network: this.#network,
       copier: this.#options.launcher.copier,
       session: () => lasting?.session() ?? this.#ready.promise,
       end: (how: EndHow) => this.end(how),
@@ -177,7 +178,7 @@ export class MachineHost {
     const { MachineNetwork } = await import("./network/index.ts");
     // Ended in the meantime.
     if (this.#ending !== undefined) throw stoppedWhileStarting();
-    this.#network = new MachineNetwork(order, plan);
+    this.#network = new MachineNetwork(order, plan, this.#logs?.egress);
     const ports = await this.#network.publish(order.record.ports);
     if (ports.length > 0) state.update({ ports });
   }

@@ -1,11 +1,13 @@
 /** Everything that clients can ask a running machine for: docs/protocol.md lists it. */
 import { constants } from "node:os";
+import { nullable, object, safeParse } from "valibot";
 import type { Stream } from "../../protocol/index.ts";
 import { StreamFailure } from "../../protocol/index.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import { serveNews } from "../logs/index.ts";
-import type { StartOrder } from "../plan/index.ts";
+import { networkSchema, portsSchema } from "../model/network-schema.ts";
+import { planNetwork, type StartOrder } from "../plan/index.ts";
 import { MAIN_ROOT } from "../root/index.ts";
 import { containerMethods } from "./containers/index.ts";
 import { serveCopy } from "./copy.ts";
@@ -13,6 +15,7 @@ import { serveDetachedExec, serveExec } from "./exec.ts";
 import type { LastingMachine } from "./lasting.ts";
 import type { EndHow } from "./machine-host.ts";
 import type { MachineLogs } from "./machine-logs.ts";
+import type { MachineNetwork } from "./network/index.ts";
 import { serveAttach, serveProcessLogs } from "./processes/index.ts";
 import type { Session } from "./session.ts";
 import type { StateFile } from "./state-file.ts";
@@ -22,6 +25,8 @@ import { serveSupervise } from "./supervision.ts";
 export interface Served {
   readonly order: StartOrder;
   readonly state: StateFile;
+  /** Undefined: it has no network card. */
+  readonly network: MachineNetwork | undefined;
   /** Both only of a lasting machine. */
   readonly lasting: LastingMachine | undefined;
   readonly logs: MachineLogs | undefined;
@@ -31,6 +36,8 @@ export interface Served {
   session(): Promise<Session>;
   end(how: EndHow): Promise<void>;
 }
+
+const changeSchema = object({ network: nullable(networkSchema), ports: portsSchema });
 
 type Method = (machine: Served, stream: Stream) => Promise<void>;
 
@@ -82,6 +89,18 @@ export const clientMethods: Readonly<Record<string, Method>> = {
     await ended;
   },
 
+  /** Another policy, and other ports, from now on. */
+  network: async ({ network, state }, stream) => {
+    const parsed = safeParse(changeSchema, stream.request.params);
+    if (!parsed.success) throw badRequest("network");
+    const plan = planNetwork(parsed.output);
+    if (network === undefined || plan === null)
+      throw badRequest("network: a card comes and goes with a start");
+    const ports = await network.change(plan, parsed.output.ports);
+    state.update({ ports });
+    stream.finish({ ports });
+  },
+
   ps: async (machine, stream) => stream.finish(lastingOf(machine).table.list()),
 
   attach: async (machine, stream) => {
@@ -108,7 +127,8 @@ export const clientMethods: Readonly<Record<string, Method>> = {
     lastingOf(machine);
     const { logs } = machine;
     const { log } = paramsOf(stream);
-    if (logs === undefined || (log !== "workload" && log !== "console")) throw badRequest("logNews");
+    if (logs === undefined || (log !== "workload" && log !== "console" && log !== "egress"))
+      throw badRequest("logNews");
     await serveNews(stream, logs[log].changes);
   },
 

@@ -28,7 +28,7 @@ export function encodeConsoleEntry({ time, level, message }: ConsoleEntry): stri
 }
 
 /** Each unit of a character as JSON writes it. */
-function jsonEscape(character: string): string {
+export function jsonEscape(character: string): string {
   return [...Array(character.length).keys()]
     .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`)
     .join("");

@@ -5,6 +5,7 @@
 import { unlessAborted } from "../../within.ts";
 import { type ConsoleEntry, consoleFormat } from "./console-entry.ts";
 import { missingNote } from "./decode.ts";
+import { type EgressEntry, egressFormat } from "./egress-entry.ts";
 import { type LogFile, openFiles } from "./files.ts";
 import type { LogFormat } from "./format.ts";
 import { startOfTail } from "./tail.ts";
@@ -42,6 +43,11 @@ export function readConsole(
   options: ReadOptions = {},
 ): AsyncGenerator<ConsoleEntry, void, void> {
   return readEntries(path, consoleFormat, options);
+}
+
+/** As `readLogs`, what a machine wanted from the network. */
+export function readEgress(path: string, options: ReadOptions = {}): AsyncGenerator<EgressEntry, void, void> {
+  return readEntries(path, egressFormat, options);
 }
 
 async function* readEntries<Entry extends { readonly time: number }>(

@@ -8,6 +8,7 @@ export {
 } from "./files.ts";
 export { type NetworkPlan, planNetwork } from "./network.ts";
 export type { ImageFacts, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
+export { proxyVariables } from "./proxies.ts";
 export {
   argumentsOf,
   type ProcessOptions,

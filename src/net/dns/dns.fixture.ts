@@ -97,6 +97,10 @@ function splitForeign(record: string): [string, string] {
 
 export interface ZoneServerOptions {
   readonly silent?: boolean | undefined;
+  /** Default: the loopback, and any port that is free. */
+  readonly at?: Server | undefined;
+  /** Told each question as `asked` has it. */
+  readonly onAsked?: ((question: string) => void) | undefined;
   /** Instead of what the zone says. */
   readonly answer?: ((message: Uint8Array) => readonly Uint8Array[]) | undefined;
 }
@@ -104,14 +108,17 @@ export interface ZoneServerOptions {
 /** A name server on the loopback, on UDP and TCP. */
 export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Promise<ZoneServer> {
   const asked: string[] = [];
+  const hostname = options.at?.address ?? "127.0.0.1";
   const note = (message: Uint8Array, transport: string) => {
     const query = readQuery(message);
-    if (query !== undefined && !("rcode" in query))
-      asked.push(`${query.question.name} ${query.question.type} ${transport}`);
+    if (query === undefined || "rcode" in query) return;
+    const question = `${query.question.name} ${query.question.type} ${transport}`;
+    asked.push(question);
+    options.onAsked?.(question);
   };
   const udp = await Bun.udpSocket({
-    hostname: "127.0.0.1",
-    port: 0,
+    hostname,
+    port: options.at?.port ?? 0,
     socket: {
       data(socket, data, port, address) {
         note(data, "udp");
@@ -123,7 +130,7 @@ export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Pr
     },
   });
   const tcp = Bun.listen({
-    hostname: "127.0.0.1",
+    hostname,
     port: udp.port,
     socket: {
       data(socket, data) {
@@ -135,7 +142,7 @@ export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Pr
     },
   });
   return {
-    server: { address: "127.0.0.1", port: udp.port },
+    server: { address: hostname, port: udp.port },
     asked,
     close() {
       udp.close();

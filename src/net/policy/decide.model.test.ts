@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import type { FlowProtocol } from "../types.ts";
 import { decide, decideName } from "./decide.ts";
 import { generator, openedWith, policyOf, seedOfTest } from "./policy.fixture.ts";
@@ -9,6 +9,7 @@ import { generator, openedWith, policyOf, seedOfTest } from "./policy.fixture.ts
  */
 
 const ROUNDS = 10_000;
+setDefaultTimeout(60_000);
 
 /** An address as 32 or 128 characters. */
 function bits(address: string): string {

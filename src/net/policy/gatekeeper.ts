@@ -32,22 +32,37 @@ export interface Answered {
 
 /** A policy at work: what has been opened, beside what was written. */
 export class Gatekeeper {
-  readonly policy: Policy;
+  #policy: Policy;
   readonly #opened = new OpenedAddresses();
   readonly #now: () => number;
 
   /** @param now milliseconds, of a clock that never goes back */
   constructor(policy: Policy, now: () => number = () => performance.now()) {
-    this.policy = policy;
+    this.#policy = policy;
     this.#now = now;
   }
 
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** From now on another policy decides; connections that are there stay. */
+  replace(policy: Policy): void {
+    this.#policy = policy;
+  }
+
   decide(flow: Destination): FlowDecision {
-    return decide(this.policy, this.#opened, flow, this.#now());
+    return decide(this.#policy, this.#opened, flow, this.#now());
   }
 
   decideName(name: string): NameDecision {
-    return decideName(this.policy, name);
+    return decideName(this.#policy, name);
+  }
+
+  /** The name that the guest has been told this address for, if it is known and still open. */
+  nameOf(address: string): string | undefined {
+    const parsed = parseAddress(address);
+    return parsed && this.#opened.namesOf(formatAddress(parsed), this.#now()).at(-1)?.name;
   }
 
   /**
@@ -73,7 +88,7 @@ export class Gatekeeper {
     if (name === "more" && !ended && bytes.length < INSPECTED_BYTES) return "more";
     if (name === undefined || name === "more")
       return refuse(kind === "tls" ? "no server name: not TLS, or without SNI" : "no server name: no Host");
-    const { allow, rule } = decideServerName(this.policy, name, flow);
+    const { allow, rule } = decideServerName(this.#policy, name, flow);
     return allow ? "pass" : refuse(rule);
   }
 }

@@ -26,10 +26,12 @@ directory that holds a root filesystem, or - for such an archive on stdin. It is
 begins with /, ./ or ../ or ends in .tar, .tar.gz, .tgz, .tar.zst or .tar.xz. FILE.tar:NAME chooses
 one of several images in an archive or a layout by its name or tag. An image of a registry is
 downloaded the first time and kept: --pull always looks for a newer one, --pull never works offline.
-The download is shown on stderr as images pull --help describes; it uses the host's network, the
-machine has none. Without --image the machine runs Alpine Linux, with apk. ENTRYPOINT, CMD, ENV,
-WORKDIR and USER of the image apply as in docker: COMMAND replaces CMD, and --entrypoint replaces
-ENTRYPOINT and drops CMD.
+The download is shown on stderr as images pull --help describes. Without --image the machine runs
+Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in docker:
+COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
+
+Without an option of "Network" the machine has none; images are pulled by the host all the same.
+--net opens everything outside, --allow-host and its like only what they name, -p a port into it.
 
 The command is process 1 of its machine; --reaper puts a small one in front that reaps orphans, and
 --init needs one too. On stderr, "Starting ephemeral machine (NAME)..." says that it starts; -q
@@ -54,6 +56,7 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
     { command: "smolvm machine run --image ./rootfs/ -e TOKEN -w /srv -- make test" },
     { command: "tar c src | smolvm machine run -i -w /workspace -- sh -c 'tar x && ls src'" },
     { command: "smolvm machine run -d --name web --image nginx", comment: "then machine exec, logs, stop" },
+    { command: "smolvm machine run --allow-host example.com -- wget -qO- http://example.com" },
     { command: "smolvm machine run --cpus 2 --mem 1G --timeout 5m -- ./untrusted" },
   ],
   run: runInMachine,

@@ -21,6 +21,30 @@ const options = {
     description: "Take a label away",
     parse: parseText,
   }),
+  removePorts: list({
+    long: "remove-port",
+    placeholder: "HOST:GUEST",
+    description: "Publish a port no more",
+    parse: parseText,
+  }),
+  removeHosts: list({
+    long: "remove-allow-host",
+    placeholder: "HOST",
+    description: "Take a name from the list",
+    parse: parseText,
+  }),
+  removeRanges: list({
+    long: "remove-allow-cidr",
+    placeholder: "CIDR",
+    description: "Take a range from the list",
+    parse: parseText,
+  }),
+  removePresets: list({
+    long: "remove-allow-preset",
+    placeholder: "PRESET",
+    description: "Take a preset from the list",
+    parse: parseText,
+  }),
   json: jsonObject,
   ...changeOptions,
 };
@@ -32,8 +56,12 @@ export const update = command({
   arguments: { ...machineWord, command: true },
   text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
 and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
-that name. Disks grow and never shrink. The machine must not run; the changes take effect with its
-next start. The image stays: clone or create another machine for another one.
+that name. -p publishes one more port and --remove-port one less; --allow-host and its like add to
+the list, --remove-allow-host and its like take away, and a list from which all is taken lets
+nothing through; --no-net takes the network away with its lists. Disks grow and never shrink. The
+machine must not run, and the changes take effect with its next start; lists and ports of one that
+runs with a network change at once. The image stays: clone or create
+another machine for another one.
 
 Prints what has changed.`,
   examples: [
@@ -44,11 +72,13 @@ Prints what has changed.`,
   run: async (invocation) => {
     const { values, workload, given } = invocation;
     const { machines, context } = await openMachines();
-    const [{ machineLayer }, { formatChanges }] = await Promise.all([
+    const [{ machineLayer }, { formatChanges }, network] = await Promise.all([
       import("../../options/machine-layer.ts"),
       import("../../show/changes.ts"),
+      import("../../values/network.ts"),
     ]);
-    const { name: _, removeEnv, removeLabels, json, ...changes } = values;
+    const { name: _, removeEnv, removeLabels, removePorts, json, ...more } = values;
+    const { removeHosts, removeRanges, removePresets, ...changes } = more;
     const nothing = { image: undefined, platform: undefined, init: [], initOnce: [] };
     const layer = await machineLayer({ ...nothing, ...changes });
     const cmd = workload.length === 0 ? undefined : workload;
@@ -57,11 +87,18 @@ Prints what has changed.`,
       context,
       name,
       { ...layer, cmd },
-      { env: removeEnv, labels: removeLabels },
+      {
+        ...{ env: removeEnv, labels: removeLabels, ports: removePorts.flatMap(network.parsePublished) },
+        allowHosts: removeHosts.map(network.parseAllowedHost),
+        allowRanges: removeRanges.map(network.parseAllowedRange),
+        allowPresets: removePresets,
+      },
     );
     if (json) await printJson(machines.machineJson(machines.inspectMachine(context, name)));
-    else if (changed.length > 0) await print(formatChanges(name, changed));
-    else if (given.size > Number(given.has("name")) || workload.length > 0)
+    else if (changed.length > 0) {
+      const { status } = machines.inspectMachine(context, name);
+      await print(formatChanges(name, changed, machines.hasProcess(status)));
+    } else if (given.size > Number(given.has("name")) || workload.length > 0)
       await print(`No changes needed: machine '${name}' is like that already.\n`);
     else await print("No changes specified.\n");
     return 0;

@@ -2,57 +2,98 @@ import type { NetCard } from "../../../engine/index.ts";
 import { SmolError } from "../../../errors.ts";
 import type { Guest } from "../../../guest/index.ts";
 import { NameService } from "../../../net/dns/index.ts";
-import {
-  type Flow,
-  type FlowPolicy,
-  hostHasIpv6,
-  MTU,
-  type Network,
-  network,
-  startNetwork,
-} from "../../../net/index.ts";
-import { BadRule, type Destination, Gatekeeper, readPolicy } from "../../../net/policy/index.ts";
-import type { PortSpec } from "../../model/index.ts";
+import { hostHasIpv6, MTU, type Network, network, type Published, startNetwork } from "../../../net/index.ts";
+import { BadRule, Gatekeeper, readPolicy } from "../../../net/policy/index.ts";
+import type { EgressLog } from "../../logs/index.ts";
+import { formatPort, type PortSpec } from "../../model/index.ts";
 import type { NetworkPlan, StartOrder } from "../../plan/index.ts";
 import { listenInRuntimeDirectory, socketPaths } from "../../store/index.ts";
+import { AuditedPolicy } from "./audited-policy.ts";
 import { configureGuest } from "./guest.ts";
+
+/** A port as it was asked for, and as it is. */
+interface Opened {
+  readonly asked: PortSpec;
+  readonly published: Published;
+}
 
 /** The network of a machine while its process runs: one stack, whichever of the machine's VMs is connected to it. */
 export class MachineNetwork {
   /** For the VM. */
   readonly card: NetCard;
   readonly #network: Network;
+  readonly #gatekeeper: Gatekeeper;
+  #published: Opened[] = [];
   readonly #ipv6 = hostHasIpv6();
 
-  /** @throws SmolError `machine.bad_network`: a policy that cannot be read is none */
-  constructor({ paths, record }: StartOrder, plan: NetworkPlan) {
+  /**
+   * @param log of what the machine wants from the network; a throw-away one has none
+   * @throws SmolError `machine.bad_network`: a policy that cannot be read is none
+   */
+  constructor({ paths, record }: StartOrder, plan: NetworkPlan, log: EgressLog | undefined) {
     const socketPath = socketPaths(paths, record.name).network;
     this.card = { socket: socketPath, mac: network.guestMac };
     const gatekeeper = new Gatekeeper(policyOf(plan));
+    this.#gatekeeper = gatekeeper;
+    const policy = new AuditedPolicy(gatekeeper, log);
     const ipv6 = this.#ipv6;
     const resolver = new NameService({
       ...{ gatekeeper, ipv6, names: new Map(plan.names) },
       servers: plan.servers.length > 0 ? plan.servers : undefined,
+      onLookup: (lookup) => policy.looked(lookup),
     });
     this.#network = listenInRuntimeDirectory(paths, () =>
-      startNetwork({ socketPath, policy: guarded(gatekeeper), resolver, ipv6 }),
+      startNetwork({ socketPath, policy, resolver, ipv6 }),
     );
   }
 
   /**
    * Listens on ports of the host's.
    *
-   * @returns where they are: a port 0 has become one that was free
-   * @throws SmolError `port.in_use`, `port.not_allowed`, `port.failed`
+   * @returns where all are: a port 0 has become one that was free
+   * @throws SmolError `port.in_use`, `port.not_allowed`, `port.failed`: then none of these is published
    */
   async publish(ports: readonly PortSpec[]): Promise<PortSpec[]> {
-    const published: PortSpec[] = [];
-    for (const { address, host, guest, protocol } of ports) {
-      const forward = { protocol, hostAddress: address, hostPort: host, guestPort: guest };
-      const { hostPort } = await this.#network.publish(forward);
-      published.push({ address, host: hostPort, guest, protocol });
+    const opened: Opened[] = [];
+    try {
+      for (const asked of ports) {
+        const { address, host, guest, protocol } = asked;
+        const forward = { protocol, hostAddress: address, hostPort: host, guestPort: guest };
+        opened.push({ asked, published: await this.#network.publish(forward) });
+      }
+    } catch (error) {
+      for (const { published } of opened) published.close();
+      throw error;
     }
-    return published;
+    this.#published.push(...opened);
+    return this.#published.map(({ asked, published }) => ({ ...asked, host: published.hostPort }));
+  }
+
+  /**
+   * From now on the machine reaches what another plan says, and has these ports; connections that are there stay.
+   *
+   * @throws SmolError as `publish`, `machine.bad_network`: then all is as it was
+   */
+  async change(plan: NetworkPlan, ports: readonly PortSpec[]): Promise<PortSpec[]> {
+    const policy = policyOf(plan);
+    const has = (list: readonly PortSpec[], port: PortSpec) =>
+      list.some((other) => formatPort(other) === formatPort(port));
+    const before = this.#published.map(({ asked }) => asked);
+    // First, because another port of the guest's may take the place.
+    this.#withdraw((port) => !has(ports, port));
+    try {
+      const now = await this.publish(ports.filter((port) => !has(before, port)));
+      this.#gatekeeper.replace(policy);
+      return now;
+    } catch (error) {
+      await this.publish(before.filter((port) => !has(ports, port))).catch(() => {});
+      throw error;
+    }
+  }
+
+  #withdraw(isGone: (port: PortSpec) => boolean): void {
+    for (const { asked, published } of this.#published) if (isGone(asked)) published.close();
+    this.#published = this.#published.filter(({ asked }) => !isGone(asked));
   }
 
   /** Gives the guest of a VM that has just started its addresses. @throws SmolError `machine.network_failed` */
@@ -73,13 +114,3 @@ function policyOf(plan: NetworkPlan): ReturnType<typeof readPolicy> {
     throw error;
   }
 }
-
-function guarded(gatekeeper: Gatekeeper): FlowPolicy {
-  return {
-    decide: (flow) => gatekeeper.decide(destinationOf(flow)),
-    inspect: (flow, bytes, ended) => gatekeeper.inspect(destinationOf(flow), bytes, ended),
-    closed() {},
-  };
-}
-
-const destinationOf = ({ protocol, destination }: Flow): Destination => ({ protocol, ...destination });
