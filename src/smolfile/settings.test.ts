@@ -186,5 +186,6 @@ test("a network: all of it, or what a list has, however short", () => {
     egress: "list",
     allowHosts: [],
   });
+  expect(network("[network]\nallow_hosts = []")).toBeNull();
   expect(network("[network]\n")).toBeNull();
 });

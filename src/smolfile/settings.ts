@@ -94,10 +94,11 @@ function restartOf(restart: SmolfileContent["restart"]): SpecLayer["restart"] {
   };
 }
 
-/** A list that is there and empty is a list: nothing is let through. */
+/** A list beside `net = true` that is there and empty is a list: nothing is let through. */
 function networkOf({ net, network }: SmolfileContent): SpecLayer["network"] {
   const { allow_hosts: hosts, allow_cidrs: cidrs } = network ?? {};
   if (hosts === undefined && cidrs === undefined) return net ? { egress: "all" } : undefined;
+  if (!net && (hosts ?? []).length + (cidrs ?? []).length === 0) return undefined;
   return {
     egress: "list",
     allowHosts: hosts?.map((host) => parseHostRule(host).text),

@@ -207,18 +207,16 @@ const REFUSED: readonly [string, string][] = [
   ["machine logs --tail some", '--tail: not a whole number: "some"'],
   ["machine clone", "machine clone needs [NAME] NEW | see `smolvm machine clone -h`"],
   [
-    "machine run --net --image alpine",
-    "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
-      "it; what the command needs must be in the image, or come on stdin (-i)",
+    "machine run --network x --image alpine",
+    "--network is not available in this release: machines do not see each other | --net and -p lead out of each, and into it",
   ],
   [
-    "--net machine run",
-    "--net is not available in this release: a machine has no network | leave it out: images are pulled without " +
-      "it; what the command needs must be in the image, or come on stdin (-i)",
+    "--network machine run",
+    "--network is not available in this release: machines do not see each other | --net and -p lead out of each, and into it",
   ],
   [
-    "machine run -itp x",
-    "-p is not available in this release: a machine has no network, so no port can be forwarded",
+    "machine run -itP x",
+    "-P is not available in this release: ports are published one by one | give -p HOST:GUEST",
   ],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
   ["machine run -m 512", "unknown option -m | did you mean --mem?"],
