@@ -15,7 +15,7 @@
 
 #include "agent.h"
 
-enum { ROOT = 1, PATH, PORT, ADDRESS, MODE, UID, GID };
+enum { ROOT = 1, PATH, PORT, ADDRESS, MODE, UID, GID, REPLACE };
 /* Connections that wait for the host to take them; more wait in the kernel's queue. */
 #define MOST_PENDING 64
 
@@ -33,7 +33,7 @@ struct target {
         struct sockaddr_in6 in6;
     } address;
     socklen_t length;
-    bool has_mode, has_owner, cancelled;
+    bool has_mode, has_owner, replaces, cancelled;
     mode_t mode;
     uid_t uid;
     gid_t gid;
@@ -92,6 +92,7 @@ static bool parse(struct target *target, uint8_t *payload, size_t length)
             target->gid = (gid_t)take_int(&fields, &field, UINT32_MAX - 1);
             target->has_owner = true;
             break;
+        case REPLACE: target->replaces = take_int(&fields, &field, 1) == 1; break;
         default: return false;
         }
     }
@@ -346,6 +347,13 @@ static int set_owner(const struct target *target)
     return result;
 }
 
+/* What a listener that is gone has left at the path; nothing but a socket gives way. */
+static void remove_socket(const char *path)
+{
+    struct stat info;
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode)) unlink(path);
+}
+
 static void do_listen(void *state)
 {
     struct target *target = state;
@@ -358,6 +366,7 @@ static void do_listen(void *state)
         umask(0);
         fchmod(target->source.fd, target->mode);
     }
+    if (bound && is_local && target->replaces) remove_socket(target->address.local.sun_path);
     if (bound && (bind(target->source.fd, &target->address.any, target->length) < 0 ||
                   listen(target->source.fd, 128) < 0))
         bound = fail("listen") == 0;

@@ -166,6 +166,19 @@ describe("a Unix socket of a root", () => {
     listener.cancel();
   });
 
+  test("takes the place of a socket that was left, if it is asked to, and of nothing else", async () => {
+    const first = await listen(unix("left"));
+    first.listener.cancel();
+    await first.listener.ended;
+    const again = (name: string, replace?: boolean) => failure(listen({ ...unix(name), replace }));
+    expect(await again("left")).toEqual({ code: "listen.failed", errno: EADDRINUSE });
+    expect(await again("left", true)).toBe("none");
+    await output(it.guest, "echo mine >/run/file; ln -s /run/file /run/link");
+    for (const name of ["file", "link"])
+      expect(await again(name, true)).toEqual({ code: "listen.failed", errno: EADDRINUSE });
+    expect(await output(it.guest, "cat /run/file")).toBe("mine\n");
+  });
+
   test("ends with its listener the connections that nobody took, and those alone", async () => {
     const { listener, next } = await listen(unix("ends"));
     const taken = it.guest.connect(unix("ends"));

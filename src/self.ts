@@ -5,10 +5,12 @@ export type Role = "__machine" | "__vmm" | "__probe-kvm";
 export type ThreadRole = "__decode";
 
 /**
- * Variables with which Bun would run something else than this program, or with other options: nobody who sets the
- * environment of a command line may decide what a machine's processes do.
+ * The variables that processes of a machine get of the user's: where things are, how texts are written, and our own
+ * switches. All others stay behind. Some are secrets, which a process that lives for weeks should not show in /proc; with
+ * others (BUN_OPTIONS, BUN_BE_BUN) whoever sets the environment of a command line would decide what those processes do.
  */
-const BUN_VARIABLES = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "BUN_INSPECT_PRELOAD"];
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TZ|LANG|LANGUAGE|LC_[A-Z]+|LD_LIBRARY_PATH|XDG_[A-Z]+_(HOME|DIR|DIRS)|SMOLVM_(DEBUG|QEMU|ENGINE|CONFIG|DATA_DIR))$/;
 
 /** For Bun.spawn. */
 export interface SelfCommand {
@@ -22,7 +24,7 @@ export interface SelfCommand {
 export function selfCommand(role: Role): SelfCommand {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && !BUN_VARIABLES.includes(name)) env[name] = value;
+    if (value !== undefined && PASSED_ON.test(name)) env[name] = value;
   }
   return { command: [ownProgram(), role], argv0: process.execPath, env };
 }

@@ -213,6 +213,8 @@ describe("help", () => {
             --entrypoint <PROGRAM>       Replace the image's ENTRYPOINT; '' removes it
         -e, --env <NAME[=VALUE]>         Set a variable; without a value, pass the host's on
             --env-file <FILE>            Read variables from a file, one NAME=VALUE a line
+            --secret-env <NAME=VAR>      Set a variable to the host's, looked up anew, never stored
+            --secret-file <NAME=FILE>    The same from a file of the host, by its absolute path
         -w, --workdir <DIR>              Working directory in the guest
         -u, --user <USER[:GROUP]>        Run as this user, by name or number
             --ulimit <NAME=SOFT[:HARD]>  Limit a resource of the command, e.g. nofile=1024:4096
@@ -246,6 +248,12 @@ describe("help", () => {
             --proxy-env                  Pass HTTP_PROXY, HTTPS_PROXY and NO_PROXY on
             --net-backend <BACKEND>      virtio-net, which is the only one
 
+      Host:
+            --ssh-agent[=SWITCH]         Lend the machine your SSH agent; keys stay on the host
+            --ssh-agent-key <KEY>        Lend only this key, SHA256:... as in ssh-add -l; none: all
+            --mount-socket <HOST:GUEST>  Let the machine connect to a Unix socket of the host
+            --expose-socket <GUEST>      Reach its Unix socket on the host; GUEST:HOST says where
+
       Lifetime:
         -l, --label <NAME=VALUE>         Say something about the machine, for machine ls --filter
             --restart <POLICY[:N]>       Start again: never, always, on-failure, unless-stopped
@@ -274,17 +282,19 @@ describe("help", () => {
         smolvm machine exec [OPTIONS] [[NAME] --] COMMAND...
 
       Options:
-        -n, --name <NAME>          The machine (default: $SMOLVM_MACHINE_NAME, else default)
-        -i, --interactive          Pass stdin on to the command
-        -t, --tty                  Give the command a terminal; -it for a shell
-            --timeout <DURATION>   Stop the command after this time (30s, 5m, 1h30m): exit code 124
-        -e, --env <NAME[=VALUE]>   Set a variable; without a value, pass the host's on
-            --env-file <FILE>      Read variables from a file, one NAME=VALUE a line
-        -w, --workdir <DIR>        Working directory in the guest
-        -u, --user <USER[:GROUP]>  Run as this user, by name or number
-        -d, --detach               Print the id of the process and leave it running
-            --start                Start the machine first when it does not run
-            --stream               No effect: output always arrives as it is written
+        -n, --name <NAME>              The machine (default: $SMOLVM_MACHINE_NAME, else default)
+        -i, --interactive              Pass stdin on to the command
+        -t, --tty                      Give the command a terminal; -it for a shell
+            --timeout <DURATION>       Stop the command after this time (30s, 5m, 1h30m): exit code 124
+        -e, --env <NAME[=VALUE]>       Set a variable; without a value, pass the host's on
+            --env-file <FILE>          Read variables from a file, one NAME=VALUE a line
+            --secret-env <NAME=VAR>    Set a variable to the host's, looked up anew, never stored
+            --secret-file <NAME=FILE>  The same from a file of the host, by its absolute path
+        -w, --workdir <DIR>            Working directory in the guest
+        -u, --user <USER[:GROUP]>      Run as this user, by name or number
+        -d, --detach                   Print the id of the process and leave it running
+            --start                    Start the machine first when it does not run
+            --stream                   No effect: output always arrives as it is written
 
       More, with examples: smolvm machine exec --help
       "

@@ -13,6 +13,8 @@ export type ListenAddress = SocketAddress & {
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  /** A socket that is left at the path gives way. */
+  readonly replace?: boolean | undefined;
 };
 
 function withAddress(fields: FieldWriter, socket: SocketAddress): FieldWriter {
@@ -29,6 +31,7 @@ export const encodeListen = (socket: ListenAddress): Uint8Array =>
     .int(5, socket.mode)
     .int(6, socket.uid)
     .int(7, socket.gid)
+    .int(8, socket.replace ? 1 : undefined)
     .finish();
 
 export const encodeTake = (connection: number): Uint8Array => request(Verb.take).int(1, connection).finish();

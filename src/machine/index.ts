@@ -20,6 +20,7 @@ interface Modules {
   readonly observe: typeof import("./client/observe.ts");
   readonly policy: typeof import("./client/policy.ts");
   readonly processes: typeof import("./client/processes.ts");
+  readonly secrets: typeof import("./client/secrets.ts");
   readonly start: typeof import("./client/start.ts");
   readonly stats: typeof import("./client/stats.ts");
   readonly stop: typeof import("./client/stop.ts");
@@ -47,6 +48,7 @@ export type { LogsOptions } from "./client/logs.ts";
 export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
 export type { ProcessInfo } from "./client/processes.ts";
+export type { Variables } from "./client/secrets.ts";
 export type { Started, StartOptions } from "./client/start.ts";
 export type { MachineFigures } from "./client/stats.ts";
 export type { StopOptions, Stopped } from "./client/stop.ts";
@@ -64,6 +66,7 @@ export {
   type NetworkSpec,
   notFound,
   type PortSpec,
+  type SecretSpec,
 } from "./model/index.ts";
 export type { ImageOptions, StartEvent, StartReport } from "./plan/index.ts";
 export { dataDirectory } from "./store/index.ts";
@@ -95,6 +98,14 @@ export async function openEphemeral(
   const { EphemeralMachine } = await import("./client/ephemeral.ts");
   return new EphemeralMachine(...given);
 }
+
+/** See client/secrets.ts. */
+export const execEnvironment: Module<"secrets">["execEnvironment"] = async (...given) =>
+  (await import("./client/secrets.ts")).execEnvironment(...given);
+
+/** See client/secrets.ts. */
+export const variablesOf: Module<"secrets">["variablesOf"] = async (...given) =>
+  (await import("./client/secrets.ts")).variablesOf(...given);
 
 /** See client/local-image.ts. */
 export const keepLocalImage: Module<"localImage">["keepLocalImage"] = async (...given) =>

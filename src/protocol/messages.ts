@@ -69,8 +69,12 @@ export type ExecResult =
   | { readonly signal: number }
   | { readonly halted: "restart" | "poweroff" };
 
-/** What happens while a process runs: the kernel ended processes of the machine for lack of memory. */
-export type ExecEvent = { readonly type: "out_of_memory" };
+/** What happens while a process runs. */
+export type ExecEvent =
+  /** The kernel ended processes of the machine for lack of memory. */
+  | { readonly type: "out_of_memory" }
+  /** The machine used the SSH agent that it was lent, or tried to; one line of hostile text. */
+  | { readonly type: "ssh_agent"; readonly text: string };
 
 /** Control messages on an `exec` stream. */
 export type ExecControl =
@@ -178,5 +182,7 @@ export function checkExecControl(value: unknown): ExecControl {
 /** Undefined for an event that a later program tells. */
 export function checkExecEvent(value: unknown): ExecEvent | undefined {
   if (!isObject(value) || typeof value.type !== "string") reject("event of exec");
+  if (value.type === "ssh_agent" && typeof value.text === "string")
+    return { type: "ssh_agent", text: value.text };
   return value.type === "out_of_memory" ? { type: "out_of_memory" } : undefined;
 }

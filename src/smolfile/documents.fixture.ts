@@ -9,7 +9,7 @@ export const KEYS: Readonly<Record<string, string>> = {
   network: "allow_hosts allow_cidrs",
   health: "exec interval timeout retries startup_grace",
   restart: "policy max_retries max_backoff",
-  auth: "ssh_agent",
+  auth: "ssh_agent ssh_agent_keys",
   fork: "enabled pool_size cuda_vram_limit_mib",
   service: "port listen protocol",
 };

@@ -76,6 +76,7 @@ max_backoff = "5m"
 
 [auth]
 ssh_agent = true
+ssh_agent_keys = ["SHA256:uNiVztksCsDhcc0u9e8BrrFXVUnJnpLEvHPIRrxzYns"]
 
 [fork]
 enabled = true

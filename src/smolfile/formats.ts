@@ -30,6 +30,13 @@ export const guestDirectory = formed(/^\//, (value) =>
   value.startsWith("/") ? undefined : `must be an absolute path in the guest, not ${quote(value)}`,
 );
 
+/** Of an SSH key, as `ssh-add -l` prints it. */
+export const fingerprint = formed(/^SHA256:[A-Za-z0-9+/]{43}$/, (value) =>
+  /^SHA256:[A-Za-z0-9+/]{43}$/.test(value)
+    ? undefined
+    : `must be the fingerprint of an SSH key as \`ssh-add -l\` prints it, not ${quote(value)}`,
+);
+
 /** `NAME=value`, or `NAME` for the host's value. The value is not shown: it may be a secret. */
 export const variable = pipe(
   text,

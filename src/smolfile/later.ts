@@ -18,8 +18,6 @@ const LATER: readonly (readonly [path: readonly string[], reason: string])[] = [
   [["auto_graph"], GPU],
   [["rosetta"], "programs of another architecture are not translated in this release"],
   [["docker_socket"], "no socket of the machine answers on the host in this release"],
-  [["auth", "ssh_agent"], "the host's SSH agent does not answer in a machine in this release"],
-  [["secrets"], "a machine gets no secrets from the host in this release"],
   [["fork", "enabled"], FORK],
   [["fork", "pool_size"], FORK],
 ];

@@ -81,11 +81,6 @@ describe("what this release cannot do", () => {
       "docker_socket = true",
       "1:1: docker_socket = true: no socket of the machine answers on the host in this release",
     ],
-    [
-      "[auth]\nssh_agent = true",
-      "2:1: auth.ssh_agent = true: the host's SSH agent does not answer in a machine in this release",
-    ],
-    ["secrets.A.from_env = 'A'", "1:1: secrets: a machine gets no secrets from the host in this release"],
     ["[fork]\nenabled = true", `2:1: fork.enabled = true: ${fork}`],
     ["fork.pool_size = 1\ncuda = true", `1:6: fork.pool_size = 1: ${fork}`],
   ])("%j", async (text, words) => {

@@ -6,6 +6,7 @@
 import { type InferOutput, record, strictObject } from "valibot";
 import {
   addressRange,
+  fingerprint,
   guestDirectory,
   host,
   image,
@@ -69,6 +70,7 @@ const restart = strictObject({
 
 const auth = strictObject({
   ssh_agent: key(flag, "The host's SSH agent answers in the machine. Default: false."),
+  ssh_agent_keys: key(list(fingerprint), "Only these of its keys, as `ssh-add -l` names them. Default: all."),
 });
 
 const fork = strictObject({
@@ -149,7 +151,10 @@ export const smolfileSchema = strictObject({
   auth: key(auth, "What the host lends."),
   fork: key(fork, "Copies of the running machine."),
   service: key(service, "For tools that deploy; smolvm itself makes no use of it."),
-  secrets: key(record(word, secret), "Variables whose values stay on the host until the machine starts."),
+  secrets: key(
+    record(word, secret),
+    "Variables whose values are looked up on the host each time, and never stored.",
+  ),
 });
 
 /** What stands in a Smolfile, as it stands there. */

@@ -68,6 +68,14 @@ test("every key that a machine has", () => {
       allowRanges: ["10.0.0.0/8", "192.168.1.1", "fd00::/8"],
     },
     ports: [{ address: "127.0.0.1", host: 3000, guest: 3000, protocol: "tcp" }],
+    secrets: [
+      { name: "TOKEN", from: "env", source: "MY_TOKEN" },
+      { name: "KEY", from: "file", source: "/run/key" },
+    ],
+    sshAgent: true,
+    sshAgentKeys: ["SHA256:uNiVztksCsDhcc0u9e8BrrFXVUnJnpLEvHPIRrxzYns"],
+    mountSockets: undefined,
+    exposeSockets: undefined,
   });
 });
 

@@ -50,6 +50,11 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
     diskBps: sized(content.disk_bps, "bytes"),
     network: networkOf(content),
     ports: portsOf(someOf(dev.ports) ?? content.ports),
+    secrets: secretsOf(content.secrets),
+    sshAgent: content.auth?.ssh_agent,
+    sshAgentKeys: someOf(content.auth?.ssh_agent_keys),
+    mountSockets: undefined,
+    exposeSockets: undefined,
   };
 }
 
@@ -61,6 +66,16 @@ function someOf(list: readonly string[] | undefined): readonly string[] | undefi
 /** An entrypoint of one empty word is none, as in docker. */
 function entrypointOf(list: readonly string[] | undefined): readonly string[] | undefined {
   return list?.length === 1 && list[0] === "" ? [] : someOf(list);
+}
+
+function secretsOf(secrets: SmolfileContent["secrets"]): SpecLayer["secrets"] {
+  if (secrets === undefined) return undefined;
+  return Object.entries(secrets).map(([name, { from_env, from_file }]) =>
+    // It has exactly one of them (rules.ts).
+    from_file === undefined
+      ? { name, from: "env", source: from_env as string }
+      : { name, from: "file", source: from_file },
+  );
 }
 
 function imageFrom(directory: string, image: string | undefined): string | undefined {

@@ -12,8 +12,6 @@ export interface UnavailableOption {
 const VOLUME = "a machine sees no folder of the host";
 const VOLUME_HINT =
   "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
-const SECRET = "secrets are not resolved by smolvm";
-const SECRET_HINT = "pass the host's variable on with -e NAME";
 const GPU = "a machine has no GPU";
 
 const unavailable = (reason: string, hint: string | undefined, ...names: string[]): UnavailableOption => ({
@@ -34,16 +32,17 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--no-init-cache",
     "--rebuild-init-cache",
   ),
-  unavailable("keys stay on the host", undefined, "--ssh-agent"),
-  unavailable(SECRET, SECRET_HINT, "--secret", "--secret-env", "--secret-file"),
+  unavailable(
+    "a secret is a variable of the machine",
+    "--secret-env NAME=VARIABLE or --secret-file NAME=/absolute/path",
+    "--secret",
+  ),
   unavailable(GPU, undefined, "--gpu", "--gpu-vram", "--gpus", "--cuda", "--auto-graph", "--device"),
   unavailable("other architectures are not translated", undefined, "--rosetta"),
   unavailable(
-    "no socket of the host is shared",
-    undefined,
+    "the machine's Docker is not shown on the host by itself",
+    "--expose-socket /var/run/docker.sock",
     "--docker-socket",
-    "--expose-socket",
-    "--mount-socket",
   ),
   {
     names: ["--docker-config"],

@@ -24,6 +24,8 @@ test("options that are not given say nothing: a Smolfile below them is heard", a
   expect(specOf(await layerOf("x"))).toEqual(defaultSpec("x"));
 });
 
+const KEY = "SHA256:uNiVztksCsDhcc0u9e8BrrFXVUnJnpLEvHPIRrxzYns";
+
 test("every option says what it means", async () => {
   const words = [
     [
@@ -48,6 +50,8 @@ test("every option says what it means", async () => {
     ["--allow-host-loopback", "--no-sni-check", "--dns", "192.0.2.53", "--add-host", "DB:10.0.0.5"],
     ["--proxy-env", "-p", "8080:80", "--publish", "0.0.0.0:53:53/udp", "--net-backend", "virtio-net"],
     ["--idle-timeout", "1h", "--on-timeout", "delete", "--stop-signal", "QUIT", "--stop-timeout", "0"],
+    ["--secret-env", "A=B", "--secret-file", "C=/d=e", "--ssh-agent-key", KEY, "--mount-socket", "h:/g"],
+    ["--mount-socket", "/a:b:/c", "--expose-socket", "/e", "--expose-socket=/f:g"],
   ];
   expect(specOf(await layerOf(...words.flat(), "x"))).toEqual({
     name: "x",
@@ -101,12 +105,35 @@ test("every option says what it means", async () => {
     onTimeout: "delete",
     stopSignal: "QUIT",
     stopTimeoutMs: 0,
+    secrets: [
+      { name: "A", from: "env", source: "B" },
+      { name: "C", from: "file", source: "/d=e" },
+    ],
+    sshAgent: true,
+    sshAgentKeys: [KEY],
+    mountSockets: [
+      { host: `${process.cwd()}/h`, guest: "/g" },
+      { host: "/a:b", guest: "/c" },
+    ],
+    exposeSockets: [
+      { guest: "/e", host: null },
+      { guest: "/f", host: `${process.cwd()}/g` },
+    ],
   });
 });
 
 test("what is taken away is said, too", async () => {
   const words = ["--health-cmd", "none", "--ttl", "none", "--idle-timeout=none", "--pids", "none"];
-  const more = ["--disk-bps", "none", "--entrypoint", "", "--reaper=off", "--mitigations=off"];
+  const more = [
+    "--disk-bps",
+    "none",
+    "--entrypoint",
+    "",
+    "--reaper=off",
+    "--mitigations=off",
+    "--ssh-agent=off",
+    "--ssh-agent-key=none",
+  ];
   expect(await layerOf(...words, ...more)).toMatchObject({
     health: null,
     ttlMs: null,
@@ -115,6 +142,8 @@ test("what is taken away is said, too", async () => {
     diskBps: null,
     entrypoint: [],
     reaper: false,
+    sshAgent: false,
+    sshAgentKeys: [],
     mitigations: false,
   });
 });

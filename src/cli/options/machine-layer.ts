@@ -2,6 +2,7 @@ import type { SpecLayer } from "../../machine/model/index.ts";
 import type { Label } from "../values/label.ts";
 import type { Platform } from "../values/platform.ts";
 import { environmentOf } from "./environment.ts";
+import { lentLayer, secretsOf } from "./lent.ts";
 import type { MachineValues } from "./machine-options.ts";
 import { networkLayer } from "./network-layer.ts";
 
@@ -9,14 +10,15 @@ import { networkLayer } from "./network-layer.ts";
  * What the options of a command say about a machine. A field of machines that no option sets is named here, and so is
  * each option: one that is forgotten does not compile.
  *
- * @throws SmolError `cli.env_file`
+ * @throws SmolError `cli.env_file`, `cli.conflict`
  */
 export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
   const { engine, cpus, memory, storage, overlay, mitigations, pids, diskBps, ...more } = values;
   const { image, platform, entrypoint, env, envFile, workdir, user, ulimits, reaper, ...most } = more;
   const { init, initOnce, labels, restart, restartBackoff, ttl, idleTimeout, onTimeout, ...rest } = most;
   const { stopSignal, stopTimeout, healthCommand, healthInterval, healthTimeout, ...last } = rest;
-  const { healthRetries, healthGrace, ...network } = last;
+  const { healthRetries, healthGrace, secretEnv, secretFile, ...lent } = last;
+  const { sshAgent, sshAgentKeys, mountSockets, exposeSockets, ...network } = lent;
   return {
     // Each option that is left is one of these, or it does not compile.
     ...networkLayer(network),
@@ -63,6 +65,8 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
     onTimeout,
     stopSignal,
     stopTimeoutMs: stopTimeout,
+    secrets: said(secretsOf({ secretEnv, secretFile })),
+    ...lentLayer({ sshAgent, sshAgentKeys, mountSockets, exposeSockets }),
   };
 }
 

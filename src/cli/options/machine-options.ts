@@ -9,6 +9,7 @@ import { POLICY_NAMES, parseRestart } from "../values/restart.ts";
 import { parseSignalName } from "../values/signal.ts";
 import { countUpTo, sizeIn } from "../values/size.ts";
 import { oneOf, orNone, parseAnyText, parseSwitch, parseText } from "../values/text.ts";
+import { lentOptions } from "./lent-options.ts";
 import { networkOptions } from "./network-options.ts";
 import { surroundingOptions } from "./process-options.ts";
 import { platformOption } from "./pull-options.ts";
@@ -237,6 +238,7 @@ export const machineOptions = {
   ...section("Command", { ...commandOptions, ...initOptions }),
   ...section("Machine", sizeOptions),
   ...section("Network", networkOptions),
+  ...section("Host", lentOptions),
   ...section("Lifetime", lifeOptions),
 };
 

@@ -2,6 +2,7 @@ import { flag, list, value } from "../program/types.ts";
 import { parseDuration } from "../values/duration.ts";
 import { parseVariable } from "../values/environment.ts";
 import { parseAnyText, parseGuestDirectory, parseText } from "../values/text.ts";
+import { secretOptions } from "./lent-options.ts";
 
 /** What a command in a machine finds around it. */
 export const surroundingOptions = {
@@ -20,6 +21,7 @@ export const surroundingOptions = {
     hint: { kind: "file" },
     parse: parseText,
   }),
+  ...secretOptions,
   workdir: value({
     long: "workdir",
     short: "w",

@@ -17,6 +17,10 @@ const NAMES: Readonly<Partial<Record<Setting, string>>> = {
   stopTimeoutMs: "stop timeout",
   pids: "processes",
   diskBps: "disk bandwidth",
+  sshAgent: "SSH agent",
+  sshAgentKeys: "SSH keys",
+  mountSockets: "mounted sockets",
+  exposeSockets: "exposed sockets",
 };
 
 type Formats = { readonly [K in Setting]?: (value: NonNullable<MachineSpec[K]>) => string };
@@ -41,6 +45,11 @@ const FORMATS: Formats = {
   ports: (ports) => listOf(ports.map(formatPort)),
   restart: ({ policy, maxRetries, maxBackoffMs }) =>
     `${policy}${maxRetries === 0 ? "" : `:${maxRetries}`}, backoff up to ${span(maxBackoffMs)}`,
+  secrets: (secrets) => listOf(secrets.map(({ name, from, source }) => `${name} from ${from} ${source}`)),
+  sshAgentKeys: (keys) => listOf(keys),
+  mountSockets: (sockets) => listOf(sockets.map(({ host, guest }) => `${host}:${guest}`)),
+  exposeSockets: (sockets) =>
+    listOf(sockets.map(({ guest, host }) => (host === null ? guest : `${guest}:${host}`))),
   health: ({ command, intervalMs, timeoutMs, retries, startupGraceMs }) =>
     `${JSON.stringify(command)} every ${span(intervalMs)}, timeout ${span(timeoutMs)}, ` +
     `retries ${retries}, grace ${span(startupGraceMs)}`,

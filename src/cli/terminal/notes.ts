@@ -1,5 +1,9 @@
 import type { ExecEvent, ExecResult } from "../../protocol/index.ts";
+import { oneLine } from "../../values/index.ts";
 import { writeFully } from "./output.ts";
+
+/** A guest can cause as many as it likes. */
+const MAX_NOTES = 100;
 
 /** What a machine's user is told beside the output of its process: lines on stderr, each at most once. */
 export class GuestNotes {
@@ -23,6 +27,8 @@ export class GuestNotes {
       const has = this.#memoryMib === undefined ? "" : `; it has ${this.#memoryMib} MiB`;
       const what = "the machine ran out of memory, and its kernel killed a process";
       this.#say(`${what}${has}, \`--mem\` gives it more`);
+    } else if (event.type === "ssh_agent" && this.#said.size < MAX_NOTES) {
+      this.#say(`the machine asked your SSH agent: ${oneLine(event.text)}`);
     }
   }
 

@@ -1,11 +1,13 @@
 import type { Context } from "../../context.ts";
+import type { Variables } from "../../machine/index.ts";
 import { type Machines, openMachines } from "../machines.ts";
 import { environmentOf } from "../options/environment.ts";
+import { type SecretValues, secretsOf } from "../options/lent.ts";
 import { print } from "../output.ts";
 import type { Variable } from "../values/environment.ts";
 
 /** What a process in a machine has around it, as options say it. */
-export interface Surroundings {
+export interface Surroundings extends SecretValues {
   readonly env: readonly Variable[];
   readonly envFile: readonly string[];
   /** Empty: the machine's, as if nothing was said. */
@@ -41,10 +43,12 @@ export async function execShown(
     import("../terminal/index.ts"),
   ]);
   if (interactive) terminal.checkStdin();
-  const request = await requestOf(surroundings, target);
+  const variables = await variablesOf(surroundings);
   const machine = await reach(machines, context, target);
   const interrupts = new terminal.Interrupts();
   try {
+    const env = await machines.execEnvironment(context, target.machine, variables);
+    const request = requestOf(surroundings, target, env);
     const size = tty ? terminal.terminalSize() : undefined;
     const process = machine.exec({ ...request, tty: size, stdin: interactive });
     return await terminal.runInForeground(process, { interactive, tty, interrupts, timeoutMs });
@@ -56,9 +60,11 @@ export async function execShown(
 /** Starts a process that outlives this command, and prints its id. Resolves to the exit code. */
 export async function startDetachedShown(surroundings: Surroundings, target: Target): Promise<number> {
   const { machines, context } = await openMachines();
-  const request = await requestOf(surroundings, target);
+  const variables = await variablesOf(surroundings);
   const machine = await reach(machines, context, target);
   try {
+    const env = await machines.execEnvironment(context, target.machine, variables);
+    const request = requestOf(surroundings, target, env);
     const { id } = await machines.startDetached(machine, { ...request, stdin: false });
     await print(`${id}\n`);
     return 0;
@@ -67,13 +73,12 @@ export async function startDetachedShown(surroundings: Surroundings, target: Tar
   }
 }
 
-async function requestOf({ env, envFile, workdir, user }: Surroundings, { argv }: Target) {
-  return {
-    argv,
-    env: await environmentOf({ env, envFile }),
-    cwd: workdir || undefined,
-    user: user || undefined,
-  };
+async function variablesOf({ env, envFile, ...surroundings }: Surroundings): Promise<Variables> {
+  return { env: await environmentOf({ env, envFile }), secrets: secretsOf(surroundings) };
+}
+
+function requestOf({ workdir, user }: Surroundings, { argv }: Target, env: readonly string[]) {
+  return { argv, env, cwd: workdir || undefined, user: user || undefined };
 }
 
 async function reach(machines: Machines, context: Context, { machine: name, start }: Target) {

@@ -14,6 +14,7 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
+import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
 import { Process } from "./process.ts";
@@ -70,6 +71,8 @@ export class EphemeralMachine {
     options: EphemeralOptions,
   ): Promise<{ command: Process; report: Promise<StartReport> }> {
     const { paths, environment: env } = this.#context;
+    // Before anything is downloaded or booted.
+    const lent = await lend(this.#context, spec);
     const requested = spec.engine ?? undefined;
     const libkrun = libkrunSource(paths);
     const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
@@ -91,6 +94,7 @@ export class EphemeralMachine {
       engine: engine.name,
       image: { ...image.facts, env: [...proxyVariables(record, env), ...image.facts.env] },
       network: planNetwork(record),
+      lent,
       terminal: options.tty !== undefined,
     };
     const stream = await this.#process.start(order);

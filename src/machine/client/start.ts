@@ -19,6 +19,7 @@ import {
 import { type Claim, claimMachine, readState } from "../store/index.ts";
 import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
+import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
 
@@ -128,6 +129,8 @@ async function makeOrder(
   options: StartOptions,
 ): Promise<{ order: StartOrder; durable: Promise<void> }> {
   const { paths, environment: env } = context;
+  // Before anything is downloaded or booted.
+  const lent = await lend(context, record);
   const requested = record.engine ?? options.engine;
   const libkrun = libkrunSource(paths);
   const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
@@ -144,6 +147,7 @@ async function makeOrder(
     // Weaker than what image and record say.
     image: { ...facts, env: [...proxyVariables(record, env), ...facts.env] },
     network: planNetwork(record),
+    lent,
     terminal: false,
   };
   return { order, durable };

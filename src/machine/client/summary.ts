@@ -128,5 +128,10 @@ export function inspectionJson(info: MachineInfo): MachineJson & Record<string, 
     stop_signal: record?.stopSignal ?? null,
     stop_timeout_secs: toSeconds(record?.stopTimeoutMs),
     restart_max_backoff_secs: toSeconds(record?.restart.maxBackoffMs),
+    secrets: (record?.secrets ?? []).map(({ name, from, source }) => ({ name, [`from_${from}`]: source })),
+    ssh_agent: record?.sshAgent ?? false,
+    ssh_agent_keys: record?.sshAgentKeys ?? [],
+    mount_sockets: record?.mountSockets ?? [],
+    expose_sockets: record?.exposeSockets ?? [],
   };
 }

@@ -1,6 +1,6 @@
 import type { GuestExec } from "../../guest/index.ts";
 import { checkExecRequest, type ExecRequest, ProtocolError, StreamFailure } from "../../protocol/index.ts";
-import { processIn, requireArguments, type StartOrder, workloadOf } from "../plan/index.ts";
+import { processIn, requireArguments, type StartOrder, surroundingsOf, workloadOf } from "../plan/index.ts";
 import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
 
 /**
@@ -8,10 +8,10 @@ import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
  *
  * @throws StreamFailure `exec.bad_request`; SmolError `run.bad_workdir`
  */
-export function clientExec({ record, image }: StartOrder, params: unknown): GuestExec {
+export function clientExec(order: StartOrder, params: unknown): GuestExec {
   const { argv, env, cwd, user, tty, stdin, rlimits = [] } = checkedExec(params);
   if (argv.length === 0) throw badRequest("exec: argv");
-  const process = processIn(record, image, argv, {
+  const process = processIn(surroundingsOf(order, "clients"), order.image, argv, {
     env,
     workdir: cwd,
     user,
@@ -28,30 +28,32 @@ export function clientExec({ record, image }: StartOrder, params: unknown): Gues
  * @param hasFirst there is one already, because init commands needed it
  * @throws StreamFailure `exec.bad_request`; SmolError `run.no_command`, `exec.not_found`, `run.bad_workdir`
  */
-export function ownersExec({ record, image }: StartOrder, params: unknown, hasFirst: boolean): GuestExec {
+export function ownersExec(order: StartOrder, params: unknown, hasFirst: boolean): GuestExec {
   const { tty, stdin } = checkedExec(params);
-  const argv = requireArguments(record, stdin || tty !== undefined, image);
-  return (hasFirst ? ownExec : firstExec)({ record, image }, argv, { tty, stdin });
+  const argv = requireArguments(order.record, stdin || tty !== undefined, order.image);
+  return (hasFirst ? ownExec : firstExec)(order, argv, { tty, stdin });
 }
+
+type OwnOrder = Pick<StartOrder, "record" | "image" | "lent">;
 
 /** The machine's own command as the first process: what an init system needs. */
 export function firstExec(
-  { record, image }: Pick<StartOrder, "record" | "image">,
+  order: OwnOrder,
   argv: readonly string[],
   session: Pick<ExecRequest, "tty" | "stdin">,
 ): GuestExec {
-  const exec = ownExec({ record, image }, argv, session);
-  return { ...exec, first: record.reaper ? "reaper" : "itself" };
+  const exec = ownExec(order, argv, session);
+  return { ...exec, first: order.record.reaper ? "reaper" : "itself" };
 }
 
 /** The machine's own command, beside the process that keeps the namespace. */
 export function ownExec(
-  { record, image }: Pick<StartOrder, "record" | "image">,
+  order: OwnOrder,
   argv: readonly string[],
   { tty, stdin }: Pick<ExecRequest, "tty" | "stdin">,
 ): GuestExec {
-  const process = workloadOf(record, image, argv, { tty: tty !== undefined, stdin });
-  return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(record.rlimits) };
+  const process = workloadOf(surroundingsOf(order), order.image, argv, { tty: tty !== undefined, stdin });
+  return { ...process, root: MAIN_ROOT, tty, rlimits: withDefaultLimits(order.record.rlimits) };
 }
 
 /** @throws StreamFailure `exec.bad_request` */

@@ -1,6 +1,6 @@
 import type { Guest, GuestExec, GuestProcess } from "../../guest/index.ts";
 import { Channel } from "../../protocol/index.ts";
-import { processIn, type StartOrder } from "../plan/index.ts";
+import { processIn, type StartOrder, surroundingsOf } from "../plan/index.ts";
 import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
 import type { CheckResult } from "./supervise/index.ts";
 
@@ -14,12 +14,12 @@ const MAX_OUTPUT_BYTES = 4096;
  */
 export async function checkHealth(
   guest: Guest,
-  { record, image }: Pick<StartOrder, "record" | "image">,
+  order: Pick<StartOrder, "record" | "image" | "lent">,
   command: readonly string[],
   signal: AbortSignal,
 ): Promise<CheckResult> {
-  const planned = processIn(record, image, command, { tty: false, stdin: false });
-  const exec: GuestExec = { ...planned, root: MAIN_ROOT, rlimits: withDefaultLimits(record.rlimits) };
+  const planned = processIn(surroundingsOf(order), order.image, command, { tty: false, stdin: false });
+  const exec: GuestExec = { ...planned, root: MAIN_ROOT, rlimits: withDefaultLimits(order.record.rlimits) };
   const process = guest.exec(exec);
   const cancel = () => process.cancel();
   signal.addEventListener("abort", cancel, { once: true });

@@ -95,6 +95,7 @@ export class TestPlace {
         ...image,
       },
       network: planNetwork(record),
+      lent: { secrets: [], sshAgent: null },
       terminal: false,
     };
   }

@@ -1,7 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import type { Guest, GuestExec } from "../../guest/index.ts";
 import { Channel, type ExecResult } from "../../protocol/index.ts";
-import { type StartOrder, workloadOf } from "../plan/index.ts";
+import { type StartOrder, surroundingsOf, workloadOf } from "../plan/index.ts";
 import { MAIN_ROOT, withDefaultLimits } from "../root/index.ts";
 
 /** Bytes of an init command's output that an error repeats, for those who did not watch. */
@@ -36,10 +36,10 @@ export async function runInitCommands(
   }
 }
 
-function initExec({ record, image }: StartOrder, command: string): GuestExec {
+function initExec(order: StartOrder, command: string): GuestExec {
   const session = { tty: false, stdin: false };
-  const process = workloadOf(record, image, ["/bin/sh", "-c", command], session);
-  return { ...process, root: MAIN_ROOT, rlimits: withDefaultLimits(record.rlimits) };
+  const process = workloadOf(surroundingsOf(order), order.image, ["/bin/sh", "-c", command], session);
+  return { ...process, root: MAIN_ROOT, rlimits: withDefaultLimits(order.record.rlimits) };
 }
 
 async function runOne(guest: Guest, exec: GuestExec, index: number, listener: InitListener): Promise<void> {

@@ -12,6 +12,7 @@ import { messageOf, SmolError } from "../../errors.ts";
 import {
   type Channel,
   Connection,
+  type ExecEvent,
   failureOf,
   jsonCodec,
   type SocketTransport,
@@ -29,6 +30,7 @@ import { clientMethods } from "./methods.ts";
 import type { MachineNetwork } from "./network/index.ts";
 import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
+import { type LentSockets, openLent } from "./sockets/index.ts";
 import { StateFile } from "./state-file.ts";
 import { type Clock, hostClock } from "./supervise/index.ts";
 import { initializeThrowAway } from "./throw-away.ts";
@@ -70,6 +72,7 @@ export class MachineHost {
   #session: Session | undefined;
   #lasting: LastingMachine | undefined;
   #logs: MachineLogs | undefined;
+  #lent: LentSockets | undefined;
   /** A throw-away machine has a first process that is not its command. */
   #hasFirst = false;
   /** The owner has been told that it runs. */
@@ -152,6 +155,14 @@ export class MachineHost {
       place.listen((transport) => this.#greet(transport));
       // Before there is a VM: what cannot be had is refused at once.
       if (order.network !== null) await this.#openNetwork(order, order.network, state);
+      this.#lent = await openLent({
+        ...{ order, data: place.data },
+        session: () => this.#lasting?.session() ?? this.#ready.promise,
+        begin: () => this.#lasting?.begin() ?? (() => {}),
+        // The log of a throw-away machine goes with it.
+        onAgentUse: (text) => order.record.ephemeral && this.#tell({ type: "ssh_agent", text }),
+        complain: (text) => this.#logs?.console.say("warn", text),
+      });
       const session = await this.#bringUp(order, place, stream);
       const notes = [...session.notes, ...(await session.root.made)];
       const report: StartReport = {
@@ -210,12 +221,13 @@ export class MachineHost {
     const disks = await makeDisks(order, place.data);
     const vmm = this.#vmm;
     this.#vmm = undefined;
-    this.#session = await openSession(order, disks, this.#options.launcher, {
+    const session = await openSession(order, disks, this.#options.launcher, {
       vmm,
       network: this.#network,
       onConsole: (chunk) => this.#logs?.console.write(chunk),
       onOutOfMemory: () => this.#tellOutOfMemory(),
     });
+    this.#session = this.#lent?.into(session) ?? session;
     // Ended in the meantime.
     if (this.#ending !== undefined) this.#session.vm.kill();
     return this.#session;
@@ -232,8 +244,11 @@ export class MachineHost {
 
   #tellOutOfMemory(): void {
     this.#lasting?.noteOutOfMemory();
-    for (const client of this.#clients)
-      if (runsProcess(client.request.method)) client.event({ type: "out_of_memory" });
+    this.#tell({ type: "out_of_memory" });
+  }
+
+  #tell(event: ExecEvent): void {
+    for (const client of this.#clients) if (runsProcess(client.request.method)) client.event(event);
   }
 
   /** The command that a throw-away machine lives for. */
@@ -280,6 +295,7 @@ export class MachineHost {
       await Promise.race([lasting.shutDown(), this.#hurry.promise]);
     }
     this.#place?.stopListening();
+    await this.#lent?.close();
     this.#session?.vm.kill();
     this.#vmm?.kill();
     this.#network?.close();

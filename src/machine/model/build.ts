@@ -50,6 +50,9 @@ export interface Removals {
   readonly allowRanges?: readonly string[] | undefined;
   readonly allowPresets?: readonly string[] | undefined;
   readonly addHosts?: readonly string[] | undefined;
+  readonly secrets?: readonly string[] | undefined;
+  /** Paths in the guest, of sockets in either direction. */
+  readonly sockets?: readonly string[] | undefined;
 }
 
 /**
@@ -59,13 +62,17 @@ export interface Removals {
  */
 export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: Removals = {}): MachineSpec {
   const { name, ephemeral, imageId, ...settings } = present;
-  const { env: gone = [], labels: goneLabels = [] } = removals;
+  const { env: gone = [], labels: goneLabels = [], secrets = [], sockets = [] } = removals;
+  const stays = ({ guest }: { readonly guest: string }) => !sockets.includes(guest);
   const kept = {
     ...settings,
     env: settings.env.filter((entry) => !gone.includes(entry.split("=", 1)[0] as string)),
     labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
     network: settings.network && lessNetwork(settings.network, removals),
     ports: settings.ports.filter((port) => !(removals.ports ?? []).some((gone) => isMeant(gone, port))),
+    secrets: settings.secrets.filter(({ name }) => !secrets.includes(name)),
+    mountSockets: settings.mountSockets.filter(stays),
+    exposeSockets: settings.exposeSockets.filter(stays),
   };
   return checkedSpec({ ...mergeLayers(kept, [changes]), name, ephemeral, imageId });
 }

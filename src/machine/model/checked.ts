@@ -4,6 +4,7 @@ import { quote } from "../../values/index.ts";
 import { parseSignal } from "../root/stop-signal.ts";
 import { checkNetwork } from "./check-network.ts";
 import type { Unchecked } from "./layers.ts";
+import { lentProblem } from "./lent.ts";
 import { type MachineSpec, specSchema } from "./spec.ts";
 
 type Field = keyof MachineSpec;
@@ -40,6 +41,8 @@ export function checkedSpec(spec: Unchecked): MachineSpec {
   const words = [...(entrypoint ?? []), ...cmd, ...checked.init, ...checked.initOnce, ...env];
   if (words.some((word) => word.includes("\0"))) throw bad("no word or variable can have a NUL character");
   checkNetwork(checked);
+  const lent = lentProblem(checked);
+  if (lent !== undefined) throw bad(lent);
   return checked;
 }
 

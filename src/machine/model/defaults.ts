@@ -40,6 +40,11 @@ export function defaultSpec(name: string): MachineSpec {
     diskBps: null,
     network: null,
     ports: [],
+    secrets: [],
+    sshAgent: false,
+    sshAgentKeys: [],
+    mountSockets: [],
+    exposeSockets: [],
   };
 }
 

@@ -31,4 +31,9 @@ export const silent: SpecLayer = {
   diskBps: undefined,
   network: undefined,
   ports: undefined,
+  secrets: undefined,
+  sshAgent: undefined,
+  sshAgentKeys: undefined,
+  mountSockets: undefined,
+  exposeSockets: undefined,
 };

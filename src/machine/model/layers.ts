@@ -1,5 +1,6 @@
 import { defaultHealth } from "./defaults.ts";
 import { mergeEnvironment } from "./environment.ts";
+import { joinBy } from "./lent.ts";
 import { type DraftNetwork, joinNetwork, joinPorts, type SaidNetwork } from "./network.ts";
 import type { HealthSpec, MachineSpec, RestartSpec } from "./spec.ts";
 
@@ -87,6 +88,11 @@ const rules: { readonly [K in Field]: Rule<K> } = {
   diskBps: replace,
   network: (below, said) => (said === null ? null : joinNetwork(below, said)),
   ports: joinPorts,
+  secrets: joinBy(({ name }) => name),
+  sshAgent: replace,
+  sshAgentKeys: replace,
+  mountSockets: joinBy(({ guest }) => guest),
+  exposeSockets: joinBy(({ guest }) => guest),
 };
 
 /** Without the keys that are undefined. */

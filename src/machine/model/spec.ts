@@ -19,6 +19,7 @@ import {
   safeInteger,
 } from "valibot";
 import { engineNames } from "../../engine/types.ts";
+import { lentFields } from "./lent-schema.ts";
 import { networkSchema, portsSchema } from "./network-schema.ts";
 import { MAX_ENTRIES, text, texts } from "./parts-schema.ts";
 
@@ -108,6 +109,7 @@ export const specSchema = object({
   /** Null: the machine has no network card, unless ports are published. */
   network: nullable(networkSchema),
   ports: portsSchema,
+  ...lentFields,
 });
 
 /** See the schema for each field. */

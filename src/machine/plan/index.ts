@@ -7,7 +7,7 @@ export {
   resolveImage,
 } from "./files.ts";
 export { type NetworkPlan, planNetwork } from "./network.ts";
-export type { ImageFacts, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
+export type { ImageFacts, Lent, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
 export { proxyVariables } from "./proxies.ts";
 export {
   argumentsOf,
@@ -15,6 +15,7 @@ export {
   processIn,
   requireArguments,
   requireCommand,
+  surroundingsOf,
   type WorkloadDefaults,
   workloadOf,
 } from "./workload.ts";

@@ -13,8 +13,17 @@ export interface StartOrder {
   readonly image: ImageFacts;
   /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
   readonly network: NetworkPlan | null;
+  readonly lent: Lent;
   /** The first process, of a throw-away machine, has a terminal. */
   readonly terminal: boolean;
+}
+
+/** What whoever starts the machine gives along from its own surroundings: never part of a record, a state or a log. */
+export interface Lent {
+  /** `NAME=value`. */
+  readonly secrets: readonly string[];
+  /** Path of the SSH agent's socket; null: none is lent. */
+  readonly sshAgent: string | null;
 }
 
 /** What the image says about how its programs run; hostile data. */

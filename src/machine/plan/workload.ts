@@ -1,7 +1,8 @@
 import { ExitCode, SmolError } from "../../errors.ts";
 import { mergeEnvironment } from "../model/environment.ts";
-import type { MachineSpec } from "../model/index.ts";
+import { type MachineSpec, SSH_AGENT_SOCKET } from "../model/index.ts";
 import { hostnameOf, initEnvironment, isInitSystem } from "../root/index.ts";
+import type { StartOrder } from "./order.ts";
 
 /** What an image says about how to run it (OCI image-spec, config, section "config"). */
 export interface WorkloadDefaults {
@@ -86,6 +87,21 @@ export interface PlannedProcess {
   readonly cwd: string;
   readonly user: string;
   readonly stdin: boolean;
+}
+
+/**
+ * What every process of the machine has around it: image < agent < record < secrets.
+ *
+ * @param whose `clients`: without secrets, which clients look up themselves
+ */
+export function surroundingsOf(
+  { record, lent }: Pick<StartOrder, "record" | "lent">,
+  whose: "own" | "clients" = "own",
+): Surroundings {
+  const { name, workdir, user } = record;
+  const agent = lent.sshAgent === null ? [] : [`SSH_AUTH_SOCK=${SSH_AGENT_SOCKET}`];
+  const secrets = whose === "own" ? lent.secrets : [];
+  return { name, workdir, user, env: mergeEnvironment(agent, record.env, secrets) };
 }
 
 type Surroundings = Pick<MachineSpec, "name" | "env" | "workdir" | "user">;

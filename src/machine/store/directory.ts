@@ -26,6 +26,7 @@ import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
 import { checkMachineName, isMachineName } from "../model/index.ts";
+import { removeExposed } from "./exposed.ts";
 import { writing } from "./failure.ts";
 import { removeSockets } from "./sockets.ts";
 import { syncPath } from "./sync.ts";
@@ -192,6 +193,7 @@ export function isRunning(paths: Paths, name: string): boolean {
  */
 export function removeDirectory(paths: Paths, name: string): void {
   removeSockets(paths, name);
+  removeExposed(machineDirectory(paths, name));
   moveOut(paths, machineDirectory(paths, name));
 }
 

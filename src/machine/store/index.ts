@@ -26,6 +26,7 @@ export {
   sweepHidden,
   tryLockForChange,
 } from "./directory.ts";
+export { type ExposedSocket, removeExposed, removeSocket, socketAt, writeExposed } from "./exposed.ts";
 export {
   dataDirectory,
   dataIn,

@@ -25,18 +25,21 @@ Exit codes are those of machine run.`,
   run: async ({ values, words, workload }) => {
     const { interactive, tty } = values;
     const argv = execCommand(workload, interactive || tty);
-    const [{ connectMachine, execInContainer }, { environmentOf }, terminal, { makeContext }] =
+    const [{ connectMachine, execInContainer, variablesOf }, options, lent, terminal, { makeContext }] =
       await Promise.all([
         import("../../../machine/index.ts"),
         import("../../options/environment.ts"),
+        import("../../options/lent.ts"),
         import("../../terminal/index.ts"),
         import("../../context.ts"),
       ]);
     if (interactive) terminal.checkStdin();
-    const env = await environmentOf(values);
+    const context = makeContext();
+    const given = { env: await options.environmentOf(values), secrets: lent.secretsOf(values) };
+    const env = await variablesOf(context, given);
     const [vm = "", id = ""] = words;
     const interrupts = new terminal.Interrupts();
-    const machine = await connectMachine(makeContext(), vm);
+    const machine = await connectMachine(context, vm);
     try {
       const process = await execInContainer(machine, id, {
         ...{ argv, env },

@@ -1,9 +1,20 @@
+import type { MachineRecord } from "../../../machine/index.ts";
 import { openMachines } from "../../machines.ts";
 import { machineName, machineNameOf, machineWord } from "../../options/machine-name.ts";
 import { print, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
 
 const options = { name: machineName };
+
+/** What a start by the host will not find: it has none of the user's environment. */
+function missingThen(record: MachineRecord | undefined): string[] {
+  const variables = (record?.secrets ?? []).flatMap(({ from, source }) => (from === "env" ? [source] : []));
+  if (record?.sshAgent) variables.push("SSH_AUTH_SOCK");
+  if (variables.length === 0) return [];
+  return [
+    `the machine will not start with the host unless that sets ${variables.join(", ")} for its services`,
+  ];
+}
 
 export const enable = command({
   path: ["machine", "enable"],
@@ -27,7 +38,7 @@ The machine is neither started nor stopped now.`,
       stopTimeoutMs: record?.stopTimeoutMs ?? 0,
     });
     await print(`Machine '${name}' starts with the host (${service})\n  ${path}\n`);
-    for (const sentence of advice) warn(sentence);
+    for (const sentence of [...advice, ...missingThen(record)]) warn(sentence);
     return 0;
   },
 });

@@ -21,6 +21,18 @@ const options = {
     description: "Take a label away",
     parse: parseText,
   }),
+  removeSecrets: list({
+    long: "remove-secret",
+    placeholder: "NAME",
+    description: "Take a secret away",
+    parse: parseText,
+  }),
+  removeSockets: list({
+    long: "remove-socket",
+    placeholder: "GUEST",
+    description: "Take a socket away, by its path in the machine",
+    parse: parseText,
+  }),
   removePorts: list({
     long: "remove-port",
     placeholder: "HOST:GUEST",
@@ -56,12 +68,13 @@ export const update = command({
   arguments: { ...machineWord, command: true },
   text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
 and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
-that name. -p publishes one more port and --remove-port one less; --allow-host and its like add to
-the list, --remove-allow-host and its like take away, and a list from which all is taken lets
+that name. Secrets and sockets are added and replaced alike, and taken away by --remove-secret and
+--remove-socket. -p publishes one more port and --remove-port one less; --allow-host and its like
+add to the list, --remove-allow-host and its like take away, and a list from which all is taken lets
 nothing through; --no-net takes the network away with its lists. Disks grow and never shrink. The
 machine must not run, and the changes take effect with its next start; lists and ports of one that
-runs with a network change at once. The image stays: clone or create
-another machine for another one.
+runs with a network change at once. The image stays: clone or create another machine for another
+one.
 
 Prints what has changed.`,
   examples: [
@@ -78,7 +91,7 @@ Prints what has changed.`,
       import("../../values/network.ts"),
     ]);
     const { name: _, removeEnv, removeLabels, removePorts, json, ...more } = values;
-    const { removeHosts, removeRanges, removePresets, ...changes } = more;
+    const { removeHosts, removeRanges, removePresets, removeSecrets, removeSockets, ...changes } = more;
     const nothing = { image: undefined, platform: undefined, init: [], initOnce: [] };
     const layer = await machineLayer({ ...nothing, ...changes });
     const cmd = workload.length === 0 ? undefined : workload;
@@ -92,6 +105,8 @@ Prints what has changed.`,
         allowHosts: removeHosts.map(network.parseAllowedHost),
         allowRanges: removeRanges.map(network.parseAllowedRange),
         allowPresets: removePresets,
+        secrets: removeSecrets,
+        sockets: removeSockets,
       },
     );
     if (json) await printJson(machines.machineJson(machines.inspectMachine(context, name)));

@@ -110,7 +110,7 @@ export class AttachedProcess {
   #event(event: AttachEvent | undefined): void {
     if (event === undefined) return;
     if (event.type === "out_of_memory") this.onOutOfMemory();
-    else this.#gaps[event.channel].push(event);
+    else if (event.type === "lost") this.#gaps[event.channel].push(event);
   }
 
   /** What is missing comes before the bytes that were sent after it was told. */
