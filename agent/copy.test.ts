@@ -83,6 +83,17 @@ test("sizes around those at which bytes travel in another way", async () => {
   expect(await digests(`${work}/sizes-2`)).toBe(await digests(`${work}/sizes`));
 });
 
+test("512 directories in each other, and one more", async () => {
+  for (const depth of [512, 513])
+    mkdirSync(`${work}/nested-${depth}${"/d".repeat(depth - 1)}`, { recursive: true });
+  expect(await throughPipe(`${work}/nested-512`, `${work}/nested`)).toBe(0);
+  expect(await listing(`${work}/nested`)).toBe(await listing(`${work}/nested-512`));
+  const { output, exitCode } = await pack(`${work}/nested-513`);
+  expect([exitCode, output.includes("more than 512 directories in each other")]).toEqual([1, true]);
+  expect((await unpack(`${work}/too-deep`, order(AS), output)).exitCode).toBe(1);
+  expect(leftovers(work)).toEqual([]);
+});
+
 test("an input that ends anywhere leaves nothing", async () => {
   for (let at = 0; at < packed.length; at += 1 + Math.floor(packed.length / 60)) {
     const target = mkdtempSync(`${work}/cut-`);

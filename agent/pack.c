@@ -68,9 +68,12 @@ static int fail_at(const char *what, const char *name)
     return fail("%s %s%s%s%s", what, top, slash, here_length < sizeof here ? here : "...", name);
 }
 
-static struct record describe(enum record_kind kind, const char *name, const struct stat *info)
+/* Of all levels, so that each of them costs little of the stack: it is sent before anything else is described. */
+static struct record record;
+
+static void describe(enum record_kind kind, const char *name, const struct stat *info)
 {
-    struct record record = {
+    record = (struct record){
         .kind = kind,
         .mode = info->st_mode & 07777,
         .uid = info->st_uid,
@@ -79,12 +82,11 @@ static struct record describe(enum record_kind kind, const char *name, const str
         .size = kind == RECORD_FILE ? (uint64_t)info->st_size : 0,
     };
     memcpy(record.name, name, strnlen(name, sizeof record.name - 1));
-    return record;
 }
 
-static int put(const struct record *record)
+static int put(void)
 {
-    return put_record(record) ? 0 : GIVEN_UP;
+    return put_record(&record) ? 0 : GIVEN_UP;
 }
 
 /* Sends bytes from an offset up to another one, or, where `end` is not known to be right, to the end of the file. Returns where it stopped, or below 0. */
@@ -145,10 +147,10 @@ static int pack_file(int directory, const char *name, const char *shown)
         close(fd);
         return 0;
     }
-    struct record record = describe(RECORD_FILE, shown, &info);
+    describe(RECORD_FILE, shown, &info);
     if (info.st_nlink > 1 && shown[0] != '\0' && remember_first_name(&info, shown))
         record.flags = FILE_HAS_MORE_NAMES;
-    int result = put(&record);
+    int result = put();
     off_t size = result < 0 ? result : pack_data(fd, &info);
     if (size == -1) fail_at("read", shown);
     if (size != GIVEN_UP && !put_segment_end(size < 0 ? 0 : (uint64_t)size)) size = GIVEN_UP;
@@ -158,11 +160,11 @@ static int pack_file(int directory, const char *name, const char *shown)
 
 static int pack_link(int directory, const char *name, const char *shown, const struct stat *info)
 {
-    struct record record = describe(RECORD_SYMLINK, shown, info);
+    describe(RECORD_SYMLINK, shown, info);
     ssize_t length = readlinkat(directory, name, record.target, sizeof record.target - 1);
     if (length < 0 && (errno == ENOENT || errno == EINVAL)) return 0;
     if (length < 0) return fail_at("read the link", shown);
-    return put(&record);
+    return put();
 }
 
 /* Views of the kernel, which nobody means who copies a tree. */
@@ -216,8 +218,8 @@ static int pack_directory(int fd, dev_t above, const char *shown, int depth)
         close(fd);
         return fail_at("look at", shown);
     }
-    struct record record = describe(RECORD_DIRECTORY, shown, &info);
-    int result = put(&record);
+    describe(RECORD_DIRECTORY, shown, &info);
+    int result = put();
     errno = ELOOP;
     if (result == 0 && depth > MAX_LEVELS) result = fail("more than %d directories in each other", MAX_LEVELS);
     if (result < 0 || (depth > 1 && info.st_dev != above && is_kernels(fd))) {
@@ -234,13 +236,13 @@ static int pack_directory(int fd, dev_t above, const char *shown, int depth)
         if (fits) here[before] = '\0';
     }
     record = (struct record){.kind = RECORD_UP};
-    return result < 0 ? result : put(&record);
+    return result < 0 ? result : put();
 }
 
 static int pack_special(const char *shown, const struct stat *info)
 {
-    struct record record = describe(RECORD_SKIPPED, shown, info);
-    return put(&record);
+    describe(RECORD_SKIPPED, shown, info);
+    return put();
 }
 
 static int pack_entry(int directory, dev_t device, const char *name, int depth)
@@ -257,9 +259,9 @@ static int pack_entry(int directory, dev_t device, const char *name, int depth)
     if (info.st_nlink > 1 && S_ISREG(info.st_mode)) {
         const struct first_name *first = find_first_name(&info);
         if (first != NULL) {
-            struct record record = describe(RECORD_LINK, name, &info);
+            describe(RECORD_LINK, name, &info);
             memcpy(record.target, first->path, strlen(first->path));
-            return put(&record);
+            return put();
         }
     }
     if (S_ISREG(info.st_mode)) return pack_file(directory, name, name);

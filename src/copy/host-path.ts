@@ -32,6 +32,8 @@ export function openSource(path: string, follow: boolean): HostSource {
   return attempt("read", path, () => {
     const slash = path.endsWith("/");
     const info = follow || slash ? statSync(path) : lstatSync(path);
+    if (!info.isFile() && !info.isDirectory() && !info.isSymbolicLink())
+      throw new SmolError("copy.host_file", `${path} is no file, directory or link`);
     if (info.isDirectory() && baseName(path) === undefined)
       return { isDirectory: true, size: undefined, directory: Directory.open(path), name: undefined };
     // The path itself may lead through links; its last part does not any more.

@@ -282,6 +282,7 @@ test("what is not copied is said", async () => {
   expect(notes).toEqual(["not copied: fifo (only files, directories and links are copied)"]);
   expect(readdirSync(`${work}/special`)).toEqual([]);
   expect(await codeOf(down("/special/fifo", `${work}/fifo`))).toBe("copy.guest_file");
+  expect(await codeOf(up("/dev/null", "/"))).toBe("copy.host_file");
 });
 
 test("a copy of the whole root leaves out the kernel's files", async () => {
