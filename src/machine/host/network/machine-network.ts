@@ -42,8 +42,10 @@ export class MachineNetwork {
       servers: plan.servers.length > 0 ? plan.servers : undefined,
       onLookup: (lookup) => policy.looked(lookup),
     });
+    // Only who sets SMOLVM_DEBUG reads it: a guest may cause as much of it as it likes.
+    const onTrouble = (error: unknown) => console.error("network:", error);
     this.#network = listenInRuntimeDirectory(paths, () =>
-      startNetwork({ socketPath, policy, resolver, ipv6 }),
+      startNetwork({ socketPath, policy, resolver, ipv6, onTrouble }),
     );
   }
 
