@@ -16,18 +16,31 @@ export const MAX_FRAME = ETHERNET_HEADER + MAX_PACKET;
 export const MAX_CONNECTIONS = 16_384;
 export const MAX_UDP_FLOWS = 4096;
 
-/** Descriptors that are not for flows: the machine's process has clients, logs and disks. */
-const OTHER_DESCRIPTORS = 512;
+export const MAX_ECHO_FLOWS = 256;
+/** Sockets for questions to the host's servers. */
+export const MAX_QUESTION_SOCKETS = 512;
 
-/** How many flows there may be in a process that may open so many descriptors. */
-export function roomFor(descriptors: number): { readonly connections: number; readonly udpFlows: number } {
-  const free = Math.max(64, descriptors - OTHER_DESCRIPTORS);
+/** Descriptors that are not for the network: the machine's process has clients, logs and disks. */
+const OTHER_DESCRIPTORS = 256;
+
+export interface Room {
+  readonly connections: number;
+  readonly udpFlows: number;
+  readonly echoFlows: number;
+  readonly questionSockets: number;
+}
+
+/** How much of each there may be in a process that may open so many descriptors: never all of them are the guest's. */
+export function roomFor(descriptors: number): Room {
+  const free = descriptors - Math.min(OTHER_DESCRIPTORS, descriptors / 2);
+  const part = (share: number, most: number) => Math.min(most, Math.max(1, Math.floor(free * share)));
   return {
-    connections: Math.min(MAX_CONNECTIONS, Math.floor(free * 0.7)),
-    udpFlows: Math.min(MAX_UDP_FLOWS, Math.floor(free * 0.2)),
+    connections: part(0.65, MAX_CONNECTIONS),
+    udpFlows: part(0.2, MAX_UDP_FLOWS),
+    echoFlows: part(0.02, MAX_ECHO_FLOWS),
+    questionSockets: part(0.13, MAX_QUESTION_SOCKETS),
   };
 }
-export const MAX_ECHO_FLOWS = 256;
 
 /** Bytes on their way, of all connections together. The less is left of it, the less each of them may have. */
 export const BUFFER_BUDGET = 128 * 1024 * 1024;
@@ -37,16 +50,16 @@ export const MAX_SEND_BUFFER = 1024 * 1024;
 export const FIRST_WINDOW = 64 * 1024 - 1;
 export const MAX_WINDOW = 1024 * 1024;
 
-/** How long the host's kernel may try to connect; the guest's own patience is two minutes. */
+/** How long deciding and connecting may take; the guest's own patience is two minutes, and so is most kernels'. */
 export const CONNECT_LIMIT_MS = 130_000;
-/** How long a guest may take to answer a connection through a published port, its own boot included. */
-export const GUEST_CONNECT_LIMIT_MS = 15_000;
 
 /** UDP: how long a flow stays without a packet, once both sides have sent (RFC 4787, REQ-5), and before. */
 export const UDP_IDLE_MS = 120_000;
 export const UDP_UNANSWERED_MS = 30_000;
 /** Datagrams that wait while a flow is decided and its socket made. */
 export const UDP_WAITING = 16;
+/** Their bytes, of all flows together. */
+export const UDP_WAITING_BYTES = 8 * 1024 * 1024;
 export const ECHO_IDLE_MS = 10_000;
 
 /** Questions about names under way. */

@@ -43,6 +43,7 @@ class Gateway implements Network {
   readonly #echo: EchoTable;
   readonly #udpForwards: UdpForwards;
   readonly #published = new Set<Published>();
+  #closed = false;
 
   constructor({ socketPath, policy, resolver, ipv6, onTrouble = () => {} }: NetworkOptions) {
     this.#ipv6 = ipv6;
@@ -54,12 +55,14 @@ class Gateway implements Network {
     });
     const { output } = this.#link;
     const judge = new Judge(policy, onTrouble);
-    const { connections, udpFlows } = roomFor(descriptorLimit());
+    const { connections, udpFlows, echoFlows } = roomFor(descriptorLimit());
+    const countAbandoned = (connecting: Promise<unknown>) => this.#tcp.countAbandoned(connecting);
+    const outbound = { output, judge, resolver, countAbandoned };
     this.#tcp = new TcpTable(output, connections, {
-      onConnection: (connection, incoming) => openOutbound({ output, judge, resolver }, connection, incoming),
+      onConnection: (connection, incoming) => openOutbound(outbound, connection, incoming),
     });
     this.#udp = new UdpTable(output, udpFlows, judge, resolver);
-    this.#echo = new EchoTable(output, judge);
+    this.#echo = new EchoTable(output, echoFlows, judge);
     this.#udpForwards = new UdpForwards(output, ends);
   }
 
@@ -122,6 +125,10 @@ class Gateway implements Network {
         protocol === "tcp"
           ? forwardTcp(this.#tcp, ends, host, guestPort)
           : await this.#udpForwards.publish(host, guestPort);
+      if (this.#closed) {
+        listener.close();
+        throw new SmolError("port.failed", "the machine's network is closed");
+      }
       const published: Published = {
         ...forward,
         hostPort: listener.port,
@@ -133,6 +140,7 @@ class Gateway implements Network {
       this.#published.add(published);
       return published;
     } catch (error) {
+      if (error instanceof SmolError) throw error;
       throw publishFailure(forward, error);
     }
   }
@@ -146,6 +154,7 @@ class Gateway implements Network {
   }
 
   close(): void {
+    this.#closed = true;
     for (const published of [...this.#published]) published.close();
     this.#endFlows();
     this.#link.close();

@@ -4,12 +4,15 @@ import { type Answer, Flag, Rcode, Type } from "./message.ts";
 /** What is kept at most, all together. */
 const MAX_BYTES = 2 * 1024 * 1024;
 const MAX_ENTRIES = 4096;
+/** What a record that has been read costs beside its texts: it has more memory than its bytes in the message. */
+const RECORD_COST = 256;
 /** Seconds that it is kept at most that something does not exist: it may have been made because it was missing. */
 const MAX_NEGATIVE_S = 300;
 
 interface Entry {
   readonly bytes: Uint8Array;
   readonly answer: Answer;
+  readonly cost: number;
   /** Milliseconds. */
   readonly since: number;
   readonly until: number;
@@ -41,7 +44,8 @@ export class AnswerCache {
     const seconds = lifeOf(answer);
     if (seconds <= 0) return;
     this.#drop(key);
-    this.#keep(key, { bytes, answer, since: now, until: now + seconds * 1000 });
+    const cost = costOf(bytes, answer);
+    this.#keep(key, { bytes, answer, cost, since: now, until: now + seconds * 1000 });
     for (const oldest of this.#entries.keys()) {
       if (this.#bytes <= MAX_BYTES && this.#entries.size <= MAX_ENTRIES) break;
       this.#drop(oldest);
@@ -54,15 +58,23 @@ export class AnswerCache {
 
   #keep(key: string, entry: Entry): void {
     this.#entries.set(key, entry);
-    this.#bytes += entry.bytes.length;
+    this.#bytes += entry.cost;
   }
 
   #drop(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    this.#bytes -= entry.bytes.length;
+    this.#bytes -= entry.cost;
   }
+}
+
+/** Memory of an entry, in bytes. */
+function costOf(bytes: Uint8Array, { records }: Answer): number {
+  const texts = records.map(
+    ({ name, target = "", address = "" }) => name.length + target.length + address.length,
+  );
+  return bytes.length + texts.reduce((sum, length) => sum + length + RECORD_COST, RECORD_COST);
 }
 
 /** Seconds; 0: not at all. */

@@ -106,3 +106,36 @@ test("hostile messages: an answer in bounded time, and never an exception", () =
   readAnswer(Buffer.concat([header, name, ...Array(5400).fill(record)]));
   expect(performance.now() - before).toBeLessThan(1000);
 });
+
+/** A query with these records behind its question. */
+function queryWith(records: readonly Buffer[]): Buffer {
+  const message = Buffer.concat([writeQuery("a", 1, 7), ...records]);
+  message.writeUInt16BE(records.length, 10);
+  return message;
+}
+
+function record(name: Buffer, data: Buffer): Buffer {
+  const fixed = Buffer.alloc(10);
+  fixed.writeUInt16BE(16, 0);
+  fixed.writeUInt16BE(1, 2);
+  fixed.writeUInt16BE(data.length, 8);
+  return Buffer.concat([name, fixed, data]);
+}
+
+test("a question has few records, and a name few pointers", () => {
+  const root = Buffer.from([0]);
+  const many = (count: number) => readQuery(queryWith(Array(count).fill(record(root, Buffer.alloc(0)))));
+  expect(many(4)).toMatchObject({ id: 7 });
+  expect(many(5)).toEqual({ rcode: 1 });
+  // Data that is a chain of pointers, each to the one before, and a name that begins at its end.
+  const chained = (pointers: number) => {
+    const at = writeQuery("a", 1, 7).length + 11;
+    const chain = Buffer.alloc(pointers * 2);
+    for (let i = 0; i < pointers; i++) chain.writeUInt16BE(0xc000 | (i === 0 ? 12 : at + 2 * (i - 1)), i * 2);
+    const last = Buffer.alloc(2);
+    last.writeUInt16BE(0xc000 | (at + 2 * (pointers - 1)));
+    return readQuery(queryWith([record(root, chain), record(last, Buffer.alloc(0))]));
+  };
+  expect(chained(127)).toMatchObject({ id: 7 });
+  expect(chained(128)).toEqual({ rcode: 1 });
+});

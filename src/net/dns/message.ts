@@ -21,6 +21,8 @@ const OPCODE = 0x7800;
 export const HEADER = 12;
 /** More than any real answer: one of 64 KiB with the shortest records has some thousands. */
 const MAX_RECORDS = 4096;
+/** A question has one for EDNS, one for a signature. */
+const MAX_QUERY_RECORDS = 4;
 
 export interface Question {
   readonly name: string;
@@ -71,7 +73,8 @@ export function readQuery(bytes: Uint8Array): Query | { readonly rcode: number }
   const flags = word(bytes, 2);
   if ((flags & OPCODE) !== 0) return { rcode: Rcode.notImp };
   const [questions, answers, authorities, additional] = counts(bytes);
-  if (questions !== 1 || answers !== 0 || authorities !== 0) return { rcode: Rcode.formErr };
+  if (questions !== 1 || answers !== 0 || authorities !== 0 || additional > MAX_QUERY_RECORDS)
+    return { rcode: Rcode.formErr };
   const question = readQuestion(bytes);
   if (question === undefined) return { rcode: Rcode.formErr };
   const rest = readRecords(bytes, question.end, { answer: 0, authority: 0, additional });

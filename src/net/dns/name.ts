@@ -8,6 +8,8 @@ export const MAX_NAME = 255;
 const MAX_LABEL = 63;
 
 const POINTER = 0xc0;
+/** Most pointers on the way through a name, which has 127 labels at most. */
+const MAX_POINTERS = 128;
 
 export interface ReadName {
   readonly text: string;
@@ -25,6 +27,7 @@ export function readName(bytes: Uint8Array, start: number): ReadName | undefined
   let end: number | undefined;
   // A pointer leads back, and each one further: that ends, whoever wrote it.
   let lowest = start;
+  let pointers = 0;
   for (;;) {
     const first = bytes[at];
     if (first === undefined) return undefined;
@@ -34,7 +37,7 @@ export function readName(bytes: Uint8Array, start: number): ReadName | undefined
       if (second === undefined) return undefined;
       end ??= at + 2;
       at = ((first & ~POINTER) << 8) | second;
-      if (at >= lowest) return undefined;
+      if (at >= lowest || ++pointers > MAX_POINTERS) return undefined;
       lowest = at;
       continue;
     }

@@ -1,3 +1,5 @@
+import { descriptorLimit } from "../host/descriptors.ts";
+import { roomFor } from "../limits.ts";
 import { type Query, Rcode } from "./message.ts";
 import { type Answered, askServer, type Server } from "./server.ts";
 import { writeQuestion } from "./write.ts";
@@ -16,7 +18,9 @@ const MAX_PENDING = 256;
 /** The servers of a machine's names, and what is being asked of them. */
 export class Upstream {
   readonly #servers: () => readonly Server[];
+  readonly #most = roomFor(descriptorLimit()).questionSockets;
   #pending = 0;
+  #sockets = 0;
   readonly #end = new AbortController();
 
   /** @param servers looked at for each question: the host may have moved to another network */
@@ -59,13 +63,12 @@ export class Upstream {
       finished = true;
     });
     for (const server of attempts) {
-      const attempt = askServer(server, writeQuestion(bytes, query, randomId()), query.question, signal).then(
-        (answered) => {
-          if (answered === undefined) return;
-          if (isFailure(answered)) bad ??= answered;
-          else resolve(answered);
-        },
-      );
+      if (this.#sockets >= this.#most) break;
+      const attempt = this.#askOne(server, bytes, query, signal).then((answered) => {
+        if (answered === undefined) return;
+        if (isFailure(answered)) bad ??= answered;
+        else resolve(answered);
+      });
       running.push(attempt);
       await Promise.race([good, attempt, pause(PATIENCE_MS, signal)]);
       if (finished) return await good;
@@ -73,6 +76,20 @@ export class Upstream {
     await Promise.race([good, Promise.all(running)]);
     resolve(bad);
     return await good;
+  }
+
+  async #askOne(
+    server: Server,
+    bytes: Uint8Array,
+    query: Query,
+    signal: AbortSignal,
+  ): Promise<Answered | undefined> {
+    this.#sockets++;
+    try {
+      return await askServer(server, writeQuestion(bytes, query, randomId()), query.question, signal);
+    } finally {
+      this.#sockets--;
+    }
   }
 }
 

@@ -16,6 +16,8 @@ interface Client {
   readonly guestPort: number;
   readonly send: (bytes: Uint8Array) => void;
   readonly idle: Deadline;
+  /** Its port is another's from now on. */
+  readonly onGone: () => void;
 }
 
 /** Clients of all published UDP ports of a machine. */
@@ -74,7 +76,7 @@ export class UdpForwards {
       this.#clients.delete(port);
       onGone();
     });
-    const client = { port, guestPort, send, idle };
+    const client = { port, guestPort, send, idle, onGone };
     this.#clients.set(port, client);
     return client;
   }
@@ -96,8 +98,12 @@ export class UdpForwards {
     return true;
   }
 
+  /** Forgets all clients; who sends again is a new one. */
   close(): void {
-    for (const { idle } of this.#clients.values()) idle.stop();
+    for (const { idle, onGone } of this.#clients.values()) {
+      idle.stop();
+      onGone();
+    }
     this.#clients.clear();
   }
 }

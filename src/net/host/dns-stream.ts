@@ -6,13 +6,21 @@ import type { HostStream, HostStreamUser } from "./stream.ts";
 const PREFIX = 2;
 /** Questions of one connection under way; more are not read. */
 const MAX_PIPELINED = 16;
+/** Bytes of a question: a name has 255, and what EDNS adds is short. */
+const MAX_QUESTION = 4096;
 
 /** Questions about names over TCP: the guest's side talks to it as if it were a server's socket. */
 export class DnsStream implements HostStream {
   readonly #resolver: Resolver;
   readonly #user: HostStreamUser;
-  #pending = new Uint8Array(0);
+  /** The question that is coming in, once its length is known; `have` bytes of it and its prefix are here. */
+  #question = new Uint8Array(0);
+  #length = 0;
+  #have = 0;
   #underway = 0;
+  /** The guest does not fetch its answers. */
+  #paused = false;
+  /** Bytes were not taken, and `onDrain` is due. */
   #blocked = false;
   #ended = false;
   #over = false;
@@ -22,25 +30,46 @@ export class DnsStream implements HostStream {
     this.#user = user;
   }
 
+  get #takesMore(): boolean {
+    return this.#underway < MAX_PIPELINED && !this.#paused;
+  }
+
   write(bytes: Uint8Array<ArrayBuffer>): number {
-    if (this.#underway >= MAX_PIPELINED) {
-      this.#blocked = true;
-      return 0;
+    let at = 0;
+    while (at < bytes.length && !this.#over && this.#takesMore) at += this.#read(bytes, at);
+    if (this.#over) return bytes.length;
+    this.#blocked ||= at < bytes.length;
+    return at;
+  }
+
+  /** Reads a byte of a length, or what is here of a question. @returns how many bytes */
+  #read(bytes: Uint8Array, at: number): number {
+    if (this.#have < PREFIX) {
+      this.#length = ((this.#length << 8) | (bytes[at] as number)) & 0xffff;
+      if (++this.#have < PREFIX) return 1;
+      if (this.#length > MAX_QUESTION) this.#fail();
+      else this.#question = new Uint8Array(this.#length);
+      if (this.#length === 0) this.#ask();
+      return 1;
     }
-    this.#pending = Buffer.concat([this.#pending, bytes]);
-    this.#ask();
-    return bytes.length;
+    const here = this.#have - PREFIX;
+    const taken = Math.min(this.#length - here, bytes.length - at);
+    this.#question.set(bytes.subarray(at, at + taken), here);
+    this.#have += taken;
+    if (here + taken === this.#length) this.#ask();
+    return taken;
   }
 
   #ask(): void {
-    while (this.#underway < MAX_PIPELINED && this.#pending.length >= PREFIX) {
-      const length = ((this.#pending[0] as number) << 8) | (this.#pending[1] as number);
-      if (this.#pending.length < PREFIX + length) break;
-      const query = this.#pending.slice(PREFIX, PREFIX + length);
-      this.#pending = this.#pending.subarray(PREFIX + length);
-      this.#underway++;
-      void this.#answer(query);
-    }
+    this.#have = 0;
+    this.#underway++;
+    void this.#answer(this.#question);
+  }
+
+  #fail(): void {
+    this.#over = true;
+    // Not while it is being written to.
+    queueMicrotask(() => this.#user.onClose("ECONNRESET"));
   }
 
   async #answer(query: Uint8Array): Promise<void> {
@@ -48,20 +77,21 @@ export class DnsStream implements HostStream {
     this.#underway--;
     if (this.#over) return;
     if (answer === undefined || answer.length > 0xffff) {
-      this.#over = true;
-      this.#user.onClose("ECONNRESET");
+      this.#fail();
       return;
     }
     const message = new Uint8Array(PREFIX + answer.length);
     new DataView(message.buffer).setUint16(0, answer.length);
     message.set(answer, PREFIX);
     this.#user.onData(message);
-    this.#ask();
-    if (this.#blocked && this.#underway < MAX_PIPELINED) {
-      this.#blocked = false;
-      this.#user.onDrain();
-    }
+    this.#unblock();
     this.#finish();
+  }
+
+  #unblock(): void {
+    if (!this.#blocked || this.#over || !this.#takesMore) return;
+    this.#blocked = false;
+    this.#user.onDrain();
   }
 
   end(): void {
@@ -79,9 +109,16 @@ export class DnsStream implements HostStream {
     this.#over = true;
   }
 
-  // Answers are as many as questions under way: there is nothing to hold back.
-  pause(): void {}
-  resume(): void {}
+  /** Answers to the questions under way still come. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    // Its user is in the middle of something.
+    queueMicrotask(() => this.#unblock());
+  }
 }
 
 let questions = 0;

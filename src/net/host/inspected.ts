@@ -9,7 +9,9 @@ export class InspectedStream implements HostStream {
   readonly #stream: HostStream;
   readonly #inspect: (bytes: Uint8Array, ended: boolean) => Inspection;
   readonly #onDenied: (decision: DeniedFlow) => void;
+  /** What is held; undefined: nothing is held any more. Its first `#length` bytes have come. */
   #held: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0);
+  #length = 0;
   #over = false;
 
   constructor(
@@ -26,19 +28,33 @@ export class InspectedStream implements HostStream {
     if (this.#over) return bytes.length;
     const held = this.#held;
     if (held === undefined) return this.#stream.write(bytes);
-    const taken = Math.min(bytes.length, INSPECTED_BYTES - held.length);
+    const before = this.#length;
+    const taken = Math.min(bytes.length, INSPECTED_BYTES - before);
     // As a rule all that is needed comes at once, and is not copied.
-    const seen =
-      held.length === 0 ? bytes.subarray(0, taken) : Buffer.concat([held, bytes.subarray(0, taken)]);
+    const seen = before === 0 ? bytes.subarray(0, taken) : this.#hold(held, bytes.subarray(0, taken));
     const decision = this.#decide(seen, seen.length === INSPECTED_BYTES);
     if (this.#over) return bytes.length;
     if (decision === "more") {
-      this.#held = new Uint8Array(seen);
+      if (before === 0) this.#hold(held, seen);
       return taken;
     }
-    if (held.length === 0) return this.#stream.write(bytes);
+    if (before === 0) return this.#stream.write(bytes);
     this.#flush(seen);
     return taken === bytes.length ? taken : taken + this.#stream.write(bytes.subarray(taken));
+  }
+
+  /** Puts bytes behind those that are held. @returns all of them */
+  #hold(held: Uint8Array<ArrayBuffer>, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const length = this.#length + bytes.length;
+    let room = held;
+    if (room.length < length) {
+      room = new Uint8Array(Math.min(INSPECTED_BYTES, Math.max(512, 2 * length)));
+      room.set(held.subarray(0, this.#length));
+      this.#held = room;
+    }
+    room.set(bytes, this.#length);
+    this.#length = length;
+    return room.subarray(0, length);
   }
 
   #decide(bytes: Uint8Array, last: boolean): Inspection {
@@ -64,8 +80,9 @@ export class InspectedStream implements HostStream {
   end(): void {
     const held = this.#held;
     if (held !== undefined && !this.#over) {
-      if (this.#decide(held, true) !== "pass") return;
-      if (held.length > 0) this.#flush(held);
+      const all = held.subarray(0, this.#length);
+      if (this.#decide(all, true) !== "pass") return;
+      if (all.length > 0) this.#flush(all);
     }
     if (!this.#over) this.#stream.end();
   }

@@ -5,8 +5,6 @@ import type { HostStream, HostStreamUser } from "./stream.ts";
 /** What a socket's handlers know: whose it is. */
 interface Held {
   user: HostStreamUser | undefined;
-  /** What came before there was one. */
-  early: Uint8Array[];
 }
 
 type Socket = Bun.Socket<Held>;
@@ -44,9 +42,7 @@ class TcpStream implements HostStream {
 /** The same for all sockets: no function is made for a connection. */
 const handlers = {
   data(socket: Socket, bytes: Uint8Array) {
-    const { user, early } = socket.data;
-    if (user === undefined) early.push(bytes);
-    else user.onData(bytes);
+    socket.data.user?.onData(bytes);
   },
   end: (socket: Socket) => socket.data.user?.onEnd(),
   drain: (socket: Socket) => socket.data.user?.onDrain(),
@@ -69,7 +65,7 @@ export async function connectTcp({ address, port }: Endpoint, user: HostStreamUs
     hostname: address,
     port,
     allowHalfOpen: true,
-    data: { user, early: [] },
+    data: { user },
     socket: handlers,
   });
   socket.setNoDelay(true);
@@ -100,7 +96,7 @@ export function listenTcp(
     socket: {
       ...handlers,
       open(socket) {
-        socket.data = { user: undefined, early: [] };
+        socket.data = { user: undefined };
         socket.pause();
         socket.setNoDelay(true);
         const stream = new TcpStream(socket);

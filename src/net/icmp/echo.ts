@@ -3,7 +3,7 @@ import { type HostPing, openPing } from "../host/ping.ts";
 import { type Packet, Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
 import type { Judge } from "../judge.ts";
-import { ECHO_IDLE_MS, MAX_ECHO_FLOWS, MAX_PACKET } from "../limits.ts";
+import { ECHO_IDLE_MS, MAX_PACKET } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import { Deadline } from "../timer.ts";
 import type { Flow, FlowEnd } from "../types.ts";
@@ -17,11 +17,14 @@ const TYPES = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } a
 /** What ping asks. Of ICMP, nothing else of the guest's goes anywhere. */
 export class EchoTable {
   readonly #output: Output;
+  readonly #most: number;
   readonly #judge: Judge;
   readonly #flows = new Map<string, EchoFlow>();
 
-  constructor(output: Output, judge: Judge) {
+  /** @param most flows at once */
+  constructor(output: Output, most: number, judge: Judge) {
     this.#output = output;
+    this.#most = most;
     this.#judge = judge;
   }
 
@@ -37,7 +40,7 @@ export class EchoTable {
     const key = `${short(bytes, start + 4)} ${addressKey(bytes, packet.destination, packet.addressLength)}`;
     let flow = this.#flows.get(key);
     if (flow === undefined) {
-      if (this.#flows.size >= MAX_ECHO_FLOWS) return;
+      if (this.#flows.size >= this.#most) return;
       flow = new EchoFlow(this.#output, packet, () => this.#flows.delete(key));
       this.#flows.set(key, flow);
       flow.begin(this.#judge).catch(this.#judge.onTrouble);

@@ -1,27 +1,18 @@
 import type { HostStream, HostStreamUser } from "../host/stream.ts";
-import { FIRST_WINDOW, MTU } from "../limits.ts";
+import { CONNECT_LIMIT_MS, FIRST_WINDOW, MTU } from "../limits.ts";
 import { Deadline } from "../timer.ts";
 import { Receiver } from "./receiver.ts";
 import { Flag, type Segment, sendBare, sendSegment, TCP_HEADER, writeHeader } from "./segment.ts";
 import type { SendQueue } from "./send-queue.ts";
 import { Sender } from "./sender.ts";
+import { firstSequence } from "./sequence.ts";
+import { Times } from "./times.ts";
 import type { TcpContext, TcpEnd, TcpPlace } from "./types.ts";
 
 type State = "connecting" | "syn-received" | "syn-sent" | "open" | "lingering" | "closed";
 
 /** 128: enough for a window of 8 MiB. */
 const OUR_SCALE = 7;
-const HANDSHAKE_MS = 250;
-/** With a wait that doubles: 16 s. A guest that boots is up by then. */
-const HANDSHAKE_TRIES = 6;
-/** How long a connection that we closed first stays, for a FIN that is repeated (TIME-WAIT; the wire loses nothing). */
-const LINGER_MS = 1000;
-/** tcp(7): when it is found out whether a silent guest is still there, and how often it is asked. */
-const KEEPALIVE_MS = 2 * 60 * 60 * 1000;
-const KEEPALIVE_AGAIN_MS = 75_000;
-const KEEPALIVE_TRIES = 9;
-/** How long the guest may take to fetch what came before a reset. */
-const LAST_BYTES_MS = 10_000;
 /** With less than this for each, sockets are read in turn. */
 const LEAST_SHARE = 64 * 1024;
 
@@ -34,7 +25,7 @@ export class Connection implements HostStreamUser {
   readonly #onOver: (end: TcpEnd) => void;
   readonly #sender: Sender;
   readonly #receiver: Receiver;
-  readonly #first = Math.floor(Math.random() * 2 ** 32);
+  readonly #first = firstSequence();
   readonly #patience = new Deadline(() => this.#onPatience());
   #guestFirst = 0;
   #state: State = "connecting";
@@ -49,6 +40,7 @@ export class Connection implements HostStreamUser {
   #sent = 0;
   #received = 0;
   #endedFirst = false;
+  #redialled = false;
   /** The host has reset the connection, and the guest has not got yet what came before. */
   #resetError: string | undefined;
 
@@ -73,10 +65,6 @@ export class Connection implements HostStreamUser {
     );
   }
 
-  get isClosed(): boolean {
-    return this.#state === "closed";
-  }
-
   /** Its ports may be used again. */
   get isLingering(): boolean {
     return this.#state === "lingering";
@@ -85,6 +73,7 @@ export class Connection implements HostStreamUser {
   /** The guest's SYN: nothing is answered before `accept` or `refuse`. */
   begin(syn: Segment): void {
     this.#learn(syn);
+    this.#patience.set(CONNECT_LIMIT_MS);
   }
 
   /** The host's side is there: SYN and ACK. */
@@ -139,9 +128,13 @@ export class Connection implements HostStreamUser {
     }
   }
 
-  /** The guest answers our SYN. */
+  /** The guest answers our SYN (RFC 9293, section 3.10.7.3). */
   #onAnswer(segment: Segment): void {
-    if (!segment.has(Flag.ack) || this.#ackPlace(segment) !== 0) return;
+    if (!segment.has(Flag.ack)) return;
+    if (this.#ackPlace(segment) !== 0) {
+      if (!segment.has(Flag.reset)) this.#dialAgain(segment);
+      return;
+    }
     if (segment.has(Flag.reset)) {
       this.#stream?.reset();
       this.#hostClosed = true;
@@ -152,6 +145,16 @@ export class Connection implements HostStreamUser {
       this.sendAcknowledgement();
       this.#stream?.resume();
     }
+  }
+
+  /** For the guest, these ports are an older connection's: it forgets that one, and hears of ours at once. */
+  #dialAgain(segment: Segment): void {
+    const { guestPort, remotePort, path } = this.place;
+    const answer = { guestPort, remotePort, sequence: segment.acknowledged, acknowledged: 0, window: 0 };
+    sendBare(this.#context.output, path, { ...answer, flags: Flag.reset });
+    if (this.#redialled) return;
+    this.#redialled = true;
+    this.#sendSyn();
   }
 
   #learn(syn: Segment): void {
@@ -166,7 +169,7 @@ export class Connection implements HostStreamUser {
   #open(): void {
     this.#state = "open";
     this.#tries = 0;
-    this.#patience.set(KEEPALIVE_MS);
+    this.#patience.set(Times.keepaliveMs);
     this.#sender.open(this.#guestMss, this.#guestWindow);
     this.#sender.pump();
   }
@@ -189,7 +192,7 @@ export class Connection implements HostStreamUser {
     if (this.#state === "syn-received") this.#open();
     this.#tries = 0;
     if (this.#state === "open")
-      this.#patience.set(this.#resetError === undefined ? KEEPALIVE_MS : LAST_BYTES_MS);
+      this.#patience.set(this.#resetError === undefined ? Times.keepaliveMs : Times.lastBytesMs);
     this.#sender.onAcknowledged(this.#ackPlace(segment), segment.window * 2 ** this.#guestScale, segment);
     if (length > 0) this.#onData(segment, place);
     // An old place and no data: the guest asks whether we are there.
@@ -218,16 +221,15 @@ export class Connection implements HostStreamUser {
       this.#finish("reset", this.#resetError);
       return;
     }
-    const guestEnded = this.#receiver.hasFin && this.#receiver.keptBytes === 0;
     if (!this.#endedFirst) this.#endedFirst = this.#sender.isDone && !this.#receiver.hasFin;
-    if (!guestEnded || !this.#sender.isDone) return;
+    if (!this.#receiver.hasEnded || !this.#sender.isDone) return;
     if (!this.#endedFirst) {
       this.#finish("closed", undefined);
       return;
     }
     this.sendAcknowledgement();
     this.#state = "lingering";
-    this.#patience.set(LINGER_MS);
+    this.#patience.set(Times.lingerMs);
     this.#tellOver("closed", undefined);
   }
 
@@ -256,7 +258,7 @@ export class Connection implements HostStreamUser {
       window: FIRST_WINDOW,
     };
     sendBare(this.#context.output, path, header, [2, 4, mss >>> 8, mss & 0xff, ...scale]);
-    this.#patience.set(HANDSHAKE_MS * 2 ** this.#tries);
+    this.#patience.set(Times.handshakeMs * 2 ** this.#tries);
   }
 
   #sendReset(): void {
@@ -339,7 +341,7 @@ export class Connection implements HostStreamUser {
       this.#finish("reset", error);
     } else {
       this.#resetError = error;
-      this.#patience.set(LAST_BYTES_MS);
+      this.#patience.set(Times.lastBytesMs);
     }
   }
 
@@ -357,17 +359,20 @@ export class Connection implements HostStreamUser {
 
   #onPatience(): void {
     switch (this.#state) {
+      case "connecting":
+        this.refuse(true, "ETIMEDOUT");
+        return;
       case "syn-received":
       case "syn-sent":
-        if (++this.#tries >= HANDSHAKE_TRIES) this.abort("ETIMEDOUT", "unreachable");
+        if (++this.#tries >= Times.handshakeTries) this.abort("ETIMEDOUT", "unreachable");
         else this.#sendSyn();
         return;
       case "open":
         if (this.#resetError !== undefined) this.abort(this.#resetError);
-        else if (++this.#tries > KEEPALIVE_TRIES) this.abort("ETIMEDOUT");
+        else if (++this.#tries > Times.keepaliveTries) this.abort("ETIMEDOUT");
         else {
           sendBare(this.#context.output, this.place.path, this.#header(this.#sender.next - 1, Flag.ack));
-          this.#patience.set(KEEPALIVE_AGAIN_MS);
+          this.#patience.set(Times.keepaliveAgainMs);
         }
         return;
       case "lingering":
@@ -381,6 +386,8 @@ export class Connection implements HostStreamUser {
     if (this.#state === "closed") return;
     const told = this.#state === "lingering";
     this.#state = "closed";
+    // Nobody else would close it.
+    if (!this.#hostClosed && !this.#receiver.hasEnded) this.#stream?.reset();
     this.#patience.stop();
     this.#sender.stop();
     this.#receiver.stop();

@@ -16,6 +16,8 @@ export interface OutboundParts {
   readonly output: Output;
   readonly judge: Judge;
   readonly resolver: Resolver;
+  /** Gets what is still connecting when its connection is over. */
+  countAbandoned(connecting: Promise<unknown>): void;
 }
 
 /**
@@ -36,6 +38,7 @@ export function openOutbound(
   };
   let judged: Judged | undefined;
   let over: TcpEnd | undefined;
+  let connecting: Promise<void> | undefined;
   const tell = () => {
     if (judged === undefined || over === undefined) return;
     judged.tell({ ...over, how: judged.decision.allow ? over.how : "denied" });
@@ -43,9 +46,13 @@ export function openOutbound(
   const act = (result: Judged) => {
     judged = result;
     tell();
-    carryOut(parts, connection, incoming, flow, result).catch((error) => {
+    if (over !== undefined) return;
+    connecting = carryOut(parts, connection, incoming, flow, result).catch((error) => {
       parts.judge.onTrouble(error);
       connection.abort("EIO");
+    });
+    void connecting.then(() => {
+      connecting = undefined;
     });
   };
   const result = parts.judge.decide(flow);
@@ -55,6 +62,7 @@ export function openOutbound(
   return (end) => {
     over = end;
     tell();
+    if (connecting !== undefined) parts.countAbandoned(connecting);
   };
 }
 

@@ -1,5 +1,7 @@
 import type { Budget } from "../budget.ts";
 import { FIRST_WINDOW, MAX_WINDOW } from "../limits.ts";
+import { EarlySegments } from "./early.ts";
+import { KeptBytes } from "./kept.ts";
 
 /** What a receiver needs of its connection. */
 export interface ReceiverHost {
@@ -9,20 +11,13 @@ export interface ReceiverHost {
   onEnd(): void;
 }
 
-/** Parts that came early; of a wire that keeps the order there are none. */
-const MAX_EARLY = 256;
 /** A window that grows by less is not worth a segment. */
 const WORTH_TELLING = 2;
 
-interface Early {
-  readonly place: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
 /**
  * The half of a connection that gets from the guest. What arrives in order goes to the host at once, from where it lies;
- * only what the host does not take is copied and kept, and the window is what is left for that. Places are counted from
- * 0, behind the SYN.
+ * only what the host does not take is copied and kept, and the window is what is left for that. All of it is paid for
+ * from the budget; what the budget has no room for is lost, and comes again. Places are counted from 0, behind the SYN.
  */
 export class Receiver {
   readonly #host: ReceiverHost;
@@ -34,11 +29,11 @@ export class Receiver {
   /** What may be kept; grows as the guest uses it. */
   #capacity = FIRST_WINDOW;
   #sinceGrowth = 0;
-  #kept: Uint8Array<ArrayBuffer>[] = [];
-  #keptBytes = 0;
-  #early: Early[] = [];
-  /** Where the FIN is, once one has come. */
-  #finPlace = -1;
+  readonly #kept = new KeptBytes();
+  readonly #early = new EarlySegments();
+  /** What the budget has given for the two, beside the windows that it gave. */
+  #paid = 0;
+  #hasFin = false;
   #ended = false;
   #stopped = false;
 
@@ -55,12 +50,17 @@ export class Receiver {
 
   /** Bytes that wait for the host. */
   get keptBytes(): number {
-    return this.#keptBytes;
+    return this.#kept.length;
   }
 
   /** The guest's FIN has been reached. */
   get hasFin(): boolean {
-    return this.#finPlace >= 0 && this.#next > this.#finPlace;
+    return this.#hasFin;
+  }
+
+  /** The host has been told that nothing follows. */
+  get hasEnded(): boolean {
+    return this.#ended;
   }
 
   /**
@@ -77,78 +77,95 @@ export class Receiver {
     end: number,
     fin: boolean,
   ): "taken" | "early" | "old" {
-    if (this.hasFin) return "old";
+    if (this.#hasFin) return "old";
     const skip = Math.max(0, this.#next - place);
     const from = start + skip;
     const at = place + skip;
     const to = Math.min(end, from + Math.max(0, this.#edge - at));
-    const whole = to === end && from <= end;
-    if (fin && whole && this.#finPlace < 0) this.#finPlace = place + (end - start);
-    if (from > end || (from >= to && !(fin && whole))) return "old";
+    // One that is cut off by the window has no FIN yet.
+    const last = fin && to === end && from <= end;
+    if (from > end || (from >= to && !last)) return "old";
     if (at > this.#next) {
-      if (from < to) this.#keepEarly(at, new Uint8Array(bytes.subarray(from, to)));
+      this.#keepEarly(at, bytes.subarray(from, to), last);
       return "early";
     }
-    if (from < to) this.#deliver(bytes.subarray(from, to) as Uint8Array<ArrayBuffer>, true);
-    this.#takeEarly();
-    this.#reachFin();
+    if (this.#deliver(bytes.subarray(from, to) as Uint8Array<ArrayBuffer>, true, last)) this.#takeEarly();
+    this.#pay();
+    this.#finish();
     return "taken";
   }
 
-  #keepEarly(place: number, bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#early.length >= MAX_EARLY) return;
-    const index = this.#early.findIndex((other) => other.place >= place);
-    this.#early.splice(index < 0 ? this.#early.length : index, 0, { place, bytes });
+  #keepEarly(place: number, bytes: Uint8Array, fin: boolean): void {
+    if (this.#stopped || !this.#early.takes(place, bytes.length, fin)) return;
+    if (!this.#affords(EarlySegments.cost(bytes.length))) return;
+    this.#early.add({ place, bytes: new Uint8Array(bytes), fin });
+    this.#pay();
   }
 
   #takeEarly(): void {
     for (;;) {
-      const first = this.#early[0];
-      if (first === undefined || first.place > this.#next) return;
+      const first = this.#early.first;
+      if (first === undefined || first.place > this.#next || this.#hasFin) return;
       this.#early.shift();
       const skip = this.#next - first.place;
-      if (skip < first.bytes.length) this.#deliver(first.bytes.subarray(skip), false);
+      if (skip > first.bytes.length) continue;
+      if (!this.#deliver(first.bytes.subarray(skip), false, first.fin)) return;
     }
   }
 
-  #reachFin(): void {
-    if (this.#finPlace !== this.#next) return;
-    this.#next++;
-    this.#finish();
+  /**
+   * Takes what is next.
+   *
+   * @param borrowed the bytes are valid only until this returns
+   * @param fin the FIN is next, behind them
+   * @returns whether all of it was taken
+   */
+  #deliver(bytes: Uint8Array<ArrayBuffer>, borrowed: boolean, fin: boolean): boolean {
+    let taken = bytes.length;
+    if (taken > 0 && !this.#stopped) {
+      taken = this.#kept.length === 0 ? this.#host.take(bytes) : 0;
+      if (taken < bytes.length && !this.#stopped && this.#affords(KeptBytes.cost(bytes.length - taken))) {
+        this.#kept.push(bytes.subarray(taken), borrowed);
+        taken = bytes.length;
+      }
+    }
+    this.#next += taken;
+    this.#sinceGrowth += taken;
+    if (taken < bytes.length) return false;
+    if (fin) {
+      this.#next++;
+      this.#hasFin = true;
+      this.#early.clear();
+    }
+    return true;
   }
 
-  /** @param borrowed the bytes are valid only until this returns */
-  #deliver(bytes: Uint8Array<ArrayBuffer>, borrowed: boolean): void {
-    this.#next += bytes.length;
-    this.#sinceGrowth += bytes.length;
-    if (this.#stopped) return;
-    const taken = this.#kept.length === 0 ? this.#host.take(bytes) : 0;
-    if (taken < bytes.length && !this.#stopped) {
-      const rest = bytes.subarray(taken);
-      this.#kept.push(borrowed ? new Uint8Array(rest) : rest);
-      this.#keptBytes += rest.length;
-    }
+  /** What is kept beyond the windows that have been paid for. */
+  get #owed(): number {
+    return this.#kept.cost + this.#early.cost - (this.#capacity - FIRST_WINDOW);
+  }
+
+  #affords(more: number): boolean {
+    return this.#owed + more - this.#paid <= this.#budget.share;
+  }
+
+  #pay(): void {
+    const owed = this.#stopped ? 0 : Math.max(0, this.#owed);
+    if (owed > this.#paid) this.#budget.take(owed - this.#paid);
+    else if (owed < this.#paid) this.#budget.give(this.#paid - owed);
+    this.#paid = owed;
   }
 
   /** The host takes more. @returns whether the window has grown by so much that the guest should hear of it */
   drain(): boolean {
-    let count = 0;
-    for (const chunk of this.#kept) {
-      const taken = this.#host.take(chunk);
-      this.#keptBytes -= taken;
-      if (taken < chunk.length) {
-        this.#kept[count] = chunk.subarray(taken);
-        break;
-      }
-      count++;
-    }
-    this.#kept = this.#kept.slice(count);
+    this.#kept.drain((bytes) => this.#host.take(bytes));
+    this.#pay();
     this.#finish();
     return this.#next + this.#room() - this.#edge >= this.#capacity / WORTH_TELLING;
   }
 
   #finish(): void {
-    if (!this.hasFin || this.#ended || this.#kept.length > 0) return;
+    if (!this.#hasFin || this.#ended || this.#stopped || this.#kept.length > 0) return;
     this.#ended = true;
     this.#host.onEnd();
   }
@@ -163,26 +180,27 @@ export class Receiver {
   }
 
   #room(): number {
-    return Math.max(0, this.#capacity - this.#keptBytes);
+    return Math.max(0, this.#capacity - this.#kept.length);
   }
 
   /** A guest that fills its window, and a host that empties it, get a larger one. */
   #grow(): void {
-    if (this.#sinceGrowth < this.#capacity / 2 || this.#keptBytes > 0 || this.#stopped) return;
+    if (this.#sinceGrowth < this.#capacity / 2 || this.#kept.length > 0 || this.#stopped) return;
     this.#sinceGrowth = 0;
     const more = this.#capacity;
     if (this.#capacity + more > MAX_WINDOW + FIRST_WINDOW || more > this.#budget.share) return;
     this.#capacity += more;
     this.#budget.take(more);
+    this.#pay();
   }
 
   /** Everything is over; what comes now is nobody's. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#kept = [];
-    this.#keptBytes = 0;
-    this.#early = [];
+    this.#kept.clear();
+    this.#early.clear();
+    this.#pay();
     this.#budget.give(this.#capacity - FIRST_WINDOW);
   }
 }

@@ -1,5 +1,4 @@
-/** What a chunk costs beside its bytes: whoever sends single bytes would otherwise get a hundred times their memory. */
-const CHUNK_COST = 128;
+import { CHUNK_COST } from "./kept.ts";
 
 /**
  * Bytes on their way to the guest, from the first that it has not acknowledged. They stay in the chunks in which they

@@ -42,6 +42,8 @@ export class TcpTable implements TcpContext {
   readonly #segment = new Segment();
   readonly #due: Connection[] = [];
   #size = 0;
+  /** Connects that go on for connections that are over. */
+  #abandoned = 0;
   /** Where the search for a port of ours goes on. */
   #nextPort = FIRST_PORT + Math.floor(Math.random() * PORTS);
 
@@ -54,6 +56,20 @@ export class TcpTable implements TcpContext {
 
   get size(): number {
     return this.#size;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#size + this.#abandoned < this.#most;
+  }
+
+  /**
+   * Counts a connect of a connection that is over until it settles: nothing can end connect(2) before the kernel does,
+   * and it has its descriptor so long.
+   */
+  countAbandoned(connecting: Promise<unknown>): void {
+    this.#abandoned++;
+    const settled = () => void this.#abandoned--;
+    connecting.then(settled, settled);
   }
 
   /** A segment from the guest. */
@@ -70,7 +86,7 @@ export class TcpTable implements TcpContext {
       found.onSegment(segment);
       return;
     }
-    if (opens && this.#size < this.#most) this.#begin(packet, segment);
+    if (opens && this.#hasRoom) this.#begin(packet, segment);
     else this.#refuse(packet, segment);
   }
 
@@ -99,7 +115,7 @@ export class TcpTable implements TcpContext {
     port: number,
     onOver: (end: TcpEnd) => void,
   ): Connection | undefined {
-    if (this.#size >= this.#most) return undefined;
+    if (!this.#hasRoom) return undefined;
     const used = this.#peers.get(addressKey(from, 0, from.length))?.connections;
     for (let tries = 0; tries < PORTS; tries++) {
       const ours = FIRST_PORT + (this.#nextPort++ % PORTS);

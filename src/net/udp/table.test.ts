@@ -48,3 +48,18 @@ test("the policy hears of a flow that ended while it was being decided", async (
   ended.push(...guest.ended.map(({ decision, end }) => [decision, end.how] as const));
   expect(ended).toEqual([[allowed, "stopped"]]);
 });
+
+test("flows whose guest floods while they are decided keep 8 MiB together", async () => {
+  const decision = Promise.withResolvers<FlowDecision>();
+  const judge = new Judge({ decide: () => decision.promise, inspect: () => "pass", closed() {} }, () => {});
+  const table = new UdpTable(new Output(), 4096, judge, noResolver);
+  const frame = ipv4(FAR, 17, udp(1000, 9, new Uint8Array(60_000)));
+  for (let port = 1; port <= 600; port++) {
+    new DataView(frame.buffer).setUint16(34, port);
+    for (let i = 0; i < 16; i++) table.onPacket(packetOf(frame));
+  }
+  expect(table.waitingBytes).toBeGreaterThan(4 * 1024 * 1024);
+  expect(table.waitingBytes).toBeLessThanOrEqual(8 * 1024 * 1024);
+  table.close();
+  expect(table.waitingBytes).toBe(0);
+});

@@ -1,4 +1,5 @@
 import { errnoOf } from "../../errors.ts";
+import { Budget } from "../budget.ts";
 import { ask } from "../host/dns-stream.ts";
 import { connectUdp, type DatagramUser, type HostDatagrams } from "../host/udp.ts";
 import { sendUnreachable, Unreachable } from "../icmp/errors.ts";
@@ -6,7 +7,7 @@ import { sendDatagram, UDP_HEADER } from "../ip/datagram.ts";
 import { type Packet, Protocol } from "../ip/packet.ts";
 import { Path } from "../ip/path.ts";
 import type { Judge } from "../judge.ts";
-import { UDP_IDLE_MS, UDP_UNANSWERED_MS, UDP_WAITING } from "../limits.ts";
+import { UDP_IDLE_MS, UDP_UNANSWERED_MS, UDP_WAITING, UDP_WAITING_BYTES } from "../limits.ts";
 import type { Output } from "../link/output.ts";
 import { Deadline } from "../timer.ts";
 import type { Flow, FlowDecision, FlowEnd, Resolver } from "../types.ts";
@@ -19,6 +20,7 @@ export class UdpTable {
   readonly #judge: Judge;
   readonly #resolver: Resolver;
   readonly #flows = new Map<string, UdpFlow>();
+  readonly #waiting = new Budget(UDP_WAITING_BYTES, UDP_WAITING_BYTES);
 
   /** @param most flows at once */
   constructor(output: Output, most: number, judge: Judge, resolver: Resolver) {
@@ -30,6 +32,11 @@ export class UdpTable {
 
   get size(): number {
     return this.#flows.size;
+  }
+
+  /** Of datagrams whose flows are not there yet. */
+  get waitingBytes(): number {
+    return this.#waiting.used;
   }
 
   onPacket(packet: Packet): void {
@@ -45,7 +52,9 @@ export class UdpTable {
     let flow = this.#flows.get(key);
     if (flow === undefined) {
       if (this.#flows.size >= this.#most) return;
-      flow = new UdpFlow(this.#output, packet, guestPort, remotePort, () => this.#flows.delete(key));
+      flow = new UdpFlow(this.#output, this.#waiting, packet, guestPort, remotePort, () =>
+        this.#flows.delete(key),
+      );
       this.#flows.set(key, flow);
       flow.begin(this.#judge, this.#resolver).catch(this.#judge.onTrouble);
     }
@@ -67,6 +76,8 @@ class UdpFlow implements DatagramUser {
   readonly #quote: Uint8Array<ArrayBuffer>;
   readonly #onOver: () => void;
   readonly #idle = new Deadline(() => this.close("closed"));
+  /** Pays for what waits. */
+  readonly #budget: Budget;
   /** What came before the far end was there. */
   #waiting: Uint8Array[] | undefined = [];
   #far: Pick<HostDatagrams, "send" | "close"> | undefined;
@@ -77,10 +88,18 @@ class UdpFlow implements DatagramUser {
   #sent = 0;
   #received = 0;
 
-  constructor(output: Output, packet: Packet, guestPort: number, remotePort: number, onOver: () => void) {
+  constructor(
+    output: Output,
+    budget: Budget,
+    packet: Packet,
+    guestPort: number,
+    remotePort: number,
+    onOver: () => void,
+  ) {
     const guest = packet.copyAddress(packet.source);
     const remote = packet.copyAddress(packet.destination);
     this.#output = output;
+    this.#budget = budget;
     this.#path = new Path(remote, guest, Protocol.udp);
     this.#guestPort = guestPort;
     this.#remotePort = remotePort;
@@ -120,8 +139,15 @@ class UdpFlow implements DatagramUser {
       return;
     }
     this.#far = far;
-    for (const bytes of this.#waiting ?? []) this.#send(bytes);
+    for (const bytes of this.#takeWaiting()) this.#send(bytes);
+  }
+
+  /** What waits, for the last time. */
+  #takeWaiting(): readonly Uint8Array[] {
+    const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
+    this.#budget.give(waiting.reduce((sum, bytes) => sum + bytes.length, 0));
+    return waiting;
   }
 
   /** Questions about names, answered by ourselves. */
@@ -138,8 +164,7 @@ class UdpFlow implements DatagramUser {
   /** A flow that was denied stays for a while: whoever goes on sending hears the same, and is not asked about again. */
   #deny(how: "refuse" | "drop"): void {
     this.#denied = how;
-    const asked = this.#waiting !== undefined && this.#waiting.length > 0;
-    this.#waiting = undefined;
+    const asked = this.#takeWaiting().length > 0;
     if (how === "refuse" && asked) this.#refuse(Unreachable.prohibited);
   }
 
@@ -152,8 +177,14 @@ class UdpFlow implements DatagramUser {
     if (this.#denied === "refuse") this.#refuse(Unreachable.prohibited);
     if (this.#denied !== undefined) return;
     if (this.#far !== undefined) this.#send(bytes);
-    else if (this.#waiting !== undefined && this.#waiting.length < UDP_WAITING)
-      this.#waiting.push(new Uint8Array(bytes));
+    else this.#keep(bytes);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined || waiting.length >= UDP_WAITING || bytes.length > this.#budget.share) return;
+    waiting.push(new Uint8Array(bytes));
+    this.#budget.take(bytes.length);
   }
 
   #send(bytes: Uint8Array): void {
@@ -186,7 +217,7 @@ class UdpFlow implements DatagramUser {
     this.#end = { how: ended, error, sent: this.#sent, received: this.#received };
     this.#idle.stop();
     this.#far?.close();
-    this.#waiting = undefined;
+    this.#takeWaiting();
     this.#onOver();
     this.#tell?.(this.#end);
   }

@@ -23,6 +23,7 @@ export class MachineNetwork {
   readonly card: NetCard;
   readonly #network: Network;
   readonly #gatekeeper: Gatekeeper;
+  readonly #resolver: NameService;
   #published: Opened[] = [];
   readonly #ipv6 = hostHasIpv6();
 
@@ -37,7 +38,7 @@ export class MachineNetwork {
     this.#gatekeeper = gatekeeper;
     const policy = new AuditedPolicy(gatekeeper, log);
     const ipv6 = this.#ipv6;
-    const resolver = new NameService({
+    this.#resolver = new NameService({
       ...{ gatekeeper, ipv6, names: new Map(plan.names) },
       servers: plan.servers.length > 0 ? plan.servers : undefined,
       onLookup: (lookup) => policy.looked(lookup),
@@ -45,7 +46,7 @@ export class MachineNetwork {
     // Only who sets SMOLVM_DEBUG reads it: a guest may cause as much of it as it likes.
     const onTrouble = (error: unknown) => console.error("network:", error);
     this.#network = listenInRuntimeDirectory(paths, () =>
-      startNetwork({ socketPath, policy, resolver, ipv6, onTrouble }),
+      startNetwork({ socketPath, policy, resolver: this.#resolver, ipv6, onTrouble }),
     );
   }
 
@@ -105,6 +106,7 @@ export class MachineNetwork {
 
   close(): void {
     this.#network.close();
+    this.#resolver.close();
   }
 }
 
