@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Gatekeeper, type PolicySettings } from "../policy/index.ts";
-import { policyOf } from "../policy/policy.fixture.ts";
+import { elsewhere, policyOf } from "../policy/policy.fixture.ts";
 import { serveZone, type Zone, type ZoneServer, type ZoneServerOptions } from "./dns.fixture.ts";
 import { readAnswer } from "./message.ts";
 import { type Lookup, NameService, type NameServiceOptions } from "./name-service.ts";
@@ -31,7 +31,7 @@ async function service(
   server: ZoneServerOptions = {},
 ) {
   const zone = await serveZone(ZONE, server);
-  const gatekeeper = new Gatekeeper(policyOf(settings));
+  const gatekeeper = new Gatekeeper(policyOf(settings), undefined, elsewhere());
   const lookups: Lookup[] = [];
   const names = new NameService({
     ...{ gatekeeper, servers: [zone.server], ipv6: true, onLookup: (lookup) => lookups.push(lookup) },

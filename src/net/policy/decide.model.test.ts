@@ -48,19 +48,19 @@ const METADATA = [
 const CLOSED = [
   ...METADATA,
   ...["127.0.0.0/8", "::1", "0.0.0.0/8", "::", "169.254.0.0/16", "fe80::/10", "224.0.0.0/4", "ff00::/8"],
-  ...["240.0.0.0/4", "::ffff:0:0/96", "::/96", "100.96.0.0/30", "fd00:53:4d::/64"],
+  ...[
+    "240.0.0.0/4",
+    "::ffff:0:0/96",
+    "::/96",
+    "::ffff:0:0:0/96",
+    "64:ff9b:1::/48",
+    "100.96.0.0/30",
+    "fd00:53:4d::/64",
+  ],
 ];
 const INNER = [
   ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10", "100.64.0.0/10"],
-  ...[
-    "192.0.0.0/24",
-    "198.18.0.0/15",
-    "2001:2::/48",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "2002::/16",
-    "2001::/32",
-  ],
+  ...["192.0.0.0/24", "198.18.0.0/15", "2001:2::/48", "64:ff9b::/96", "2002::/16", "2001::/32"],
 ];
 
 /** A rule: range or name, port, protocol. */
@@ -103,11 +103,12 @@ function model(c: Case): "deny" | "resolver" | string {
     return meant(bits(loopback), range) || named ? loopback : "deny";
   }
   const shapes = [address];
-  for (const range of ["::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"])
+  for (const range of ["::ffff:0:0/96", "64:ff9b::/96", "::ffff:0:0:0/96"])
     if (within(address, range)) shapes.push(address.slice(96));
   if (within(address, "2002::/16")) shapes.push(address.slice(16, 48));
   if (within(address, "2001::/32"))
     shapes.push([...address.slice(96)].map((bit) => (bit === "0" ? "1" : "0")).join(""));
+  if (/^0{6}.0(0{8})(01011110)(11111110)/.test(address.slice(64))) shapes.push(address.slice(96));
   for (const shape of shapes) {
     const closed = CLOSED.find((range) => within(shape, range));
     if (closed !== undefined && !meant(shape, closed)) return "deny";
@@ -158,6 +159,9 @@ test("agrees with the model", () => {
     ],
     ...[
       "::ffff:8.8.8.8",
+      "2001:db8::5efe:7f00:1",
+      "2001:db8::200:5efe:808:808",
+      "::ffff:0:a9fe:a9fe",
       "2001:0:1:2:3:4:f7f7:f7f7",
       "2001:0:1:2:3:4:80ff:fffe",
       "126.255.255.255",

@@ -1,12 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { type Destination, decide, decideName } from "./decide.ts";
+import { Gatekeeper } from "./gatekeeper.ts";
 import { OpenedAddresses } from "./opened.ts";
+import { ownAddresses } from "./own.ts";
 import { openedWith, policyOf } from "./policy.fixture.ts";
 import type { PolicySettings } from "./policy.ts";
 
 const flow = (address: string, port = 443, protocol: Destination["protocol"] = "tcp"): Destination => ({
   ...{ protocol, address, port: protocol === "icmp" ? 0 : port },
 });
+
+/** Of the host in these tests. */
+const OWN = new Set(["192.168.7.7", "2001:db8:7::7"]);
 
 /** What opened addresses there are, as seen at moment 0. */
 function verdict(
@@ -15,7 +20,7 @@ function verdict(
   opened: Readonly<Record<string, readonly string[]>> = {},
   now = 0,
 ): string {
-  const decision = decide(policyOf(settings), openedWith(opened), to, now);
+  const decision = decide(policyOf(settings), openedWith(opened), to, now, OWN);
   if (!decision.allow) return `${decision.how}: ${decision.rule}`;
   const { target } = decision;
   const where = target === "resolver" ? "resolver" : `${target.address} ${target.port}`;
@@ -52,6 +57,10 @@ describe("the whole network (--net)", () => {
     ["2002:7f00:1::1", "loopback"],
     ["2002:a9fe:a9fe::", "metadata"],
     ["255.255.255.255", "reserved"],
+    ["::ffff:0:8.8.8.8", "IPv4-translated"],
+    ["64:ff9b:1:7f00:0:100::", "local NAT64"],
+    ["2001:db8::5efe:7f00:1", "loopback"],
+    ["2001:db8::200:5efe:a9fe:a9fe", "metadata"],
     ["100.96.0.2", "the machine's own network"],
     ["fd00:53:4d::3", "the machine's own network"],
   ])("keeps %s closed", (address, why) => {
@@ -78,6 +87,39 @@ describe("the whole network (--net)", () => {
     expect(verdict(both, flow("fd00:53:4d::1", 8080))).toBe("::1 8080 by ::1");
     expect(verdict(both, flow("8.8.8.8", 53, "udp"))).toBe("8.8.8.8 53 by --net");
     expect(verdict(both, flow("169.254.169.254", 80))).toBe("refuse: closed: metadata");
+  });
+});
+
+describe("the host's own addresses", () => {
+  const closed = "refuse: closed: this host's own address";
+
+  test("are closed with the whole network, in any shape, unless the host's loopback is open", () => {
+    for (const own of [...OWN, "64:ff9b::c0a8:707", "2002:c0a8:707::1"]) {
+      expect(verdict({ egress: "all" }, flow(own, 22))).toBe(closed);
+      expect(verdict({ egress: "all" }, flow(own, 0, "icmp"))).toBe(closed);
+      expect(verdict({ ranges: ["0.0.0.0/0", "::/0"] }, flow(own, 22))).toBe(closed);
+      expect(verdict({ egress: "all", localhost: true }, flow(own, 22))).toStartWith(`${own} 22 by `);
+    }
+    expect(verdict({ egress: "all" }, flow("192.168.7.8", 22))).toBe("192.168.7.8 22 by --net");
+  });
+
+  test("are open by a range, and not by a name", () => {
+    const ranges = ["192.168.0.0/16:22"];
+    expect(verdict({ ranges }, flow("192.168.7.7", 22))).toBe("192.168.7.7 22 by 192.168.0.0/16:22");
+    expect(verdict({ ranges }, flow("192.168.7.7", 23))).toBe(closed);
+    const hosts = ["example.com"];
+    expect(verdict({ hosts }, flow("2001:db8:7::7", 22), { "example.com": [...OWN] })).toBe(closed);
+    const addresses = new OpenedAddresses();
+    addresses.open("192.168.7.7", "example.com", 1000, true);
+    const said = decide(policyOf({ hosts }), addresses, flow("192.168.7.7", 22), 0, OWN);
+    expect(said).toMatchObject({ allow: true, rule: "example.com" });
+  });
+
+  test("are those of this host's links", () => {
+    const gatekeeper = new Gatekeeper(policyOf({ egress: "all" }));
+    for (const address of ownAddresses())
+      expect(gatekeeper.decide(flow(address, 22))).toMatchObject({ allow: false });
+    expect(ownAddresses().has("127.0.0.1")).toBe(false);
   });
 });
 
@@ -200,6 +242,8 @@ describe("rules by name", () => {
     expect(names("wild.test").allow).toBe(false);
     expect(names("x.wild.test").rule).toBe("*.wild.test:8443");
     expect(names("anything", { ranges: ["10.0.0.0/8"] }).allow).toBe(true);
+    expect(names("anything", { hosts: ["192.0.2.1"] }).allow).toBe(false);
+    expect(names("anything", { ranges: ["192.0.2.1:443", "2001:db8::1"] }).allow).toBe(false);
     expect(names("anything", { ranges: ["10.0.0.0/8"], hosts }).allow).toBe(false);
     expect(names("anything", { ranges: ["10.0.0.0/8"], hosts: ["host.smolvm.internal"] }).allow).toBe(true);
   });

@@ -1,10 +1,10 @@
 import type { AllowedFlow, DeniedFlow, FlowDecision, FlowProtocol } from "../types.ts";
 import { network } from "../types.ts";
 import { type Address, contains, formatAddress, parseAddress } from "./address.ts";
-import { HOST_NAME, normalName } from "./names.ts";
+import { HOST_NAME, isHostName, normalName } from "./names.ts";
 import type { OpenedAddresses } from "./opened.ts";
 import type { Policy } from "./policy.ts";
-import { isMeantFor, matchesName, matchesPort } from "./rules.ts";
+import { isMeantFor, isOnlyLoopback, matchesName, matchesPort } from "./rules.ts";
 import { embedded, specialOf } from "./special.ts";
 
 /** What is asked about a flow: where to, and by what. */
@@ -47,17 +47,20 @@ const NOTHING: { readonly [K in Policy["egress"]]: string } = {
  *    network or a rule names port 53.
  * 2. The gateway's address is the host's loopback, if a rule is meant for that.
  * 3. Closed addresses, also in the shape of an IPv6 address that stands for one, are open only by a range within them.
- * 4. With the whole network, all else is open.
- * 5. Ranges decide by the address.
- * 6. Rules by name decide by the addresses that answers have opened.
+ * 4. The host's own addresses are open by a range that has them and is not everything, or with the host's loopback.
+ * 5. With the whole network, all else is open.
+ * 6. Ranges decide by the address.
+ * 7. Rules by name decide by the addresses that answers have opened.
  *
  * @param now milliseconds, of the clock with which addresses were opened
+ * @param own addresses of this host, as `formatAddress` writes them
  */
 export function decide(
   policy: Policy,
   opened: OpenedAddresses,
   flow: Destination,
   now: number,
+  own: ReadonlySet<string> = NONE,
 ): FlowDecision {
   const address = parseAddress(flow.address);
   if (address === undefined) return refused("no address");
@@ -68,12 +71,15 @@ export function decide(
   if (gateway !== undefined) return toHost(policy, flow, gateway);
   return (
     closedTo(policy, address, flow) ??
+    toOwn(policy, opened, address, flow, now, own) ??
     (policy.egress === "all" ? allowed(flow, "--net") : undefined) ??
     byRange(policy, address, flow) ??
     byName(policy, opened, address, flow, now) ??
     refused(NOTHING[policy.egress])
   );
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 const refused = (rule: string): DeniedFlow => ({ allow: false, how: "refuse", rule });
 
@@ -125,6 +131,29 @@ function closedTo({ ranges }: Policy, address: Address, flow: Destination): Deni
   return undefined;
 }
 
+/** What listens on all of the host's addresses is as much its own as what listens on its loopback. */
+function toOwn(
+  policy: Policy,
+  opened: OpenedAddresses,
+  address: Address,
+  flow: Destination,
+  now: number,
+  own: ReadonlySet<string>,
+): FlowDecision | undefined {
+  const shapes = [address, embedded(address)].filter((shape) => shape !== undefined);
+  if (!shapes.some((shape) => own.has(formatAddress(shape)))) return undefined;
+  const loopback = policy.ranges.find(
+    (rule) => isOnlyLoopback(rule) && matchesPort(rule, flow.protocol, flow.port),
+  );
+  const ranges = policy.ranges.filter(({ range }) => range.length > 0);
+  return (
+    (loopback && allowed(flow, loopback.text)) ??
+    byRange({ ...policy, ranges }, address, flow) ??
+    byName(policy, opened, address, flow, now, true) ??
+    refused("closed: this host's own address")
+  );
+}
+
 function byRange({ ranges }: Policy, address: Address, flow: Destination): AllowedFlow | undefined {
   const rule = ranges.find(
     (rule) => contains(rule.range, address) && matchesPort(rule, flow.protocol, flow.port),
@@ -138,9 +167,9 @@ function byName(
   address: Address,
   flow: Destination,
   now: number,
+  isInner = specialOf(address) !== undefined,
 ): AllowedFlow | undefined {
   const { protocol, port } = flow;
-  const isInner = specialOf(address) !== undefined;
   // QUIC hides the server's name from us: it has to be meant.
   const isHidden = checkServerName && protocol === "udp" && port === QUIC_PORT;
   for (const { name, byUser } of opened.namesOf(formatAddress(address), now)) {
@@ -173,7 +202,10 @@ export function decideServerName(
   { protocol, port }: Destination,
 ): NameDecision {
   const name = normalName(asked);
-  const rule = hosts.find((rule) => matchesName(rule, name) && matchesPort(rule, protocol, port));
+  // Servers cut a path, a port, a zero byte or a list off: what is no name must not end like one that is allowed.
+  const rule = isHostName(name)
+    ? hosts.find((rule) => matchesName(rule, name) && matchesPort(rule, protocol, port))
+    : undefined;
   return rule === undefined
     ? { allow: false, rule: `not in the allow-list: server name ${name}` }
     : { allow: true, rule: rule.text };

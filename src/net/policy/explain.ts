@@ -4,6 +4,7 @@ import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { decide, decideName, type NameDecision } from "./decide.ts";
 import { HOST_NAME, normalName } from "./names.ts";
 import { OpenedAddresses } from "./opened.ts";
+import { ownAddresses } from "./own.ts";
 import { type Policy, reachesHost } from "./policy.ts";
 
 /** What a policy says about one way to a destination. */
@@ -49,6 +50,7 @@ export function explain(policy: Policy, host: string, port: number | undefined):
   const opened = new OpenedAddresses();
   if (lookup?.allow) opened.open(ORDINARY, name, 1, false);
   const where = target(address, name);
+  const own = ownAddresses();
   const ways: typeof USUAL =
     port === undefined
       ? USUAL
@@ -59,7 +61,7 @@ export function explain(policy: Policy, host: string, port: number | undefined):
   const flows = ways.map(([protocol, port]): ExplainedFlow => {
     if (lookup !== undefined && !lookup.allow)
       return { protocol, port, allow: false, rule: lookup.rule, checked: false };
-    const decision = decide(policy, opened, { protocol, port, address: where }, 0);
+    const decision = decide(policy, opened, { protocol, port, address: where }, 0, own);
     const checked = decision.allow && decision.inspect === true;
     return { protocol, port, allow: decision.allow, rule: decision.rule, checked };
   });

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { decideServerName } from "./decide.ts";
 import { firstBytes, helloOf } from "./first-bytes.fixture.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { hostOf } from "./http.ts";
-import { generator, policyOf, seedOfTest } from "./policy.fixture.ts";
+import { elsewhere, generator, policyOf, seedOfTest } from "./policy.fixture.ts";
 import { serverNameOf } from "./tls.ts";
 
 /** The same handshake, cut into records of so many bytes. */
@@ -147,7 +148,7 @@ describe("the gatekeeper", () => {
 
   test("opens for the time of an answer, at least and at most", () => {
     let now = 0;
-    const timed = new Gatekeeper(policyOf({ hosts: ["example.com"] }), () => now);
+    const timed = new Gatekeeper(policyOf({ hosts: ["example.com"] }), () => now, elsewhere());
     const isOpen = (address: string) => timed.decide({ protocol: "tcp", address, port: 22 }).allow;
     timed.open("example.com", [
       { address: "192.0.2.1", ttl: 0 },
@@ -165,4 +166,22 @@ describe("the gatekeeper", () => {
     now = 3_631_000;
     expect(isOpen("192.0.2.3")).toBe(false);
   });
+});
+
+test("what is no name passes for none, whatever it ends like", () => {
+  const gatekeeper = new Gatekeeper(policyOf({ hosts: ["allowed.test"] }));
+  const verdict = (port: number, name: string) =>
+    decideServerName(gatekeeper.policy, name, { protocol: "tcp", address: "203.0.113.1", port }).allow;
+  for (const name of ["allowed.test", "a.allowed.test", "A.Allowed.Test."])
+    expect(verdict(443, name)).toBe(true);
+  const tricks = ["evil.test/.allowed.test", "evil.test?.allowed.test", "evil.test, x.allowed.test"].concat(
+    ["user@evil.test/.allowed.test", "evil.test\0.allowed.test", "evil.test\\.allowed.test", ".allowed.test"],
+    ["evil.test#.allowed.test", "evil.test:80@x.allowed.test", "evil.test\t.allowed.test"],
+  );
+  for (const name of tricks) {
+    expect([name, verdict(443, name)]).toEqual([name, false]);
+    const request = Buffer.from(`GET / HTTP/1.1\r\nHost: ${name}\r\n\r\n`, "latin1");
+    const flow = { protocol: "tcp", address: "203.0.113.1", port: 80 } as const;
+    expect(gatekeeper.inspect(flow, request, false)).toMatchObject({ allow: false });
+  }
 });

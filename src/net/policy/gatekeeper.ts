@@ -10,6 +10,7 @@ import {
 } from "./decide.ts";
 import { hostOf } from "./http.ts";
 import { OpenedAddresses } from "./opened.ts";
+import { OwnAddresses } from "./own.ts";
 import type { Policy } from "./policy.ts";
 import { serverNameOf } from "./tls.ts";
 
@@ -34,11 +35,16 @@ export interface Answered {
 export class Gatekeeper {
   #policy: Policy;
   readonly #opened = new OpenedAddresses();
+  readonly #own: OwnAddresses;
   readonly #now: () => number;
 
-  /** @param now milliseconds, of a clock that never goes back */
-  constructor(policy: Policy, now: () => number = () => performance.now()) {
+  /**
+   * @param now milliseconds, of a clock that never goes back
+   * @param own addresses of this host
+   */
+  constructor(policy: Policy, now = () => performance.now(), own = new OwnAddresses()) {
     this.#policy = policy;
+    this.#own = own;
     this.#now = now;
   }
 
@@ -52,7 +58,8 @@ export class Gatekeeper {
   }
 
   decide(flow: Destination): FlowDecision {
-    return decide(this.#policy, this.#opened, flow, this.#now());
+    const now = this.#now();
+    return decide(this.#policy, this.#opened, flow, now, this.#own.at(now));
   }
 
   decideName(name: string): NameDecision {

@@ -1,4 +1,5 @@
 import { OpenedAddresses } from "./opened.ts";
+import { OwnAddresses } from "./own.ts";
 import { type Policy, type PolicySettings, readPolicy } from "./policy.ts";
 
 const nothing: PolicySettings = {
@@ -8,6 +9,9 @@ const nothing: PolicySettings = {
 export function policyOf(settings: Partial<PolicySettings>): Policy {
   return readPolicy({ ...nothing, ...settings });
 }
+
+/** A host whose addresses are in no test's way. */
+export const elsewhere = () => new OwnAddresses(() => new Set());
 
 /** Pseudo-random numbers below a bound. */
 export function generator(seed: number): (below: number) => number {

@@ -48,8 +48,8 @@ export function readPolicy(settings: PolicySettings): Policy {
 }
 
 /**
- * Rules about addresses alone leave names open: programs know hosts by their names. Who may only reach the host itself
- * has no use for other names, and questions are a way out of their own.
+ * Rules about whole ranges leave names open: programs know hosts by their names. Who may only reach the host itself, or
+ * single addresses, has no use for names, and questions are a way out of their own.
  */
 function namesOf(
   egress: Policy["egress"],
@@ -58,7 +58,9 @@ function namesOf(
 ): Policy["names"] {
   if (egress !== "list") return egress;
   if (hosts.some(({ name }) => name !== HOST_NAME)) return "listed";
-  return ranges.some((rule) => !isOnlyLoopback(rule)) ? "all" : "none";
+  return ranges.some((rule) => rule.range.length < rule.range.width && !isOnlyLoopback(rule))
+    ? "all"
+    : "none";
 }
 
 /** Whether the host's own loopback answers at the gateway's address, on any port. */

@@ -30,13 +30,17 @@ export const SPECIAL: readonly Special[] = [
   ...special("closed", "reserved", "240.0.0.0/4"),
   ...special("closed", "IPv4-mapped", "::ffff:0:0/96"),
   ...special("closed", "IPv4-compatible", "::/96"),
+  // Stateless translators (RFC 2765) take these for IPv4 addresses.
+  ...special("closed", "IPv4-translated", "::ffff:0:0:0/96"),
+  // Where in these the IPv4 address lies is each network's own choice (RFC 8215, RFC 6052): it cannot be judged.
+  ...special("closed", "local NAT64", "64:ff9b:1::/48"),
   // All machines have the same addresses; what has them is this machine and its gateway.
   ...special("closed", "the machine's own network", "100.96.0.0/30", "fd00:53:4d::/64"),
   ...special("inner", "private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10"),
   ...special("inner", "shared (CGNAT)", "100.64.0.0/10"),
   ...special("inner", "protocol assignments", "192.0.0.0/24"),
   ...special("inner", "benchmarking", "198.18.0.0/15", "2001:2::/48"),
-  ...special("inner", "NAT64", "64:ff9b::/96", "64:ff9b:1::/48"),
+  ...special("inner", "NAT64", "64:ff9b::/96"),
   ...special("inner", "6to4", "2002::/16"),
   ...special("inner", "Teredo", "2001::/32"),
 ];
@@ -51,14 +55,21 @@ const last32 = (value: bigint) => value & 0xffff_ffffn;
 const EMBEDDINGS: readonly (readonly [Range, (value: bigint) => bigint])[] = [
   [parseRange("::ffff:0:0/96") as Range, last32],
   [parseRange("64:ff9b::/96") as Range, last32],
-  [parseRange("64:ff9b:1::/48") as Range, last32],
+  [parseRange("::ffff:0:0:0/96") as Range, last32],
   [parseRange("2002::/16") as Range, (value) => last32(value >> 80n)],
   // RFC 4380 §4: its bits are inverted.
   [parseRange("2001::/32") as Range, (value) => last32(value) ^ 0xffff_ffffn],
 ];
 
+/** ISATAP (RFC 5214 §6.1): the last 64 bits say so, whatever stands before them. */
+function isIsatap({ width, value }: Address): boolean {
+  const identifier = (value >> 32n) & 0xffff_ffffn;
+  return width === 128 && (identifier & ~0x0200_0000n) === 0x5efen;
+}
+
 /** The IPv4 address that an IPv6 address stands for. */
 export function embedded(address: Address): Address | undefined {
   const found = EMBEDDINGS.find(([range]) => contains(range, address));
-  return found === undefined ? undefined : { width: 32, value: found[1](address.value) };
+  if (found !== undefined) return { width: 32, value: found[1](address.value) };
+  return isIsatap(address) ? { width: 32, value: last32(address.value) } : undefined;
 }
