@@ -107,6 +107,17 @@ export interface ZoneServerOptions {
 
 /** A name server on the loopback, on UDP and TCP. */
 export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Promise<ZoneServer> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await listen(zone, options);
+    } catch (error) {
+      // A port that is free for UDP may be a finished connection's of another test (TIME-WAIT).
+      if (options.at !== undefined || tries > 20) throw error;
+    }
+  }
+}
+
+async function listen(zone: Zone, options: ZoneServerOptions): Promise<ZoneServer> {
   const asked: string[] = [];
   const hostname = options.at?.address ?? "127.0.0.1";
   const note = (message: Uint8Array, transport: string) => {
@@ -129,7 +140,7 @@ export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Pr
       },
     },
   });
-  const tcp = Bun.listen({
+  const tcp = listenTcp(udp, {
     hostname,
     port: udp.port,
     socket: {
@@ -149,4 +160,13 @@ export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Pr
       tcp.stop(true);
     },
   };
+}
+
+function listenTcp(udp: { close(): void }, options: Bun.TCPSocketListenOptions<undefined>) {
+  try {
+    return Bun.listen(options);
+  } catch (error) {
+    udp.close();
+    throw error;
+  }
 }
