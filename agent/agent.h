@@ -20,6 +20,7 @@
  *   fill.c      copies a directory tree
  *   worker.c    work that may block, in a process of its own
  *   socket.c    verbs connect, listen, take
+ *   fuse.c      verb fuse: filesystems whose files are the host's
  *   reap.c      another program in this one: the first process of a namespace that has none of its own
  *   records.c   file trees as bytes (records.h)
  *   pack.c      another program: reads a tree for the host
@@ -36,7 +37,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL 2
+#define PROTOCOL 3
 #define CGROUP_DIR "/sys/fs/cgroup"
 
 /* ---- reap.c ---- */
@@ -377,7 +378,18 @@ void forget_workers(const struct root *root);
 void report(int type, const struct builder *payload);
 void report_failure(const char *code);
 
+/* ---- fuse.c ---- */
+
+/* Ends all of them: nobody waits for the host any more. */
+void end_all_fuse(void);
+bool has_fuse(void);
+
 /* ---- steps.c, fill.c ---- */
+
+/* Makes what is missing above a path, as mkdir -p does; the path itself too if `whole`. */
+int make_directories(const char *path, bool whole, mode_t mode);
+/* Makes an empty file where nothing is; through a dangling link, at the end that it leads to. */
+int make_file(const char *path, mode_t mode);
 
 /* Runs the steps in a request's fields; notes go to `notes` as fields 1; -1 with the failure and `failed_step` set. */
 int run_steps(uint8_t *payload, size_t length, const struct root *root, struct builder *notes, int *failed_step);
@@ -403,5 +415,6 @@ void open_take(struct stream *stream, uint8_t *payload, size_t length);
 void open_watch(struct stream *stream, uint8_t *payload, size_t length);
 void open_clock(struct stream *stream, uint8_t *payload, size_t length);
 void open_shutdown(struct stream *stream, uint8_t *payload, size_t length);
+void open_fuse(struct stream *stream, uint8_t *payload, size_t length);
 
 #endif

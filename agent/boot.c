@@ -33,6 +33,7 @@ _Noreturn void power_off(void)
 {
     /* It came to its end, not the machine. */
     if (in_child) _exit(1);
+    end_all_fuse(); /* a process that waits for the host cannot be killed */
     kill_all_roots();
     if (!is_init) _exit(1);
     kill(-1, SIGKILL);

@@ -29,7 +29,7 @@ beforeAll(async () => {
     throw new Error(`not confined: ${text}`);
 }, 120_000);
 
-const hello = encodeFrame(FrameType.hello, 0, new FieldWriter().int(1, 2).finish()).slice();
+const hello = encodeFrame(FrameType.hello, 0, new FieldWriter().int(1, 3).finish()).slice();
 
 // ---- frames ----
 

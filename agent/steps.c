@@ -31,8 +31,8 @@
 #define STEP 3
 enum kind { MKDIR = 1, MOUNT, HOLD, ATTACH, UNMOUNT, WRITE, SYMLINK, NODE, FILL, GROW, ENTER };
 enum { PATH = 1, SOURCE, TYPE, FLAGS, MOUNT_FLAGS, DATA_TEXT, MODE, UID, GID, MAJOR, MINOR, SLOT, CONTENT };
-enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16, ONLY_EMPTY = 32 };
-#define SLOTS 16
+enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16, ONLY_EMPTY = 32, REPLACE_LINK = 64 };
+#define SLOTS 96
 #define MOST_NOTES (32 * 1024)
 
 struct step {
@@ -64,7 +64,7 @@ static bool parse_step(const struct field *outer, struct step *step)
         case PATH: step->path = take_text(&fields, &field); break;
         case SOURCE: step->source = take_text(&fields, &field); break;
         case TYPE: step->type = take_text(&fields, &field); break;
-        case FLAGS: step->flags = (unsigned)take_int(&fields, &field, 63); break;
+        case FLAGS: step->flags = (unsigned)take_int(&fields, &field, 127); break;
         case MOUNT_FLAGS: step->mount_flags = take_int(&fields, &field, UINT32_MAX); break;
         case DATA_TEXT: step->data = take_text(&fields, &field); break;
         case MODE:
@@ -95,8 +95,7 @@ static bool parse_step(const struct field *outer, struct step *step)
 
 /* ---- what may be where ---- */
 
-/* Makes what is missing above a path, as mkdir -p does; the path itself too if `whole`. */
-static int make_directories(const char *path, bool whole, mode_t mode)
+int make_directories(const char *path, bool whole, mode_t mode)
 {
     char part[PATH_MAX];
     if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
@@ -113,8 +112,7 @@ static int make_directories(const char *path, bool whole, mode_t mode)
     return 0;
 }
 
-/* Makes an empty file where nothing is; through a dangling link, at the end that it leads to. */
-static int make_file(const char *path, mode_t mode)
+int make_file(const char *path, mode_t mode)
 {
     char target[PATH_MAX];
     struct stat info;
@@ -158,7 +156,9 @@ static bool is_empty_directory(const char *path)
 static bool is_skipped(const struct step *step)
 {
     struct stat info;
-    if (step->path == NULL || lstat(step->path, &info) < 0) return false;
+    /* Who does not need to know does not look: the path may be a filesystem of the host's, which answers later. */
+    if (!(step->flags & (IF_ABSENT | ONLY_EMPTY | ONLY_DIRECTORY)) || step->path == NULL) return false;
+    if (lstat(step->path, &info) < 0) return false;
     if (step->flags & IF_ABSENT) return true;
     if ((step->flags & ONLY_EMPTY) && !is_empty_directory(step->path)) return true;
     return (step->flags & ONLY_DIRECTORY) && !S_ISDIR(info.st_mode);
@@ -166,6 +166,10 @@ static bool is_skipped(const struct step *step)
 
 static int make_target(const struct step *step)
 {
+    struct stat info;
+    if ((step->flags & REPLACE_LINK) && lstat(step->path, &info) == 0 && S_ISLNK(info.st_mode) &&
+        unlink(step->path) < 0)
+        return fail("remove the link %s", step->path);
     if (step->flags & MAKE_DIRECTORY) return make_directories(step->path, true, step->has_mode ? step->mode : 0755);
     if (step->flags & MAKE_FILE) return make_file(step->path, step->has_mode ? step->mode : 0644);
     return 0;

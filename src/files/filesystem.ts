@@ -43,6 +43,8 @@ export interface Changes {
   readonly size?: number | undefined;
   readonly accessedAt?: bigint | "now" | undefined;
   readonly modifiedAt?: bigint | "now" | undefined;
+  /** Set-id bits go, beside what else is changed. */
+  readonly killSetId?: boolean | undefined;
 }
 
 export interface DirectoryEntry {

@@ -7,10 +7,12 @@ import {
   FSYNC_DATA_ONLY,
   GETATTR_HANDLE,
   MAX_IO,
+  OPEN_KILL_SET_ID,
   Opcode,
   OpenReply,
   OUT_HEADER,
   SetFlag,
+  WRITE_KILL_SET_ID,
 } from "./wire/opcodes.ts";
 import { attributesReply, ENTRY, entryReply, putEntry, Reply, spaceReply } from "./wire/reply.ts";
 import type { FuseRequest } from "./wire/request.ts";
@@ -144,7 +146,9 @@ const operations: Readonly<Record<number, Operation>> = {
 
   [Opcode.open](request, { filesystem, readOnly }) {
     const flags = request.u32();
+    const kills = (request.u32() & OPEN_KILL_SET_ID) !== 0;
     if (readOnly && (flags & (ACCESS_MODE | TRUNCATE)) !== 0) refuse(Errno.EROFS);
+    if (kills && !readOnly) filesystem.setAttributes(request.node, { killSetId: true });
     return openReply(request, filesystem.open(request.node, flags), OpenReply.keepCache);
   },
 
@@ -171,8 +175,10 @@ const operations: Readonly<Record<number, Operation>> = {
     const handle = request.handle();
     const offset = request.number();
     const size = request.u32();
-    request.skip(20);
+    const kills = (request.u32() & WRITE_KILL_SET_ID) !== 0;
+    request.skip(16);
     if (size > MAX_IO) refuse(Errno.EINVAL);
+    if (kills) filesystem.setAttributes(request.node, { killSetId: true });
     return writtenReply(request, filesystem.write(handle, request.bytes(size), offset));
   },
 
@@ -349,6 +355,7 @@ function readChanges(request: FuseRequest): { changes: Changes; handle: number |
       size: wantsSize ? size : undefined,
       accessedAt: time(0, SetFlag.accessTime, SetFlag.accessNow),
       modifiedAt: time(1, SetFlag.modifyTime, SetFlag.modifyNow),
+      killSetId: (valid & SetFlag.killSetId) !== 0,
     },
     handle: valid & SetFlag.handle ? handle : undefined,
   };

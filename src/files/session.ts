@@ -68,7 +68,8 @@ const WANTED =
   InitFlag.asyncDirectIo |
   InitFlag.parallelDirectoryOperations |
   InitFlag.maxPages |
-  InitFlag.cacheSymlinks;
+  InitFlag.cacheSymlinks |
+  InitFlag.handleKillPriv;
 
 /** Requests that the kernel may have under way without a process that waits for them: it reads ahead with them. */
 const MAX_BACKGROUND = 16;

@@ -2,7 +2,7 @@ import { type Codec, type Failure, ProtocolError } from "../protocol/index.ts";
 import { FieldReader, FieldWriter } from "./fields.ts";
 
 /** The protocol that this side speaks, and the least that the agent must speak. Both use the lower one. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 /** What the guest's agent says first. */
 export interface GuestHello {

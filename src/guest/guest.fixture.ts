@@ -8,7 +8,7 @@ import type { AgentConnection, AgentStream } from "./link.ts";
 
 /** An agent's hello. */
 export const agentHello = (): Uint8Array =>
-  new FieldWriter().int(1, 2).int(2, 400).int(3, 450).int(4, 500_000_000).text(5, "6.12.0").finish();
+  new FieldWriter().int(1, 3).int(2, 400).int(3, 450).int(4, 500_000_000).text(5, "6.12.0").finish();
 
 /** A guest whose agent serves each stream with `onStream`. */
 export async function guestWithAgent(
@@ -16,7 +16,7 @@ export async function guestWithAgent(
 ): Promise<{ guest: Guest; agent: AgentConnection }> {
   const [first, second] = await transportPair();
   // The host's hello has none of an agent's fields.
-  const decodeHello = () => ({ protocol: 2, initMs: 0, helloMs: 0, memoryBytes: 0, kernel: "" });
+  const decodeHello = () => ({ protocol: 3, initMs: 0, helloMs: 0, memoryBytes: 0, kernel: "" });
   const codec = { ...fieldsCodec, encodeHello: agentHello, decodeHello };
   return { guest: new Guest(first), agent: new Connection(second, { codec, onStream }) };
 }

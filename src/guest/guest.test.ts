@@ -224,7 +224,7 @@ test("everything may be asked for before the hello, and comes in order", async (
   guest.exec(exec);
   agent.greet();
   expect(await guest.hello).toEqual({
-    protocol: 2,
+    protocol: 3,
     initMs: 400,
     helloMs: 450,
     memoryBytes: 500_000_000,

@@ -1,6 +1,7 @@
 import { Connection, type SocketTransport } from "../protocol/index.ts";
 import { fieldsCodec, type GuestHello } from "./codec.ts";
 import { type GuestExec, GuestProcess } from "./exec.ts";
+import { type FuseRequest, GuestFuse } from "./fuse.ts";
 import { type AgentConnection, checked, request, Verb } from "./link.ts";
 import { decodeNotes, encodeDrop, encodeRoot, encodeSteps, type Note, type RootRequest } from "./roots.ts";
 import {
@@ -67,6 +68,11 @@ export class Guest {
   /** Takes a connection that came to a listener. */
   take(connection: number): GuestSocket {
     return new GuestSocket(this.#connection, encodeTake(connection));
+  }
+
+  /** Mounts a filesystem whose requests come here. */
+  fuse(fuse: FuseRequest): GuestFuse {
+    return new GuestFuse(this.#connection, fuse);
   }
 
   watch(watch: WatchRequest, onEvent: (event: WatchEvent) => void): Watch {

@@ -1,6 +1,7 @@
 /** The host's side of the guest's agent: what can be asked of a guest, and the checks of what it says. */
 export type { GuestHello } from "./codec.ts";
 export { type GuestExec, GuestProcess } from "./exec.ts";
+export { type FuseRequest, GuestFuse } from "./fuse.ts";
 export { Guest } from "./guest.ts";
 export type { Note, RootRequest } from "./roots.ts";
 export { GuestListener, GuestSocket, type ListenAddress, type SocketAddress } from "./sockets.ts";

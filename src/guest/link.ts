@@ -18,6 +18,7 @@ export const Verb = {
   watch: 8,
   clock: 9,
   shutdown: 10,
+  fuse: 11,
 } as const;
 
 /** The start of a request. */

@@ -15,6 +15,8 @@ export const StepFlag = {
   ifAbsent: 16,
   /** Only where the target is missing or an empty directory (no link); else the step is skipped and noted. */
   emptyOnly: 32,
+  /** A target that is a link is removed first. */
+  replaceLink: 64,
 } as const;
 
 /** Flags of mount(2), linux/mount.h. */
@@ -33,8 +35,8 @@ export const MountFlag = {
   relativeAccessTimes: 1 << 21,
 } as const;
 
-/** Slots for held trees: 0 to 15. */
-export const MAX_SLOT = 15;
+/** Slots for held trees: 0 to 95. */
+export const MAX_SLOT = 95;
 
 interface Flagged {
   /** `StepFlag`s. */

@@ -28,7 +28,7 @@ import { type HandleBudget, Handles } from "./handles.ts";
 import { type Descriptors, type Inode, Inodes } from "./inodes.ts";
 import { type Owners, SameOwners, UserOwners } from "./owners.ts";
 import { spaceOf } from "./space.ts";
-import { DIRECTORY, LINK, REGULAR, SET_GROUP_ID, Stat } from "./stat.ts";
+import { DIRECTORY, LINK, PERMISSIONS, REGULAR, SET_GROUP_ID, Stat } from "./stat.ts";
 
 export interface FolderOptions {
   /** Descriptor of the directory, or of the single file, that is shared; the folder closes it. */
@@ -85,7 +85,9 @@ export class Folder implements Filesystem {
     const opened = handle === undefined ? undefined : this.#handles.any(handle).fd;
     const fd = opened ?? this.#inodes.descriptor(inode);
     const { uid, gid, mode, size } = changes;
-    if (uid !== undefined || gid !== undefined) this.#owners.change(fd, uid, gid);
+    const given = uid !== undefined || gid !== undefined;
+    if (given) this.#owners.change(fd, uid, gid);
+    if ((changes.killSetId || given) && mode === undefined) this.#dropSetId(fd, inode);
     if (mode !== undefined) {
       if (inode.type === LINK) refuse(Errno.EOPNOTSUPP);
       must(changeMode(fd, mode));
@@ -295,7 +297,15 @@ export class Folder implements Filesystem {
     const gid = inherits ? this.#owners.shown(directory, undefined).gid : caller.gid;
     this.#owners.made(fd, caller.uid, gid);
     // Giving a file away takes these bits from it.
-    if (mode !== undefined && (mode & SET_ID_BITS) !== 0) must(changeMode(fd, mode & 0o7777));
+    if (mode !== undefined && (mode & SET_ID_BITS) !== 0) must(changeMode(fd, mode & PERMISSIONS));
+  }
+
+  /** As the kernel does it: the group's bit means something else where the group may not execute. */
+  #dropSetId(fd: number, inode: Inode): void {
+    if (inode.type !== REGULAR || this.#stat.read(fd) !== 0) return;
+    const { mode } = this.#stat;
+    const gone = 0o4000 | ((mode & 0o010) === 0 ? 0 : SET_GROUP_ID);
+    if ((mode & gone) !== 0) must(changeMode(fd, mode & PERMISSIONS & ~gone));
   }
 
   /** Like `#openFile`, for a file that was held just now: without an open file there is no hold. */

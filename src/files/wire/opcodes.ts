@@ -1,8 +1,8 @@
-/** Numbers of the FUSE protocol (Linux, include/uapi/linux/fuse.h, version 7.31 and what later ones kept). */
+/** Numbers of the FUSE protocol (Linux, include/uapi/linux/fuse.h, version 7.33 and what later ones kept). */
 
 /** The version that this side speaks; a kernel with a later minor uses this one. */
 export const FUSE_MAJOR = 7;
-export const FUSE_MINOR = 31;
+export const FUSE_MINOR = 33;
 
 export const Opcode = {
   lookup: 1,
@@ -57,6 +57,8 @@ export const InitFlag = {
   parallelDirectoryOperations: 1 << 18,
   maxPages: 1 << 22,
   cacheSymlinks: 1 << 23,
+  /** This side takes set-id bits away: else the kernel asks for `security.capability` before each write. */
+  handleKillPriv: 1 << 28,
 } as const;
 
 /** FATTR_*: which fields of a setattr hold. */
@@ -70,10 +72,15 @@ export const SetFlag = {
   handle: 1 << 6,
   accessNow: 1 << 7,
   modifyNow: 1 << 8,
+  killSetId: 1 << 11,
 } as const;
 
 /** FOPEN_KEEP_CACHE, FOPEN_CACHE_DIR. */
 export const OpenReply = { keepCache: 1 << 1, cacheDirectory: 1 << 3 } as const;
+
+/** FUSE_WRITE_KILL_SUIDGID, FUSE_OPEN_KILL_SUIDGID: the bits go, as whoever asks has no right to keep them. */
+export const WRITE_KILL_SET_ID = 1 << 2;
+export const OPEN_KILL_SET_ID = 1 << 0;
 
 /** FUSE_GETATTR_FH, FUSE_FSYNC_FDATASYNC. */
 export const GETATTR_HANDLE = 1;
