@@ -5,6 +5,7 @@ import type { Role, ThreadRole } from "./self.ts";
 const roles: Record<Role, () => Promise<unknown>> = {
   __machine: async () => (await import("./machine/host/main.ts")).runMachineProcess(),
   __vmm: async () => (await import("./engine/vmm.ts")).runVmmProcess(),
+  __files: async () => (await import("./files/main.ts")).runFilesProcess(),
   "__probe-kvm": async () => (await import("./engine/probe-kvm.ts")).runKvmProbe(),
 };
 

@@ -1,7 +1,7 @@
 /** How this program starts itself again in another role, as a process or as a thread. */
 
 /** The roles, by their hidden first argument; src/main.ts picks. */
-export type Role = "__machine" | "__vmm" | "__probe-kvm";
+export type Role = "__machine" | "__vmm" | "__files" | "__probe-kvm";
 export type ThreadRole = "__decode";
 
 /**
@@ -35,6 +35,14 @@ export function selfCommand(role: Role): SelfCommand {
  */
 function ownProgram(): string {
   return process.platform === "linux" && Bun.isStandaloneExecutable ? "/proc/self/exe" : process.execPath;
+}
+
+/** The same with words behind the role. From a source checkout the runtime is told which file to run. */
+export function roleCommand(role: Role, ...words: string[]): SelfCommand {
+  const { command, argv0, env } = selfCommand(role);
+  if (Bun.isStandaloneExecutable) return { command: [...command, ...words], argv0, env };
+  const [runtime, ...rest] = command;
+  return { command: [runtime, `${import.meta.dir}/main.ts`, ...rest, ...words], argv0, env };
 }
 
 /** Starts a thread of this process in a role. What is sent to it before it says something may be lost. */

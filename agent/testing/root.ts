@@ -44,6 +44,8 @@ const machine: RootInput = {
   memoryMib: 512,
   pids: null,
   ephemeral: false,
+  shares: [],
+  tmpfs: [],
   disks: {
     image: "image",
     overlay: { device: "overlay", grow: false },

@@ -106,6 +106,11 @@ describe("help", () => {
         container rm            Remove containers of a machine with their files
         container ls            List the containers of a machine
         container exec          Run one more command in a running container of a machine
+        volume create           Make volumes of smolvm's own
+        volume ls               List the volumes of smolvm's own
+        volume inspect          Show where volumes are and who has them, as JSON
+        volume rm               Remove volumes with everything in them
+        volume prune            Remove volumes that no machine names
         images ls               List the images that are kept on this host
         images pull             Get images from registries, or look for newer ones
         images rm               Remove images from this host
@@ -221,6 +226,11 @@ describe("help", () => {
             --reaper[=SWITCH]            Put a small process 1 in front of the command, which reaps
             --init <COMMAND>             Run a shell command at each start, before the workload
             --init-once <COMMAND>        The same, at the first start only
+
+      Files:
+        -v, --volume <HOST:GUEST[:ro]>   Show a folder or file of the host, or a volume by its name
+            --mount <WORDS>              The same as type=bind,source=HOST,target=GUEST
+            --tmpfs <GUEST[:size=64m]>   A filesystem in memory; options are size, mode and exec
 
       Machine:
             --cpus <N>                   Virtual CPUs (default: 4, or the host's if fewer)
@@ -494,7 +504,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, images, pull, cp, smolfile, config, doctor, completion, licences, help
+      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, smolfile, config, doctor, completion, licences, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import {
-  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -317,16 +317,85 @@ test("a single file is a volume", () => {
   expect(v.ask(Opcode.lookup, 1, "x").errno).toBe(Errno.ENOTDIR);
 });
 
+test("as root of the host, owners are passed on", () => {
+  const v = volume({ user: { uid: 0, gid: 0 } });
+  v.uid = 1234;
+  v.gid = 4321;
+  const { node } = v.create(1, "a");
+  const { uid, gid } = statSync(`${v.path}/a`);
+  expect([uid, gid]).toEqual([1234, 4321]);
+  expect(v.stat(node)).toMatchObject({ uid: 1234, gid: 4321 });
+  setattr(v, node, 2 | 4, 0, 5, 6);
+  expect(statSync(`${v.path}/a`).uid).toBe(5);
+});
+
 describe("as a user of the host", () => {
-  // The tests are root: files of uid 0 are this user's own, as far as the server is concerned.
-  const user = { uid: 0, gid: 0 };
-  test("as root: owners are passed on", () => {
-    const v = volume({ user });
-    v.uid = 1234;
-    v.gid = 4321;
-    v.create(1, "a");
-    const { uid, gid } = statSync(`${v.path}/a`);
-    expect([uid, gid]).toEqual([1234, 4321]);
-    chmodSync(v.path, 0o777);
+  const user = { uid: 54_321, gid: 54_321 };
+  /** The tests run as root, which gives up what makes it root for a while. */
+  function asUser(body: (v: TestVolume) => void): void {
+    const outer = volume();
+    chownSync(outer.path, user.uid, user.gid);
+    writeFileSync(`${outer.path}/roots`, "");
+    process.setegid?.(user.gid);
+    process.seteuid?.(user.uid);
+    try {
+      body(volume({ path: outer.path, user }));
+    } finally {
+      process.seteuid?.(0);
+      process.setegid?.(0);
+    }
+  }
+
+  test("what is the user's is root's in the guest, what is others' nobody's", () => {
+    asUser((v) => {
+      const { node } = v.create(1, "a");
+      expect(v.stat(node)).toMatchObject({ uid: 0, gid: 0 });
+      expect(statSync(`${v.path}/a`).uid).toBe(user.uid);
+      expect(v.stat(v.find("roots"))).toMatchObject({ uid: 65_534, gid: 65_534 });
+      expect(setattr(v, v.find("roots"), 1, 0o777).errno).toBe(Errno.EPERM);
+    });
   });
+
+  test("an owner that the guest gives is kept: on files and directories for the next start, on links till the end", () => {
+    asUser((v) => {
+      const { node } = v.create(1, "a", 0o444);
+      v.get(Opcode.symlink, 1, "link", "a");
+      expect(setattr(v, node, 2 | 4, 0, 70, 80).errno).toBe(0);
+      expect(setattr(v, v.find("link"), 2, 0, 70).errno).toBe(0);
+      v.uid = 1000;
+      v.gid = 1001;
+      v.create(1, "b");
+      v.get(Opcode.mkdir, 1, 0o755, 0, "d");
+      expect(v.stat(v.find("link"))).toMatchObject({ uid: 70 });
+      const next = volume({ path: v.path, user });
+      expect(next.stat(next.find("a"))).toMatchObject({ uid: 70, gid: 80, mode: 0o100444 });
+      expect(next.stat(next.find("b"))).toMatchObject({ uid: 1000, gid: 1001 });
+      expect(next.stat(next.find("d"))).toMatchObject({ uid: 1000, gid: 1001 });
+      expect(next.stat(next.find("link"))).toMatchObject({ uid: 0 });
+      expect(next.get(Opcode.listxattr, next.find("a"), 100, 0).length).toBe(0);
+    });
+  });
+
+  test("what root may do in a machine is done, whatever the modes say", () => {
+    asUser((v) => {
+      v.get(Opcode.mkdir, 1, 0o500, 0, "shut");
+      const shut = v.find("shut");
+      const { node, handle } = v.create(shut, "in", 0, 1);
+      v.write(node, handle, "text");
+      expect(v.read(node, v.open(node))).toBe("text");
+      v.get(Opcode.unlink, shut, "in");
+      expect(statSync(`${v.path}/shut`).mode & 0o7777).toBe(0o500);
+    });
+  });
+});
+
+test("set-id bits go when the kernel says so, and when a file is given away", () => {
+  const v = volume();
+  const { node, handle } = v.create(1, "a", 0o6755);
+  const killing = 4;
+  v.get(Opcode.write, node, handle, 0n, 1, killing, 0n, 0, 0, Buffer.from("x"));
+  expect(statSync(`${v.path}/a`).mode & 0o7777).toBe(0o755);
+  v.create(1, "b", 0o4755);
+  setattr(v, v.find("b"), 2, 0, 7);
+  expect(statSync(`${v.path}/b`).mode & 0o7777).toBe(0o755);
 });

@@ -14,6 +14,8 @@ export const rootInput: RootInput = {
   memoryMib: 512,
   pids: null,
   ephemeral: false,
+  shares: [],
+  tmpfs: [],
   disks: {
     image: "/dev/vdb",
     overlay: { device: "/dev/vdc", grow: false },

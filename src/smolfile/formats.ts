@@ -7,6 +7,7 @@ import { parseSignal } from "../machine/root/stop-signal.ts";
 import { BadRule, parseHostRule, parseRangeRule } from "../net/policy/rules.ts";
 import { parseReference } from "../registry/reference.ts";
 import { quote } from "../values/index.ts";
+import { parseVolume } from "../values/mount.ts";
 import { formed, notAmong, text } from "./values.ts";
 
 /** Paths are taken as they stand: who writes `~` would get a directory of that name. */
@@ -54,23 +55,11 @@ export const port = formed(
       : undefined,
 );
 
-export interface Volume {
-  /** As it stands in the file. */
-  readonly source: string;
-  readonly guest: string;
-  readonly readOnly: boolean;
-}
-
-/** `SOURCE:GUEST[:ro]`. */
-export function parseVolume(text: string): Volume | undefined {
-  const match = /^([^:]+):(\/[^:]*)(:ro)?$/.exec(text);
-  if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { source: match[1], guest: match[2], readOnly: match[3] !== undefined };
-}
-
-export const volume = formed(/^[^:]+:\/[^:]*(:ro)?$/, (value) => {
+/** `SOURCE:GUEST[:ro|rw]`. */
+export const volume = formed(/^.+:\/[^:]*(:r[ow])?$/, (value) => {
   if (value.startsWith("~")) return TILDE;
-  return parseVolume(value) === undefined
+  const parsed = parseVolume(value);
+  return "wrong" in parsed
     ? `must be SOURCE:GUEST or SOURCE:GUEST:ro, with an absolute path in the guest, not ${quote(value)}`
     : undefined;
 });

@@ -2,7 +2,6 @@ import { isTable, nameOf, type TomlPath } from "../toml/index.ts";
 import type { Problem } from "./problem.ts";
 import type { SmolfileContent } from "./schema.ts";
 
-const FOLDERS = "a machine sees no folder of the host in this release";
 const GPU = "a machine has no GPU in this release";
 const FORK = "a machine cannot be forked in this release";
 
@@ -11,8 +10,6 @@ const FORK = "a machine cannot be forked in this release";
  * and gives it to the machine in settings.ts.
  */
 const LATER: readonly (readonly [path: readonly string[], reason: string])[] = [
-  [["volumes"], FOLDERS],
-  [["dev", "volumes"], FOLDERS],
   [["gpu"], GPU],
   [["cuda"], GPU],
   [["auto_graph"], GPU],

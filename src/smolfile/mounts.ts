@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { TomlPath } from "../toml/index.ts";
 import { oneLine } from "../values/index.ts";
-import { parseVolume } from "./formats.ts";
+import { parseVolume } from "../values/mount.ts";
 import type { Smolfile } from "./parse.ts";
 import type { Problem } from "./problem.ts";
 
@@ -12,7 +12,12 @@ export async function mountProblems({ content, directory }: Smolfile): Promise<P
   // A list in [dev] takes the other's place.
   const [path, used] = dev?.volumes?.length ? [["dev", "volumes"], dev.volumes] : [["volumes"], volumes];
   const found = await Promise.all(
-    used.map((entry, index) => missingMount([...path, index], directory, parseVolume(entry)?.source ?? "")),
+    used.map(async (entry, index) => {
+      const volume = parseVolume(entry);
+      // A volume of smolvm's own is made when it is needed.
+      if ("wrong" in volume || volume.kind !== "bind") return [];
+      return await missingMount([...path, index], directory, volume.source);
+    }),
   );
   return found.flat();
 }

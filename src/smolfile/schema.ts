@@ -133,7 +133,7 @@ export const smolfileSchema = strictObject({
   ports: key(ports, "Ports of the host that lead into the machine, HOST:GUEST."),
   volumes: key(
     volumes,
-    "Folders of the host in the machine, SOURCE:GUEST[:ro]; from the directory of this file.",
+    "Folders or files of the host, or volumes by name, SOURCE:GUEST[:ro]; from this file's directory.",
   ),
   gpu: key(flag, "The machine has a GPU. Default: false."),
   gpu_vram: key(count(1, U32), "Memory of the GPU in MiB; without gpu it has no effect. Default: 4096."),

@@ -76,6 +76,8 @@ test("every key that a machine has", () => {
     sshAgentKeys: ["SHA256:uNiVztksCsDhcc0u9e8BrrFXVUnJnpLEvHPIRrxzYns"],
     mountSockets: undefined,
     exposeSockets: undefined,
+    volumes: [{ kind: "bind", source: "/project", target: "/workspace", readOnly: false }],
+    tmpfs: undefined,
   });
 });
 

@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { isLocalImage } from "../image/source-kind.ts";
-import type { SpecLayer } from "../machine/model/index.ts";
+import type { SpecLayer, Volume } from "../machine/model/index.ts";
 import { parsePorts } from "../machine/model/parse-ports.ts";
 import { parseHostRule, parseRangeRule } from "../net/policy/rules.ts";
+import { parseVolume } from "../values/mount.ts";
 import { parsePolicy } from "./formats.ts";
 import type { Smolfile } from "./parse.ts";
 import type { SmolfileContent } from "./schema.ts";
@@ -19,6 +20,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function smolfileSettings({ content, directory }: Smolfile, environment: Environment): SpecLayer {
   const { dev = {}, labels, reaper, mitigations } = content;
+  const from = (text: string): Volume => volumeFrom(directory, text);
   const variables = [...(content.env ?? []), ...(dev.env ?? [])];
   return {
     engine: undefined,
@@ -55,6 +57,8 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
     sshAgentKeys: someOf(content.auth?.ssh_agent_keys),
     mountSockets: undefined,
     exposeSockets: undefined,
+    volumes: someOf(dev.volumes ?? [])?.map(from) ?? someOf(content.volumes)?.map(from),
+    tmpfs: undefined,
   };
 }
 
@@ -81,6 +85,14 @@ function secretsOf(secrets: SmolfileContent["secrets"]): SpecLayer["secrets"] {
 function imageFrom(directory: string, image: string | undefined): string | undefined {
   const isRelative = image !== undefined && isLocalImage(image) && !image.startsWith("/");
   return isRelative ? join(directory, image) : image;
+}
+
+/** A path is from the directory of the file. */
+function volumeFrom(directory: string, text: string): Volume {
+  const volume = parseVolume(text);
+  // The schema has made sure that it is one.
+  if ("wrong" in volume) throw new Error(volume.wrong);
+  return volume.kind === "bind" ? { ...volume, source: resolve(directory, volume.source) } : volume;
 }
 
 /** `NAME=value` as it is; `NAME` with the host's value, if it has one. */

@@ -108,7 +108,7 @@ class Machine {
     };
     const root = makeMainRoot(
       guest,
-      planRoot({ ...input, ephemeral: false, disks: disks.root }),
+      planRoot({ ...input, ephemeral: false, shares: [], tmpfs: [], disks: disks.root }),
       disks,
       () => {},
     );

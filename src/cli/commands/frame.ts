@@ -15,6 +15,7 @@ export const frame: Omit<Program, "commands"> = {
       aliases: ["ct", "containers"],
       summary: "Run further images inside a machine",
     },
+    { path: ["volume"], aliases: ["volumes"], summary: "Directories that outlive machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },

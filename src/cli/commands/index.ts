@@ -50,6 +50,11 @@ import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
 import { licences } from "./system/licences.ts";
+import { volumeCreate } from "./volume/create.ts";
+import { volumeInspect } from "./volume/inspect.ts";
+import { volumeList } from "./volume/ls.ts";
+import { volumePrune } from "./volume/prune.ts";
+import { volumeRemove } from "./volume/rm.ts";
 
 /** The command line of smolvm: a command that is not listed here does not exist. */
 export const program: Program = {
@@ -90,6 +95,11 @@ export const program: Program = {
     containerRemove,
     containerList,
     containerExec,
+    volumeCreate,
+    volumeList,
+    volumeInspect,
+    volumeRemove,
+    volumePrune,
     imagesList,
     imagesPull,
     imagesRemove,

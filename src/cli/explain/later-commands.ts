@@ -19,7 +19,10 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
     reason: "memory is not saved; `smolvm machine clone` copies the disks of a stopped machine",
   },
   { names: ["machine sync"], reason: "`smolvm machine cp` copies files and directories" },
-  { names: ["machine mount"], reason: "a machine sees no folder of the host" },
+  {
+    names: ["machine mount"],
+    reason: "folders are given to a machine when it is made or changed: smolvm machine update -v HOST:GUEST",
+  },
   {
     names: ["machine network-test"],
     reason: "a command of the machine tells more: smolvm machine exec -- wget -qO- http://1.1.1.1",

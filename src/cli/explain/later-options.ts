@@ -9,9 +9,6 @@ export interface UnavailableOption {
   readonly always?: boolean | undefined;
 }
 
-const VOLUME = "a machine sees no folder of the host";
-const VOLUME_HINT =
-  "put the files into the image, or pass them on stdin: tar c DIR | smolvm machine run -i -- tar x";
 const GPU = "a machine has no GPU";
 
 const unavailable = (reason: string, hint: string | undefined, ...names: string[]): UnavailableOption => ({
@@ -24,7 +21,11 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
   unavailable("machines do not see each other", "--net and -p lead out of each, and into it", "--network"),
   unavailable("each machine has the same address, and nobody else sees it", "-p leads into it", "--ip"),
   unavailable("ports are published one by one", "give -p HOST:GUEST", "--expose", "-P", "--publish-all"),
-  unavailable(VOLUME, VOLUME_HINT, "-v", "--volume", "--mount", "--tmpfs", "--volumes-from"),
+  unavailable(
+    "a machine has its own volumes",
+    "name the same volume for both: -v NAME:GUEST",
+    "--volumes-from",
+  ),
   unavailable(
     "packed machines cannot be run",
     "use --image with an archive of the image",

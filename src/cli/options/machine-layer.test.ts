@@ -52,6 +52,8 @@ test("every option says what it means", async () => {
     ["--idle-timeout", "1h", "--on-timeout", "delete", "--stop-signal", "QUIT", "--stop-timeout", "0"],
     ["--secret-env", "A=B", "--secret-file", "C=/d=e", "--ssh-agent-key", KEY, "--mount-socket", "h:/g"],
     ["--mount-socket", "/a:b:/c", "--expose-socket", "/e", "--expose-socket=/f:g"],
+    ["-v", "/a:/b/:ro", "-vdata:/c", "--mount", "type=bind,src=./x,dst=/d,readonly", "--tmpfs", "/t:size=1m"],
+    ["--mount", "type=tmpfs,target=/u,tmpfs-mode=700"],
   ];
   expect(specOf(await layerOf(...words.flat(), "x"))).toEqual({
     name: "x",
@@ -118,6 +120,15 @@ test("every option says what it means", async () => {
     exposeSockets: [
       { guest: "/e", host: null },
       { guest: "/f", host: `${process.cwd()}/g` },
+    ],
+    volumes: [
+      { kind: "bind", source: "/a", target: "/b", readOnly: true },
+      { kind: "volume", source: "data", target: "/c", readOnly: false },
+      { kind: "bind", source: "./x", target: "/d", readOnly: true },
+    ],
+    tmpfs: [
+      { target: "/t", sizeBytes: 1_048_576, mode: 0o1777, exec: false },
+      { target: "/u", sizeBytes: null, mode: 0o700, exec: false },
     ],
   });
 });

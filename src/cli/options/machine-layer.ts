@@ -17,8 +17,8 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
   const { image, platform, entrypoint, env, envFile, workdir, user, ulimits, reaper, ...most } = more;
   const { init, initOnce, labels, restart, restartBackoff, ttl, idleTimeout, onTimeout, ...rest } = most;
   const { stopSignal, stopTimeout, healthCommand, healthInterval, healthTimeout, ...last } = rest;
-  const { healthRetries, healthGrace, secretEnv, secretFile, ...lent } = last;
-  const { sshAgent, sshAgentKeys, mountSockets, exposeSockets, ...network } = lent;
+  const { healthRetries, healthGrace, secretEnv, secretFile, ...given } = last;
+  const { sshAgent, sshAgentKeys, mountSockets, exposeSockets, volumes, mounts, tmpfs, ...network } = given;
   return {
     // Each option that is left is one of these, or it does not compile.
     ...networkLayer(network),
@@ -67,6 +67,8 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
     stopTimeoutMs: stopTimeout,
     secrets: said(secretsOf({ secretEnv, secretFile })),
     ...lentLayer({ sshAgent, sshAgentKeys, mountSockets, exposeSockets }),
+    volumes: said([...volumes, ...mounts.flatMap((mount) => ("volume" in mount ? [mount.volume] : []))]),
+    tmpfs: said([...tmpfs, ...mounts.flatMap((mount) => ("tmpfs" in mount ? [mount.tmpfs] : []))]),
   };
 }
 

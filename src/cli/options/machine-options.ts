@@ -5,6 +5,7 @@ import { parseBytes } from "../values/bytes.ts";
 import { parseDuration, parseLongDuration, parsePatience } from "../values/duration.ts";
 import { parseLabel } from "../values/label.ts";
 import { parseLimit } from "../values/limit.ts";
+import { parseMountText, parseTmpfsText, parseVolumeText } from "../values/mount.ts";
 import { POLICY_NAMES, parseRestart } from "../values/restart.ts";
 import { parseSignalName } from "../values/signal.ts";
 import { countUpTo, sizeIn } from "../values/size.ts";
@@ -19,6 +20,29 @@ const MIB = { unit: "MiB", min: 64, max: 16_777_216 } as const;
 
 /** Linux counts processes up to here (PID_MAX_LIMIT). */
 const MAX_PIDS = 4_194_304;
+
+const mountOptions = {
+  volumes: list({
+    long: "volume",
+    short: "v",
+    placeholder: "HOST:GUEST[:ro]",
+    description: "Show a folder or file of the host, or a volume by its name",
+    hint: { kind: "file" },
+    parse: parseVolumeText,
+  }),
+  mounts: list({
+    long: "mount",
+    placeholder: "WORDS",
+    description: "The same as type=bind,source=HOST,target=GUEST",
+    parse: parseMountText,
+  }),
+  tmpfs: list({
+    long: "tmpfs",
+    placeholder: "GUEST[:size=64m]",
+    description: "A filesystem in memory; options are size, mode and exec",
+    parse: parseTmpfsText,
+  }),
+};
 
 const SWITCH = { kind: "choice", values: ["on", "off"] } as const;
 
@@ -236,6 +260,7 @@ const lifeOptions = {
 export const machineOptions = {
   ...section("Image", imageOptions),
   ...section("Command", { ...commandOptions, ...initOptions }),
+  ...section("Files", mountOptions),
   ...section("Machine", sizeOptions),
   ...section("Network", networkOptions),
   ...section("Host", lentOptions),

@@ -17,10 +17,11 @@ export interface Created {
 /**
  * Makes a machine that can be started; nothing is downloaded or booted.
  *
- * @throws SmolError `machine.exists`, `machine.differs`, `machine.bad_name`
+ * @throws SmolError `machine.exists`, `machine.differs`, `machine.bad_name`, `volume.*`
  */
-export function createMachine(context: Context, spec: MachineSpec, options: CreateOptions = {}): Created {
+export function createMachine(context: Context, asked: MachineSpec, options: CreateOptions = {}): Created {
   const { paths } = context;
+  const spec = asked.volumes.length === 0 ? asked : settled(asked);
   const name = checkMachineName(spec.name);
   const record = newRecord(spec, Date.now());
   const lock = createStopped(paths, name, (directory) => writeFirstRecord(directory, record));
@@ -39,6 +40,12 @@ export function createMachine(context: Context, spec: MachineSpec, options: Crea
       hint: `smolvm machine update --name ${name} changes it; smolvm machine inspect --name ${name} shows it`,
     },
   );
+}
+
+/** Every command that is about a machine loads this file, and few of them need that one. */
+function settled(spec: MachineSpec): MachineSpec {
+  const { settleVolumes } = require("../volumes/sources.ts") as typeof import("../volumes/sources.ts");
+  return settleVolumes(spec);
 }
 
 function exists(name: string): SmolError {

@@ -14,6 +14,7 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
+import { planVolumes, settleVolumes } from "../volumes/index.ts";
 import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
@@ -67,10 +68,11 @@ export class EphemeralMachine {
   }
 
   async #ask(
-    spec: MachineSpec,
+    asked: MachineSpec,
     options: EphemeralOptions,
   ): Promise<{ command: Process; report: Promise<StartReport> }> {
     const { paths, environment: env } = this.#context;
+    const spec = settleVolumes(asked);
     // Before anything is downloaded or booted.
     const lent = await lend(this.#context, spec);
     const requested = spec.engine ?? undefined;
@@ -96,6 +98,7 @@ export class EphemeralMachine {
       network: planNetwork(record),
       lent,
       terminal: options.tty !== undefined,
+      volumes: planVolumes(paths, spec),
     };
     const stream = await this.#process.start(order);
     // Right behind it: no round trip lies between the start and the command.

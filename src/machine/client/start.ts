@@ -17,6 +17,7 @@ import {
   type StartReport,
 } from "../plan/index.ts";
 import { type Claim, claimMachine, readState } from "../store/index.ts";
+import { planVolumes } from "../volumes/index.ts";
 import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
 import { lend } from "./lend.ts";
@@ -149,6 +150,7 @@ async function makeOrder(
     network: planNetwork(record),
     lent,
     terminal: false,
+    volumes: planVolumes(paths, record),
   };
   return { order, durable };
 }

@@ -80,6 +80,15 @@ export const machineJsonSchema = object({
   labels: record(string(), string()),
   network: boolean(),
   mounts: number(),
+  volumes: array(
+    object({
+      kind: picklist(["bind", "volume"]),
+      source: string(),
+      target: string(),
+      read_only: boolean(),
+    }),
+  ),
+  tmpfs: array(object({ target: string(), size_bytes: nullable(number()), mode: string() })),
   ports: number(),
   /** What `ports` counts; a port 0 of a running machine is the one that was free. */
   published: array(portSchema),

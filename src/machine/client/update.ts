@@ -5,6 +5,7 @@ import { changeSpec } from "../model/build.ts";
 import type { MachineRecord, MachineSpec, Removals, SpecLayer } from "../model/index.ts";
 import { planNetwork } from "../plan/index.ts";
 import { type Claim, claimMachine, writeRecord } from "../store/index.ts";
+import { settleVolumes } from "../volumes/index.ts";
 import { connectMachine } from "./connect.ts";
 import { namingHolder } from "./port-conflict.ts";
 
@@ -32,7 +33,11 @@ export async function updateMachine(
   const claim = await claimMachine(context.paths, name);
   try {
     const { record } = claim;
-    const changed = changeSpec(record, changes, removals);
+    const added =
+      changes.volumes === undefined
+        ? changes
+        : { ...changes, ...settleVolumes({ volumes: [...changes.volumes] }) };
+    const changed = changeSpec(record, added, removals);
     planResize(record, changed);
     const settings = Object.keys(changed) as (keyof MachineSpec)[];
     const different = settings.filter((key) => !Bun.deepEquals(record[key], changed[key], true));

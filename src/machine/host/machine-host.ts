@@ -226,6 +226,7 @@ export class MachineHost {
       network: this.#network,
       onConsole: (chunk) => this.#logs?.console.write(chunk),
       onOutOfMemory: () => this.#tellOutOfMemory(),
+      onVolumeLost: (reason) => this.#logs?.console.say("error", reason),
     });
     this.#session = this.#lent?.into(session) ?? session;
     // Ended in the meantime.

@@ -9,6 +9,7 @@ import type { ContainerPlans } from "./containers/index.ts";
 import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
 import { nameserverOf } from "./nameserver.ts";
+import { shareVolumes } from "./volumes/index.ts";
 
 /** How a machine's VM is started, and its root planned; tests have an engine and a root of their own. */
 export interface Launcher extends ContainerPlans {
@@ -47,6 +48,8 @@ export interface SessionOptions extends Omit<BootOptions, "card"> {
   readonly network?: SessionNetwork | undefined;
   /** The kernel has killed processes of the root for lack of memory. */
   readonly onOutOfMemory: () => void;
+  /** A folder of the host is gone from the guest; the machine goes on without. */
+  readonly onVolumeLost: (reason: string) => void;
 }
 
 /**
@@ -76,6 +79,9 @@ export async function openSession(
   // Beside the root, in which nobody starts anything before both are done.
   const configured = network?.configure(guest);
   configured?.catch(() => {});
+  // Before the root is asked for, which has them.
+  const volumes = shareVolumes(guest, order.volumes, options.onVolumeLost);
+  void vm.exited.then(() => volumes.close());
   const plan = launcher.planRoot(rootInput(order, disks));
   const root = makeMainRoot(guest, plan, disks, options.onOutOfMemory);
   const { diskBps } = order.record;
@@ -83,7 +89,7 @@ export async function openSession(
     if (diskBps !== null) await limitDisks(guest, plan.name, disks.root, bytesPerSecond);
   };
   // A root that is made a second time, after a repair, has a new cgroup: not before it is made.
-  const made = root.made.then(async (notes) => {
+  const made = Promise.all([root.made, volumes.ready]).then(async ([notes]) => {
     await limit(diskBps);
     await configured;
     return notes;
@@ -102,7 +108,7 @@ export async function openSession(
 }
 
 function rootInput(order: StartOrder, disks: MachineDisks): RootInput {
-  const { record, image, terminal } = order;
+  const { record, image, terminal, volumes } = order;
   const { name, memoryMib, pids, ephemeral } = record;
   return {
     name,
@@ -115,6 +121,8 @@ function rootInput(order: StartOrder, disks: MachineDisks): RootInput {
     volumes: image.volumes,
     initSystem: isInitSystem(argumentsOf(record, image)),
     disks: disks.root,
+    shares: volumes,
+    tmpfs: record.tmpfs,
   };
 }
 

@@ -1,3 +1,5 @@
+import { SmolError } from "../../errors.ts";
+import { oneLine } from "../../values/index.ts";
 import { checkedSpec } from "./checked.ts";
 import { defaultSpec } from "./defaults.ts";
 import { mergeLayers, type SpecLayer } from "./layers.ts";
@@ -53,6 +55,8 @@ export interface Removals {
   readonly secrets?: readonly string[] | undefined;
   /** Paths in the guest, of sockets in either direction. */
   readonly sockets?: readonly string[] | undefined;
+  /** Volumes and filesystems in memory, by their paths in the guest. */
+  readonly mounts?: readonly string[] | undefined;
 }
 
 /**
@@ -62,17 +66,25 @@ export interface Removals {
  */
 export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: Removals = {}): MachineSpec {
   const { name, ephemeral, imageId, ...settings } = present;
-  const { env: gone = [], labels: goneLabels = [], secrets = [], sockets = [] } = removals;
-  const stays = ({ guest }: { readonly guest: string }) => !sockets.includes(guest);
+  const { env: gone = [], labels: goneLabels = [], mounts: goneMounts = [] } = removals;
+  const { secrets = [], sockets = [] } = removals;
+  const missing = goneMounts.find(
+    (path) => ![...settings.volumes, ...settings.tmpfs].some(({ target }) => target === path),
+  );
+  if (missing !== undefined) throw noMount(name, missing);
+  const staysMounted = ({ target }: { readonly target: string }) => !goneMounts.includes(target);
+  const staysLent = ({ guest }: { readonly guest: string }) => !sockets.includes(guest);
   const kept = {
     ...settings,
     env: settings.env.filter((entry) => !gone.includes(entry.split("=", 1)[0] as string)),
+    volumes: settings.volumes.filter(staysMounted),
+    tmpfs: settings.tmpfs.filter(staysMounted),
     labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
     network: settings.network && lessNetwork(settings.network, removals),
     ports: settings.ports.filter((port) => !(removals.ports ?? []).some((gone) => isMeant(gone, port))),
     secrets: settings.secrets.filter(({ name }) => !secrets.includes(name)),
-    mountSockets: settings.mountSockets.filter(stays),
-    exposeSockets: settings.exposeSockets.filter(stays),
+    mountSockets: settings.mountSockets.filter(staysLent),
+    exposeSockets: settings.exposeSockets.filter(staysLent),
   };
   return checkedSpec({ ...mergeLayers(kept, [changes]), name, ephemeral, imageId });
 }
@@ -94,3 +106,7 @@ function lessNetwork(network: NetworkSpec, removals: Removals): NetworkSpec {
 function isMeant(gone: PortSpec, port: PortSpec): boolean {
   return formatPort({ ...gone, address: port.address }) === formatPort(port);
 }
+const noMount = (name: string, path: string): SmolError =>
+  new SmolError("machine.no_mount", `machine '${name}' has nothing mounted at ${oneLine(path)}`, {
+    hint: `smolvm machine inspect ${name} shows what it has`,
+  });

@@ -5,7 +5,7 @@ import { parseSignal } from "../root/stop-signal.ts";
 import { checkNetwork } from "./check-network.ts";
 import type { Unchecked } from "./layers.ts";
 import { lentProblem } from "./lent.ts";
-import { type MachineSpec, specSchema } from "./spec.ts";
+import { MAX_MOUNTS, type MachineSpec, specSchema } from "./spec.ts";
 
 type Field = keyof MachineSpec;
 
@@ -43,7 +43,19 @@ export function checkedSpec(spec: Unchecked): MachineSpec {
   checkNetwork(checked);
   const lent = lentProblem(checked);
   if (lent !== undefined) throw bad(lent);
+  checkMounts(checked);
   return checked;
+}
+
+function checkMounts({ volumes, tmpfs }: MachineSpec): void {
+  const targets = [...volumes, ...tmpfs].map(({ target }) => target);
+  if (targets.length > MAX_MOUNTS)
+    throw bad(`a machine has at most ${MAX_MOUNTS} volumes and filesystems in memory, not ${targets.length}`);
+  const twice = targets.find((target, index) => targets.indexOf(target) !== index);
+  if (twice !== undefined) throw bad(`two volumes cannot be at the same path in the guest: ${quote(twice)}`);
+  const relative = targets.find((target) => !target.startsWith("/") || target === "/");
+  if (relative !== undefined)
+    throw bad(`a volume's path in the guest must be absolute, and not /: ${quote(relative)}`);
 }
 
 /** The parts of valibot's issues that are looked at. */

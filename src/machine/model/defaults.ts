@@ -45,6 +45,8 @@ export function defaultSpec(name: string): MachineSpec {
     sshAgentKeys: [],
     mountSockets: [],
     exposeSockets: [],
+    volumes: [],
+    tmpfs: [],
   };
 }
 

@@ -18,7 +18,16 @@ export { joinBy, type SecretSpec, SSH_AGENT_SOCKET } from "./lent.ts";
 export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { defaultNetwork, formatPort, type SaidNetwork } from "./network.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";
-export type { HealthSpec, MachineSpec, NetworkSpec, PortSpec, RestartPolicy, RestartSpec } from "./spec.ts";
+export type {
+  HealthSpec,
+  MachineSpec,
+  NetworkSpec,
+  PortSpec,
+  RestartPolicy,
+  RestartSpec,
+  Tmpfs,
+  Volume,
+} from "./spec.ts";
 export {
   type HealthState,
   type MachineState,

@@ -36,4 +36,6 @@ export const silent: SpecLayer = {
   sshAgentKeys: undefined,
   mountSockets: undefined,
   exposeSockets: undefined,
+  volumes: undefined,
+  tmpfs: undefined,
 };

@@ -93,6 +93,8 @@ const rules: { readonly [K in Field]: Rule<K> } = {
   sshAgentKeys: replace,
   mountSockets: joinBy(({ guest }) => guest),
   exposeSockets: joinBy(({ guest }) => guest),
+  volumes: (below, said) => [...below, ...said],
+  tmpfs: (below, said) => [...below, ...said],
 };
 
 /** Without the keys that are undefined. */

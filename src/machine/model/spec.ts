@@ -57,6 +57,31 @@ const limitSchema = object({
   hard: pipe(number(), safeInteger()),
 });
 
+/** Volumes and filesystems in memory that one machine may have. */
+export const MAX_MOUNTS = 64;
+
+/** Something of the host at a path of the guest. */
+const volumeSchema = object({
+  /** `bind`: a directory or file of the host. `volume`: one of smolvm's own directories, by its name. */
+  kind: picklist(["bind", "volume"]),
+  /** Absolute path, or name. */
+  source: text,
+  /** Absolute path in the guest. */
+  target: text,
+  readOnly: boolean(),
+});
+
+/** A filesystem in the guest's memory. */
+const tmpfsSchema = object({
+  target: text,
+  /** Null: half of the memory. */
+  sizeBytes: nullable(count(4096)),
+  /** Permission bits. */
+  mode: count(0, 0o7777),
+  /** Programs on it can be run. */
+  exec: boolean(),
+});
+
 export const specSchema = object({
   name: text,
   /** It lives as long as the command that made it, and leaves nothing behind. */
@@ -110,10 +135,14 @@ export const specSchema = object({
   network: nullable(networkSchema),
   ports: portsSchema,
   ...lentFields,
+  volumes: pipe(array(volumeSchema), maxLength(MAX_MOUNTS)),
+  tmpfs: pipe(array(tmpfsSchema), maxLength(MAX_MOUNTS)),
 });
 
 /** See the schema for each field. */
 export type MachineSpec = Readonly<InferOutput<typeof specSchema>>;
 export type { NetworkSpec, PortSpec } from "./network-schema.ts";
 export type RestartSpec = Readonly<InferOutput<typeof restartSchema>>;
+export type Volume = Readonly<InferOutput<typeof volumeSchema>>;
+export type Tmpfs = Readonly<InferOutput<typeof tmpfsSchema>>;
 export type HealthSpec = Readonly<InferOutput<typeof healthSchema>>;

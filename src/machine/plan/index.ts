@@ -7,7 +7,15 @@ export {
   resolveImage,
 } from "./files.ts";
 export { type NetworkPlan, planNetwork } from "./network.ts";
-export type { ImageFacts, Lent, MachineFiles, StartEvent, StartOrder, StartReport } from "./order.ts";
+export type {
+  ImageFacts,
+  Lent,
+  MachineFiles,
+  PlannedVolume,
+  StartEvent,
+  StartOrder,
+  StartReport,
+} from "./order.ts";
 export { proxyVariables } from "./proxies.ts";
 export {
   argumentsOf,

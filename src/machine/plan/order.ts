@@ -1,6 +1,7 @@
 import type { Paths } from "../../config/paths.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import type { MachineRecord } from "../model/index.ts";
+import type { RootShare } from "../root/index.ts";
 import type { NetworkPlan } from "./network.ts";
 import type { WorkloadDefaults } from "./workload.ts";
 
@@ -14,6 +15,8 @@ export interface StartOrder {
   /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
   readonly network: NetworkPlan | null;
   readonly lent: Lent;
+  /** Folders of the host, in the order in which they are mounted. */
+  readonly volumes: readonly PlannedVolume[];
   /** The first process, of a throw-away machine, has a terminal. */
   readonly terminal: boolean;
 }
@@ -24,6 +27,13 @@ export interface Lent {
   readonly secrets: readonly string[];
   /** Path of the SSH agent's socket; null: none is lent. */
   readonly sshAgent: string | null;
+}
+
+/** A folder or file of the host, looked at by who starts the machine. */
+export interface PlannedVolume extends RootShare {
+  /** Absolute, without links. */
+  readonly path: string;
+  readonly readOnly: boolean;
 }
 
 /** What the image says about how its programs run; hostile data. */

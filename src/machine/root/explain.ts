@@ -1,4 +1,4 @@
-import type { Step } from "../../guest/index.ts";
+import { type Step, StepFlag } from "../../guest/index.ts";
 import { mainPlaces, slot } from "./places.ts";
 import type { RootDisks } from "./types.ts";
 
@@ -7,6 +7,8 @@ export function explainSkipped(step: Step): string | undefined {
   if (step.kind === "grow")
     return `the ${step.path === mainPlaces.storage ? "storage" : "overlay"} disk's filesystem could not grow to the disk, and keeps its size`;
   if (step.kind !== "attach") return undefined;
+  // In a bare machine a link is what belongs there.
+  if (step.slot === slot.workspace && ((step.flags ?? 0) & StepFlag.makeDirectory) === 0) return undefined;
   if (step.slot === slot.workspace)
     return "the image's /workspace is no directory and stays as it is; the storage disk is at /storage";
   if (step.slot === slot.storage)

@@ -37,3 +37,6 @@ export const slot = { hosts: 0, hostname: 1, resolver: 2, storage: 3, workspace:
 
 /** The slots that are left for directories of a user's choice. */
 export const firstFreeSlot = 6;
+
+/** Slots of folders of the host: as many as a machine may have. */
+export const volumeSlot = (index: number): number => firstFreeSlot + index;

@@ -239,6 +239,7 @@ test("/workspace of a bare machine is a link to the storage disk, filled with no
     [
       "attach slot=3 /storage makeDirectory emptyOnly",
       "symlink /workspace target=/storage/workspace ifAbsent",
+      "attach slot=4 /workspace directoryOnly",
     ]
   `);
 });

@@ -17,19 +17,23 @@ export function mountStorage(disk: WritableDisk, place: Places, ephemeral: boole
  * Inside: the storage disk is at /storage, a directory of it at /workspace. An image that has something there
  * keeps it: its /workspace is copied to the disk as long as there is nothing (as docker fills an empty
  * volume), and a file or link, or files at /storage, stay what they are, with a note. In a bare machine
- * /workspace is a link.
+ * /workspace is a link; where a volume was and is no more, it is a directory, and the disk is mounted there.
+ *
+ * @param taken a volume takes the place of /workspace
  */
-export function attachStorage(bare: boolean): Step[] {
+export function attachStorage(bare: boolean, taken: boolean): Step[] {
   const storage: Step = {
     kind: "attach",
     slot: slot.storage,
     path: "/storage",
     flags: StepFlag.makeDirectory | StepFlag.emptyOnly,
   };
+  if (taken) return [storage];
   if (bare) {
     return [
       storage,
       { kind: "symlink", path: "/workspace", target: "/storage/workspace", flags: StepFlag.ifAbsent },
+      { kind: "attach", slot: slot.workspace, path: "/workspace", flags: StepFlag.directoryOnly },
     ];
   }
   return [

@@ -1,3 +1,5 @@
+import type { Tmpfs } from "../model/spec.ts";
+
 /** What a machine's root is made from: decided on the host, before anything of the guest is known. */
 export interface RootInput {
   /** Of the machine. */
@@ -19,6 +21,18 @@ export interface RootInput {
   /** Address of the resolver; undefined: there is no network. */
   readonly nameserver?: string | undefined;
   readonly disks: RootDisks;
+  /** Folders of the host, mounted on the system's side in this order (`volumePlace`). */
+  readonly shares: readonly RootShare[];
+  readonly tmpfs: readonly Tmpfs[];
+}
+
+/** A folder of the host, or one of its files. */
+export interface RootShare {
+  /** Absolute. */
+  readonly target: string;
+  readonly isFile: boolean;
+  /** An empty one gets what the image has there. */
+  readonly fill: boolean;
 }
 
 /** Devices of the guest, e.g. `/dev/vdb`. */

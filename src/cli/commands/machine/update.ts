@@ -5,6 +5,7 @@ import { changeOptions } from "../../options/machine-options.ts";
 import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { list } from "../../program/types.ts";
+import { parseVolumeTargetText } from "../../values/mount.ts";
 import { parseText } from "../../values/text.ts";
 
 const options = {
@@ -57,6 +58,12 @@ const options = {
     description: "Take a preset from the list",
     parse: parseText,
   }),
+  removeVolumes: list({
+    long: "remove-volume",
+    placeholder: "[HOST:]GUEST",
+    description: "Take a volume, or a --tmpfs, away",
+    parse: parseVolumeTargetText,
+  }),
   json: jsonObject,
   ...changeOptions,
 };
@@ -67,14 +74,14 @@ export const update = command({
   options,
   arguments: { ...machineWord, command: true },
   text: `Changes what is given and leaves the rest as it is; COMMAND, behind --, becomes the machine's. -e
-and -l add or replace, --remove-env and --remove-label take away, --ulimit replaces the limit of
-that name. Secrets and sockets are added and replaced alike, and taken away by --remove-secret and
---remove-socket. -p publishes one more port and --remove-port one less; --allow-host and its like
-add to the list, --remove-allow-host and its like take away, and a list from which all is taken lets
-nothing through; --no-net takes the network away with its lists. Disks grow and never shrink. The
-machine must not run, and the changes take effect with its next start; lists and ports of one that
-runs with a network change at once. The image stays: clone or create another machine for another
-one.
+and -l add or replace, -v and --tmpfs add, --remove-env, --remove-label and --remove-volume take
+away, --ulimit replaces the limit of that name. Secrets and sockets are added and replaced alike,
+and taken away by --remove-secret and --remove-socket. -p publishes one more port and --remove-port
+one less; --allow-host and its like add to the list, --remove-allow-host and its like take away, and
+a list from which all is taken lets nothing through; --no-net takes the network away with its lists.
+Disks grow and never shrink. The machine must not run, and the changes take effect with its next
+start; lists and ports of one that runs with a network change at once. The image stays: clone or
+create another machine for another one.
 
 Prints what has changed.`,
   examples: [
@@ -90,7 +97,7 @@ Prints what has changed.`,
       import("../../show/changes.ts"),
       import("../../values/network.ts"),
     ]);
-    const { name: _, removeEnv, removeLabels, removePorts, json, ...more } = values;
+    const { name: _, removeEnv, removeLabels, removePorts, removeVolumes, json, ...more } = values;
     const { removeHosts, removeRanges, removePresets, removeSecrets, removeSockets, ...changes } = more;
     const nothing = { image: undefined, platform: undefined, init: [], initOnce: [] };
     const layer = await machineLayer({ ...nothing, ...changes });
@@ -107,6 +114,7 @@ Prints what has changed.`,
         allowPresets: removePresets,
         secrets: removeSecrets,
         sockets: removeSockets,
+        mounts: removeVolumes,
       },
     );
     if (json) await printJson(machines.machineJson(machines.inspectMachine(context, name)));

@@ -1,0 +1,122 @@
+/**
+ * The `__files` process: serves the folders of one machine, which its process names, over a socket. It does nothing
+ * else, holds what the guest may see open, and ends with whoever started it.
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import { closeDescriptor, OpenFlag, openAt } from "../../ffi/files.ts";
+import { refuseNewPrivileges, setParentDeathSignal, setResourceLimit } from "../../ffi/libc.ts";
+import { SmolError } from "../errors.ts";
+import { Connection, connectTransport, failureOf, jsonCodec, type Stream } from "../protocol/index.ts";
+import { version } from "../version.ts";
+import { Errno } from "./errno.ts";
+import { Folder } from "./folder/folder.ts";
+import { HandleBudget } from "./folder/handles.ts";
+import { Descriptors } from "./folder/inodes.ts";
+import { DIRECTORY, REGULAR, Stat } from "./folder/stat.ts";
+import type { VolumeRequest } from "./request.ts";
+import { Session } from "./session.ts";
+import { RequestReader } from "./wire/request.ts";
+
+/** The descriptor on which this process finds the machine's. */
+const OWNER_FD = 3;
+const SIGKILL = 9;
+const AT_FDCWD = -100;
+
+/** Requests come on this channel, replies go on it. */
+const BYTES = 0;
+
+interface Shared {
+  readonly descriptors: Descriptors;
+  readonly handles: HandleBudget;
+}
+
+/** Entry of the `__files` role; argument: process id of the parent. */
+export async function runFilesProcess(): Promise<never> {
+  confine(Number(process.argv[3]));
+  const most = openFilesLimit();
+  // A quarter finds files again, half is the guest's, the rest is this program's.
+  const shared = {
+    descriptors: new Descriptors(Math.max(16, Math.floor(most / 4))),
+    handles: new HandleBudget(Math.max(16, Math.floor(most / 2))),
+  };
+  const transport = await connectTransport({ fd: OWNER_FD });
+  const owner = new Connection(transport, {
+    codec: jsonCodec(version),
+    onStream: (stream) => void serve(stream, shared),
+  });
+  await owner.closed;
+  process.exit(0);
+}
+
+/** Modes are what the guest's kernel made of them: this process takes nothing away. */
+function confine(parent: number): void {
+  process.umask(0);
+  process.chdir("/");
+  setResourceLimit("core", 0);
+  refuseNewPrivileges();
+  setParentDeathSignal(SIGKILL);
+  // It may have ended before this process asked to be told.
+  if (process.ppid !== parent) process.exit(1);
+}
+
+/** As many as the runtime has raised it to. */
+function openFilesLimit(): number {
+  const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return Math.min(Number(soft ?? 1024), 65_536);
+}
+
+async function serve(stream: Stream, shared: Shared): Promise<void> {
+  let folder: Folder | undefined;
+  try {
+    // The machine's process is the same program of the same user: the request is what it says it is.
+    const request = stream.request.params as VolumeRequest;
+    folder = openFolder(request, shared);
+    stream.accept();
+    await answerAll(stream, new Session(folder, request));
+    stream.finish({});
+  } catch (error) {
+    stream.fail(failureOf(error));
+  } finally {
+    folder?.close();
+  }
+}
+
+async function answerAll(stream: Stream, session: Session): Promise<void> {
+  const reader = new RequestReader();
+  let replies: Uint8Array[] = [];
+  const answer = (request: Uint8Array): void => {
+    const reply = session.answer(request);
+    if (reply !== undefined) replies.push(reply);
+  };
+  for await (const chunk of stream.read(BYTES)) {
+    reader.push(chunk, answer);
+    const ready = replies;
+    replies = [];
+    for (const reply of ready) if (!stream.tryWrite(BYTES, reply)) await stream.write(BYTES, reply);
+  }
+}
+
+/**
+ * Opens what is to be shared. Its path was made canonical when the machine was described: a link that has come into it
+ * since then would lead elsewhere.
+ */
+function openFolder({ path, isFile }: VolumeRequest, shared: Shared): Folder {
+  const root = openAt(AT_FDCWD, path, OpenFlag.pathOnly | OpenFlag.noFollow);
+  if (root === -Errno.ENOENT || root === -Errno.ENOTDIR) throw noSource(path);
+  if (root < 0) throw new SmolError("volume.unreadable", `cannot open ${path}: errno ${-root}`);
+  const stat = new Stat();
+  const isSame = stat.read(root) === 0 && stat.type === (isFile ? REGULAR : DIRECTORY);
+  if (!isSame || readlinkSync(`/proc/self/fd/${root}`) !== path) {
+    closeDescriptor(root);
+    throw new SmolError("volume.changed", `${path} is not any more what the machine was given`, {
+      hint: "look at what has been put in its place, and give the volume again with `smolvm machine update`",
+    });
+  }
+  const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  return new Folder({ root, ...shared, user });
+}
+
+const noSource = (path: string): SmolError =>
+  new SmolError("volume.no_source", `mount source not found: ${path}`, {
+    hint: "make it, or give another one",
+  });

@@ -1,0 +1,8 @@
+/** What a machine's process asks of the one that serves files: `open` of a stream with the method `volume`. */
+export interface VolumeRequest {
+  /** Of the host: absolute, without links. */
+  readonly path: string;
+  /** Whether it is a regular file; else it is a directory. */
+  readonly isFile: boolean;
+  readonly readOnly: boolean;
+}

@@ -1,0 +1,84 @@
+import { type Guest, type GuestFuse, MountFlag } from "../../../guest/index.ts";
+import type { PlannedVolume } from "../../plan/index.ts";
+import { volumePlace } from "../../root/index.ts";
+import { FileServer } from "./server.ts";
+
+/** Folders of the host that a guest has mounted. */
+export interface SharedVolumes {
+  /** Resolves when every folder is open; rejects with why one is not. */
+  readonly ready: Promise<void>;
+  /** Of the process that serves them; undefined where there is nothing to serve. */
+  readonly pid: number | undefined;
+  close(): void;
+}
+
+const none: SharedVolumes = { ready: Promise.resolve(), pid: undefined, close: () => {} };
+
+/** What the guest's kernel is told about each: it checks modes and owners, and every user of the guest may look. */
+const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=131072";
+
+/**
+ * Mounts folders on the system's side of a guest, where its roots find them. The mounts are asked for before this
+ * returns: what is asked of the guest next finds them, and waits for the server by itself.
+ *
+ * @param onLost called when the folders are gone while the machine runs: whoever uses them in the guest gets errors
+ */
+export function shareVolumes(
+  guest: Guest,
+  volumes: readonly PlannedVolume[],
+  onLost: (reason: string) => void,
+): SharedVolumes {
+  if (volumes.length === 0) return none;
+  const server = new FileServer();
+  let closed = false;
+  const lost = (reason: string): void => {
+    if (!closed) onLost(reason);
+  };
+  const opened = volumes.map((volume, index) => {
+    const { path, isFile, readOnly, target } = volume;
+    const fuse = guest.fuse({
+      path: volumePlace(index),
+      isFile,
+      options: `rootmode=${isFile ? "100000" : "40000"},${OPTIONS}`,
+      // A device in a folder of the host is none of the guest's.
+      mountFlags: MountFlag.noDevices | (readOnly ? MountFlag.readOnly : 0),
+    });
+    return connect(fuse, server, { path, isFile, readOnly }, () =>
+      lost(`the volume at ${target} is gone: its file server has ended`),
+    );
+  });
+  const ready = Promise.all(opened).then(() => {});
+  ready.catch(() => {});
+  const close = (): void => {
+    closed = true;
+    server.kill();
+  };
+  return { ready, pid: server.pid, close };
+}
+
+/** Connects a mount with who serves it; resolves when that has opened the folder. */
+async function connect(
+  fuse: GuestFuse,
+  server: FileServer,
+  volume: Parameters<FileServer["open"]>[0],
+  onEnd: () => void,
+): Promise<void> {
+  try {
+    const stream = await server.open(volume);
+    await Promise.all([stream.accepted, fuse.mounted]);
+    const requests = (async () => {
+      for await (const chunk of fuse.read()) if (!stream.tryWrite(0, chunk)) await stream.write(0, chunk);
+      stream.cancel();
+    })();
+    const replies = (async () => {
+      for await (const chunk of stream.read(0)) await fuse.write(chunk);
+      // Nobody in the guest waits for answers that will not come.
+      fuse.cancel();
+      onEnd();
+    })();
+    void Promise.allSettled([requests, replies]);
+  } catch (error) {
+    fuse.cancel();
+    throw error;
+  }
+}
