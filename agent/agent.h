@@ -389,7 +389,7 @@ bool has_fuse(void);
 /* Makes what is missing above a path, as mkdir -p does; the path itself too if `whole`. */
 int make_directories(const char *path, bool whole, mode_t mode);
 /* Makes an empty file where nothing is; through a dangling link, at the end that it leads to. */
-int make_file(const char *path, mode_t mode);
+int make_missing_file(const char *path, mode_t mode);
 
 /* Runs the steps in a request's fields; notes go to `notes` as fields 1; -1 with the failure and `failed_step` set. */
 int run_steps(uint8_t *payload, size_t length, const struct root *root, struct builder *notes, int *failed_step);

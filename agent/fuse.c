@@ -171,7 +171,7 @@ static const struct work fuse_work = {.data = fuse_data, .end = fuse_end, .cance
 static int mount_fuse(struct fuse *fuse, const char *options, unsigned long flags, bool is_file)
 {
     char data[512];
-    if (is_file ? make_file(fuse->path, 0644) < 0 : make_directories(fuse->path, true, 0755) < 0) return -1;
+    if (is_file ? make_missing_file(fuse->path, 0644) < 0 : make_directories(fuse->path, true, 0755) < 0) return -1;
     fuse->source.fd = open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fuse->source.fd < 0) return fail("open /dev/fuse");
     int length = snprintf(data, sizeof data, "fd=%d,%s", fuse->source.fd, options);

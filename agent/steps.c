@@ -112,7 +112,7 @@ int make_directories(const char *path, bool whole, mode_t mode)
     return 0;
 }
 
-int make_file(const char *path, mode_t mode)
+int make_missing_file(const char *path, mode_t mode)
 {
     char target[PATH_MAX];
     struct stat info;
@@ -171,7 +171,7 @@ static int make_target(const struct step *step)
         unlink(step->path) < 0)
         return fail("remove the link %s", step->path);
     if (step->flags & MAKE_DIRECTORY) return make_directories(step->path, true, step->has_mode ? step->mode : 0755);
-    if (step->flags & MAKE_FILE) return make_file(step->path, step->has_mode ? step->mode : 0644);
+    if (step->flags & MAKE_FILE) return make_missing_file(step->path, step->has_mode ? step->mode : 0644);
     return 0;
 }
 
@@ -239,7 +239,7 @@ static int do_unmount(const struct step *step)
 
 static int do_write(const struct step *step)
 {
-    if (step->flags & MAKE_FILE && make_file(step->path, step->has_mode ? step->mode : 0644) < 0) return -1;
+    if (step->flags & MAKE_FILE && make_missing_file(step->path, step->has_mode ? step->mode : 0644) < 0) return -1;
     int create = step->has_mode ? O_CREAT | O_TRUNC : 0;
     int fd = open(step->path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | create, step->mode & 07777);
     if (fd < 0) return fail("open %s", step->path);

@@ -25,6 +25,7 @@ const FILES = [
   "machines/cp",
   "machines/short",
   "machines/lent",
+  "machines/volumes",
 ];
 
 /** As many tests as these files have for krun, at the least. */
