@@ -32,7 +32,7 @@ function script(): string {
   const get = (url: string) => `wget -T 3 -qO- ${url}`;
   const udp = (address: string, port: number) => `echo hi | timeout 2 nc -u -w 1 ${address} ${port}`;
   const tries: Record<string, string> = {
-    "address, before its name was asked for": get(`http://${OUTER}:8080/`),
+    [EARLY]: get(`http://${OUTER}:8080/`),
     "the allowed name": get("http://allowed.test/"),
     "the same on another port": get("http://allowed.test:8080/"),
     "its address": get(`http://${OUTER}:8080/`),
@@ -89,14 +89,22 @@ const OPEN = {
   "a chain of names": "served by 203.0.113.11",
 };
 
-/** All that came of it is what was allowed, and nobody was asked about what was not. */
-function check(output: string): void {
+/** Open when somebody has asked for the name a minute ago. */
+const EARLY = "address, before its name was asked for";
+
+/**
+ * All that came of it is what was allowed, and nobody was asked about what was not.
+ *
+ * @param again the machine has asked for the names before
+ */
+function check(output: string, again = false): void {
   const results = output
     .trim()
     .split("\n")
     .map((line) => line.split(/: (.*)/s, 2) as [string, string]);
   expect(results.length).toBe(tried);
-  expect(Object.fromEntries(results.filter(([, result]) => result !== "no"))).toEqual(OPEN);
+  const open = results.filter(([name, result]) => result !== "no" && !(again && name === EARLY));
+  expect(Object.fromEntries(open)).toEqual(OPEN);
   expect(outside.questions.filter((question) => /evil|secret|leaked/.test(question))).toEqual([]);
 }
 
@@ -156,9 +164,9 @@ describe("a list of names holds against a guest with root", () => {
       check(await outside.sh("job", "cat /root/init.txt"));
       const finished =
         "while ! ls /root/*-*.txt >/dev/null 2>&1 || ! grep -q '^ping' /root/$(cat /proc/sys/kernel/random/boot_id).txt; do sleep 1; done; cat /root/$(cat /proc/sys/kernel/random/boot_id).txt";
-      check(await outside.sh("job", finished));
+      check(await outside.sh("job", finished), true);
       await outside.powerCut("job");
-      check(await outside.sh("job", finished));
+      check(await outside.sh("job", finished), true);
       await outside.ok("delete", "-f", "job");
     },
     LIMIT * 2,
@@ -251,6 +259,28 @@ describe("other policies", () => {
         get("http://db:8080/"),
       ),
     ).toEqual([served(OUTER), served(INNER)]);
+  });
+});
+
+describe("a list that changes while the machine runs", () => {
+  onQemu("holds from that moment on", async () => {
+    const evil = "wget -T 3 -qO- http://evil.test:8080/ 2>/dev/null || echo no";
+    await outside.create("live", ...LIST);
+    await outside.ok("start", "live");
+    expect(await outside.sh("live", evil)).toBe("no\n");
+    expect(await outside.ok("update", "live", "--allow-host", "evil.test:8080")).toEndWith(
+      "Changes have taken effect\n",
+    );
+    expect(await outside.sh("live", evil)).toBe(`served by ${EVIL}\n`);
+    await outside.ok("update", "live", "--remove-allow-host", "evil.test:8080");
+    expect(await outside.sh("live", evil)).toBe("no\n");
+    // Also the address that was opened before.
+    expect(await outside.sh("live", `wget -T 3 -qO- http://${EVIL}:8080/ 2>/dev/null || echo no`)).toBe(
+      "no\n",
+    );
+    expect(await outside.refusal("update", "live", "--no-net")).toMatchObject({ code: "machine.running" });
+    outside.questions.length = 0;
+    await outside.ok("delete", "-f", "live");
   });
 });
 

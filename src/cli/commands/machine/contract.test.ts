@@ -62,6 +62,16 @@ describe("machine create", () => {
     expect({ cmd, memory_mib }).toEqual({ cmd: argv.slice(4), memory_mib: 8192 });
   });
 
+  test("takes the one backend by its name, with and without a policy", () => {
+    create("backend", "--net", "--net-backend", "virtio-net");
+    create("backend-too", "--net", "--net-backend", "virtio-net", "--allow-cidr", "10.0.0.0/8");
+    const [, policy] = JSON.parse(stdoutOf("machine", "inspect", "backend", "backend-too"));
+    expect(policy).toMatchObject({
+      network: true,
+      network_policy: { egress: "list", allow_cidrs: ["10.0.0.0/8"] },
+    });
+  });
+
   test("takes names of 128 characters", () => {
     for (const length of [1, 128]) {
       const name = "n".repeat(length);
@@ -80,6 +90,14 @@ describe("machine create", () => {
     ["overlay must be at least 1 GiB", "--name", "refused", "--overlay", "0"],
     ["no such file", "--name", "refused", "-s", "/no/such/Smolfile"],
     ["unexpected argument: alpine", "refused", "alpine"],
+    ["is invalid", "--name", "refused", "--allow-cidr", "10.0.0.0/33"],
+    ["is invalid", "--name", "refused", "--allow-host", "two words"],
+    ["is invalid", "--name", "refused", "--dns", "resolver.test"],
+    ["is invalid", "--name", "refused", "-p", "80:0"],
+    ["published twice", "--name", "refused", "-p", "80:80", "-p", "80:81"],
+    ["virtio-net", "--name", "refused", "--net-backend", "tsi", "--allow-cidr", "10.0.0.0/8"],
+    ["has no effect", "--name", "refused", "--net-backend", "virtio-net"],
+    ["--no-net", "--name", "refused", "--no-net", "--net"],
   ] as [string, ...string[]][])("refuses at once and keeps nothing: %s", (text, ...argv: string[]) => {
     const before = names();
     const { exitCode, stdout, stderr } = run("machine", "create", ...argv);
