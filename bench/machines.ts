@@ -72,6 +72,17 @@ async function fleet(): Promise<void> {
   print(["smolvm", ...figures]);
 }
 
+/** What every program made with this runtime takes at least: `hello` in `directory`, which prints a word. */
+async function compileHello(directory: string): Promise<void> {
+  writeFileSync(`${directory}/hello.ts`, 'console.log("hello");');
+  await Bun.build({
+    entrypoints: [`${directory}/hello.ts`],
+    target: "bun",
+    bytecode: true,
+    compile: { outfile: `${directory}/hello` },
+  });
+}
+
 async function lab(): Promise<void> {
   const checkout = new URL("..", import.meta.url).pathname;
   await withScratch(async (stage) => {
@@ -79,6 +90,7 @@ async function lab(): Promise<void> {
     linkOrCopy(process.execPath, `${stage}/bun`);
     for (const folder of ["bench/support", "test/support"])
       cpSync(`${checkout}/${folder}`, `${stage}/${folder}`, { recursive: true });
+    await compileHello(stage);
     Bun.spawnSync(["cp", "-al", await upstream(), `${stage}/upstream`]);
     const settings =
       "SMOLVM_TEST_ENGINE=krun SMOLVM_TEST_PROGRAM=/project/smolvm SMOLVM_TEST_BUILD=/project/build";

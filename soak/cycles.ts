@@ -76,7 +76,9 @@ await soak(async () => {
     for (let number = 0; number < CYCLES; number++) table.add(await cycle(number));
     for (const key of ["startMs", "stopMs"]) say(table.summary(key));
     for (const key of ["descriptors", "vmmDescriptors", "oldDescriptors", "files"]) table.expectFlat(key, 0);
-    for (const key of ["memoryMib", "oldMemoryMib", "usedMib"]) table.expectFlat(key, 0.1);
+    for (const key of ["memoryMib", "usedMib"]) table.expectFlat(key, 0.1);
+    // Between two collections of garbage the heap of one process that lives on swings by half.
+    table.expectFlat("oldMemoryMib", 0.3);
     const most = Math.max(...table.rows.map(({ diskMib = 0, usedMib = 0 }) => diskMib - usedMib));
     say(`diskMib: at most ${most.toFixed(1)} more than usedMib`);
     if (most > JOURNALS_MIB + SLACK_MIB) throw new Error("diskMib grows");
