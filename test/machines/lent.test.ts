@@ -56,7 +56,7 @@ onBoth(
       ]);
       await home.ok("stop", "box");
     }
-    await home.ok("delete", "box");
+    await home.ok("delete", "-f", "box");
   },
   120,
 );
