@@ -37,12 +37,10 @@ async function serve(fuse: GuestFuse, volume: TestVolume, readOnly = false): Pro
   const session = new Session(volume.folder, { readOnly });
   const reader = new RequestReader();
   for await (const chunk of fuse.read()) {
-    const replies: Uint8Array[] = [];
-    reader.push(chunk, (request) => {
+    for (const request of reader.read(chunk)) {
       const reply = session.answer(request);
-      if (reply !== undefined) replies.push(reply);
-    });
-    for (const reply of replies) await fuse.write(reply);
+      if (reply !== undefined) await fuse.write(reply);
+    }
   }
 }
 

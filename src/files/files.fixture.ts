@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { OpenFlag, openAt } from "../../ffi/files.ts";
 import { Folder } from "./folder/folder.ts";
 import { HandleBudget } from "./folder/handles.ts";
-import { Descriptors } from "./folder/inodes.ts";
+import { Descriptors, MemoryBudget } from "./folder/inodes.ts";
 import { Session } from "./session.ts";
 import { IN_HEADER, Opcode, OUT_HEADER } from "./wire/opcodes.ts";
 
@@ -35,14 +35,27 @@ export function pack(...parts: readonly Part[]): Buffer {
   );
 }
 
+/** A setattr of everything after `valid`, which most tests leave at zero. */
+export const setattr = (
+  v: TestVolume,
+  node: number,
+  valid: number,
+  mode: number,
+  uid = 0,
+  gid = 0,
+  size = 0n,
+): Answer => v.ask(Opcode.setattr, node, valid, 0, 0n, size, 0n, 5n, 7n, 0n, 1, 2, 0, mode, 0, uid, gid, 0);
+
 export interface TestVolumeOptions {
   readonly readOnly?: boolean;
   /** Who the server takes itself for; absent: who runs the tests. */
   readonly user?: { uid: number; gid: number };
   readonly descriptors?: number;
   readonly handles?: number;
+  readonly memory?: MemoryBudget;
   /** What is shared, instead of a new directory. */
   readonly path?: string;
+  readonly onError?: (error: unknown) => void;
 }
 
 /** A real directory, shared; requests are answered by the real session. */
@@ -64,9 +77,14 @@ export class TestVolume {
       root,
       descriptors: new Descriptors(options.descriptors ?? 64),
       handles: new HandleBudget(options.handles ?? 64),
+      memory: options.memory ?? new MemoryBudget(10_000_000),
       user: options.user ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+      readOnly: options.readOnly,
     });
-    this.session = new Session(this.folder, { readOnly: options.readOnly ?? false });
+    this.session = new Session(this.folder, {
+      readOnly: options.readOnly ?? false,
+      onError: options.onError,
+    });
   }
 
   /** One request. */

@@ -95,7 +95,8 @@ export interface Filesystem {
   ): { entry: Entry; handle: number };
   /** Fills `into` from `offset` on; returns how many bytes there were. */
   read(handle: number, into: Uint8Array, offset: number): number;
-  write(handle: number, bytes: Uint8Array, offset: number): number;
+  /** @param isPage of a mapping: it belongs at its offset, also where the handle appends */
+  write(handle: number, bytes: Uint8Array, offset: number, isPage?: boolean): number;
   sync(handle: number, dataOnly: boolean): void;
   allocate(handle: number, mode: number, offset: number, length: number): void;
   /** lseek(2) for SEEK_DATA and SEEK_HOLE. */

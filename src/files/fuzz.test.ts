@@ -67,7 +67,7 @@ test("a stream of requests, cut anywhere, is the same requests", () => {
       const reader = new RequestReader();
       let at = 0;
       for (const cut of [...cuts, bytes.length]) {
-        reader.push(bytes.subarray(at, at + cut), (one) => seen.push(Buffer.from(one)));
+        for (const one of reader.read(bytes.subarray(at, at + cut))) seen.push(Buffer.from(one));
         at += cut;
       }
       expect(Buffer.concat(seen).equals(bytes)).toBe(true);
@@ -77,5 +77,5 @@ test("a stream of requests, cut anywhere, is the same requests", () => {
 });
 
 test.each([0, 39, 1_000_000])("a request of %i bytes ends the stream", (size) => {
-  expect(() => new RequestReader().push(pack(size, 0n, 0n), () => {})).toThrow(RequestError);
+  expect(() => [...new RequestReader().read(pack(size, 0n, 0n))]).toThrow(RequestError);
 });

@@ -11,7 +11,7 @@ import { version } from "../version.ts";
 import { Errno } from "./errno.ts";
 import { Folder } from "./folder/folder.ts";
 import { HandleBudget } from "./folder/handles.ts";
-import { Descriptors } from "./folder/inodes.ts";
+import { Descriptors, MemoryBudget } from "./folder/inodes.ts";
 import { DIRECTORY, REGULAR, Stat } from "./folder/stat.ts";
 import type { VolumeRequest } from "./request.ts";
 import { Session } from "./session.ts";
@@ -25,9 +25,13 @@ const AT_FDCWD = -100;
 /** Requests come on this channel, replies go on it. */
 const BYTES = 0;
 
+/** For files that the guest knows: enough for 700,000. Its kernel forgets those that it needs least, for its own sake. */
+const MEMORY_BYTES = 512 * 1024 * 1024;
+
 interface Shared {
   readonly descriptors: Descriptors;
   readonly handles: HandleBudget;
+  readonly memory: MemoryBudget;
 }
 
 /** Entry of the `__files` role; argument: process id of the parent. */
@@ -38,6 +42,7 @@ export async function runFilesProcess(): Promise<never> {
   const shared = {
     descriptors: new Descriptors(Math.max(16, Math.floor(most / 4))),
     handles: new HandleBudget(Math.max(16, Math.floor(most / 2))),
+    memory: new MemoryBudget(MEMORY_BYTES),
   };
   const transport = await connectTransport({ fd: OWNER_FD });
   const owner = new Connection(transport, {
@@ -72,7 +77,8 @@ async function serve(stream: Stream, shared: Shared): Promise<void> {
     const request = stream.request.params as VolumeRequest;
     folder = openFolder(request, shared);
     stream.accept();
-    await answerAll(stream, new Session(folder, request));
+    const onError = (error: unknown): void => stream.event({ error: String(error).slice(0, 200) });
+    await answerAll(stream, new Session(folder, { readOnly: request.readOnly, onError: atMost(5, onError) }));
     stream.finish({});
   } catch (error) {
     stream.fail(failureOf(error));
@@ -81,27 +87,31 @@ async function serve(stream: Stream, shared: Shared): Promise<void> {
   }
 }
 
+/** The guest decides how often. */
+function atMost<T>(count: number, call: (value: T) => void): (value: T) => void {
+  let left = count;
+  return (value) => {
+    if (left-- > 0) call(value);
+  };
+}
+
 async function answerAll(stream: Stream, session: Session): Promise<void> {
   const reader = new RequestReader();
-  let replies: Uint8Array[] = [];
-  const answer = (request: Uint8Array): void => {
-    const reply = session.answer(request);
-    if (reply !== undefined) replies.push(reply);
-  };
-  for await (const chunk of stream.read(BYTES)) {
-    reader.push(chunk, answer);
-    const ready = replies;
-    replies = [];
-    for (const reply of ready) if (!stream.tryWrite(BYTES, reply)) await stream.write(BYTES, reply);
-  }
+  for await (const chunk of stream.read(BYTES))
+    for (const request of reader.read(chunk)) {
+      const reply = session.answer(request);
+      // A guest that does not take its replies gets no more: a few bytes of requests ask for many of replies.
+      if (reply !== undefined && !stream.tryWrite(BYTES, reply)) await stream.write(BYTES, reply);
+    }
 }
 
 /**
  * Opens what is to be shared. Its path was made canonical when the machine was described: a link that has come into it
  * since then would lead elsewhere.
  */
-function openFolder({ path, isFile }: VolumeRequest, shared: Shared): Folder {
-  const root = openAt(AT_FDCWD, path, OpenFlag.pathOnly | OpenFlag.noFollow);
+function openFolder({ path, isFile, readOnly }: VolumeRequest, shared: Shared): Folder {
+  // The texts of ffi/files.ts have a character for each byte.
+  const root = openAt(AT_FDCWD, Buffer.from(path).toString("latin1"), OpenFlag.pathOnly | OpenFlag.noFollow);
   if (root === -Errno.ENOENT || root === -Errno.ENOTDIR) throw noSource(path);
   if (root < 0) throw new SmolError("volume.unreadable", `cannot open ${path}: errno ${-root}`);
   const stat = new Stat();
@@ -113,7 +123,7 @@ function openFolder({ path, isFile }: VolumeRequest, shared: Shared): Folder {
     });
   }
   const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  return new Folder({ root, ...shared, user });
+  return new Folder({ root, ...shared, user, readOnly });
 }
 
 const noSource = (path: string): SmolError =>

@@ -13,6 +13,7 @@ import {
   OUT_HEADER,
   SetFlag,
   WRITE_KILL_SET_ID,
+  WRITE_PAGE,
 } from "./wire/opcodes.ts";
 import { attributesReply, ENTRY, entryReply, putEntry, Reply, spaceReply } from "./wire/reply.ts";
 import type { FuseRequest } from "./wire/request.ts";
@@ -175,11 +176,12 @@ const operations: Readonly<Record<number, Operation>> = {
     const handle = request.handle();
     const offset = request.number();
     const size = request.u32();
-    const kills = (request.u32() & WRITE_KILL_SET_ID) !== 0;
+    const flags = request.u32();
     request.skip(16);
     if (size > MAX_IO) refuse(Errno.EINVAL);
-    if (kills) filesystem.setAttributes(request.node, { killSetId: true });
-    return writtenReply(request, filesystem.write(handle, request.bytes(size), offset));
+    if ((flags & WRITE_KILL_SET_ID) !== 0) filesystem.setAttributes(request.node, { killSetId: true });
+    const isPage = (flags & WRITE_PAGE) !== 0;
+    return writtenReply(request, filesystem.write(handle, request.bytes(size), offset, isPage));
   },
 
   [Opcode.statfs]: (request, { filesystem }) => spaceReply(request.unique, filesystem.space(request.node)),

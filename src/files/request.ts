@@ -6,3 +6,8 @@ export interface VolumeRequest {
   readonly isFile: boolean;
   readonly readOnly: boolean;
 }
+
+/** An event of that stream: what a request met that nobody foresaw. Its guest got EIO. */
+export interface VolumeTrouble {
+  readonly error: string;
+}

@@ -23,6 +23,8 @@ export interface SessionOptions {
   /** Whatever would change the volume is refused, whatever the guest believes about its mount. */
   readonly readOnly: boolean;
   readonly validity?: Validity | undefined;
+  /** What a request met that nobody foresaw; the guest is told EIO, and the next request is answered. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** What a session knows when it answers. */
@@ -35,9 +37,11 @@ export interface SessionState {
 /** One mount of a volume in a guest: answers its requests, one at a time, without waiting for anybody. */
 export class Session {
   readonly #state: SessionState;
+  readonly #onError: SessionOptions["onError"];
 
   constructor(filesystem: Filesystem, options: SessionOptions) {
     this.#state = { filesystem, readOnly: options.readOnly, validity: options.validity ?? VALIDITY };
+    this.#onError = options.onError;
   }
 
   /**
@@ -52,8 +56,10 @@ export class Session {
       if (request.opcode === Opcode.init) return initReply(request);
       return answer(request, this.#state);
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      return new Reply(request.unique, 0, error.errno).bytes;
+      if (!(error instanceof FileError)) this.#onError?.(error);
+      const { opcode, unique } = request;
+      if (opcode === Opcode.forget || opcode === Opcode.batchForget) return undefined;
+      return new Reply(unique, 0, error instanceof FileError ? error.errno : Errno.EIO).bytes;
     }
   }
 }

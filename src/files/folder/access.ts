@@ -10,7 +10,7 @@ export interface Access {
   onFile(fd: number, task: () => number): number;
 }
 
-/** Root of the host may do everything anyway. */
+/** No mode is touched: root of the host may do everything anyway, and nothing of a read-only volume is changed. */
 export const rootAccess: Access = { inDirectory: (_, task) => task(), onFile: (_, task) => task() };
 
 /**

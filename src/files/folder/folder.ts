@@ -1,5 +1,4 @@
 import {
-  changeMode,
   changeSize,
   changeTimes,
   closeDescriptor,
@@ -16,7 +15,6 @@ import {
   reopen,
   setAttribute,
   symlinkAt,
-  Time,
   unlinkAt,
 } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../errno.ts";
@@ -24,19 +22,33 @@ import type { Attributes, Caller, Changes, DirectoryEntry, Entry, Filesystem, Sp
 import { type Access, OwnerAccess, rootAccess } from "./access.ts";
 import { allocate, copyRange, read, seek, sync, write } from "./content.ts";
 import { readDirectory } from "./directory.ts";
-import { type HandleBudget, Handles } from "./handles.ts";
-import { type Descriptors, type Inode, Inodes } from "./inodes.ts";
+import { type HandleBudget, Handles, type Opened } from "./handles.ts";
+import { type Descriptors, type Inode, Inodes, type MemoryBudget } from "./inodes.ts";
+import { findName, insideOf, removeMade } from "./named.ts";
 import { type Owners, SameOwners, UserOwners } from "./owners.ts";
 import { spaceOf } from "./space.ts";
-import { DIRECTORY, LINK, PERMISSIONS, REGULAR, SET_GROUP_ID, Stat } from "./stat.ts";
+import {
+  DIRECTORY,
+  inodeNumber,
+  LINK,
+  PERMISSIONS,
+  REGULAR,
+  SET_GROUP_ID,
+  SET_ID_BITS,
+  Stat,
+} from "./stat.ts";
+import { timesOf } from "./times.ts";
 
 export interface FolderOptions {
   /** Descriptor of the directory, or of the single file, that is shared; the folder closes it. */
   readonly root: number;
   readonly descriptors: Descriptors;
   readonly handles: HandleBudget;
+  readonly memory: MemoryBudget;
   /** Who runs this process: root passes owners on, a user's files belong to root of the guest. */
   readonly user: Caller;
+  /** The session lets no request change anything; nothing else does either, not for a moment. */
+  readonly readOnly?: boolean | undefined;
 }
 
 /** A directory of the host, or one file, for a guest. */
@@ -47,16 +59,19 @@ export class Folder implements Filesystem {
   readonly #owners: Owners;
   readonly #inodes: Inodes;
   readonly #handles: Handles;
+  /** Of the root. */
+  readonly #device: bigint;
 
   /** @throws FileError when the root cannot be looked at */
-  constructor({ root, descriptors, handles, user }: FolderOptions) {
+  constructor({ root, descriptors, handles, memory, user, readOnly }: FolderOptions) {
     this.#root = root;
     const isRoot = user.uid === 0;
-    this.#access = isRoot ? rootAccess : new OwnerAccess(user.uid, new Stat());
+    this.#access = isRoot || readOnly ? rootAccess : new OwnerAccess(user.uid, new Stat());
     this.#owners = isRoot
       ? new SameOwners(this.#stat)
       : new UserOwners(user.uid, user.gid, this.#stat, this.#access);
-    this.#inodes = new Inodes(root, descriptors, this.#access, this.#stat);
+    this.#inodes = new Inodes(root, descriptors, memory, this.#access, this.#stat);
+    this.#device = this.#stat.device;
     this.#handles = new Handles(handles);
   }
 
@@ -90,7 +105,7 @@ export class Folder implements Filesystem {
     if ((changes.killSetId || given) && mode === undefined) this.#dropSetId(fd, inode);
     if (mode !== undefined) {
       if (inode.type === LINK) refuse(Errno.EOPNOTSUPP);
-      must(changeMode(fd, mode));
+      this.#owners.changeMode(fd, mode);
     }
     if (size !== undefined) {
       if (inode.type !== REGULAR) refuse(Errno.EINVAL);
@@ -114,11 +129,17 @@ export class Folder implements Filesystem {
   }
 
   makeNode(parent: number, name: string, mode: number, caller: Caller): Entry {
-    return this.#makeEntry(parent, name, caller, (directory) => makeNodeAt(directory, name, mode), mode);
+    return this.#makeEntry(parent, name, caller, (at) => makeNodeAt(at, name, mode & ~SET_ID_BITS), mode);
   }
 
   makeDirectory(parent: number, name: string, mode: number, caller: Caller): Entry {
-    return this.#makeEntry(parent, name, caller, (directory) => makeDirectoryAt(directory, name, mode), mode);
+    return this.#makeEntry(
+      parent,
+      name,
+      caller,
+      (at) => makeDirectoryAt(at, name, mode & ~SET_ID_BITS),
+      mode,
+    );
   }
 
   link(node: number, parent: number, name: string): Entry {
@@ -129,7 +150,9 @@ export class Folder implements Filesystem {
   }
 
   unlink(parent: number, name: string): void {
-    this.#inDirectory(this.#inodes.byId(parent), (directory) => unlinkAt(directory, name, false));
+    this.#inDirectory(this.#inodes.byId(parent), (directory) =>
+      this.#owners.losing(directory, name, () => unlinkAt(directory, name, false)),
+    );
   }
 
   removeDirectory(parent: number, name: string): void {
@@ -141,41 +164,66 @@ export class Folder implements Filesystem {
     const to = this.#inodes.byId(newParent);
     const source = this.#inodes.descriptor(from);
     const target = this.#inodes.descriptor(to);
-    const move = (): number => renameAt(source, name, target, newName, flags);
-    must(this.#access.inDirectory(source, () => this.#access.inDirectory(target, move)));
-    if (this.#stat.read(target, newName) === 0) this.#inodes.moved(to, newName);
-    if (flags !== 0 && this.#stat.read(source, name) === 0) this.#inodes.moved(from, name);
+    const rename = (): number => renameAt(source, name, target, newName, flags);
+    const move = (): number =>
+      this.#access.inDirectory(source, () => this.#access.inDirectory(target, rename));
+    const take = (): number => (flags === 0 ? this.#owners.losing(target, newName, move) : move());
+    let result = take();
+    // A directory that gets another parent is changed itself, with its `..`.
+    if (result === -Errno.EACCES && from !== to) {
+      const both = (): number =>
+        flags === EXCHANGE ? insideOf(this.#access, target, newName, take) : take();
+      result = insideOf(this.#access, source, name, both);
+    }
+    must(result);
+    const isFound = (at: number, called: string): boolean =>
+      this.#access.inDirectory(at, () => this.#stat.read(at, called)) === 0;
+    if (isFound(target, newName)) this.#inodes.moved(to, newName);
+    if (flags === EXCHANGE && isFound(source, name)) this.#inodes.moved(from, name);
   }
 
   open(node: number, flags: number): number {
-    return this.#openFile(this.#inodes.byId(node), flags);
+    return this.#handles.add(() => this.#openFile(this.#inodes.byId(node), flags)).number;
   }
 
   create(parent: number, name: string, mode: number, flags: number, caller: Caller) {
     const directory = this.#inodes.byId(parent);
     const wanted = (flags & KEPT_FLAGS) | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow;
     const at = this.#inodes.descriptor(directory);
-    const fd = this.#access.inDirectory(at, () => openAt(at, name, wanted, mode));
-    if (fd === -Errno.EEXIST && (flags & OpenFlag.exclusive) === 0) {
-      const entry = this.#enter(directory, name);
-      return { entry, handle: this.#openEntry(entry.node, flags) };
-    }
-    must(fd);
+    // The handle first: where there is none left, no file is made.
+    const { number, opened } = this.#handles.add(() => {
+      const fd = this.#access.inDirectory(at, () => openAt(at, name, wanted, mode & ~SET_ID_BITS));
+      if (fd === -Errno.EEXIST && (flags & OpenFlag.exclusive) === 0) {
+        const entry = this.#enter(directory, name);
+        return { ...this.#openEntry(entry.node, flags), entry };
+      }
+      must(fd);
+      try {
+        this.#made(at, fd, caller, mode);
+        const entry = this.#enter(directory, name);
+        return { ...this.#opened(this.#inodes.byId(entry.node), fd, flags), entry };
+      } catch (error) {
+        removeMade(this.#access, this.#stat, at, name, fd);
+        closeDescriptor(fd);
+        throw error;
+      }
+    });
+    return { entry: opened.entry, handle: number };
+  }
+
+  write(handle: number, bytes: Uint8Array, offset: number, isPage = false): number {
+    const { fd, appends } = this.#handles.get(handle, false);
+    // pwrite(2) of what was opened to append ignores the offset.
+    if (!isPage || !appends) return write(fd, bytes, offset);
+    const plain = must(this.#access.onFile(fd, () => reopen(fd, OpenFlag.write)));
     try {
-      this.#made(at, fd, caller, mode);
-      const entry = this.#enter(directory, name);
-      const inode = this.#inodes.byId(entry.node);
-      const handle = this.#handles.add(inode, false, () => fd);
-      this.#inodes.opened(inode, fd);
-      return { entry, handle };
-    } catch (error) {
-      closeDescriptor(fd);
-      throw error;
+      return write(plain, bytes, offset);
+    } finally {
+      closeDescriptor(plain);
     }
   }
 
   read = (handle: number, into: Uint8Array, offset: number) => read(this.#file(handle), into, offset);
-  write = (handle: number, bytes: Uint8Array, offset: number) => write(this.#file(handle), bytes, offset);
   sync = (handle: number, dataOnly: boolean) => sync(this.#handles.any(handle).fd, dataOnly);
   allocate = (handle: number, mode: number, offset: number, length: number) =>
     allocate(this.#file(handle), mode, offset, length);
@@ -193,13 +241,19 @@ export class Folder implements Filesystem {
     const inode = this.#inodes.byId(node);
     if (inode.type !== DIRECTORY) refuse(Errno.ENOTDIR);
     const fd = this.#inodes.descriptor(inode);
-    return this.#handles.add(inode, true, () =>
-      must(this.#access.inDirectory(fd, () => reopen(fd, OpenFlag.directory))),
-    );
+    return this.#handles.add(() => {
+      const opened = must(this.#access.inDirectory(fd, () => reopen(fd, OpenFlag.directory)));
+      const device = this.#stat.read(opened) === 0 ? this.#stat.device : this.#device;
+      return { fd: opened, inode, isDirectory: true, device };
+    }).number;
   }
 
   readDirectory(handle: number, offset: bigint, take: (entry: DirectoryEntry) => boolean): void {
-    readDirectory(this.#handles.get(handle, true), offset, take);
+    const directory = this.#handles.get(handle, true);
+    const { device = this.#device } = directory;
+    readDirectory(directory, offset, (entry) =>
+      take({ ...entry, inode: inodeNumber(entry.inode, device, this.#device) }),
+    );
   }
 
   space(node: number): Space {
@@ -258,8 +312,7 @@ export class Folder implements Filesystem {
 
   /** The attributes of what `stat` has just seen. */
   #seen(fd: number, name: string | undefined): Attributes {
-    const { uid, gid } = this.#owners.shown(fd, name);
-    return this.#stat.attributes(uid, gid);
+    return this.#stat.attributes(this.#owners.shown(fd, name), this.#device);
   }
 
   /** Finds a name and gives the guest a hold on what it is. */
@@ -281,13 +334,16 @@ export class Folder implements Filesystem {
     const directory = this.#inodes.byId(parent);
     this.#inDirectory(directory, make);
     const at = this.#inodes.descriptor(directory);
-    const fd = must(openAt(at, name, OpenFlag.pathOnly | OpenFlag.noFollow));
+    const fd = must(findName(this.#access, at, name));
     try {
       this.#made(at, fd, caller, mode);
+      return this.#enter(directory, name);
+    } catch (error) {
+      removeMade(this.#access, this.#stat, at, name, fd);
+      throw error;
     } finally {
       closeDescriptor(fd);
     }
-    return this.#enter(directory, name);
   }
 
   /** What was made belongs to whoever asked, but for the group in a directory that passes on its own. */
@@ -297,19 +353,19 @@ export class Folder implements Filesystem {
     const gid = inherits ? this.#owners.shown(directory, undefined).gid : caller.gid;
     this.#owners.made(fd, caller.uid, gid);
     // Giving a file away takes these bits from it.
-    if (mode !== undefined && (mode & SET_ID_BITS) !== 0) must(changeMode(fd, mode & PERMISSIONS));
+    if (mode !== undefined && (mode & SET_ID_BITS) !== 0) this.#owners.changeMode(fd, mode & PERMISSIONS);
   }
 
   /** As the kernel does it: the group's bit means something else where the group may not execute. */
   #dropSetId(fd: number, inode: Inode): void {
     if (inode.type !== REGULAR || this.#stat.read(fd) !== 0) return;
-    const { mode } = this.#stat;
+    const mode = this.#stat.mode | this.#owners.shown(fd, undefined).setId;
     const gone = 0o4000 | ((mode & 0o010) === 0 ? 0 : SET_GROUP_ID);
-    if ((mode & gone) !== 0) must(changeMode(fd, mode & PERMISSIONS & ~gone));
+    if ((mode & gone) !== 0) this.#owners.changeMode(fd, mode & PERMISSIONS & ~gone);
   }
 
   /** Like `#openFile`, for a file that was held just now: without an open file there is no hold. */
-  #openEntry(node: number, flags: number): number {
+  #openEntry(node: number, flags: number): Opened {
     try {
       return this.#openFile(this.#inodes.byId(node), flags);
     } catch (error) {
@@ -319,34 +375,24 @@ export class Folder implements Filesystem {
   }
 
   /** Only regular files are opened here: the guest's kernel has FIFOs and sockets of its own, and devices stay shut. */
-  #openFile(inode: Inode, flags: number): number {
+  #openFile(inode: Inode, flags: number): Opened {
     if (inode.type !== REGULAR) refuse(inode.type === DIRECTORY ? Errno.EISDIR : Errno.ENXIO);
     const fd = this.#inodes.descriptor(inode);
-    const handle = this.#handles.add(inode, false, () =>
-      must(this.#access.onFile(fd, () => reopen(fd, (flags & KEPT_FLAGS) | OpenFlag.nonBlocking))),
-    );
-    this.#inodes.opened(inode, this.#handles.any(handle).fd);
-    return handle;
+    const wanted = (flags & KEPT_FLAGS) | OpenFlag.nonBlocking;
+    return this.#opened(inode, must(this.#access.onFile(fd, () => reopen(fd, wanted))), flags);
+  }
+
+  #opened(inode: Inode, fd: number, flags: number): Opened {
+    this.#inodes.opened(inode, fd);
+    return { fd, inode, isDirectory: false, appends: (flags & OpenFlag.append) !== 0 };
   }
 }
 
 /** Of the flags with which the guest opens, those that mean something here, and the same on every architecture. */
 const KEPT_FLAGS = OpenFlag.accessMode | OpenFlag.truncate | OpenFlag.append;
-const SET_ID_BITS = 0o6000;
+
+/** RENAME_EXCHANGE. */
+const EXCHANGE = 2;
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of Linux. */
 const MAX_VALUE = 65_536;
-
-function timesOf({ accessedAt, modifiedAt }: Changes): BigInt64Array {
-  const times = new BigInt64Array(4);
-  [accessedAt, modifiedAt].forEach((time, i) => {
-    if (typeof time !== "bigint") {
-      times[2 * i + 1] = time === "now" ? Time.now : Time.omit;
-      return;
-    }
-    const fraction = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-    times[2 * i] = (time - fraction) / 1_000_000_000n;
-    times[2 * i + 1] = fraction;
-  });
-  return times;
-}

@@ -7,9 +7,16 @@ export interface Handle {
   readonly fd: number;
   readonly inode: Inode;
   readonly isDirectory: boolean;
+  /** What is written lands at its end (O_APPEND). */
+  readonly appends?: boolean | undefined;
+  /** Of a directory: its device. */
+  readonly device?: bigint | undefined;
   /** Of a directory: where its descriptor is. */
   next: bigint;
 }
+
+/** What a handle is made of. */
+export type Opened = Omit<Handle, "next">;
 
 /** How many files the guests of this process may have open, in all volumes. */
 export class HandleBudget {
@@ -40,13 +47,14 @@ export class Handles {
     this.#budget = budget;
   }
 
-  /** @param open returns a descriptor, or throws: then nothing is taken */
-  add(inode: Inode, isDirectory: boolean, open: () => number): number {
+  /** @param open opens it, or throws: then nothing is taken */
+  add<T extends Opened>(open: () => T): { number: number; opened: T } {
     this.#budget.take();
     try {
-      const fd = open();
-      this.#open.set(++this.#last, { fd, inode, isDirectory, next: 0n });
-      return this.#last;
+      const opened = open();
+      const { fd, inode, isDirectory, appends, device } = opened;
+      this.#open.set(++this.#last, { fd, inode, isDirectory, appends, device, next: 0n });
+      return { number: this.#last, opened };
     } catch (error) {
       this.#budget.giveBack();
       throw error;

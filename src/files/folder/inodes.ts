@@ -60,8 +60,27 @@ export class Descriptors {
   }
 }
 
-/** Files that one guest may know of one volume at a time; each costs some 300 bytes. */
-const MAX_INODES = 2 ** 21;
+/** What a file costs that a guest knows, in bytes: measured with short names and long ones, and rounded up. */
+const costOf = (name: string): number => 640 + 2 * name.length;
+
+/** Memory for the files that the guests of this process know, in all volumes. */
+export class MemoryBudget {
+  #left: number;
+
+  /** @param most bytes */
+  constructor(most: number) {
+    this.#left = most;
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  /** May be negative; also more than is left, for what has happened already. */
+  use(bytes: number): void {
+    this.#left -= bytes;
+  }
+}
 
 const none: ReadonlySet<number> = new Set();
 
@@ -78,10 +97,14 @@ export class Inodes {
   readonly #descriptors: Descriptors;
   readonly #access: Access;
   readonly #stat: Stat;
+  readonly #memory: MemoryBudget;
+  /** What these take of it. */
+  #used = 0;
   #last = 1;
 
   /** @param rootFd what is shared; it stays the caller's */
-  constructor(rootFd: number, descriptors: Descriptors, access: Access, stat: Stat) {
+  constructor(rootFd: number, descriptors: Descriptors, memory: MemoryBudget, access: Access, stat: Stat) {
+    this.#memory = memory;
     this.#rootFd = rootFd;
     this.#descriptors = descriptors;
     this.#access = access;
@@ -104,7 +127,7 @@ export class Inodes {
     const key = this.#stat.key;
     let inode = this.#byKey.get(key);
     if (inode === undefined || !this.#isSame(inode)) {
-      if (this.#byId.size >= MAX_INODES) refuse(Errno.ENOMEM);
+      if (this.#memory.left < costOf(name)) refuse(Errno.ENOMEM);
       inode = this.#make(++this.#last, parent, name);
     } else this.#place(inode, parent, name);
     inode.holds++;
@@ -175,12 +198,15 @@ export class Inodes {
     for (const inode of this.#byId.values()) this.#descriptors.drop(inode);
     this.#byId.clear();
     this.#byKey.clear();
+    this.#use(-this.#used);
   }
 
   #place(inode: Inode, parent: Inode, name: string): void {
-    inode.name = name;
     const before = inode.parent;
-    if (before === undefined || before === parent) return;
+    if (before === undefined) return;
+    this.#use(costOf(name) - costOf(inode.name));
+    inode.name = name;
+    if (before === parent) return;
     inode.parent = parent;
     parent.children++;
     before.children--;
@@ -196,10 +222,16 @@ export class Inodes {
       this.#byId.delete(inode.id);
       if (this.#byKey.get(inode.key) === inode) this.#byKey.delete(inode.key);
       this.#descriptors.drop(inode);
+      this.#use(-costOf(inode.name));
       inode.parent = undefined;
       parent.children--;
       inode = parent;
     }
+  }
+
+  #use(bytes: number): void {
+    this.#used += bytes;
+    this.#memory.use(bytes);
   }
 
   #known(inode: Inode): number | undefined {
@@ -234,6 +266,7 @@ export class Inodes {
     const { key, type, bornAt } = this.#stat;
     const inode: Inode = { id, key, type, bornAt, parent, name, holds: 0, children: 0, opened: none };
     if (parent !== undefined) parent.children++;
+    this.#use(costOf(name));
     this.#byId.set(id, inode);
     this.#byKey.set(key, inode);
     return inode;

@@ -1,12 +1,28 @@
 import { statAt } from "../../../ffi/files.ts";
-import type { Attributes } from "../filesystem.ts";
+import type { Attributes, Caller } from "../filesystem.ts";
 
 export const TYPE = 0o170000;
 export const REGULAR = 0o100000;
 export const DIRECTORY = 0o040000;
 export const LINK = 0o120000;
 export const SET_GROUP_ID = 0o2000;
+export const SET_ID_BITS = 0o6000;
 export const PERMISSIONS = 0o7777;
+
+/** Whose a file is, for the guest, and the set-id bits that it has only there. */
+export interface Owner extends Caller {
+  readonly setId: number;
+}
+
+/**
+ * The number that a guest sees. Below a folder other filesystems can be mounted, whose numbers begin anew; programs
+ * take two files of one device and number for one (hard links). So those of another device get high bits of it.
+ *
+ * @param root device of the volume's root
+ */
+export function inodeNumber(inode: bigint, device: bigint, root: bigint): bigint {
+  return device === root ? inode : inode ^ (((device * 0x9e3779b1n) & 0x3ffn) << 42n);
+}
 
 /** What statx(2) said last: one buffer, used again. Offsets are those of `struct statx` (linux/stat.h). */
 export class Stat {
@@ -49,13 +65,18 @@ export class Stat {
     return `${this.inode}:${this.#view.getUint32(136, true)}:${this.#view.getUint32(140, true)}`;
   }
 
-  attributes(uid: number, gid: number): Attributes {
+  get device(): bigint {
+    return (BigInt(this.#view.getUint32(136, true)) << 32n) | BigInt(this.#view.getUint32(140, true));
+  }
+
+  /** @param root device of the volume's root */
+  attributes({ uid, gid, setId }: Owner, root: bigint): Attributes {
     const view = this.#view;
     const time = (at: number): bigint =>
       view.getBigInt64(at, true) * 1_000_000_000n + BigInt(view.getUint32(at + 8, true));
     return {
-      inode: this.inode,
-      mode: this.mode,
+      inode: inodeNumber(this.inode, this.device, root),
+      mode: this.mode | setId,
       links: this.links,
       uid,
       gid,

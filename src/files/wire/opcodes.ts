@@ -78,6 +78,9 @@ export const SetFlag = {
 /** FOPEN_KEEP_CACHE, FOPEN_CACHE_DIR. */
 export const OpenReply = { keepCache: 1 << 1, cacheDirectory: 1 << 3 } as const;
 
+/** FUSE_WRITE_CACHE: a page that was written to by way of a mapping. */
+export const WRITE_PAGE = 1 << 0;
+
 /** FUSE_WRITE_KILL_SUIDGID, FUSE_OPEN_KILL_SUIDGID: the bits go, as whoever asks has no right to keep them. */
 export const WRITE_KILL_SET_ID = 1 << 2;
 export const OPEN_KILL_SET_ID = 1 << 0;

@@ -85,36 +85,44 @@ export class RequestReader {
   #length = 0;
 
   /**
-   * @param each gets every complete request; its bytes are valid during the call
+   * The requests that these bytes complete; each is valid until the next is asked for.
+   *
    * @throws RequestError for a length that is shorter than a header, or longer than any request
    */
-  push(chunk: Uint8Array, each: (request: Uint8Array) => void): void {
+  *read(chunk: Uint8Array): Generator<Uint8Array, void, void> {
     let rest = chunk;
     while (rest.length > 0) {
       if (this.#length === 0 && rest.length >= 4) {
         const size = sizeOf(rest);
         if (rest.length >= size) {
-          each(rest.subarray(0, size));
+          yield rest.subarray(0, size);
           rest = rest.subarray(size);
           continue;
         }
       }
-      rest = this.#keep(rest, each);
+      rest = rest.subarray(this.#keep(rest));
+      const whole = this.#taken();
+      if (whole !== undefined) yield whole;
     }
   }
 
-  #keep(chunk: Uint8Array, each: (request: Uint8Array) => void): Uint8Array {
+  /** Keeps what is missing of one; returns how much that was. */
+  #keep(chunk: Uint8Array): number {
     this.#kept ??= new Uint8Array(MAX_REQUEST);
     const wanted = this.#length < 4 ? 4 : sizeOf(this.#kept);
     const part = chunk.subarray(0, wanted - this.#length);
     this.#kept.set(part, this.#length);
     this.#length += part.length;
-    if (this.#length >= 4 && this.#length === sizeOf(this.#kept)) {
-      const size = this.#length;
-      this.#length = 0;
-      each(this.#kept.subarray(0, size));
-    }
-    return chunk.subarray(part.length);
+    return part.length;
+  }
+
+  /** The one that was kept, when it is complete. */
+  #taken(): Uint8Array | undefined {
+    if (this.#kept === undefined || this.#length < 4) return undefined;
+    const size = sizeOf(this.#kept);
+    if (this.#length < size) return undefined;
+    this.#length = 0;
+    return this.#kept.subarray(0, size);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { VolumeTrouble } from "../../../files/request.ts";
 import { type Guest, type GuestFuse, MountFlag } from "../../../guest/index.ts";
 import type { PlannedVolume } from "../../plan/index.ts";
 import { volumePlace } from "../../root/index.ts";
@@ -21,18 +22,19 @@ const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=1
  * Mounts folders on the system's side of a guest, where its roots find them. The mounts are asked for before this
  * returns: what is asked of the guest next finds them, and waits for the server by itself.
  *
- * @param onLost called when the folders are gone while the machine runs: whoever uses them in the guest gets errors
+ * @param onTrouble called while the machine runs with why the guest gets errors: that its folders are gone, or what
+ *     their server did not foresee
  */
 export function shareVolumes(
   guest: Guest,
   volumes: readonly PlannedVolume[],
-  onLost: (reason: string) => void,
+  onTrouble: (reason: string) => void,
 ): SharedVolumes {
   if (volumes.length === 0) return none;
   const server = new FileServer();
   let closed = false;
-  const lost = (reason: string): void => {
-    if (!closed) onLost(reason);
+  const trouble = (reason: string): void => {
+    if (!closed) onTrouble(reason);
   };
   const opened = volumes.map((volume, index) => {
     const { path, isFile, readOnly, target } = volume;
@@ -43,8 +45,8 @@ export function shareVolumes(
       // A device in a folder of the host is none of the guest's.
       mountFlags: MountFlag.noDevices | (readOnly ? MountFlag.readOnly : 0),
     });
-    return connect(fuse, server, { path, isFile, readOnly }, () =>
-      lost(`the volume at ${target} is gone: its file server has ended`),
+    return connect(fuse, server, { path, isFile, readOnly }, (reason) =>
+      trouble(`the volume at ${target} ${reason}`),
     );
   });
   const ready = Promise.all(opened).then(() => {});
@@ -61,10 +63,11 @@ async function connect(
   fuse: GuestFuse,
   server: FileServer,
   volume: Parameters<FileServer["open"]>[0],
-  onEnd: () => void,
+  onTrouble: (reason: string) => void,
 ): Promise<void> {
   try {
     const stream = await server.open(volume);
+    stream.onEvent = (event) => onTrouble(`answered a request with EIO: ${(event as VolumeTrouble).error}`);
     await Promise.all([stream.accepted, fuse.mounted]);
     const requests = (async () => {
       for await (const chunk of fuse.read()) if (!stream.tryWrite(0, chunk)) await stream.write(0, chunk);
@@ -74,7 +77,7 @@ async function connect(
       for await (const chunk of stream.read(0)) await fuse.write(chunk);
       // Nobody in the guest waits for answers that will not come.
       fuse.cancel();
-      onEnd();
+      onTrouble("is gone: its file server has ended");
     })();
     void Promise.allSettled([requests, replies]);
   } catch (error) {

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { type Part, pack } from "../../../files/files.fixture.ts";
+import { IN_HEADER, Opcode, OUT_HEADER } from "../../../files/wire/opcodes.ts";
+import { FileServer } from "./server.ts";
+
+let path: string;
+let server: FileServer;
+beforeEach(() => {
+  path = mkdtempSync(`${tmpdir()}/smolvm-server-`);
+  server = new FileServer();
+});
+afterEach(() => {
+  server.kill();
+  rmSync(path, { recursive: true, force: true });
+});
+
+const request = (opcode: number, node: bigint, ...parts: readonly Part[]): Buffer => {
+  const body = pack(...parts);
+  return Buffer.concat([pack(IN_HEADER + body.length, opcode, 1n, node, 0, 0, 1, 0), body]);
+};
+
+/** Asks one thing of a volume; the reply's body. */
+async function answerOf(stream: Awaited<ReturnType<FileServer["open"]>>, bytes: Buffer): Promise<Buffer> {
+  await stream.write(0, bytes);
+  let reply = Buffer.alloc(0);
+  for await (const chunk of stream.read(0)) {
+    reply = Buffer.concat([reply, chunk]);
+    if (reply.length >= 4 && reply.length >= reply.readUInt32LE(0)) break;
+  }
+  expect(reply.readInt32LE(4)).toBe(0);
+  return reply.subarray(OUT_HEADER);
+}
+
+test("a folder is served whatever characters its path has", async () => {
+  const place = `${path}/ü/日本`;
+  mkdirSync(place, { recursive: true });
+  writeFileSync(`${place}/a`, "text");
+  const stream = await server.open({ path: place, isFile: false, readOnly: true });
+  await stream.accepted;
+  const entry = await answerOf(stream, request(Opcode.lookup, 1n, "a"));
+  expect(Number(entry.readBigUInt64LE(40 + 8))).toBe(4);
+});
+
+test("a guest that asks for much and takes nothing costs its file server little", async () => {
+  writeFileSync(`${path}/big`, Buffer.alloc(200_000, "x"));
+  const memory = (): number =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))?.[1]) * 1024;
+  const stream = await server.open({ path: `${path}/big`, isFile: true, readOnly: true });
+  await stream.accepted;
+  const handle = (await answerOf(stream, request(Opcode.open, 1n, 0, 0))).readBigUInt64LE(0);
+  const before = memory();
+  const read = request(Opcode.read, 1n, handle, 0n, 131_072, 0, 0n, 0, 0);
+  await stream.write(0, Buffer.concat(Array.from({ length: 2000 }, () => read)));
+  // Another volume is served meanwhile; its answer comes when the requests before it have been looked at.
+  const other = await server.open({ path, isFile: false, readOnly: true });
+  await other.accepted;
+  await answerOf(other, request(Opcode.lookup, 1n, "big"));
+  expect(memory() - before).toBeLessThan(40_000_000);
+});
