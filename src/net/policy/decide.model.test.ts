@@ -79,7 +79,8 @@ interface Case {
 }
 
 function model(c: Case): "deny" | "resolver" | string {
-  const ranges = c.egress === "none" ? [] : [...c.ranges, ...(c.localhost ? [["127.0.0.0/8"], ["::1"]] : [])];
+  const written = c.egress === "none" ? [] : c.ranges;
+  const ranges = [...written, ...(c.localhost ? [["127.0.0.0/8"], ["::1"]] : [])];
   const isHostRule = c.egress === "list";
   const fits = ([, port, protocol]: readonly unknown[]) =>
     c.protocol === "icmp"

@@ -168,6 +168,10 @@ describe("lists", () => {
     expect(verdict(only, flow("fd00:53:4d::1", 1))).toBe("::1 1 by ::1");
     expect(verdict(only, flow("8.8.8.8", 443))).toBe("refuse: not in the allow-list");
     expect(decideName(policyOf(only), "example.com").allow).toBe(false);
+    // --allow-host-loopback alone.
+    const beside = { egress: "none", localhost: true } as const;
+    expect(verdict(beside, flow("100.96.0.1", 8080))).toBe("127.0.0.1 8080 by 127.0.0.0/8");
+    expect(verdict(beside, flow("8.8.8.8", 443))).toBe("refuse: not in the allow-list");
   });
 
   test("questions about names never pass the machine's own resolver, but to a port 53 that is named", () => {

@@ -35,15 +35,20 @@ const LOOPBACK = ["127.0.0.0/8", "::1"];
 
 /** @throws BadRule */
 export function readPolicy(settings: PolicySettings): Policy {
-  const { egress, checkServerName } = settings;
-  const listed = egress === "list";
+  const { localhost, checkServerName } = settings;
+  // The loopback alone is a list of one: it would be asked for in vain otherwise.
+  const egress = settings.egress === "none" && localhost ? "list" : settings.egress;
+  const listed = settings.egress === "list";
   const rules = listed
     ? [...settings.hosts, ...settings.presets.flatMap(presetRules)].map(parseHostRule)
     : [];
   const hosts = rules.filter((rule) => rule.kind === "host");
-  const written = [...settings.ranges, ...(settings.localhost ? LOOPBACK : [])].map(parseRangeRule);
+  const written = settings.egress === "none" ? [] : settings.ranges;
   // They also open what is closed to machines with the whole network.
-  const ranges = [...rules.filter((rule) => rule.kind === "range"), ...(egress === "none" ? [] : written)];
+  const ranges = [
+    ...rules.filter((rule) => rule.kind === "range"),
+    ...[...written, ...(localhost ? LOOPBACK : [])].map(parseRangeRule),
+  ];
   return { egress, hosts, ranges, checkServerName, names: namesOf(egress, hosts, ranges) };
 }
 
