@@ -5,7 +5,7 @@
 
 import { writeSync } from "node:fs";
 import { applyChanges, openWorkspace } from "./index.ts";
-import { applyToGuest, Random, randomOperation } from "./layer/model.fixture.ts";
+import { applyToGuest, operationWithoutLinks, Random } from "./layer/model.fixture.ts";
 import { Guest } from "./workspace.fixture.ts";
 
 const [folder, directory, what] = process.argv.slice(2) as [string, string, string];
@@ -18,7 +18,7 @@ if (what === "apply") {
   const guest = Guest.of({ folder, directory });
   writeSync(1, "x");
   for (;;) {
-    applyToGuest(guest, randomOperation(random));
+    applyToGuest(guest, operationWithoutLinks(random));
     writeSync(1, ".");
   }
 }

@@ -11,6 +11,7 @@ export type { Names } from "./host-folder.ts";
 export type { Stamp } from "./stamp.ts";
 export type { Kind } from "./stat.ts";
 export {
+  copyWorkspace,
   hasWorkspace,
   type OpenWorkspace,
   openWorkspace,

@@ -11,6 +11,7 @@ export interface Stamp {
   readonly modified: bigint;
   readonly changed: bigint;
   readonly mode: number;
+  readonly links: number;
   /** SHA-256 of a small file's bytes or of a link's text: what is written again as it was is no change. */
   readonly hash: string | undefined;
 }
@@ -23,6 +24,7 @@ export const stampOf = (stat: Stat, hash?: string): Stamp => ({
   modified: stat.modified,
   changed: stat.changed,
   mode: stat.mode & 0o7777,
+  links: stat.links,
   hash,
 });
 
@@ -35,7 +37,8 @@ export function isUntouched(stamp: Stamp, stat: Stat): boolean {
     stamp.inode === stat.inode &&
     stamp.size === stat.size &&
     stamp.modified === stat.modified &&
-    stamp.changed === stat.changed &&
+    // Another name of the same file came or went: that changes this time too, and no byte.
+    (stamp.changed === stat.changed || stamp.links !== stat.links) &&
     stamp.mode === (stat.mode & 0o7777)
   );
 }
@@ -50,22 +53,22 @@ export const encodeStamp = (stamp: Stamp): string =>
     stamp.modified,
     stamp.changed,
     stamp.mode,
+    stamp.links,
     stamp.hash ?? "-",
   ].join(" ");
 
 export function decodeStamp(text: string): Stamp {
-  const [kind, device, inode, size, modified, changed, mode, hash] = text.split(" ") as [
-    Kind,
-    ...string[],
-  ] as [Kind, string, string, string, string, string, string, string];
+  const [kind, device = "", inode = "", size, modified = "", changed = "", mode, links, hash] =
+    text.split(" ");
   return {
-    kind,
+    kind: kind as Kind,
     device: BigInt(device),
     inode: BigInt(inode),
     size: Number(size),
     modified: BigInt(modified),
     changed: BigInt(changed),
     mode: Number(mode),
+    links: Number(links),
     hash: hash === "-" ? undefined : hash,
   };
 }

@@ -7,18 +7,25 @@ import { serveWorkspace, type WorkspacePaths } from "./workspace.ts";
 export const USER: Caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const GUEST: Caller = { uid: 0, gid: 0 };
 
-/** A folder of the host and a place for its workspace. */
-export function makePlace(): WorkspacePaths & Disposable & { readonly root: string } {
+/**
+ * A folder of the host and a place for its workspace.
+ *
+ * @param where a directory on some filesystem
+ */
+export function makePlace(where = tmpdir()): WorkspacePaths & Disposable & { readonly root: string } {
   // Other tests of this process serve folders, which takes no mode away.
-  process.umask(0o022);
-  const root = mkdtempSync(`${tmpdir()}/smolvm-workspace-`);
+  const umask = process.umask(0o022);
+  const root = mkdtempSync(`${where}/smolvm-workspace-`);
   mkdirSync(`${root}/folder`);
   mkdirSync(`${root}/machine`);
   return {
     root,
     folder: `${root}/folder`,
     directory: `${root}/machine/workspace`,
-    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      process.umask(umask);
+      rmSync(root, { recursive: true, force: true });
+    },
   };
 }
 

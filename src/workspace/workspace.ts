@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, constants, cpSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { flock } from "../../ffi/libc.ts";
 import { errnoOf, SmolError } from "../errors.ts";
 import type { Caller, Filesystem } from "../files/filesystem.ts";
+import { tryForAMoment } from "../host/index.ts";
 import { Data } from "./data.ts";
 import { HostFolder } from "./host-folder.ts";
 import { IndexFile, ROOT } from "./index-file.ts";
@@ -23,6 +24,9 @@ export interface WorkspacePaths {
   /** The host's folder; absolute, without links. */
   readonly folder: string;
 }
+
+/** Two seconds of looking for a lock. */
+const LOOKS = 400;
 
 const indexOf = (directory: string) => `${directory}/index`;
 const dataOf = (directory: string) => `${directory}/data`;
@@ -75,7 +79,8 @@ export function serveWorkspace(paths: WorkspacePaths, user: Caller): Filesystem 
   makeWorkspace(paths, user);
   const lock = openSync(`${paths.directory}/served`, "w", 0o600);
   try {
-    if (!flock(lock, "exclusive", false))
+    // The one that served it before may just be being killed.
+    if (tryForAMoment(() => flock(lock, "exclusive", false) || undefined, LOOKS) === undefined)
       throw new SmolError("workspace.busy", `another process serves ${paths.directory}`);
     const index = new IndexFile(indexOf(paths.directory), "change");
     const data = new Data(dataOf(paths.directory));
@@ -146,7 +151,29 @@ function openHost(folder: string): HostFolder {
     const code = errnoOf(error);
     if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
     throw new SmolError("workspace.folder_missing", `${folder}, which the workspace is of, is not there`, {
-      hint: "the guest's changes are kept; bring the folder back, or discard them",
+      hint: "the guest's changes are kept until the machine is deleted: bring the folder back",
     });
   }
+}
+
+/**
+ * Copies a workspace that no guest uses.
+ *
+ * @param to directory that is not there yet; its parent is made
+ * @throws SmolError `workspace.busy`
+ */
+export function copyWorkspace(paths: WorkspacePaths, to: string): void {
+  using workspace = openWorkspace(paths, "change");
+  if (workspace.isServed)
+    throw new SmolError("workspace.busy", `a guest uses the workspace of ${paths.folder}`);
+  const draft = `${to}.new`;
+  mkdirSync(draft, { recursive: true, mode: 0o700 });
+  for (const name of ["index", "index-wal", "data"]) {
+    if (!existsSync(`${paths.directory}/${name}`)) continue;
+    cpSync(`${paths.directory}/${name}`, `${draft}/${name}`, {
+      recursive: true,
+      mode: constants.COPYFILE_FICLONE,
+    });
+  }
+  renameSync(draft, to);
 }

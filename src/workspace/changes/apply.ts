@@ -19,6 +19,8 @@ import { settle } from "./settle.ts";
 export interface ApplyOptions {
   /** Paths, each with all below it; undefined: everything. */
   readonly paths?: readonly Names[] | undefined;
+  /** Just these, as they were when somebody looked at them; undefined: whatever there is. */
+  readonly seen?: readonly Change[] | undefined;
   /** Nothing at all when there is a conflict. */
   readonly atomic?: boolean | undefined;
 }
@@ -26,8 +28,10 @@ export interface ApplyOptions {
 /** Why a change stays with the guest. */
 export type Kept =
   | { readonly why: "conflict"; readonly conflict: Conflict }
-  /** A FIFO or socket, or in directories too deep. */
+  /** A FIFO or socket. */
   | { readonly why: "special" }
+  /** The guest has changed it once more since somebody looked. */
+  | { readonly why: "newer" }
   | { readonly why: "failed"; readonly errno: number };
 
 export interface Applied {
@@ -71,8 +75,9 @@ export function applyChanges(workspace: OpenWorkspace, options: ApplyOptions = {
   const done: Done[] = [];
   const kept: { change: Change; because: Kept }[] = [];
   const modes: Change[] = [];
+  const seen = options.seen && new Set(options.seen.map(identityOf));
   for (const change of changes) {
-    const outcome = applied(workspace, change);
+    const outcome = seen?.has(identityOf(change)) === false ? NEWER : applied(workspace, change);
     if ("why" in outcome) {
       kept.push({ change, because: outcome });
       continue;
@@ -87,6 +92,11 @@ export function applyChanges(workspace: OpenWorkspace, options: ApplyOptions = {
   settle(workspace, done, same);
   return { applied: done.map(({ change }) => change), kept, isRefused: false };
 }
+
+const NEWER: Kept = { why: "newer" };
+
+const identityOf = ({ names, status, fingerprint }: Change): string =>
+  `${status} ${fingerprint} ${names.join("/")}`;
 
 const asConflict = (change: Change) =>
   change.conflict === undefined

@@ -38,6 +38,8 @@ export interface Change {
   readonly hasMoved: boolean;
   /** Undefined also when the host has the same already. */
   readonly conflict: Conflict | undefined;
+  /** Tells it from a later change of the same path. */
+  readonly fingerprint: string;
   /** Whether the host has nothing of the directory that it is in. */
   readonly isUnreachable: boolean;
   /** Where the index has it. */
@@ -103,14 +105,16 @@ function changeOf(
 ): Change | undefined {
   const { base } = entry;
   if (node === undefined && base === undefined) return undefined;
-  const size = sizeOf(workspace, node);
+  const data = dataOf(workspace, node);
   // Its file went at this moment: another process has discarded it.
-  if (size === undefined) return undefined;
+  if (data === "gone") return undefined;
+  const size = data?.size ?? node?.target?.length ?? 0;
+  const fingerprint = `${node?.id} ${node?.mode} ${data === undefined ? "" : dataStamp(data)}`;
   const status = statusOf(base, node);
   const hasNewContent = status !== "modified" || differs(workspace, names, base as Stamp, node as Node, size);
   if (!hasNewContent && !hasOtherMode(base as Stamp, node as Node)) return undefined;
   if (!hasNewContent && (node as Node).kind === "symlink") return undefined;
-  const change = { names, status, base, node, size, hasNewContent, parent, entry };
+  const change = { names, status, base, node, size, hasNewContent, fingerprint, parent, entry };
   const stat = hostStat(workspace, names);
   const isUnreachable = stat === "unreachable";
   const conflict = conflictOf(workspace, change, stat);
@@ -123,12 +127,12 @@ function statusOf(base: Stamp | undefined, node: Node | undefined): Status {
   return base.kind === node.kind ? "modified" : "type-changed";
 }
 
-function sizeOf({ data }: OpenWorkspace, node: Node | undefined): number | undefined {
-  if (node?.kind !== "file") return node?.target?.length ?? 0;
+function dataOf({ data }: OpenWorkspace, node: Node | undefined): Stat | "gone" | undefined {
+  if (node?.kind !== "file") return undefined;
   try {
-    return data.stat(node.id).size;
+    return data.stat(node.id);
   } catch (error) {
-    if (isNotThere(error)) return undefined;
+    if (isNotThere(error)) return "gone";
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   chmodSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -210,6 +211,19 @@ describe("no conflict", () => {
     expect(changesOf(workspace)).toEqual([]);
   });
 
+  test("a file whose other name is applied, too", () => {
+    using place = makePlace();
+    writeFileSync(`${place.folder}/a`, "1");
+    linkSync(`${place.folder}/a`, `${place.folder}/b`);
+    inGuest(place, (g) => {
+      g.unlink("a");
+      g.unlink("b");
+      g.symlink("x", "b");
+    });
+    expect(apply(place)).toEqual({});
+    expect(readdirSync(place.folder)).toEqual(["b"]);
+  });
+
   test("changes of the host beside those of the guest", () => {
     using place = makePlace();
     makeTree(place);
@@ -296,6 +310,26 @@ describe("an apply", () => {
     writeFileSync(`${place.folder}/f`, "host");
     expect(guest.read("f")).toBe("host");
     expect(readdirSync(`${place.directory}/data`)).toEqual([]);
+  });
+
+  test("of what somebody has looked at leaves what came later", () => {
+    using place = makePlace();
+    makeTree(place);
+    using guest = Guest.of(place);
+    guest.write("f", "looked at");
+    guest.write("n", "looked at");
+    using workspace = openWorkspace(place, "change");
+    const seen = changesOf(workspace);
+    Bun.sleepSync(30);
+    guest.write("n", "slipped in");
+    guest.write("m", "slipped in");
+    const { applied, kept } = applyChanges(workspace, { seen });
+    expect(applied.map(({ names }) => names)).toEqual([["f"]]);
+    expect(kept.map(({ change, because }) => [change.names.join("/"), because.why])).toEqual([
+      ["m", "newer"],
+      ["n", "newer"],
+    ]);
+    expect(readdirSync(place.folder).sort()).toEqual(["d", "f", "l"]);
   });
 
   test("one at a time", () => {

@@ -27,6 +27,9 @@ import { rename } from "./rename.ts";
 /** fallocate(2): KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE. */
 const ALLOCATIONS = 0x01 | 0x02 | 0x10;
 
+/** Bytes of one copy, while which nobody else is served. */
+const MAX_COPY = 16 * 1024 * 1024;
+
 /** PATH_MAX of Linux. */
 const MAX_TARGET = 4095;
 
@@ -154,8 +157,13 @@ export class WorkspaceFilesystem implements Filesystem {
       const live = exists
         ? this.#layer.liveOf(directory, name, found)
         : makeFile(this.#layer, directory, name, mode, caller);
-      const handle = this.#handles.openFile(live, exists ? flags : flags | OpenFlag.write);
-      return { entry: held(this.#layer, live), handle };
+      const entry = held(this.#layer, live);
+      try {
+        return { entry, handle: this.#handles.openFile(live, exists ? flags : flags | OpenFlag.write) };
+      } catch (error) {
+        this.#layer.lives.forget(live.number, 1);
+        throw error;
+      }
     });
   }
 
@@ -187,7 +195,7 @@ export class WorkspaceFilesystem implements Filesystem {
   copyRange(from: number, start: number, to: number, target: number, length: number): number {
     return answered(() => {
       const source = this.#handles.reader(from);
-      return must(copyRange(source, start, this.#handles.writer(to), target, length));
+      return must(copyRange(source, start, this.#handles.writer(to), target, Math.min(length, MAX_COPY)));
     });
   }
 

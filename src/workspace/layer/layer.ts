@@ -175,6 +175,9 @@ export class Layer {
     return this.index.change(() => {
       const parent = live.parent as Live;
       const directory = live.gone ? undefined : this.copyUp(parent);
+      // The host had put another file there, and that one is the guest's now.
+      if (directory !== undefined && this.index.entry(directory, live.name) !== undefined)
+        refuse(Errno.ESTALE);
       const { node, base } = this.addCopy(live.names, this.statOf(live), live.gone ? 0 : 1);
       if (directory !== undefined)
         this.index.putEntry(directory, { name: live.name, node, base, ghost: undefined });

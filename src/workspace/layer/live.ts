@@ -39,6 +39,9 @@ export class Live {
   }
 }
 
+/** Files that the guest may know at once: it says itself which it has forgotten. About 200 bytes of memory each. */
+const MAX_FILES = 1_000_000;
+
 /** All that the guest knows. Numbers never come back. */
 export class LiveFiles {
   readonly root: Live;
@@ -69,7 +72,9 @@ export class LiveFiles {
     return this.#byUpper.get(upper);
   }
 
+  /** @throws FileError ENFILE */
   add(parent: Live, name: string, found?: Live["found"]): Live {
+    if (this.#byNumber.size >= MAX_FILES) refuse(Errno.ENFILE);
     const live = new Live(++this.#last, parent, name, found);
     this.#byNumber.set(live.number, live);
     parent.children.set(name, live);

@@ -95,6 +95,12 @@ export function randomOperation(random: Random): Operation {
   }
 }
 
+/** Where a write that is cut in the middle must be seen under one name. */
+export function operationWithoutLinks(random: Random): Operation {
+  const operation = randomOperation(random);
+  return operation.op === "link" ? operationWithoutLinks(random) : operation;
+}
+
 const isDirectory = (path: string) => lstatSync(path).isDirectory();
 const isFile = (path: string) => lstatSync(path).isFile();
 

@@ -24,9 +24,13 @@ export interface NewFile {
 
 /** Gives what is found its number and one more hold. */
 export function held(layer: Layer, live: Live): FileEntry {
-  const attributes = layer.attributesOf(live);
-  live.holds += 1;
-  return { node: live.number, attributes };
+  try {
+    const attributes = layer.attributesOf(live);
+    live.holds += 1;
+    return { node: live.number, attributes };
+  } finally {
+    layer.lives.settle(live);
+  }
 }
 
 /** A directory that names can be added to. @throws FileError ENOENT for one that has been removed */
