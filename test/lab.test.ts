@@ -26,6 +26,7 @@ const FILES = [
   "machines/short",
   "machines/lent",
   "machines/volumes",
+  "machines/workspace",
 ];
 
 /** As many tests as these files have for krun, at the least. */

@@ -10,7 +10,7 @@ export { oneLine };
  *
  * @throws SmolError `cli.stdout`
  */
-export async function print(text: string): Promise<void> {
+export async function print(text: string | Uint8Array): Promise<void> {
   try {
     // Not process.stdout: touching it costs 13 ms, and it may leave a pipe's last bytes behind on exit.
     await Bun.write(Bun.stdout, text);

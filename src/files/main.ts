@@ -9,6 +9,7 @@ import { SmolError } from "../errors.ts";
 import { Connection, connectTransport, failureOf, jsonCodec, type Stream } from "../protocol/index.ts";
 import { version } from "../version.ts";
 import { Errno } from "./errno.ts";
+import type { Caller, Filesystem } from "./filesystem.ts";
 import { Folder } from "./folder/folder.ts";
 import { HandleBudget } from "./folder/handles.ts";
 import { Descriptors, MemoryBudget } from "./folder/inodes.ts";
@@ -71,11 +72,11 @@ function openFilesLimit(): number {
 }
 
 async function serve(stream: Stream, shared: Shared): Promise<void> {
-  let folder: Folder | undefined;
+  let folder: Filesystem | undefined;
   try {
     // The machine's process is the same program of the same user: the request is what it says it is.
     const request = stream.request.params as VolumeRequest;
-    folder = openFolder(request, shared);
+    folder = await openVolume(request, shared);
     stream.accept();
     const onError = (error: unknown): void => stream.event({ error: String(error).slice(0, 200) });
     await answerAll(stream, new Session(folder, { readOnly: request.readOnly, onError: atMost(5, onError) }));
@@ -105,6 +106,18 @@ async function answerAll(stream: Stream, session: Session): Promise<void> {
     }
 }
 
+async function openVolume(request: VolumeRequest, shared: Shared): Promise<Filesystem> {
+  const folder = openFolder(request, shared);
+  const { workspace: directory, path } = request;
+  if (directory === undefined) return folder;
+  folder.close();
+  // Its face would load what lists and applies changes.
+  const { serveWorkspace } = await import("../workspace/workspace.ts");
+  return serveWorkspace({ directory, folder: path }, currentUser());
+}
+
+const currentUser = (): Caller => ({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 });
+
 /**
  * Opens what is to be shared. Its path was made canonical when the machine was described: a link that has come into it
  * since then would lead elsewhere.
@@ -122,8 +135,7 @@ function openFolder({ path, isFile, readOnly }: VolumeRequest, shared: Shared): 
       hint: "look at what has been put in its place, and give the volume again with `smolvm machine update`",
     });
   }
-  const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  return new Folder({ root, ...shared, user, readOnly });
+  return new Folder({ root, ...shared, user: currentUser(), readOnly });
 }
 
 const noSource = (path: string): SmolError =>

@@ -5,6 +5,8 @@ export interface VolumeRequest {
   /** Whether it is a regular file; else it is a directory. */
   readonly isFile: boolean;
   readonly readOnly: boolean;
+  /** The directory of a workspace (src/workspace/): the guest's changes are kept there, and none reaches the folder. */
+  readonly workspace?: string | undefined;
 }
 
 /** An event of that stream: what a request met that nobody foresaw. Its guest got EIO. */

@@ -26,6 +26,7 @@ interface Modules {
   readonly stop: typeof import("./client/stop.ts");
   readonly update: typeof import("./client/update.ts");
   readonly wait: typeof import("./client/wait.ts");
+  readonly workspaces: typeof import("./client/workspaces.ts");
   readonly waitStatus: typeof import("./client/wait-status.ts");
 }
 
@@ -55,6 +56,7 @@ export type { StopOptions, Stopped } from "./client/stop.ts";
 export { inspectionJson, type MachineJson, machineJson } from "./client/summary.ts";
 export type { SettingChange } from "./client/update.ts";
 export type { AwaitedStatus } from "./client/wait-status.ts";
+export type { MachineWorkspace, WorkspaceSelection } from "./client/workspaces.ts";
 export {
   checkMachineName,
   defaultSpec,
@@ -233,3 +235,15 @@ export const listContainers = async (
   ...given: Parameters<Module<"containers">["listContainers"]>
 ): Promise<ReturnType<Module<"containers">["listContainers"]>> =>
   (await import("./client/containers.ts")).listContainers(...given);
+
+/** See client/workspaces.ts. */
+export const machineWorkspaces = async (...given: Parameters<Module<"workspaces">["machineWorkspaces"]>) =>
+  (await import("./client/workspaces.ts")).machineWorkspaces(...given);
+
+/** See client/workspaces.ts. */
+export const selectWorkspaces = async (...given: Parameters<Module<"workspaces">["selectWorkspaces"]>) =>
+  (await import("./client/workspaces.ts")).selectWorkspaces(...given);
+
+/** See client/workspaces.ts. */
+export const unappliedChanges: Module<"workspaces">["unappliedChanges"] = async (...given) =>
+  (await import("./client/workspaces.ts")).unappliedChanges(...given);

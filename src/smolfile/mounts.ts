@@ -15,7 +15,7 @@ export async function mountProblems({ content, directory }: Smolfile): Promise<P
     used.map(async (entry, index) => {
       const volume = parseVolume(entry);
       // A volume of smolvm's own is made when it is needed.
-      if ("wrong" in volume || volume.kind !== "bind") return [];
+      if ("wrong" in volume || volume.kind === "volume") return [];
       return await missingMount([...path, index], directory, volume.source);
     }),
   );

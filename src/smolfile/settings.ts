@@ -92,7 +92,7 @@ function volumeFrom(directory: string, text: string): Volume {
   const volume = parseVolume(text);
   // The schema has made sure that it is one.
   if ("wrong" in volume) throw new Error(volume.wrong);
-  return volume.kind === "bind" ? { ...volume, source: resolve(directory, volume.source) } : volume;
+  return volume.kind === "volume" ? volume : { ...volume, source: resolve(directory, volume.source) };
 }
 
 /** `NAME=value` as it is; `NAME` with the host's value, if it has one. */

@@ -8,6 +8,7 @@ test.each([
   [".:/workspace", { ...bind, source: ".", target: "/workspace" }],
   ["/a:b:/c/:ro", { ...bind, source: "/a:b", target: "/c", readOnly: true }],
   ["/a:/x//y/../z/.:rw", { ...bind, source: "/a", target: "/x/z" }],
+  ["./src:/src:overlay", { kind: "overlay", source: "./src", target: "/src", readOnly: false }],
   ["data:/var/lib/db", { kind: "volume", source: "data", target: "/var/lib/db", readOnly: false }],
 ] as const)("volume %j", (text, expected) => {
   expect(parseVolume(text)).toEqual(expected);
@@ -19,6 +20,7 @@ test.each([
   "/a:b",
   ":/b",
   "/a:/b:rx",
+  "data:/b:overlay",
   "/a:/",
   "/a:/b/..",
   "/a:/proc",

@@ -3,7 +3,7 @@ import { bytesIn } from "./size.ts";
 
 /** Something of the host at a path of the guest: a directory or file by its path, or a volume by its name. */
 export interface Volume {
-  readonly kind: "bind" | "volume";
+  readonly kind: "bind" | "volume" | "overlay";
   readonly source: string;
   /** Absolute. */
   readonly target: string;
@@ -31,19 +31,21 @@ export const isVolumeName = (text: string): boolean => NAME.test(text);
 
 const wrong = (text: string) => ({ wrong: text });
 
-/** `HOST:GUEST[:ro|rw]`, `NAME:GUEST[:ro|rw]`; taken apart from the right, so that HOST may have colons. */
+/** `HOST:GUEST[:ro|rw|overlay]`, `NAME:GUEST[:ro|rw]`; taken apart from the right, so that HOST may have colons. */
 export function parseVolume(text: string): Parsed<Volume> {
   const parts = text.split(":");
   const last = parts.at(-1);
-  const mode = parts.length > 2 && (last === "ro" || last === "rw") ? parts.pop() : undefined;
+  const mode = parts.length > 2 && MODES.has(last ?? "") ? parts.pop() : undefined;
   const target = parts.pop() ?? "";
   const source = parts.join(":");
   if (source === "" || !target.startsWith("/"))
     return wrong(
       "write HOST:GUEST or NAME:GUEST, with an absolute path in the guest, and :ro to forbid writing",
     );
-  return volumeOf(undefined, source, target, mode === "ro");
+  return volumeOf(mode === "overlay" ? mode : undefined, source, target, mode === "ro");
 }
+
+const MODES = new Set(["ro", "rw", "overlay"]);
 
 function volumeOf(
   kind: Volume["kind"] | undefined,
@@ -57,6 +59,10 @@ function volumeOf(
   if (source.includes("\0")) return wrong("a path has no NUL character");
   if (source.startsWith("~")) return wrong("`~` is the shell's: write the whole path, or $HOME");
   const chosen = kind ?? (isPath ? "bind" : "volume");
+  if (chosen === "overlay" && !isPath)
+    return wrong(
+      "a workspace is a folder of the host: write a path with a slash, such as ./src:/src:overlay",
+    );
   if (chosen === "volume" && !isVolumeName(source))
     return wrong("a volume's name has letters, digits, `_`, `.` and `-`, at most 64; a path has a slash");
   const place = guestPath(target);
@@ -118,7 +124,7 @@ function tmpfsOf(text: string, options: readonly string[]): Parsed<Tmpfs> {
   return { target, sizeBytes, mode, exec };
 }
 
-/** docker's `--mount type=bind|volume|tmpfs,source=…,target=…,readonly`. */
+/** docker's `--mount type=bind|volume|overlay|tmpfs,source=…,target=…,readonly`. */
 export function parseMount(text: string): Parsed<{ volume: Volume } | { tmpfs: Tmpfs }> {
   const said = new Map<string, string>();
   const more: string[] = [];
@@ -136,7 +142,9 @@ export function parseMount(text: string): Parsed<{ volume: Volume } | { tmpfs: T
     const tmpfs = tmpfsOf(target, more);
     return "wrong" in tmpfs ? tmpfs : { tmpfs };
   }
-  if (type !== "bind" && type !== "volume") return wrong(`type=${type}: there are bind, volume and tmpfs`);
+  if (type !== "bind" && type !== "volume" && type !== "overlay")
+    return wrong(`type=${type}: there are bind, volume, overlay and tmpfs`);
+  if (type === "overlay" && readonly === "true") return wrong("type=overlay is what the guest may write to");
   if (source === "") return wrong(`type=${type} needs source=…`);
   const volume = volumeOf(type, source, target, readonly === "true");
   return "wrong" in volume ? volume : { volume };

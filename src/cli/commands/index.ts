@@ -16,13 +16,16 @@ import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
 import { imagesPull, pull } from "./images/pull.ts";
 import { imagesRemove } from "./images/rm.ts";
+import { apply } from "./machine/apply.ts";
 import { attach } from "./machine/attach.ts";
 import { clone } from "./machine/clone.ts";
 import { cp, machineCopy } from "./machine/cp.ts";
 import { create } from "./machine/create.ts";
 import { dataDir } from "./machine/data-dir.ts";
 import { remove } from "./machine/delete.ts";
+import { diff } from "./machine/diff.ts";
 import { disable } from "./machine/disable.ts";
+import { discard } from "./machine/discard.ts";
 import { egressEvents } from "./machine/egress-events.ts";
 import { enable } from "./machine/enable.ts";
 import { exec } from "./machine/exec.ts";
@@ -84,6 +87,9 @@ export const program: Program = {
     resize,
     clone,
     machineCopy,
+    diff,
+    apply,
+    discard,
     enable,
     disable,
     machineImages,

@@ -26,7 +26,7 @@ const mountOptions = {
     long: "volume",
     short: "v",
     placeholder: "HOST:GUEST[:ro]",
-    description: "Show a folder or file of the host, or a volume by its name",
+    description: "A folder or file, or a volume's name; :overlay for a workspace",
     hint: { kind: "file" },
     parse: parseVolumeText,
   }),

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { basename } from "node:path";
 import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
@@ -15,6 +16,7 @@ import {
   writeFirstRecord,
 } from "../store/index.ts";
 import { pinImageOf } from "./keep-image.ts";
+import { workspacesOf } from "./workspaces.ts";
 
 export interface Cloned {
   readonly record: MachineRecord;
@@ -50,9 +52,10 @@ export async function cloneMachine(
     // A copy that was killed may have the room that this one needs.
     sweepHidden(paths);
     const draft = new DirectoryDraft(paths);
-    const disks = await copyInto(draft, record, () => {
+    const disks = await copyInto(draft, record, async () => {
       copyContainers(paths, from, draft.path, record.createdAt);
-      return cloneDisks(dataDirectory(paths, from), dataIn(draft.path), options);
+      await copyWorkspaces(paths, from, record, draft.path);
+      return await cloneDisks(dataDirectory(paths, from), dataIn(draft.path), options);
     });
     const pin = await pinIfThere(paths, record, draft);
     try {
@@ -80,6 +83,17 @@ async function copyInto(
   } catch (error) {
     draft.discard();
     throw error;
+  }
+}
+
+/** What the guest has changed is the copy's too; each of them can apply it, and then it is a conflict for the other. */
+async function copyWorkspaces(paths: Paths, from: string, record: MachineRecord, to: string): Promise<void> {
+  const all = workspacesOf(paths, from, record.volumes);
+  if (all.length === 0) return;
+  const { copyWorkspace, hasWorkspace } = await import("../../workspace/index.ts");
+  for (const workspace of all) {
+    const name = basename(workspace.directory);
+    if (hasWorkspace(workspace.directory)) copyWorkspace(workspace, `${to}/workspaces/${name}`);
   }
 }
 

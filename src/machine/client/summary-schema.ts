@@ -82,7 +82,7 @@ export const machineJsonSchema = object({
   mounts: number(),
   volumes: array(
     object({
-      kind: picklist(["bind", "volume"]),
+      kind: picklist(["bind", "volume", "overlay"]),
       source: string(),
       target: string(),
       read_only: boolean(),

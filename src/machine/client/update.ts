@@ -8,6 +8,7 @@ import { type Claim, claimMachine, writeRecord } from "../store/index.ts";
 import { settleVolumes } from "../volumes/index.ts";
 import { connectMachine } from "./connect.ts";
 import { namingHolder } from "./port-conflict.ts";
+import { refuseUnapplied, removeWorkspace, workspacesOf } from "./workspaces.ts";
 
 /** One setting before and after. */
 export interface SettingChange {
@@ -21,8 +22,8 @@ export interface SettingChange {
  * published ports are changed at once, and nothing else.
  *
  * @returns what is different now; nothing when all was like that before
- * @throws SmolError `machine.not_found`, `machine.running`, `machine.bad_setting`, `machine.disk_shrink`: then nothing
- * is changed
+ * @throws SmolError `machine.not_found`, `machine.running`, `machine.bad_setting`, `machine.disk_shrink`,
+ * `workspace.has_changes`: then nothing is changed
  */
 export async function updateMachine(
   context: Context,
@@ -39,10 +40,15 @@ export async function updateMachine(
         : { ...changes, ...settleVolumes({ volumes: [...changes.volumes] }) };
     const changed = changeSpec(record, added, removals);
     planResize(record, changed);
+    const { paths } = context;
+    const kept = new Set(workspacesOf(paths, name, changed.volumes).map(({ directory }) => directory));
+    const gone = workspacesOf(paths, name, record.volumes).filter(({ directory }) => !kept.has(directory));
+    await refuseUnapplied(name, gone);
     const settings = Object.keys(changed) as (keyof MachineSpec)[];
     const different = settings.filter((key) => !Bun.deepEquals(record[key], changed[key], true));
     if (claim.isRunning()) await changeRunning(context, record, changed, different);
     if (different.length > 0) writeRecord(context.paths, { ...record, ...changed });
+    for (const workspace of gone) removeWorkspace(workspace);
     return different.map((setting) => ({ setting, before: record[setting], after: changed[setting] }));
   } finally {
     claim.release();

@@ -62,8 +62,11 @@ export const MAX_MOUNTS = 64;
 
 /** Something of the host at a path of the guest. */
 const volumeSchema = object({
-  /** `bind`: a directory or file of the host. `volume`: one of smolvm's own directories, by its name. */
-  kind: picklist(["bind", "volume"]),
+  /**
+   * `bind`: a directory or file of the host. `volume`: one of smolvm's own directories, by its name. `overlay`: a
+   * directory of the host, which the guest changes without changing it: a workspace.
+   */
+  kind: picklist(["bind", "volume", "overlay"]),
   /** Absolute path, or name. */
   source: text,
   /** Absolute path in the guest. */

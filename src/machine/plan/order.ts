@@ -34,6 +34,8 @@ export interface PlannedVolume extends RootShare {
   /** Absolute, without links. */
   readonly path: string;
   readonly readOnly: boolean;
+  /** The directory in which the guest's changes are kept, apart from the folder; undefined: it changes the folder. */
+  readonly workspace?: string | undefined;
 }
 
 /** What the image says about how its programs run; hostile data. */

@@ -38,3 +38,4 @@ export {
   writeState,
 } from "./files.ts";
 export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
+export { workspaceIn } from "./workspaces.ts";

@@ -4,6 +4,7 @@ import type { Paths } from "../../config/paths.ts";
 import { SmolError } from "../../errors.ts";
 import type { MachineSpec, Volume } from "../model/index.ts";
 import type { PlannedVolume } from "../plan/index.ts";
+import { machineDirectory, workspaceIn } from "../store/index.ts";
 import { volumePath } from "./named.ts";
 
 /** Of the host itself: what is wrong in there is not a machine's to change, nor to read. */
@@ -20,19 +21,19 @@ const PROTECTED_TREES = "/var/run /var/log /etc /boot /usr /bin /sbin /lib /lib6
 export function settleVolumes<T extends Pick<MachineSpec, "volumes">>(spec: T): T {
   if (spec.volumes.length === 0) return spec;
   const volumes = spec.volumes.map((volume) =>
-    volume.kind === "bind" ? { ...volume, source: settle(volume.source) } : volume,
+    volume.kind === "volume" ? volume : { ...volume, source: settle(volume) },
   );
   return { ...spec, volumes };
 }
 
-function settle(source: string): string {
+function settle({ kind, source }: Volume): string {
   const path = canonical(source);
   if (PROTECTED.includes(path) || PROTECTED_TREES.some((tree) => isWithin(path, tree))) {
     throw new SmolError("volume.protected", `${path} belongs to the host's system and is not shared`, {
       hint: "copy what the machine needs into a directory of yours, and share that",
     });
   }
-  kindOf(path, look(path));
+  if (kindOf(path, look(path)) === "file" && kind === "overlay") throw notFolder(path);
   return path;
 }
 
@@ -61,6 +62,9 @@ function kindOf(path: string, stats: Stats): "file" | "directory" {
   );
 }
 
+const notFolder = (path: string): SmolError =>
+  new SmolError("volume.not_shareable", `${path} is no directory, and cannot be a workspace`);
+
 /** Scripts look for these words. */
 const noSource = (path: string): SmolError =>
   new SmolError("volume.no_source", `mount source not found: ${path}`, {
@@ -72,11 +76,17 @@ const noSource = (path: string): SmolError =>
  *
  * @throws SmolError `volume.no_source`, `volume.not_shareable`
  */
-export function planVolumes(paths: Paths, spec: Pick<MachineSpec, "volumes">): PlannedVolume[] {
-  return spec.volumes.map((volume) => plan(paths, volume)).sort(byTarget);
+export function planVolumes(paths: Paths, spec: Pick<MachineSpec, "volumes" | "name">): PlannedVolume[] {
+  return spec.volumes.map((volume) => plan(paths, spec.name, volume)).sort(byTarget);
 }
 
-function plan(paths: Paths, { kind, source, target, readOnly }: Volume): PlannedVolume {
+function plan(paths: Paths, machine: string, volume: Volume): PlannedVolume {
+  const { kind, source, target, readOnly } = volume;
+  if (kind === "overlay") {
+    if (kindOf(source, look(source)) === "file") throw notFolder(source);
+    const workspace = workspaceIn(machineDirectory(paths, machine), volume);
+    return { path: source, isFile: false, target, readOnly, fill: false, workspace };
+  }
   if (kind === "bind") {
     const isFile = kindOf(source, look(source)) === "file";
     return { path: source, isFile, target, readOnly, fill: false };

@@ -1,4 +1,5 @@
-import { openMachines } from "../../machines.ts";
+import { messageOf } from "../../../errors.ts";
+import { type Machines, openMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
 import { machineWords, requiredName, requiredNamesOf } from "../../options/machine-name.ts";
 import { print, printJson } from "../../output.ts";
@@ -18,7 +19,7 @@ export const remove = command({
   options,
   arguments: machineWords,
   text: `Deletes a machine with everything that it has: settings, disks, logs. One that runs is ended first,
-at once. Without -f it asks before, on stderr, and reads a line of stdin: anything but y or yes, the
+at once. Without -f it asks before, and says whether changes in workspaces would be lost, on stderr, and reads a line of stdin: anything but y or yes, the
 end of stdin too, is no, and the exit code is 0. Where stdin is /dev/null nobody can answer: exit
 code 1.
 
@@ -40,8 +41,9 @@ It can take a list of names. The first failure ends it. --json prints {"deleted"
     for (const name of requiredNamesOf(invocation)) {
       // Before anything is asked: there may be nothing to delete.
       machines.inspectMachine(context, name);
+      const lost = force ? "" : await whatIsLost(() => machines.unappliedChanges(context, name));
       const withoutAsking = `smolvm machine delete --name ${name} -f deletes it without asking`;
-      if (!force && !(await questions.confirm(`Delete machine '${name}'?`, withoutAsking))) {
+      if (!force && !(await questions.confirm(`${lost}Delete machine '${name}'?`, withoutAsking))) {
         await say("Cancelled");
         continue;
       }
@@ -54,3 +56,21 @@ It can take a list of names. The first failure ends it. --json prints {"deleted"
     return 0;
   },
 });
+
+type Unapplied = Awaited<ReturnType<Machines["unappliedChanges"]>>;
+
+/** Changes that are nowhere but in the machine. What cannot be read keeps nobody from deleting it. */
+async function whatIsLost(look: () => Promise<Unapplied>): Promise<string> {
+  let unapplied: Unapplied;
+  try {
+    unapplied = await look();
+  } catch (error) {
+    return `What is in its workspaces cannot be told: ${messageOf(error)}. `;
+  }
+  return unapplied
+    .map(({ workspace, changes }) => {
+      const many = changes.length === 1 ? "1 change" : `${changes.length} changes`;
+      return `${many} in its workspace ${workspace.target} would be lost (smolvm machine diff). `;
+    })
+    .join("");
+}

@@ -80,6 +80,8 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
     const { runDetached } = await import("../../work/run-detached.ts");
     return await runDetached(spec, image, values);
   }
+  for (const { kind, target } of isAnnounced(invocation) ? spec.volumes : [])
+    if (kind === "overlay") warn(`what is changed in ${target} is lost at the end; machine create keeps it`);
   const report = reportPull({ ...values, upToDate: false });
   const timings = new terminal.Timings();
   const interrupts = new terminal.Interrupts();

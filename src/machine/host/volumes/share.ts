@@ -37,7 +37,7 @@ export function shareVolumes(
     if (!closed) onTrouble(reason);
   };
   const opened = volumes.map((volume, index) => {
-    const { path, isFile, readOnly, target } = volume;
+    const { path, isFile, readOnly, target, workspace } = volume;
     const fuse = guest.fuse({
       path: volumePlace(index),
       isFile,
@@ -45,7 +45,7 @@ export function shareVolumes(
       // A device in a folder of the host is none of the guest's.
       mountFlags: MountFlag.noDevices | (readOnly ? MountFlag.readOnly : 0),
     });
-    return connect(fuse, server, { path, isFile, readOnly }, (reason) =>
+    return connect(fuse, server, { path, isFile, readOnly, workspace }, (reason) =>
       trouble(`the volume at ${target} ${reason}`),
     );
   });
