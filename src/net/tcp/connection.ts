@@ -102,10 +102,10 @@ export class Connection implements HostStreamUser {
     this.#finish("unreachable", error);
   }
 
-  /** Breaks it off on both sides. */
-  abort(error: string | undefined, how: TcpEnd["how"] = "reset"): void {
+  /** Breaks it off on both sides. @param byGuest the guest has, and needs no reset */
+  abort(error: string | undefined, how: TcpEnd["how"] = "reset", byGuest = false): void {
     if (this.#state === "closed") return;
-    if (this.#state !== "lingering") this.#sendReset();
+    if (this.#state !== "lingering" && !byGuest) this.#sendReset();
     if (!this.#hostClosed) this.#stream?.reset();
     this.#hostClosed = true;
     this.#finish(how, error);
@@ -180,7 +180,7 @@ export class Connection implements HostStreamUser {
     const place = expected + ((segment.sequence - this.#guestSequence(expected)) | 0);
     if (segment.has(Flag.reset)) {
       // Only the exact place counts; others are asked whether they mean it (RFC 5961, section 3.2).
-      if (place === expected) this.#onGuestReset();
+      if (place === expected) this.abort(undefined, "reset", true);
       else this.sendAcknowledgement();
       return;
     }
@@ -231,12 +231,6 @@ export class Connection implements HostStreamUser {
     this.#state = "lingering";
     this.#patience.set(Times.lingerMs);
     this.#tellOver("closed", undefined);
-  }
-
-  #onGuestReset(): void {
-    if (!this.#hostClosed) this.#stream?.reset();
-    this.#hostClosed = true;
-    this.#finish("reset", undefined);
   }
 
   /** Acknowledges what has arrived, and says what may come. */
