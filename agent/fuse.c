@@ -15,8 +15,12 @@
 
 #include "agent.h"
 
-/* A request or reply: 128 KiB of data, and what may be before them. The kernel is told so by the host. */
-#define MOST (132 * 1024)
+/*
+ * A request or reply: 120 KiB of data, and what may be before them. The kernel is told so by the host. Less than half
+ * of a window: a host grants what it has taken in halves, and until then that much is all the room that may be left.
+ */
+#define MOST (124 * 1024)
+_Static_assert(MOST <= WINDOW / 2, "a request that a window may never have room for");
 /* `struct fuse_out_header`: u32 length, s32 error, u64 unique. */
 #define REPLY_HEADER 16
 /* Requests for which the loop is not asked in between. */

@@ -22,7 +22,7 @@ afterAll(async () => {
   for (const volume of made) volume.stop();
 });
 
-const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=131072";
+const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=122880";
 const directory = "/run/volumes/0";
 const file = "/run/volumes/1";
 
@@ -77,6 +77,17 @@ describe("a volume", () => {
     fuse.cancel();
     await fuse.ended;
     expect((await run(it.guest, ["ls", "/v1"])).stderr).toContain("not connected");
+  });
+
+  test("goes on however its requests fill the windows", async () => {
+    const { fuse, volume } = await share("/v5");
+    const script =
+      "cd /v5 && i=0; while [ $i -lt 60 ]; do i=$((i+1)); head -c $((i * 3001)) /dev/zero > f$i; " +
+      "cat f$i > g$i; mv g$i h$i; ls > /dev/null; rm f$i; done; ls | wc -l";
+    expect(await output(it.guest, script)).toBe("60\n");
+    expect(readFileSync(`${volume.path}/h60`).length).toBe(60 * 3001);
+    fuse.cancel();
+    await fuse.ended;
   });
 
   test("that is read-only stays so, whatever root of the guest does", async () => {

@@ -54,7 +54,7 @@ onBoth(
     // A volume by its name outlives the machine that made it.
     const again = await home.ok("run", "-v", "data:/db:ro", "--", "cat", "/db/row");
     expect(again).toBe("kept\n");
-    expect(await home.smolvm(["volume", "ls", "-q"])).toMatchObject({ output: "data\n" });
+    expect((await home.smolvm(["volume", "ls", "-q"])).output).toContain("data\n");
     expect(await home.smolvm(["volume", "rm", "data"])).toMatchObject({ output: "data\n" });
   },
   120,
@@ -137,8 +137,8 @@ onQemu(
     const script =
       "cd /workspace && mkdir t && cd t && n=$(head -c 255 /dev/zero | tr '\\0' x) && echo 1 > $n && cat $n && rm $n && " +
       "echo 2 > $(printf '\\377\\n x') && ls | od -An -c | head -1 && rm -f ./* && " +
-      "{ (for i in $(seq 200); do mv a b 2>/dev/null || mv b a 2>/dev/null || touch a; done) & } && " +
-      "for i in $(seq 200); do ls > /dev/null; cat a b > /dev/null 2>&1; done; wait; " +
+      "{ (for i in $(seq 40); do mv a b 2>/dev/null || mv b a 2>/dev/null || touch a; done) & } && " +
+      "for i in $(seq 40); do ls > /dev/null; cat a b > /dev/null 2>&1; done; wait; " +
       "mkdir -p deep/a/b/c && for i in $(seq 100); do echo $i > deep/a/b/c/$i; done && cd .. && rm -r t && ls -d t 2>&1";
     const output = await home.sh("box", `${script}; true`);
     expect(output).toStartWith("1\n");

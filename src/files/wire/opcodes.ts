@@ -93,8 +93,11 @@ export const FSYNC_DATA_ONLY = 1;
 export const IN_HEADER = 40;
 export const OUT_HEADER = 16;
 
-/** Most bytes of one read or write, and pages that is. */
-export const MAX_IO = 128 * 1024;
+/**
+ * Most bytes of one read or write, and pages that is. With its head, a request is less than half of a channel's window:
+ * the agent waits for room for a whole one, and windows are granted in halves.
+ */
+export const MAX_IO = 120 * 1024;
 export const MAX_IO_PAGES = MAX_IO / 4096;
 
 /** Most bytes of a request: a write of `MAX_IO`, and what the kernel may put before it. */

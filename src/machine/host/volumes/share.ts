@@ -16,7 +16,7 @@ export interface SharedVolumes {
 const none: SharedVolumes = { ready: Promise.resolve(), pid: undefined, close: () => {} };
 
 /** What the guest's kernel is told about each: it checks modes and owners, and every user of the guest may look. */
-const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=131072";
+const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=122880";
 
 /**
  * Mounts folders on the system's side of a guest, where its roots find them. The mounts are asked for before this
