@@ -24,7 +24,8 @@ way of bringing it to the host, in lines that begin with #. git apply understand
 may run or not; nothing is asked of the guest.
 
 PATH is a path in the folder (lib/main.c) or, where there are several workspaces, in the guest
-(/src/lib/main.c). With --name, all words are paths; else the first one without a slash is the machine.
+(/src/lib/main.c). With --name, all words are paths; else the first one is the machine, unless it
+has a slash.
 --name-status prints A (added), M (modified), D (deleted), T (another kind of file), R (renamed).
 
 --json prints [{"workspace","path","status","renamed_from","kind","old_mode","new_mode","size",
