@@ -45,6 +45,15 @@ const hostile: MachineInfo = {
     entrypoint: ["sh", "-c"],
     labels: { tier: "web" },
     init: ["apk add x"],
+    volumes: [
+      { kind: "bind", source: "/data", target: "/srv/data", readOnly: true },
+      { kind: "overlay", source: "/src", target: "/src", readOnly: false },
+    ],
+    tmpfs: [{ target: "/t", sizeBytes: null, mode: 0o1777, exec: false }],
+    secrets: [{ name: "TOKEN", from: "env", source: "MY_TOKEN" }],
+    sshAgent: true,
+    mountSockets: [{ host: "/run/a.sock", guest: "/a.sock" }],
+    exposeSockets: [{ guest: "/b.sock", host: null }],
     restart: { ...record.restart, policy: "always" },
   },
 };
@@ -68,7 +77,7 @@ test("a table that scripts can read, and nothing of a machine's texts that a ter
     "NAME                                  STATE           CPUS     MEMORY  MOUNTS   PORTS  STORAGE  OVERLAY
     -------------------------------------------------------------------------------------------------------
     vm-0a1b2c3d                           running (eph)      4   8192 MiB       0       0   20 GiB   10 GiB
-    a-name-that-is-longer-than-its-column stopped           16 131072 MiB       0       0   20 GiB   10 GiB
+    a-name-that-is-longer-than-its-column stopped           16 131072 MiB       3       0   20 GiB   10 GiB
     later                                 unknown            -          -       0       0        -        -
     "
   `);
@@ -86,7 +95,7 @@ test("a table that scripts can read, and nothing of a machine's texts that a ter
       Env: TOKEN=a b
       Created: 2023-11-14T22:13:20.000Z
 
-    a-name-that-is-longer-than-its-column stopped           16 131072 MiB       0       0   20 GiB   10 GiB
+    a-name-that-is-longer-than-its-column stopped           16 131072 MiB       3       0   20 GiB   10 GiB
       Reason: its process was killed, or the host went down
       Engine: krun
       Memory used: 300 MiB
@@ -98,6 +107,13 @@ test("a table that scripts can read, and nothing of a machine's texts that a ter
       Env: PATH=/bin
       Env: TOKEN=a b
       Label: tier=web
+      Mount: /data -> /srv/data (ro)
+      Mount: /src -> /src (overlay)
+      Tmpfs: /t
+      Secret: TOKEN from $MY_TOKEN
+      SSH agent: all keys
+      Socket: /run/a.sock -> /a.sock
+      Socket: /b.sock -> the machine's directory
       Restart: always
       Created: 2023-11-14T22:13:20.000Z
 

@@ -17,11 +17,14 @@ const columnsOf = (nameWidth: number): readonly Column<MachineInfo>[] => [
   },
   { title: "CPUS", width: 5, align: "right", text: ({ record }) => String(record?.cpus ?? "-") },
   { title: "MEMORY", width: 10, align: "right", text: ({ record }) => withUnit(record?.memoryMib, "MiB") },
-  { title: "MOUNTS", width: 7, align: "right", text: () => "0" },
+  { title: "MOUNTS", width: 7, align: "right", text: ({ record }) => String(mountsOf(record)) },
   { title: "PORTS", width: 7, align: "right", text: ({ record }) => String(record?.ports.length ?? 0) },
   { title: "STORAGE", width: 8, align: "right", text: ({ record }) => withUnit(record?.storageGib, "GiB") },
   { title: "OVERLAY", width: 8, align: "right", text: ({ record }) => withUnit(record?.overlayGib, "GiB") },
 ];
+
+const mountsOf = (record: MachineInfo["record"]): number =>
+  (record?.volumes.length ?? 0) + (record?.tmpfs.length ?? 0);
 
 const withUnit = (value: number | undefined, unit: string): string =>
   value === undefined ? "-" : `${value} ${unit}`;
@@ -33,6 +36,7 @@ export function formatMachines(machines: readonly MachineInfo[], verbose: boolea
   return formatTable(columnsOf(nameWidth), machines, verbose ? { details: detailsOf } : {});
 }
 
+type Volume = NonNullable<MachineInfo["record"]>["volumes"][number];
 type Fact = readonly [name: string, text: string];
 
 function detailsOf(machine: MachineInfo): string[] {
@@ -70,9 +74,33 @@ function recordFacts({ record, state }: MachineInfo): Fact[] {
       "Label",
       Object.entries(record.labels).map(([name, value]) => `${name}=${value}`),
     ),
+    ...lines("Mount", record.volumes.map(formatVolume)),
+    ...lines(
+      "Tmpfs",
+      record.tmpfs.map(({ target }) => target),
+    ),
+    ...lines(
+      "Secret",
+      record.secrets.map(({ name, from, source }) => `${name} from ${from === "env" ? "$" : ""}${source}`),
+    ),
+    ...(record.sshAgent ? [["SSH agent", record.sshAgentKeys.join(", ") || "all keys"] as const] : []),
+    ...lines(
+      "Socket",
+      record.mountSockets.map(({ host, guest }) => `${host} -> ${guest}`),
+    ),
+    ...lines(
+      "Socket",
+      record.exposeSockets.map(({ guest, host }) => `${guest} -> ${host ?? "the machine's directory"}`),
+    ),
     ...lines("Port", (state?.ports ?? record.ports).map(formatPort)),
     ...(record.network === null ? [] : [["Network", formatNetwork(record.network)] as const]),
     ...(record.restart.policy === "never" ? [] : [["Restart", record.restart.policy] as const]),
     ["Created", new Date(record.createdAt).toISOString()],
   ];
+}
+
+/** As upstream shows it; what a guest does to a workspace stays in it. */
+function formatVolume({ kind, source, target, readOnly }: Volume): string {
+  const how = kind === "overlay" ? " (overlay)" : readOnly ? " (ro)" : "";
+  return `${source} -> ${target}${how}`;
 }

@@ -65,11 +65,14 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));
       return 0;
     }
+    const mounts = record.volumes.length + record.tmpfs.length;
     const commands = record.init.length + record.initOnce.length;
     await print(
       [
         created ? `Created machine: ${name}` : `Machine '${name}' exists, and is what was asked for`,
         `  CPUs: ${record.cpus}, Memory: ${record.memoryMib} MiB`,
+        ...(mounts === 0 ? [] : [`  Mounts: ${mounts}`]),
+        ...(record.ports.length === 0 ? [] : [`  Ports: ${record.ports.length}`]),
         ...(commands === 0 ? [] : [`  Init commands: ${commands}`]),
         `Use 'smolvm machine start --name ${name}' to start the machine`,
         `Then use 'smolvm machine exec --name ${name} -- <command>' to run commands`,
