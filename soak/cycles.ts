@@ -93,6 +93,7 @@ await soak(async () => {
     await home.deleteAll();
     await home.expectNothingLeft();
   } finally {
+    await home.deleteAll();
     home.remove();
   }
 });

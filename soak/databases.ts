@@ -1,12 +1,15 @@
 /**
- * PostgreSQL and SQLite (Debian's) on both disks of a machine keep every committed transaction over power cuts.
+ * PostgreSQL and SQLite (Debian's) keep every committed transaction over power cuts: on both disks of a machine, in a
+ * folder of the host and in a volume. Before every third cut the file server of those two is killed under them.
  *
  *     ./dev soak databases [CUTS]
  *
  * Writers in the guest say which transactions are committed; then the VM loses its power. Afterwards every one of them
  * is there, none is there in part, and the databases find nothing wrong with themselves.
  */
+import { mkdirSync } from "node:fs";
 import { debianImage } from "../test/support/debian.ts";
+import { fileServers } from "../test/support/file-servers.ts";
 import { Machines } from "../test/support/machines.ts";
 import { Talking, until } from "../test/support/process.ts";
 import { seededRandom } from "../test/support/random.ts";
@@ -33,11 +36,13 @@ interface Database {
 const servers = [
   { directory: "/var/pg", user: "postgres" },
   { directory: "/storage/pg", user: "backup" },
+  { directory: "/folder/pg", user: "www-data" },
 ] as const;
 
 const databases: Database[] = [
   { what: "SQLite, WAL, overlay", words: ["sqlite", "/var/lib/lite.db", "wal"], confirmed: 0 },
   { what: "SQLite, journal, storage", words: ["sqlite", "/storage/lite.db", "delete"], confirmed: 0 },
+  { what: "SQLite, WAL, volume", words: ["sqlite", "/volume/lite.db", "wal"], confirmed: 0 },
   ...servers.map(({ directory, user }) => ({
     what: `PostgreSQL, ${directory}`,
     words: ["postgresql", directory, user],
@@ -69,7 +74,11 @@ async function startServers(): Promise<void> {
 
 async function prepare(): Promise<void> {
   const image = await debianImage(["postgresql", "sqlite3", "python3", "python3-psycopg2"]);
-  await home.ok("create", "db", "--image", image, "--cpus", "1", "--mem", "768", "--", "sleep", "infinity");
+  const folder = `${home.path}/folder`;
+  mkdirSync(folder);
+  const size = ["--cpus", "1", "--mem", "1024"];
+  const shared = ["-v", `${folder}:/folder`, "-v", "bank:/volume"];
+  await home.ok("create", "db", "--image", image, ...size, ...shared, "--", "sleep", "infinity");
   await start();
   const program = await Bun.file(new URL("support/bank.py", import.meta.url)).text();
   await run(["sh", "-c", 'printf %s "$1" > /root/bank.py; sync', "sh", program]);
@@ -89,7 +98,7 @@ async function start(): Promise<string> {
 }
 
 /** Writes until the power is gone. @returns how many transactions were confirmed */
-async function writeAndCut(): Promise<number> {
+async function writeAndCut(killFiles: boolean): Promise<number> {
   const writers = databases.map((database) => {
     const words = ["machine", "exec", "db", "--", "python3", "/root/bank.py", "write", ...database.words];
     return { database, talking: new Talking(home.start(words)), lines: 0 };
@@ -106,6 +115,7 @@ async function writeAndCut(): Promise<number> {
   });
   await until("all to write", () => writers.every(({ lines }) => lines > 0), LIMIT_SECONDS);
   await Bun.sleep(random() * LONGEST_MS);
+  if (killFiles) for (const pid of fileServers(home.processOf("db"))) process.kill(pid, "SIGKILL");
   await home.powerCut("db");
   await Promise.all(heard);
   return writers.reduce((sum, { lines }) => sum + lines, 0);
@@ -140,7 +150,7 @@ await soak(async () => {
     await prepare();
     let confirmed = 0;
     for (let cut = 1; cut <= CUTS; cut++) {
-      const now = await writeAndCut();
+      const now = await writeAndCut(cut % 3 === 0);
       confirmed += now;
       const begun = performance.now();
       const note = await start();
@@ -153,6 +163,7 @@ await soak(async () => {
     say(`${confirmed} transactions confirmed before ${CUTS} power cuts`);
     await finish();
   } finally {
+    await home.deleteAll();
     home.remove();
   }
 });

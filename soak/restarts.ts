@@ -65,6 +65,7 @@ await soak(async () => {
     await home.deleteAll();
     await home.expectNothingLeft();
   } finally {
+    await home.deleteAll();
     home.remove();
   }
 });

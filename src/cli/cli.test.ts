@@ -95,6 +95,9 @@ describe("help", () => {
         machine resize          Grow the disks of a machine
         machine clone           Copy a machine under another name
         machine cp              Copy files and directories into and out of a running machine
+        machine diff            Show what a machine has changed in its workspaces
+        machine apply           Bring what a machine has changed in its workspaces to the host
+        machine discard         Throw away what a machine has changed in its workspaces
         machine enable          Start a machine with the host
         machine disable         No longer start a machine with the host
         machine images          Show the images of machines and the room they take
@@ -172,6 +175,9 @@ describe("help", () => {
         machine resize          Grow the disks of a machine
         machine clone           Copy a machine under another name
         machine cp              Copy files and directories into and out of a running machine
+        machine diff            Show what a machine has changed in its workspaces
+        machine apply           Bring what a machine has changed in its workspaces to the host
+        machine discard         Throw away what a machine has changed in its workspaces
         machine enable          Start a machine with the host
         machine disable         No longer start a machine with the host
         machine images          Show the images of machines and the room they take
@@ -228,7 +234,7 @@ describe("help", () => {
             --init-once <COMMAND>        The same, at the first start only
 
       Files:
-        -v, --volume <HOST:GUEST[:ro]>   Show a folder or file of the host, or a volume by its name
+        -v, --volume <HOST:GUEST[:ro]>   A folder or file, or a volume's name; :overlay for a workspace
             --mount <WORDS>              The same as type=bind,source=HOST,target=GUEST
             --tmpfs <GUEST[:size=64m]>   A filesystem in memory; options are size, mode and exec
 

@@ -8,6 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { fileServers } from "../support/file-servers.ts";
 import { useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
 import { inLab } from "../support/program.ts";
@@ -170,20 +171,6 @@ onQemu("what cannot be shared is refused in words that scripts know", async () =
   const many = Array.from({ length: 65 }, (_, i) => ["-v", `v:/m${i}`]).flat();
   expect((await home.refusal("create", "x", ...many)).message).toContain("64");
 });
-
-/** Process ids of the file servers of this test's machines. */
-function fileServers(machine: number): number[] {
-  return readdirSync("/proc").flatMap((pid) => {
-    if (!/^\d+$/.test(pid)) return [];
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      return words.includes("__files") && Number(parent) === machine ? [Number(pid)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 onQemu(
   "without its file server the guest gets errors and goes on; a killed machine leaves nothing and loses nothing",

@@ -84,6 +84,13 @@ export class Machines extends Home {
     await until("the machine's end", () => !isRunning(paths, name) || readState(paths, name)?.vmmPid !== vmm);
   }
 
+  /** The machine's process. @throws Error when the machine has never run */
+  processOf(name: string): number {
+    const pid = readState(resolvePaths(this.env), name)?.pid;
+    if (pid === undefined) throw new Error(`${name} has no process`);
+    return pid;
+  }
+
   async names(): Promise<string[]> {
     return (await this.ok("ls", "-q")).split("\n").filter((name) => name !== "");
   }

@@ -16,8 +16,8 @@ export const discard = command({
   summary: "Throw away what a machine has changed in its workspaces",
   options,
   arguments: pathWords,
-  text: `Lists what machine diff shows, asks, and throws it away: all of it, or what is at or below the paths.
-The guest then sees the host's files again. The host's folder is not touched. Programs in a running
+  text: `Lists what machine diff shows, asks, and throws it away: all of it, or what is at or below PATH. The
+guest then sees the host's files again. The host's folder is not touched. Programs in a running
 guest that have such a file open keep it until they close it.
 
 --json prints {"discarded":[CHANGE...]}, with CHANGE as in machine diff --json.`,

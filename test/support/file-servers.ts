@@ -1,0 +1,15 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** The processes that serve a machine's folders, by the id of the machine's process: one, or none. */
+export function fileServers(machine: number): number[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      return words.includes("__files") && Number(parent) === machine ? [Number(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
