@@ -16,8 +16,15 @@ export interface Answer {
 
 const AT_FDCWD = -100;
 
-// The guest's kernel has applied its own; the process that serves files has none.
-process.umask(0);
+/** The guest's kernel has applied its own mask; the process that serves files has none. That of the tests is kept. */
+function withoutUmask<T>(work: () => T): T {
+  const umask = process.umask(0);
+  try {
+    return work();
+  } finally {
+    process.umask(umask);
+  }
+}
 
 /** Numbers, little endian: 4 bytes for a number, 8 for a bigint; texts end with NUL, bytes are as they are. */
 export type Part = number | bigint | string | Uint8Array;
@@ -100,7 +107,7 @@ export class TestVolume {
       1,
       0,
     );
-    const reply = this.session.answer(Buffer.concat([head, body]));
+    const reply = withoutUmask(() => this.session.answer(Buffer.concat([head, body])));
     if (reply === undefined) return { errno: 0, body: Buffer.alloc(0) };
     const bytes = Buffer.from(reply);
     return { errno: Math.abs(bytes.readInt32LE(4)), body: bytes.subarray(OUT_HEADER) };

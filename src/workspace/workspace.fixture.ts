@@ -13,8 +13,6 @@ const GUEST: Caller = { uid: 0, gid: 0 };
  * @param where a directory on some filesystem
  */
 export function makePlace(where = tmpdir()): WorkspacePaths & Disposable & { readonly root: string } {
-  // Other tests of this process serve folders, which takes no mode away.
-  const umask = process.umask(0o022);
   const root = mkdtempSync(`${where}/smolvm-workspace-`);
   mkdirSync(`${root}/folder`);
   mkdirSync(`${root}/machine`);
@@ -23,7 +21,6 @@ export function makePlace(where = tmpdir()): WorkspacePaths & Disposable & { rea
     folder: `${root}/folder`,
     directory: `${root}/machine/workspace`,
     [Symbol.dispose]: () => {
-      process.umask(umask);
       rmSync(root, { recursive: true, force: true });
     },
   };

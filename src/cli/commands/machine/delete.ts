@@ -18,7 +18,7 @@ export const remove = command({
   summary: "Delete machines with their disks",
   options,
   arguments: machineWords,
-  text: `Deletes a machine with everything that it has: settings, disks, logs, changes in workspaces. One that
+  text: `Deletes a machine with everything that it has: settings, disks, logs, workspaces. One that
 runs is ended first, at once. Without -f it asks before on stderr, says whether changes in
 workspaces would be lost, and reads a line of stdin: anything but y or yes, the end of stdin too, is
 no, and the exit code is 0. Where stdin is /dev/null nobody can answer: exit code 1.
