@@ -1,6 +1,6 @@
 /** What each request of the FUSE protocol asks of a filesystem (linux/fuse.h has the structures). */
 import { Errno, FileError, refuse } from "./errno.ts";
-import type { Caller, Changes, DirectoryEntry } from "./filesystem.ts";
+import type { Caller, DirectoryEntry } from "./filesystem.ts";
 import { checkName } from "./names.ts";
 import type { SessionState } from "./session.ts";
 import {
@@ -11,12 +11,12 @@ import {
   Opcode,
   OpenReply,
   OUT_HEADER,
-  SetFlag,
   WRITE_KILL_SET_ID,
   WRITE_PAGE,
 } from "./wire/opcodes.ts";
 import { attributesReply, ENTRY, entryReply, putEntry, Reply, spaceReply } from "./wire/reply.ts";
 import type { FuseRequest } from "./wire/request.ts";
+import { PERMISSIONS, readChanges } from "./wire/set-attributes.ts";
 
 type Operation = (request: FuseRequest, state: SessionState) => Uint8Array | undefined;
 
@@ -54,7 +54,6 @@ const nameIn = (request: FuseRequest): string => checkName(request.text());
 /** stat(2), S_IFMT, and the types that a guest may make with mknod(2): no device. */
 const TYPE = 0o170000;
 const MAKEABLE = new Set([0o100000, 0o010000, 0o140000]);
-const PERMISSIONS = 0o7777;
 
 /** open(2): O_ACCMODE, O_TRUNC. */
 const ACCESS_MODE = 3;
@@ -325,42 +324,6 @@ function valueReply(request: FuseRequest, value: Uint8Array, room: number): Uint
   const reply = new Reply(request.unique, value.length);
   reply.body.set(value);
   return reply.bytes;
-}
-
-/** `struct fuse_setattr_in`. */
-function readChanges(request: FuseRequest): { changes: Changes; handle: number | undefined } {
-  const valid = request.u32();
-  request.skip(4);
-  const handle = request.handle();
-  const wantsSize = (valid & SetFlag.size) !== 0;
-  const size = wantsSize ? request.number() : Number(request.u64());
-  request.skip(8);
-  const seconds = [request.u64(), request.u64()].map((value) => BigInt.asIntN(64, value));
-  request.skip(8);
-  const fractions = [request.u32(), request.u32()];
-  request.skip(4);
-  const mode = request.u32() & PERMISSIONS;
-  request.skip(4);
-  const uid = request.u32();
-  const gid = request.u32();
-  const time = (i: 0 | 1, flag: number, nowFlag: number): bigint | "now" | undefined => {
-    if ((valid & nowFlag) !== 0) return "now";
-    if ((valid & flag) === 0) return undefined;
-    if ((fractions[i] ?? 0) >= 1e9) refuse(Errno.EINVAL);
-    return (seconds[i] ?? 0n) * 1_000_000_000n + BigInt(fractions[i] ?? 0);
-  };
-  return {
-    changes: {
-      mode: valid & SetFlag.mode ? mode : undefined,
-      uid: valid & SetFlag.uid ? uid : undefined,
-      gid: valid & SetFlag.gid ? gid : undefined,
-      size: wantsSize ? size : undefined,
-      accessedAt: time(0, SetFlag.accessTime, SetFlag.accessNow),
-      modifiedAt: time(1, SetFlag.modifyTime, SetFlag.modifyNow),
-      killSetId: (valid & SetFlag.killSetId) !== 0,
-    },
-    handle: valid & SetFlag.handle ? handle : undefined,
-  };
 }
 
 /** `struct fuse_dirent`, bytes before the name. */
