@@ -113,7 +113,7 @@ async function openVolume(request: VolumeRequest, shared: Shared): Promise<Files
   folder.close();
   // Its face would load what lists and applies changes.
   const { serveWorkspace } = await import("../workspace/workspace.ts");
-  return serveWorkspace({ directory, folder: path }, currentUser());
+  return serveWorkspace({ directory, folder: path }, currentUser(), shared.handles);
 }
 
 const currentUser = (): Caller => ({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 });

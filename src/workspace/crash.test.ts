@@ -1,6 +1,6 @@
 /** What is left when a process is killed at any moment. The seed is printed; SEED repeats the operations. */
 import { expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { applyChanges, changesOf, openWorkspace } from "./index.ts";
 import {
@@ -73,6 +73,35 @@ test(`the server: all that was answered is there, and the tree is whole (SEED=${
     }
   }
 }, 120_000);
+
+test(`an apply that replaces and removes: one more ends it, and nothing is left (SEED=${seed})`, async () => {
+  let left = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const random = new Random(seed + round);
+    using place = makePlace();
+    for (let i = 0; i < 200; i++) writeFileSync(`${place.folder}/file ${i}`, "host");
+    let tree: Tree;
+    {
+      using guest = Guest.of(place);
+      for (let i = 0; i < 200; i++) {
+        if (random.below(2) === 0) guest.unlink(`file ${i}`);
+        else guest.write(`file ${i}`, `${random.below(1000)}`);
+      }
+      tree = treeOfGuest(guest);
+    }
+    await killed(place, "apply", 30 + random.below(60));
+    left += leftIn(place.folder).length;
+    using workspace = openWorkspace(place, "change");
+    expect(leftIn(place.folder)).toEqual([]);
+    expect(applyChanges(workspace).kept).toEqual([]);
+    expect(treeOfHost(place.folder)).toEqual(tree);
+    expect(changesOf(workspace)).toEqual([]);
+  }
+  console.log(`${left} of ${ROUNDS} applies left a file`);
+}, 120_000);
+
+const leftIn = (folder: string): string[] =>
+  readdirSync(folder).filter((name) => name.startsWith(".smolvm-apply-"));
 
 test(`an apply: one more ends it (SEED=${seed})`, async () => {
   let cut = 0;

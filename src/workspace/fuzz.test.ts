@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { type Part, pack } from "../files/files.fixture.ts";
+import { HandleBudget } from "../files/folder/handles.ts";
 import { Session } from "../files/index.ts";
 import { IN_HEADER, Opcode } from "../files/wire/opcodes.ts";
 import { applyChanges, changesOf, discardChanges, openWorkspace, serveWorkspace } from "./index.ts";
@@ -12,6 +13,11 @@ import { Guest, makePlace, USER } from "./workspace.fixture.ts";
  * A guest that says anything to the server of a workspace. Nothing is thrown, the host's folder stays as it is, and
  * what is left can be listed, applied and discarded. A failure prints the seed and the path of the case.
  */
+
+/** Of which the guest would be told EIO. */
+const unforeseen = (error: unknown): never => {
+  throw error;
+};
 
 const opcodes = Object.values(Opcode).filter((opcode) => opcode !== Opcode.init);
 const names = ["a", "d", "link", "e", "..", ".", "", "d/x", "../outside/new", "x".repeat(300), "\xff\n"];
@@ -77,8 +83,8 @@ test("requests of any kind with any words", () => {
       (requests) => {
         round += 1;
         const paths = { folder: place.folder, directory: `${place.root}/machine/${round}` };
-        const files = serveWorkspace(paths, USER);
-        const session = new Session(files, { readOnly: false });
+        const files = serveWorkspace(paths, USER, new HandleBudget(8192));
+        const session = new Session(files, { readOnly: false, onError: unforeseen });
         for (const { opcode, node: number, parts } of requests) {
           const body = pack(...(parts as readonly Part[]));
           const head = pack(IN_HEADER + body.length, opcode, ++unique, number, 0, 0, 1, 0);
@@ -108,8 +114,8 @@ test("whatever requests have made of it, an apply makes of the folder what the g
       writeFileSync(`${place.folder}/a`, "text");
       writeFileSync(`${place.folder}/d/x`, "x");
       symlinkSync("d", `${place.folder}/link`);
-      const files = serveWorkspace(place, USER);
-      const session = new Session(files, { readOnly: false });
+      const files = serveWorkspace(place, USER, new HandleBudget(8192));
+      const session = new Session(files, { readOnly: false, onError: unforeseen });
       let unique = 0n;
       for (const { opcode, node: number, parts } of requests) {
         const body = pack(...(parts as readonly Part[]));

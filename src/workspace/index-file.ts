@@ -15,11 +15,25 @@ import { Database, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { errnoOf, SmolError } from "../errors.ts";
 import { Errno, FileError, refuse } from "../files/errno.ts";
-import { decodeStamp, encodeStamp, type Stamp } from "./stamp.ts";
+import {
+  COLUMNS,
+  type Column,
+  type Entry,
+  entryOf,
+  inodeOf,
+  type Node,
+  nameBytes,
+  nameOf,
+  nodeOf,
+  type Row,
+  SCHEMA,
+  toColumn,
+  VERSION,
+} from "./index-rows.ts";
+import { encodeStamp } from "./stamp.ts";
 import type { Kind } from "./stat.ts";
 
-/** Of the tables below; a program reads its own and earlier ones. */
-const VERSION = 1n;
+export type { Entry, Node } from "./index-rows.ts";
 
 /** Who has the database longest is an apply, file by file. */
 const BUSY_MS = 10_000;
@@ -29,111 +43,6 @@ const MAX_NODES = 4_000_000;
 
 /** The folder itself. */
 export const ROOT = 1;
-
-export interface Node {
-  readonly id: number;
-  readonly kind: Kind;
-  /** Permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** A file's own are in `data/<id>`. */
-  readonly accessed: bigint;
-  readonly modified: bigint;
-  readonly changed: bigint;
-  readonly inode: bigint;
-  /** Names that it has; 0 when it is only still open. */
-  readonly links: number;
-  /** Whether names of the host's directory of the same path are in it too. */
-  readonly merged: boolean;
-  /** Where a link leads. */
-  readonly target: Uint8Array | undefined;
-  /** Path of the host's file that it is a copy of. */
-  readonly origin: string | undefined;
-  /** What `data/<id>` was when it was applied to the host; absent once it may differ. */
-  readonly applied: string | undefined;
-}
-
-export interface Entry {
-  readonly name: string;
-  /** Absent: there is nothing in the guest. */
-  readonly node: number | undefined;
-  /** Absent: there was nothing on the host. */
-  readonly base: Stamp | undefined;
-  readonly ghost: number | undefined;
-}
-
-const SCHEMA = `
-create table node (
-  id integer primary key autoincrement, kind text not null, mode integer not null, uid integer not null,
-  gid integer not null, accessed integer not null, modified integer not null, changed integer not null,
-  inode integer not null, links integer not null, merged integer not null, target blob, origin blob, applied text);
-create table entry (
-  parent integer not null, name blob not null, node integer, base text, ghost integer,
-  primary key (parent, name)) without rowid;
-create index entry_node on entry (node) where node is not null;
-create table xattr (node integer not null, name blob not null, value blob not null, primary key (node, name)) without rowid;
-create table setting (name text primary key, value text not null) without rowid;
-pragma user_version = ${VERSION};
-`;
-
-type Row = Readonly<
-  Record<"id" | Column | "name" | "value" | "node" | "base" | "ghost" | "n" | "user_version", unknown>
->;
-
-export const nameBytes = (name: string): Uint8Array => Buffer.from(name, "latin1");
-const nameOf = (bytes: unknown): string => Buffer.from(bytes as Uint8Array).toString("latin1");
-
-const COLUMNS = [
-  "kind",
-  "mode",
-  "uid",
-  "gid",
-  "accessed",
-  "modified",
-  "changed",
-  "inode",
-  "links",
-  "merged",
-  "target",
-  "origin",
-  "applied",
-] as const;
-type Column = (typeof COLUMNS)[number];
-
-function toColumn(column: Column, value: unknown): SQLQueryBindings {
-  if (value === undefined) return null;
-  if (column === "origin") return nameBytes(value as string);
-  return value as SQLQueryBindings;
-}
-
-function nodeOf(row: Row): Node {
-  return {
-    id: Number(row.id),
-    kind: row.kind as Kind,
-    mode: Number(row.mode),
-    uid: Number(row.uid),
-    gid: Number(row.gid),
-    accessed: row.accessed as bigint,
-    modified: row.modified as bigint,
-    changed: row.changed as bigint,
-    inode: row.inode as bigint,
-    links: Number(row.links),
-    merged: row.merged === 1n,
-    target: (row.target as Uint8Array | null) ?? undefined,
-    origin: row.origin === null ? undefined : nameOf(row.origin),
-    applied: (row.applied as string | null) ?? undefined,
-  };
-}
-
-function entryOf(row: Row): Entry {
-  return {
-    name: nameOf(row.name),
-    node: row.node === null ? undefined : Number(row.node),
-    base: row.base === null ? undefined : decodeStamp(row.base as string),
-    ghost: row.ghost === null ? undefined : Number(row.ghost),
-  };
-}
 
 export class IndexFile implements Disposable {
   readonly #database: Database;
@@ -264,12 +173,21 @@ export class IndexFile implements Disposable {
     }
   }
 
-  setting(name: string): string | undefined {
-    return this.#one("select value from setting where name = ?", name)?.value as string | undefined;
-  }
-
   putSetting(name: string, value: string): void {
     this.#run("insert or replace into setting values (?, ?)", name, value);
+  }
+
+  /** Those whose names begin so, with their values. */
+  settings(prefix: string): { readonly name: string; readonly value: string }[] {
+    return this.#all(
+      "select name, value from setting where substr(name, 1, ?) = ?",
+      prefix.length,
+      prefix,
+    ).map((row) => ({ name: row.name as string, value: row.value as string }));
+  }
+
+  removeSettings(prefix: string): void {
+    this.#run("delete from setting where substr(name, 1, ?) = ?", prefix.length, prefix);
   }
 
   node(id: number): Node | undefined {
@@ -363,7 +281,7 @@ export class IndexFile implements Disposable {
     ).map((row) => ({
       name: nameOf(row.name),
       kind: (row.kind as Kind | null) ?? undefined,
-      inode: (row.inode as bigint | null) ?? 0n,
+      inode: inodeOf(row.inode ?? 0n),
     }));
   }
 

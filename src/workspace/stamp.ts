@@ -16,6 +16,21 @@ export interface Stamp {
   readonly hash: string | undefined;
 }
 
+/** How old a file's last change must be for its time to tell it from the next: more than a tick of any kernel. */
+export const TICK_NS = 30_000_000n;
+
+/** Of no file. */
+const UNKNOWN_TIME = -1n;
+
+/**
+ * The stamp of a file that may be written to in the tick in which it was last changed: its times would not show that
+ * (Linux before 6.13), so that only its hash counts. Without a hash the times have to do.
+ */
+export const freshStamp = (stat: Stat, hash: string | undefined, now: bigint): Stamp =>
+  hash === undefined || now - stat.changed > TICK_NS
+    ? stampOf(stat, hash)
+    : { ...stampOf(stat, hash), modified: UNKNOWN_TIME };
+
 export const stampOf = (stat: Stat, hash?: string): Stamp => ({
   kind: stat.kind,
   device: stat.device,

@@ -49,8 +49,13 @@ const bytes = new Uint8Array(256);
 const view = new DataView(bytes.buffer);
 const SECOND = 1_000_000_000n;
 
+const LAST_NS = (1n << 63n) - 1n;
+
+/** The nearest time that 64 bits can say, of the years 1677 to 2262: filesystems and guests know times beyond. */
+export const nearestTime = (ns: bigint): bigint => (ns > LAST_NS ? LAST_NS : ns < -LAST_NS ? -LAST_NS : ns);
+
 const time = (at: number): bigint =>
-  view.getBigInt64(at, true) * SECOND + BigInt(view.getUint32(at + 8, true));
+  nearestTime(view.getBigInt64(at, true) * SECOND + BigInt(view.getUint32(at + 8, true)));
 
 /** Of what a descriptor names, or of a name in a directory; no link is followed. @throws FileError */
 export function statOf(fd: number, name?: string): Stat {

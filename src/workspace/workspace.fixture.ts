@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { FileError } from "../files/errno.ts";
 import type { Caller, Filesystem } from "../files/filesystem.ts";
+import { HandleBudget } from "../files/folder/handles.ts";
 import { serveWorkspace, type WorkspacePaths } from "./workspace.ts";
 
 export const USER: Caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -38,8 +39,8 @@ export class Guest implements Disposable {
     this.files = files;
   }
 
-  static of(place: WorkspacePaths): Guest {
-    return new Guest(serveWorkspace(place, USER));
+  static of(place: WorkspacePaths, handles = new HandleBudget(8192)): Guest {
+    return new Guest(serveWorkspace(place, USER, handles));
   }
 
   /** Works with a node that is held meanwhile; "" is the root. */

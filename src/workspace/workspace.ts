@@ -2,12 +2,14 @@ import { closeSync, constants, cpSync, existsSync, mkdirSync, openSync, renameSy
 import { flock } from "../../ffi/libc.ts";
 import { errnoOf, SmolError } from "../errors.ts";
 import type { Caller, Filesystem } from "../files/filesystem.ts";
+import type { HandleBudget } from "../files/folder/handles.ts";
 import { tryForAMoment } from "../host/index.ts";
 import { Data } from "./data.ts";
 import { HostFolder } from "./host-folder.ts";
 import { IndexFile, ROOT } from "./index-file.ts";
 import { WorkspaceFilesystem } from "./layer/filesystem.ts";
 import { Layer } from "./layer/layer.ts";
+import { settleTemporaries } from "./leftovers.ts";
 import { PERMISSION_BITS, type Stat } from "./stat.ts";
 
 /**
@@ -73,9 +75,10 @@ function makeWorkspace({ directory, folder }: WorkspacePaths, owner: Caller): vo
  * holds a lock until `close`.
  *
  * @param user who runs this process
+ * @param handles files and directories that the guests of this process may have open
  * @throws SmolError `workspace.busy`, `workspace.newer`, `workspace.damaged`; errors of the folder's open(2)
  */
-export function serveWorkspace(paths: WorkspacePaths, user: Caller): Filesystem {
+export function serveWorkspace(paths: WorkspacePaths, user: Caller, handles: HandleBudget): Filesystem {
   makeWorkspace(paths, user);
   const lock = openSync(`${paths.directory}/served`, "w", 0o600);
   try {
@@ -94,7 +97,7 @@ export function serveWorkspace(paths: WorkspacePaths, user: Caller): Filesystem 
       host[Symbol.dispose]();
       closeSync(lock);
     };
-    return new WorkspaceFilesystem(new Layer(index, host, data, user), close);
+    return new WorkspaceFilesystem(new Layer(index, host, data, user), handles, close);
   } catch (error) {
     closeSync(lock);
     throw error;
@@ -127,6 +130,7 @@ export function openWorkspace(paths: WorkspacePaths, how: "read" | "change"): Op
     const served = how === "change" ? openSync(`${directory}/served`, "a", 0o600) : undefined;
     const isServed = served === undefined || !flock(served, "exclusive", false);
     const index = new IndexFile(indexOf(directory), how);
+    if (how === "change") settleTemporaries(index, host);
     return {
       index,
       host,

@@ -13,7 +13,7 @@ import {
   isThere,
   type Same,
 } from "./changes.ts";
-import { APPLIED_MODE, onEntry, put, take } from "./put.ts";
+import { APPLIED_MODE, onEntry, type Place, put, take } from "./put.ts";
 import { settle } from "./settle.ts";
 
 export interface ApplyOptions {
@@ -115,7 +115,7 @@ function applied(workspace: OpenWorkspace, change: Change): Outcome {
   const name = names.at(-1) as string;
   try {
     return workspace.host.inDirectory(names.slice(0, -1), (directory) =>
-      appliedIn(workspace, change, directory, name),
+      appliedIn({ workspace, names, directory, name }, change),
     );
   } catch (error) {
     if (isNotThere(error)) return change.status === "deleted" ? GONE : conflicting("unreachable");
@@ -124,33 +124,34 @@ function applied(workspace: OpenWorkspace, change: Change): Outcome {
   }
 }
 
-function appliedIn(workspace: OpenWorkspace, change: Change, directory: number, name: string): Outcome {
-  const { node, base, names } = change;
+function appliedIn(place: Place, change: Change): Outcome {
+  const { workspace, names, directory, name } = place;
+  const { node, base } = change;
   const stat = statIfThere(directory, name);
   const conflict = conflictOf(workspace, change, stat);
   // What was in a directory that goes has gone before it, or stays.
   if (conflict !== undefined && conflict !== "not-empty") return conflicting(conflict);
-  if (node === undefined) return removed(directory, name, stat, base);
+  if (node === undefined) return removed(place, stat, base);
   if (stat !== undefined && isThere(workspace, names, node, stat))
     return { stamp: stampOf(stat), source: undefined };
   if (stat !== undefined && !change.hasNewContent) return withMode(directory, name, change, stat);
   if (stat?.kind === "directory") {
-    const left = removed(directory, name, stat, base);
+    const left = removed(place, stat, base);
     if ("why" in left) return left;
   }
   const before = stat?.kind === "directory" ? undefined : stat;
-  const outcome = put(workspace, directory, name, node, before);
+  const outcome = put(place, node, before);
   return typeof outcome === "string" ? conflicting(outcome) : outcome;
 }
 
-function removed(directory: number, name: string, stat: Stat | undefined, base: Stamp | undefined): Outcome {
+function removed(place: Place, stat: Stat | undefined, base: Stamp | undefined): Outcome {
   if (stat === undefined) return GONE;
   if (base === undefined) return conflicting("created");
   if (stat.kind !== "directory") {
-    const conflict = take(directory, name, stat);
+    const conflict = take(place, stat);
     return conflict === undefined ? GONE : conflicting(conflict);
   }
-  const result = unlinkAt(directory, name, true);
+  const result = unlinkAt(place.directory, place.name, true);
   if (result === -Errno.ENOTEMPTY || result === -Errno.EEXIST) return conflicting("not-empty");
   if (result !== -Errno.ENOENT) must(result);
   return GONE;

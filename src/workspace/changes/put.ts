@@ -19,14 +19,13 @@ import {
 import { Errno, must, refuse } from "../../files/errno.ts";
 import { copyBytes, withOwn } from "../copy.ts";
 import { dataStamp } from "../data.ts";
+import type { Names } from "../host-folder.ts";
 import type { Node } from "../index-file.ts";
-import { type Stamp, sha256, stampOf } from "../stamp.ts";
+import { EXCHANGE, isSameFile, NO_REPLACE, noteTemporary } from "../leftovers.ts";
+import { freshStamp, type Stamp, sha256, stampOf } from "../stamp.ts";
 import { type Stat, statIfThere, statOf } from "../stat.ts";
 import type { OpenWorkspace } from "../workspace.ts";
 import type { Conflict } from "./changes.ts";
-
-const NO_REPLACE = 1;
-const EXCHANGE = 2;
 
 /** Modes that an apply gives: no set-user-ID, set-group-ID and sticky bits from a guest. */
 export const APPLIED_MODE = 0o777;
@@ -43,32 +42,35 @@ export interface Put {
   readonly source: string | undefined;
 }
 
+/** Where a change belongs: a path of the host's folder, whose directory is open. */
+export interface Place {
+  readonly workspace: OpenWorkspace;
+  readonly names: Names;
+  readonly directory: number;
+  /** The last one. */
+  readonly name: string;
+}
+
 /**
  * @param before what the host must have under the name; undefined: nothing
  * @returns what has been put there, or the conflict
  * @throws FileError
  */
-export function put(
-  workspace: OpenWorkspace,
-  directory: number,
-  name: string,
-  node: Node,
-  before: Stat | undefined,
-): Put | Conflict {
-  if (node.kind === "directory") return putDirectory(directory, name, node, before);
-  const made =
-    node.kind === "symlink"
-      ? putLink(directory, name, node, before)
-      : putFile(workspace, directory, name, node, before);
+export function put(place: Place, node: Node, before: Stat | undefined): Put | Conflict {
+  const { directory, name } = place;
+  if (node.kind === "directory") return putDirectory(place, node, before);
+  const made = node.kind === "symlink" ? putLink(place, node, before) : putFile(place, node, before);
   if (typeof made === "string") return made;
   // Its new name has changed its time.
-  return { ...made, stamp: stampOf(statIfThere(directory, name) ?? refuse(Errno.ENOENT), made.stamp.hash) };
+  const stat = statIfThere(directory, name) ?? refuse(Errno.ENOENT);
+  return { ...made, stamp: freshStamp(stat, made.stamp.hash, BigInt(Date.now()) * 1_000_000n) };
 }
 
 /** A directory can be used as it is made; its mode follows when all is in it. */
-function putDirectory(directory: number, name: string, node: Node, before: Stat | undefined): Put | Conflict {
+function putDirectory(place: Place, node: Node, before: Stat | undefined): Put | Conflict {
+  const { directory, name } = place;
   if (before !== undefined) {
-    const conflict = take(directory, name, before);
+    const conflict = take(place, before);
     if (conflict !== undefined) return conflict;
   }
   const made = makeDirectoryAt(directory, name, 0o700);
@@ -80,26 +82,24 @@ function putDirectory(directory: number, name: string, node: Node, before: Stat 
   });
 }
 
-function putLink(directory: number, name: string, node: Node, before: Stat | undefined): Put | Conflict {
+function putLink(place: Place, node: Node, before: Stat | undefined): Put | Conflict {
+  const { directory } = place;
   const target = Buffer.from(node.target as Uint8Array).toString("latin1");
   const temporary = temporaryName();
+  noteTemporary(place.workspace.index, { names: place.names, temporary });
   must(symlinkAt(target, directory, temporary));
   const stamp = onEntry(directory, temporary, (fd) => {
     giveOwner(fd, node);
     return stampOf(statOf(fd), sha256(node.target as Uint8Array));
   });
-  return swap(directory, temporary, name, before) ?? { stamp, source: undefined };
+  return swap(place, temporary, before) ?? { stamp, source: undefined };
 }
 
-function putFile(
-  { data, index }: OpenWorkspace,
-  directory: number,
-  name: string,
-  node: Node,
-  before: Stat | undefined,
-): Put | Conflict {
+function putFile(place: Place, node: Node, before: Stat | undefined): Put | Conflict {
+  const { directory, name, names } = place;
+  const { data, index } = place.workspace;
   const temporary = temporaryName();
-  const { fd: target, isNamed } = openNew(directory, temporary);
+  const { fd: target, isNamed } = openNew(place, temporary);
   try {
     const made = withOwn(data.path(node.id), 0, (source) => {
       const { stat, hash } = copyBytes(source, target);
@@ -115,8 +115,11 @@ function putFile(
       must(done);
       return made;
     }
-    if (!isNamed) must(linkTo(target, directory, temporary));
-    return swap(directory, temporary, name, before) ?? made;
+    if (!isNamed) {
+      noteTemporary(index, { names, temporary });
+      must(linkTo(target, directory, temporary));
+    }
+    return swap(place, temporary, before) ?? made;
   } catch (error) {
     if (isNamed) unlinkAt(directory, temporary, false);
     throw error;
@@ -128,9 +131,13 @@ function putFile(
 const O_TMPFILE = 0o20000000 | OpenFlag.directory;
 
 /** A file without a name, of which nothing is left when this process is killed; with one where that cannot be had. */
-function openNew(directory: number, temporary: string): { readonly fd: number; readonly isNamed: boolean } {
+function openNew(
+  { workspace, directory, names }: Place,
+  temporary: string,
+): { readonly fd: number; readonly isNamed: boolean } {
   const fd = openAt(directory, ".", O_TMPFILE | OpenFlag.readWrite, 0o600);
   if (fd >= 0) return { fd, isNamed: false };
+  noteTemporary(workspace.index, { names, temporary });
   const flags = OpenFlag.readWrite | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow;
   return { fd: must(openAt(directory, temporary, flags, 0o600)), isNamed: true };
 }
@@ -152,11 +159,14 @@ export function onEntry<T>(directory: number, name: string, work: (fd: number) =
 
 /** Gives a complete file its name. The temporary one is gone then, whatever came of it. */
 function swap(
-  directory: number,
+  { workspace, directory, name, names }: Place,
   temporary: string,
-  name: string,
   before: Stat | undefined,
 ): Conflict | undefined {
+  if (before !== undefined) {
+    const ours = statIfThere(directory, temporary) ?? refuse(Errno.ENOENT);
+    noteTemporary(workspace.index, { names, temporary, ours, before });
+  }
   const done = renameAt(directory, temporary, directory, name, before === undefined ? NO_REPLACE : EXCHANGE);
   if (done < 0) {
     unlinkAt(directory, temporary, false);
@@ -165,19 +175,20 @@ function swap(
     return refuse(-done);
   }
   if (before === undefined) return undefined;
-  const isMeant = isSameFile(before, statIfThere(directory, temporary));
+  const isMeant = isStill(before, statIfThere(directory, temporary));
   if (!isMeant) must(renameAt(directory, temporary, directory, name, EXCHANGE));
   must(unlinkAt(directory, temporary, false));
   return isMeant ? undefined : "changed";
 }
 
 /** Takes away what is no directory. */
-export function take(directory: number, name: string, before: Stat): Conflict | undefined {
+export function take({ workspace, directory, name, names }: Place, before: Stat): Conflict | undefined {
   const temporary = temporaryName();
+  noteTemporary(workspace.index, { names, temporary, before });
   const done = renameAt(directory, name, directory, temporary, NO_REPLACE);
   if (done === -Errno.ENOENT) return undefined;
   must(done);
-  if (isSameFile(before, statIfThere(directory, temporary))) {
+  if (isStill(before, statIfThere(directory, temporary))) {
     must(unlinkAt(directory, temporary, false));
     return undefined;
   }
@@ -186,12 +197,5 @@ export function take(directory: number, name: string, before: Stat): Conflict | 
   return "changed";
 }
 
-/** Renames change only the time of the last change of status. */
-const isSameFile = (before: Stat, now: Stat | undefined): boolean =>
-  now !== undefined &&
-  before.inode === now.inode &&
-  before.device === now.device &&
-  before.kind === now.kind &&
-  before.size === now.size &&
-  before.mode === now.mode &&
-  before.modified === now.modified;
+const isStill = (before: Stat, now: Stat | undefined): boolean =>
+  now !== undefined && isSameFile(stampOf(before), now);

@@ -2,14 +2,12 @@ import { dataStamp } from "../data.ts";
 import type { Names } from "../host-folder.ts";
 import { type Entry, type Node, ROOT } from "../index-file.ts";
 import { removeGhostTree } from "../layer/ghosts.ts";
-import { stampOf } from "../stamp.ts";
+import { forgetTemporaries } from "../leftovers.ts";
+import { stampOf, TICK_NS } from "../stamp.ts";
 import type { Stat } from "../stat.ts";
 import type { OpenWorkspace } from "../workspace.ts";
 import type { Done } from "./apply.ts";
 import type { Same } from "./changes.ts";
-
-/** How old a file's last change must be for its time to tell it from the next: more than a tick of any kernel. */
-const TICK_NS = 30_000_000n;
 
 /**
  * The index after an apply. While a guest runs, only its server may let go of a file, for it may be writing to it: the
@@ -18,6 +16,7 @@ const TICK_NS = 30_000_000n;
 export function settle(workspace: OpenWorkspace, done: readonly Done[], same: readonly Same[]): void {
   const { index, isServed } = workspace;
   index.change(() => {
+    forgetTemporaries(index);
     for (const { change, stamp, source } of done) {
       const entry = index.entry(change.parent, change.entry.name);
       if (entry === undefined || entry.node !== change.entry.node) continue;

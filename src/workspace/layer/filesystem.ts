@@ -14,14 +14,17 @@ import {
 import { errnoOf } from "../../errors.ts";
 import { Errno, FileError, must, refuse } from "../../files/errno.ts";
 import type { Caller, Changes, DirectoryEntry, Filesystem, Space } from "../../files/filesystem.ts";
+import type { HandleBudget } from "../../files/folder/handles.ts";
 import { withOwn } from "../copy.ts";
 import type { Node } from "../index-file.ts";
-import { kindOfMode, PERMISSION_BITS, timesOf } from "../stat.ts";
+import { kindOfMode, nearestTime, PERMISSION_BITS, timesOf } from "../stat.ts";
 import { extendedOfLive, removeExtended, setExtended } from "./extended-names.ts";
 import { Handles } from "./handles.ts";
 import { type Layer, now } from "./layer.ts";
 import { listing } from "./listing.ts";
-import { held, link, make, makeFile, removeDirectory, unlink } from "./names.ts";
+import { Listings } from "./listings.ts";
+import type { Live } from "./live.ts";
+import { held, link, make, makeFile, removeDirectory, SET_GROUP_ID, unlink } from "./names.ts";
 import { rename } from "./rename.ts";
 
 /** fallocate(2): KEEP_SIZE, PUNCH_HOLE and ZERO_RANGE. */
@@ -37,12 +40,13 @@ const MAX_TARGET = 4095;
 export class WorkspaceFilesystem implements Filesystem {
   readonly #layer: Layer;
   readonly #handles: Handles;
+  readonly #listings = new Listings();
   readonly #close: () => void;
 
   /** @param close called at the end */
-  constructor(layer: Layer, close: () => void) {
+  constructor(layer: Layer, budget: HandleBudget, close: () => void) {
     this.#layer = layer;
-    this.#handles = new Handles(layer);
+    this.#handles = new Handles(layer, budget);
     this.#close = close;
   }
 
@@ -61,14 +65,21 @@ export class WorkspaceFilesystem implements Filesystem {
     answered(() => this.#layer.lives.forget(node, holds));
   }
 
-  getAttributes(node: number) {
-    return answered(() => this.#layer.attributesOf(this.#live(node)));
+  getAttributes(node: number, handle?: number) {
+    return answered(() => {
+      const opened = handle === undefined ? undefined : this.#handles.descriptor(handle);
+      return this.#layer.attributesOf(this.#live(node), opened);
+    });
   }
 
   setAttributes(node: number, changes: Changes) {
     return answered(() => {
       const live = this.#live(node);
-      const { mode, uid, gid, size } = changes;
+      const { uid, gid, size } = changes;
+      const mode = changes.mode ?? this.#withoutSetId(live, changes);
+      const { killSetId, ...others } = changes;
+      const isChange = mode !== undefined || Object.values(others).some((value) => value !== undefined);
+      if (!isChange) return this.#layer.attributesOf(live);
       this.#layer.index.change(() => {
         const { kind, id, ...old } = this.#layer.index.node(this.#layer.copyUp(live)) as Node;
         if (mode !== undefined && kind === "symlink") refuse(Errno.EOPNOTSUPP);
@@ -95,6 +106,16 @@ export class WorkspaceFilesystem implements Filesystem {
       });
       return this.#layer.attributesOf(live);
     });
+  }
+
+  /** As the kernel does it when a file changes hands or is written to; undefined when the mode stays what it is. */
+  #withoutSetId(live: Live, { uid, gid, killSetId }: Changes): number | undefined {
+    if (!killSetId && uid === undefined && gid === undefined) return undefined;
+    const { mode } = this.#layer.attributesOf(live);
+    if (kindOfMode(mode) !== "file") return undefined;
+    // The group's bit means something else where the group may not execute.
+    const gone = 0o4000 | ((mode & 0o010) === 0 ? 0 : SET_GROUP_ID);
+    return (mode & gone) === 0 ? undefined : mode & ~gone & PERMISSION_BITS;
   }
 
   readLink(node: number): Uint8Array {
@@ -154,6 +175,8 @@ export class WorkspaceFilesystem implements Filesystem {
       const found = this.#layer.find(directory, name);
       const exists = found.node !== undefined || found.stat !== undefined;
       if (exists && (flags & OpenFlag.exclusive) !== 0) refuse(Errno.EEXIST);
+      // Where there is none left, no file is made.
+      this.#handles.checkRoom();
       const live = exists
         ? this.#layer.liveOf(directory, name, found)
         : makeFile(this.#layer, directory, name, mode, caller);
@@ -200,7 +223,10 @@ export class WorkspaceFilesystem implements Filesystem {
   }
 
   release(handle: number): void {
-    answered(() => this.#handles.release(handle));
+    answered(() => {
+      const { listing: kept } = this.#handles.release(handle);
+      if (kept !== undefined) this.#listings.drop(kept);
+    });
   }
 
   openDirectory(node: number): number {
@@ -209,11 +235,8 @@ export class WorkspaceFilesystem implements Filesystem {
 
   readDirectory(handle: number, offset: bigint, take: (entry: DirectoryEntry) => boolean): void {
     answered(() => {
-      const names = this.#handles.names(handle, offset === 0n, (live) => listing(this.#layer, live));
-      for (let at = Number(offset); at < names.length; at++) {
-        const entry = names[at];
-        if (entry === undefined || !take({ ...entry, next: BigInt(at + 1) })) return;
-      }
+      const { live, listing: kept } = this.#handles.directory(handle);
+      this.#listings.read(kept, Number(offset), () => listing(this.#layer, live), take);
     });
   }
 
@@ -257,7 +280,10 @@ export class WorkspaceFilesystem implements Filesystem {
   }
 }
 
-const moment = (time: bigint | "now" | undefined): bigint | undefined => (time === "now" ? now() : time);
+function moment(time: bigint | "now" | undefined): bigint | undefined {
+  if (time === "now") return now();
+  return time === undefined ? undefined : nearestTime(time);
+}
 
 /** `struct statfs` of 64-bit Linux: words of 8 bytes. */
 function spaceOf(fd: number): Space {

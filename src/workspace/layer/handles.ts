@@ -1,38 +1,31 @@
 import { closeDescriptor, OpenFlag } from "../../../ffi/files.ts";
 import { Errno, refuse } from "../../files/errno.ts";
+import type { HandleBudget } from "../../files/folder/handles.ts";
 import type { Layer } from "./layer.ts";
+import { Listing } from "./listings.ts";
 import type { Live } from "./live.ts";
-
-/** Open files and directories of one workspace; each file's is a descriptor of this process. */
-const MAX_HANDLES = 8192;
-
-/** A name in a directory that was read. */
-export interface Listed {
-  readonly name: string;
-  readonly inode: bigint;
-  readonly type: number;
-}
 
 interface Handle {
   readonly live: Live;
-  readonly isDirectory: boolean;
-  /** Of a file. */
+  /** Of a file; -1 of a directory. */
   fd: number;
   /** Whether `fd` is of the upper. */
   isUpper: boolean;
   readonly canWrite: boolean;
-  /** Of a directory, once it has been read. */
-  names: readonly Listed[] | undefined;
+  /** Of a directory. */
+  readonly listing: Listing | undefined;
 }
 
 /** What the guest has open. */
 export class Handles {
   readonly #layer: Layer;
   readonly #handles = new Map<number, Handle>();
+  readonly #budget: HandleBudget;
   #last = 0;
 
-  constructor(layer: Layer) {
+  constructor(layer: Layer, budget: HandleBudget) {
     this.#layer = layer;
+    this.#budget = budget;
   }
 
   /** @param flags of open(2) */
@@ -41,7 +34,7 @@ export class Handles {
     const truncates = (flags & OpenFlag.truncate) !== 0;
     const canWrite = access !== 0 || truncates;
     if (canWrite) this.#layer.copyUp(live);
-    const handle: Handle = { live, isDirectory: false, fd: -1, isUpper: false, canWrite, names: undefined };
+    const handle: Handle = { live, fd: -1, isUpper: false, canWrite, listing: undefined };
     const kind = this.#layer.nodeOf(live)?.kind ?? this.#layer.statOf(live).kind;
     if (kind === "directory") refuse(Errno.EISDIR);
     if (kind !== "file") refuse(Errno.ENXIO);
@@ -49,17 +42,16 @@ export class Handles {
     return this.#add(handle);
   }
 
+  /** @throws FileError ENFILE when one more cannot be opened */
+  checkRoom(): void {
+    this.#budget.take();
+    this.#budget.giveBack();
+  }
+
   openDirectory(live: Live): number {
     const kind = this.#layer.nodeOf(live)?.kind ?? this.#layer.statOf(live).kind;
     if (kind !== "directory") refuse(Errno.ENOTDIR);
-    return this.#add({
-      live,
-      isDirectory: true,
-      fd: -1,
-      isUpper: false,
-      canWrite: false,
-      names: undefined,
-    });
+    return this.#add({ live, fd: -1, isUpper: false, canWrite: false, listing: new Listing() });
   }
 
   /** The descriptor to read from: the upper's, if the file has got there since it was opened. */
@@ -77,27 +69,28 @@ export class Handles {
     return handle.canWrite ? handle.fd : refuse(Errno.EBADF);
   }
 
-  liveOf(number: number): Live {
-    return this.#any(number).live;
-  }
-
   isDirectory(number: number): boolean {
-    return this.#any(number).isDirectory;
+    return this.#any(number).listing !== undefined;
   }
 
-  /** @param list reads the directory; what it gave is kept until it is asked for anew */
-  names(number: number, anew: boolean, list: (live: Live) => readonly Listed[]): readonly Listed[] {
-    const handle = this.#any(number);
-    if (!handle.isDirectory) refuse(Errno.EBADF);
-    if (anew || handle.names === undefined) handle.names = list(handle.live);
-    return handle.names;
+  /** What has been opened; undefined for a directory. */
+  descriptor(number: number): number | undefined {
+    const { fd } = this.#any(number);
+    return fd < 0 ? undefined : fd;
   }
 
-  release(number: number): void {
+  directory(number: number): { readonly live: Live; readonly listing: Listing } {
+    const { live, listing } = this.#any(number);
+    return listing === undefined ? refuse(Errno.EBADF) : { live, listing };
+  }
+
+  release(number: number): { readonly listing: Listing | undefined } {
     const handle = this.#any(number);
     this.#handles.delete(number);
+    this.#budget.giveBack();
     if (handle.fd >= 0) closeDescriptor(handle.fd);
     this.#layer.lives.releaseHandle(handle.live);
+    return handle;
   }
 
   close(): void {
@@ -105,9 +98,11 @@ export class Handles {
   }
 
   #add(handle: Handle): number {
-    if (this.#handles.size >= MAX_HANDLES) {
+    try {
+      this.#budget.take();
+    } catch (error) {
       if (handle.fd >= 0) closeDescriptor(handle.fd);
-      refuse(Errno.ENFILE);
+      throw error;
     }
     this.#last += 1;
     this.#handles.set(this.#last, handle);
@@ -127,7 +122,7 @@ export class Handles {
 
   #file(number: number): Handle {
     const handle = this.#any(number);
-    return handle.isDirectory ? refuse(Errno.EBADF) : handle;
+    return handle.listing !== undefined ? refuse(Errno.EBADF) : handle;
   }
 
   #any(number: number): Handle {

@@ -6,8 +6,8 @@ import { type Data, dataStamp } from "../data.ts";
 import { extendedOf } from "../extended.ts";
 import type { HostFolder, Names } from "../host-folder.ts";
 import { type Entry, type IndexFile, type Node, ROOT } from "../index-file.ts";
-import { type Stamp, sha256, stampOf } from "../stamp.ts";
-import { PERMISSION_BITS, type Stat, TypeBits, timesOf } from "../stat.ts";
+import { freshStamp, type Stamp, sha256, stampOf } from "../stamp.ts";
+import { PERMISSION_BITS, type Stat, statOf, TypeBits, timesOf } from "../stat.ts";
 import { type Live, LiveFiles } from "./live.ts";
 
 /** What is under a name in the guest's tree: a node of the upper, or a file that is only the host's. */
@@ -114,10 +114,11 @@ export class Layer {
     }
   }
 
-  attributesOf(live: Live): Attributes {
+  /** @param opened descriptor of the guest's: what counts while the file is only the host's, which may replace it */
+  attributesOf(live: Live, opened?: number): Attributes {
     const node = this.nodeOf(live);
     if (node !== undefined) return this.nodeAttributes(node, live);
-    const attributes = this.#hostAttributes(this.statOf(live));
+    const attributes = this.#hostAttributes(opened === undefined ? this.statOf(live) : statOf(opened));
     return live.gone ? { ...attributes, links: attributes.links - 1 } : attributes;
   }
 
@@ -227,7 +228,7 @@ export class Layer {
         const { stat, hash } = copyBytes(source, target);
         for (const { name, value } of extendedOf(source)) this.index.putExtended(node, name, value);
         must(changeTimes(target, timesOf(stat.accessed, stat.modified)));
-        return stampOf(stat, hash);
+        return freshStamp(stat, hash, now());
       } finally {
         closeDescriptor(target);
       }

@@ -10,9 +10,9 @@ import { type Found, type Layer, now } from "./layer.ts";
 import type { Live } from "./live.ts";
 
 /** Directories in each other, so that who walks them needs no endless stack; PATH_MAX allows 2048 of them. */
-const MAX_DEPTH = 1024;
+export const MAX_DEPTH = 1024;
 
-const SET_GROUP_ID = 0o2000;
+export const SET_GROUP_ID = 0o2000;
 
 export interface NewFile {
   readonly kind: Node["kind"];

@@ -5,7 +5,7 @@ import type { Stat } from "../stat.ts";
 import { splitGhost } from "./ghosts.ts";
 import { type Found, type Layer, now } from "./layer.ts";
 import type { Live } from "./live.ts";
-import { attach, changeable, detachDirectory, detachFile, leave } from "./names.ts";
+import { attach, changeable, detachDirectory, detachFile, leave, MAX_DEPTH } from "./names.ts";
 
 const NO_REPLACE = 1;
 
@@ -17,7 +17,7 @@ export const MoveLimit = { entries: 4000, bytes: 256 * 1024 * 1024 } as const;
 
 /**
  * @param flags of renameat2(2); EXCHANGE is not offered
- * @throws FileError EINVAL, EEXIST, ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EXDEV
+ * @throws FileError EINVAL, EEXIST, ENAMETOOLONG, ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EXDEV
  */
 export function rename(
   layer: Layer,
@@ -62,7 +62,9 @@ function move(
   }
   if (isDirectory) {
     const id = layer.copyUp(live);
-    measure(layer, id, live.names, { ...MoveLimit });
+    // Only what gets deeper: the host's folder may be deeper than what a guest makes.
+    const room = newParent.depth > parent.depth ? MAX_DEPTH - newParent.depth : Number.POSITIVE_INFINITY;
+    measure(layer, id, live.names, { ...MoveLimit, depth: live.depth - 1 + room });
     complete(layer, id, live, live.names);
   }
   const node = index.node(layer.copyUp(live)) as Node;
@@ -89,17 +91,18 @@ function isWithin(directory: Live, ancestor: Live): boolean {
 }
 
 /**
- * Whether what a directory has of the host's is little enough to be copied.
+ * Whether what a directory has of the host's is little enough to be copied, and its tree not too deep.
  *
  * @param directory its node, if it has one
- * @throws FileError EXDEV
+ * @throws FileError EXDEV, ENAMETOOLONG
  */
 function measure(
   layer: Layer,
   directory: number | undefined,
   names: Names,
-  budget: { entries: number; bytes: number },
+  budget: { entries: number; bytes: number; readonly depth: number },
 ): void {
+  if (names.length > budget.depth) refuse(Errno.ENAMETOOLONG);
   for (const entry of directory === undefined ? [] : layer.index.entries(directory)) {
     const node = entry.node === undefined ? undefined : layer.index.node(entry.node);
     if (node?.kind === "directory") measure(layer, node.id, [...names, entry.name], budget);
