@@ -96,7 +96,10 @@ describe("a workspace", () => {
     makeFolder();
     await home.create("agent", "-v", `${folder}:/src:overlay`);
     await home.ok("start", "agent");
-    await home.sh("agent", "cd /src && echo guest > README && echo more > notes && sync");
+    await home.sh(
+      "agent",
+      "cd /src && echo guest > README && echo more > notes && echo run > .envrc && sync",
+    );
     await home.ok("stop", "agent");
     writeFileSync(`${folder}/README`, "host\n");
     expect(await home.ok("diff", "agent", "README")).toStartWith(
@@ -108,8 +111,9 @@ describe("a workspace", () => {
     const applied = await home.machine(["apply", "agent", "-y"]);
     expect(applied).toMatchObject({
       exitCode: 1,
-      output: "Applied 1 change; 1 change not\n",
-      stderr: "not applied: README: the host has changed it meanwhile\n",
+      output: "Applied 2 changes; 1 change not\n",
+      stderr:
+        "note: shells may run commands of .envrc\nnot applied: README: the host has changed it meanwhile\n",
     });
     expect([readFileSync(`${folder}/README`, "utf8"), readFileSync(`${folder}/notes`, "utf8")]).toEqual([
       "host\n",

@@ -9,6 +9,7 @@ import {
   hunkHeader,
   type Kept,
 } from "../../workspace/index.ts";
+import { isLinkOut } from "./apply-notes.ts";
 
 export const conflictWords: Readonly<Record<Conflict, string>> = {
   created: "the host has made something of this name meanwhile",
@@ -55,21 +56,10 @@ export function changeLine(change: Change): string {
 }
 
 /** Where a link leads, if that is not in the folder: whoever follows it on the host should know. */
-function linkNote({ node, names }: Change): string {
-  if (node?.kind !== "symlink" || node.target === undefined) return "";
-  const target = Buffer.from(node.target).toString("latin1");
-  return leadsOut(target, names.length - 1) ? `  (a link to ${gitPath(undefined, [target])}, outside)` : "";
-}
-
-function leadsOut(target: string, depth: number): boolean {
-  if (target.startsWith("/")) return true;
-  let level = depth;
-  for (const part of target.split("/")) {
-    if (part === "..") level -= 1;
-    else if (part !== "" && part !== ".") level += 1;
-    if (level < 0) return true;
-  }
-  return false;
+function linkNote(change: Change): string {
+  if (!isLinkOut(change)) return "";
+  const target = Buffer.from(change.node?.target ?? []).toString("latin1");
+  return `  (a link to ${gitPath(undefined, [target])}, outside)`;
 }
 
 /** What moved away is told with where it went. */

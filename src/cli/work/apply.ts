@@ -1,5 +1,6 @@
 import { type Applied, applyChanges, type Change, type Kept, openWorkspace } from "../../workspace/index.ts";
-import { complain, print, printJson } from "../output.ts";
+import { complain, print, printJson, warn } from "../output.ts";
+import { applyNotes } from "../show/apply-notes.ts";
 import { changeJson, count, isListed, keptWords, pathOf } from "../show/workspace.ts";
 import { Questions } from "../terminal/questions.ts";
 import { type Found, findChanges, type Opened, printList, total } from "./workspaces.ts";
@@ -24,6 +25,8 @@ export async function applyWorkspaces(
 ): Promise<number> {
   const found = await findChanges(opened, name, words);
   if (!json && (!yes || dryRun)) await printList(found, true);
+  // Who is asked nothing is told what has happened.
+  if (!yes || dryRun) warnOf(found.flatMap(({ changes }) => changes));
   if (dryRun || found.length === 0) return await foretell(found, json);
   const folders = found.map(({ workspace }) => workspace.folder).join(" and ");
   const question = `Apply ${count(total(found), "change")} to ${folders}?`;
@@ -37,8 +40,13 @@ export async function applyWorkspaces(
   const isRefused =
     atomic && found.some(({ changes }) => changes.some(({ conflict }) => conflict !== undefined));
   const results = found.map((one) => (isRefused ? refused(one) : applyOne(one, yes, atomic)));
+  if (yes) warnOf(results.flatMap(({ applied }) => applied));
   await report(results, json);
   return results.some(({ kept }) => kept.length > 0) ? 1 : 0;
+}
+
+function warnOf(changes: readonly Change[]): void {
+  for (const line of applyNotes(changes)) warn(line);
 }
 
 const refused = ({ workspace, changes }: Found): Result => ({

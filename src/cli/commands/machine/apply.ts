@@ -24,7 +24,8 @@ changes after the question has been asked is not applied.
 What has changed on the host since the guest changed it is a conflict: the host's file stays as it
 is, the guest's change stays to be looked at, everything else is applied, and the exit code is 1.
 With --atomic, a conflict means that nothing is applied. Each file appears complete. Set-user-ID and
-set-group-ID bits are not brought to the host, FIFOs and sockets neither; links are, as links.
+set-group-ID bits are not brought to the host, FIFOs and sockets neither; links are, as links. Notes
+on stderr name what programs of the host may run unasked, as hooks of git, and links that lead out.
 
 --json prints {"applied":[CHANGE...],"kept":[{CHANGE,"reason"}...]}, with CHANGE as in machine diff
 --json.`,
