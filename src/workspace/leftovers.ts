@@ -28,11 +28,11 @@ export interface Temporary {
 /** How settings begin that note one each. */
 const NOTE = "temporary ";
 
-/** Also instead of an earlier note about the same name. */
+/** Also instead of an earlier note about the same name. @throws FileError ENOSPC, EIO */
 export function noteTemporary(index: IndexFile, { names, temporary, ours, before }: Temporary): void {
   const stamp = (stat: Stat | undefined) => stat && encodeStamp(stampOf(stat));
   const note: Note = { names, ours: stamp(ours), before: stamp(before) };
-  index.putSetting(`${NOTE}${temporary}`, JSON.stringify(note));
+  index.change(() => index.putSetting(`${NOTE}${temporary}`, JSON.stringify(note)));
 }
 
 /** The form in the index. */
