@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { hostHasIpv6 } from "../../src/net/index.ts";
 import { SMALL, useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
-import { onQemu } from "../support/register.ts";
+import { onBoth, onQemu } from "../support/register.ts";
 
 /** A guest's programs, and what they reach through the stack: src/net, a VM's card, and the agent's settings together. */
 
@@ -56,7 +56,7 @@ describe("a machine without the network", () => {
 });
 
 describe("a machine with the network", () => {
-  onQemu("has the addresses that it is known for, and a route by IPv6 where the host has one", async () => {
+  onBoth("has the addresses that it is known for, and a route by IPv6 where the host has one", async () => {
     const output = await run(["--net"], "ip addr show dev eth0; ip route; ip -6 route; cat /etc/resolv.conf");
     expect(output).toContain("mtu 65520");
     expect(output).toContain("link/ether 02:53:4d:00:00:02");
@@ -84,7 +84,7 @@ describe("a machine with the network", () => {
     },
   );
 
-  onQemu("moves bytes as they are, both ways", async () => {
+  onBoth("moves bytes as they are, both ways", async () => {
     const url = `http://100.96.0.1:${server.port}`;
     const output = await run(
       ["--net", "--allow-host-loopback"],

@@ -2,7 +2,7 @@
  * `sockets.json`: the sockets that a machine's process has made outside the runtime directory, so that what it leaves
  * when it is killed is known for its own, and nothing else is ever removed.
  */
-import { lstatSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 
 /** A socket, recognised by more than its path: changing its mode or owner leaves all of these as they are. */
 export interface ExposedSocket {
@@ -32,6 +32,8 @@ export function writeExposed(directory: string, sockets: readonly ExposedSocket[
 /** Removes the sockets that a machine's process has left. @param directory the machine's */
 export function removeExposed(directory: string): void {
   const file = fileOf(directory);
+  // Also where the machine's place is taken by what is no directory.
+  if (!existsSync(file)) return;
   for (const socket of recorded(file)) removeSocket(socket);
   rmSync(file, { force: true });
 }
