@@ -76,6 +76,7 @@ async function runInside(): Promise<LabResult & { report: string; log: string }>
 }
 
 const script = `
+./bun test/support/loopback.ts
 export SMOLVM_TEST_ENGINE=krun SMOLVM_TEST_PROGRAM=/project/smolvm SMOLVM_TEST_BUILD=/project/build
 # The verdict on KVM is kept for the tests. The first guest of an emulator that is still warming up may be too slow.
 for _ in 1 2 3; do
