@@ -1,14 +1,12 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { runLab } from "../test/lab/machine.ts";
-import { linkOrCopy, withScratch } from "../test/lab/scratch.ts";
 import { program } from "../test/support/program.ts";
 import { Contender } from "./support/contender.ts";
 import { measureFleet } from "./support/fleet.ts";
+import { runInLab } from "./support/in-lab.ts";
 import { compareLives, toolOf } from "./support/lifecycle.ts";
 import { measureCommand } from "./support/measure.ts";
 import { compare } from "./support/rounds.ts";
 import { beginTable, printComparison } from "./support/table.ts";
-import { upstream } from "./support/upstream.ts";
 
 /**
  * Lasting machines: what looking at many of them costs, the life of one on qemu, and on krun in the lab beside
@@ -30,7 +28,7 @@ try {
 } finally {
   here.remove();
 }
-await lab();
+await runInLab(["lifecycle-inside.ts", String(Math.max(2, Math.floor(rounds / 2)))], compileHello);
 
 /** Commands that only look, with many machines there; the program's own start for scale. */
 async function looks(): Promise<void> {
@@ -80,29 +78,5 @@ async function compileHello(directory: string): Promise<void> {
     target: "bun",
     bytecode: true,
     compile: { outfile: `${directory}/hello` },
-  });
-}
-
-async function lab(): Promise<void> {
-  const checkout = new URL("..", import.meta.url).pathname;
-  await withScratch(async (stage) => {
-    linkOrCopy(program, `${stage}/smolvm`);
-    linkOrCopy(process.execPath, `${stage}/bun`);
-    for (const folder of ["bench/support", "test/support"])
-      cpSync(`${checkout}/${folder}`, `${stage}/${folder}`, { recursive: true });
-    await compileHello(stage);
-    Bun.spawnSync(["cp", "-al", await upstream(), `${stage}/upstream`]);
-    const settings =
-      "SMOLVM_TEST_ENGINE=krun SMOLVM_TEST_PROGRAM=/project/smolvm SMOLVM_TEST_BUILD=/project/build";
-    const inside = `bench/support/lifecycle-inside.ts ${Math.max(2, Math.floor(rounds / 2))}`;
-    const { exitCode } = await runLab({
-      directory: stage,
-      command: ["bash", "-c", `${settings} exec ./bun ${inside}`],
-      memoryMib: 6144,
-      limitSeconds: 720,
-      onStdout: (bytes) => process.stdout.write(bytes),
-      onStderr: (bytes) => process.stderr.write(bytes),
-    });
-    process.exitCode = exitCode;
   });
 }

@@ -1,17 +1,9 @@
 import { Home } from "../../test/support/home.ts";
 import { program } from "../../test/support/program.ts";
 import { compareCopies } from "./copying.ts";
+import { upstreamEnv, upstreamProgram } from "./upstream-inside.ts";
 
 /** The part of bench/copy.ts that runs inside the lab: copies on krun, smolvm's and upstream's. */
-
-const UPSTREAM = "/project/upstream";
-const upstreamEnv = {
-  PATH: `${process.env.PATH}`,
-  HOME: "/root",
-  SMOLVM_VM_UID_DROP: "off",
-  SMOLVM_LIB_DIR: `${UPSTREAM}/bin`,
-  SMOLVM_AGENT_ROOTFS: `${UPSTREAM}/rootfs`,
-};
 
 const home = new Home();
 await compareCopies(
@@ -20,7 +12,7 @@ await compareCopies(
     { name: "smolvm", command: [program], env: home.env, directories: true },
     {
       name: "upstream smol-vmm",
-      command: [`${UPSTREAM}/bin/smol-vmm`],
+      command: [upstreamProgram],
       env: upstreamEnv,
       directories: false,
     },

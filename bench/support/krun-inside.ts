@@ -7,25 +7,17 @@ import { reportMemory } from "./machine-memory.ts";
 import { measureCommand } from "./measure.ts";
 import { compare } from "./rounds.ts";
 import { beginTable, printComparison } from "./table.ts";
+import { upstreamEnv, upstreamProgram } from "./upstream-inside.ts";
 
 /** The part of bench/krun.ts that runs inside the lab: smolvm and upstream's command line, side by side. */
 
-const UPSTREAM = "/project/upstream";
-const upstreamEnv = {
-  PATH: `${process.env.PATH}`,
-  HOME: "/root",
-  SMOLVM_VM_UID_DROP: "off",
-  SMOLVM_LIB_DIR: `${UPSTREAM}/bin`,
-  SMOLVM_AGENT_ROOTFS: `${UPSTREAM}/rootfs`,
-};
 const ours = "smolvm";
 const theirs = "upstream smol-vmm";
 
 const home = new Home();
 const ourOptions = { env: home.env };
 const theirOptions = { env: upstreamEnv, seconds: 60 };
-const smolVmm = (...words: string[]) =>
-  measureCommand([`${UPSTREAM}/bin/smol-vmm`, "machine", ...words], theirOptions);
+const smolVmm = (...words: string[]) => measureCommand([upstreamProgram, "machine", ...words], theirOptions);
 const smolvm = (...words: string[]) => measureCommand([program, "machine", ...words], ourOptions);
 
 const ourRuns: number[] = [];
@@ -85,8 +77,7 @@ const exec = await compare(
     },
     {
       name: "smol-vmm --version, for scale",
-      measure: async () =>
-        (await measureCommand([`${UPSTREAM}/bin/smol-vmm`, "--version"], theirOptions)).total,
+      measure: async () => (await measureCommand([upstreamProgram, "--version"], theirOptions)).total,
     },
   ],
   { rounds: 15, warmUp: 2 },

@@ -4,17 +4,9 @@ import { compareLives, toolOf } from "./lifecycle.ts";
 import { measureCommand } from "./measure.ts";
 import { compare } from "./rounds.ts";
 import { printComparison } from "./table.ts";
+import { upstreamEnv, upstreamProgram } from "./upstream-inside.ts";
 
 /** The part of bench/machines.ts that runs inside the lab: lives of machines, smolvm's and upstream's. */
-
-const UPSTREAM = "/project/upstream";
-const upstreamEnv = {
-  PATH: `${process.env.PATH}`,
-  HOME: "/root",
-  SMOLVM_VM_UID_DROP: "off",
-  SMOLVM_LIB_DIR: `${UPSTREAM}/bin`,
-  SMOLVM_AGENT_ROOTFS: `${UPSTREAM}/rootfs`,
-};
 
 const home = new Home();
 const started = (name: string, command: readonly string[], env: Record<string, string>) => ({
@@ -26,17 +18,14 @@ const starts = await compare(
   [
     started(runtime, ["/project/hello"], home.env),
     started("smolvm --version", [program, "--version"], home.env),
-    started("upstream --version", [`${UPSTREAM}/bin/smol-vmm`, "--version"], upstreamEnv),
+    started("upstream --version", [upstreamProgram, "--version"], upstreamEnv),
   ],
   { rounds: 12, warmUp: 2 },
 );
 printComparison("in the lab: what a program takes to start", starts, runtime);
 await compareLives(
   "krun in the lab: the life of a machine",
-  [
-    toolOf("upstream smol-vmm", [`${UPSTREAM}/bin/smol-vmm`], upstreamEnv),
-    toolOf("smolvm", [program], home.env),
-  ],
+  [toolOf("upstream smol-vmm", [upstreamProgram], upstreamEnv), toolOf("smolvm", [program], home.env)],
   Number(process.argv[2] ?? 3),
 );
 home.remove();

@@ -14,7 +14,6 @@ export type {
   Space,
 } from "./filesystem.ts";
 export { Folder, type FolderOptions } from "./folder/folder.ts";
-export { inodeNumber } from "./folder/stat.ts";
 export { checkName } from "./names.ts";
 export { Session, type SessionOptions } from "./session.ts";
 export { RequestError, RequestReader } from "./wire/request.ts";

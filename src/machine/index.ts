@@ -65,6 +65,7 @@ export {
   type MachineState,
   type MachineStatus,
   makeMachineName,
+  mountCount,
   type NetworkSpec,
   notFound,
   type PortSpec,

@@ -1,4 +1,4 @@
-import { hasProcess, type MachineInfo } from "../../machine/index.ts";
+import { hasProcess, type MachineInfo, mountCount } from "../../machine/index.ts";
 import { type Column, formatTable } from "../format/table.ts";
 import { oneLine } from "../output.ts";
 import { formatNetwork, formatPort } from "./network.ts";
@@ -17,14 +17,16 @@ const columnsOf = (nameWidth: number): readonly Column<MachineInfo>[] => [
   },
   { title: "CPUS", width: 5, align: "right", text: ({ record }) => String(record?.cpus ?? "-") },
   { title: "MEMORY", width: 10, align: "right", text: ({ record }) => withUnit(record?.memoryMib, "MiB") },
-  { title: "MOUNTS", width: 7, align: "right", text: ({ record }) => String(mountsOf(record)) },
+  {
+    title: "MOUNTS",
+    width: 7,
+    align: "right",
+    text: ({ record }) => String(record ? mountCount(record) : 0),
+  },
   { title: "PORTS", width: 7, align: "right", text: ({ record }) => String(record?.ports.length ?? 0) },
   { title: "STORAGE", width: 8, align: "right", text: ({ record }) => withUnit(record?.storageGib, "GiB") },
   { title: "OVERLAY", width: 8, align: "right", text: ({ record }) => withUnit(record?.overlayGib, "GiB") },
 ];
-
-const mountsOf = (record: MachineInfo["record"]): number =>
-  (record?.volumes.length ?? 0) + (record?.tmpfs.length ?? 0);
 
 const withUnit = (value: number | undefined, unit: string): string =>
   value === undefined ? "-" : `${value} ${unit}`;

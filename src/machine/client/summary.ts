@@ -1,6 +1,6 @@
 /** A machine as JSON; summary-schema.ts says what the keys are. */
 
-import type { NetworkSpec } from "../model/index.ts";
+import { mountCount, type NetworkSpec } from "../model/index.ts";
 import { hasProcess, type MachineInfo } from "./info.ts";
 import type { MachineJson } from "./summary-schema.ts";
 
@@ -42,7 +42,7 @@ export function machineJson(info: MachineInfo): MachineJson {
     ports: record?.ports.length ?? 0,
     published: portsOf(info, alive),
     network_policy: policyOf(record?.network),
-    mounts: (record?.volumes.length ?? 0) + (record?.tmpfs.length ?? 0),
+    mounts: record ? mountCount(record) : 0,
     volumes: (record?.volumes ?? []).map(({ kind, source, target, readOnly }) => ({
       ...{ kind, source, target },
       read_only: readOnly,

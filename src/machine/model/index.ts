@@ -15,6 +15,7 @@ export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
 export { joinBy, type SecretSpec, SSH_AGENT_SOCKET } from "./lent.ts";
+export { mountCount } from "./mounts.ts";
 export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { defaultNetwork, formatPort, type SaidNetwork } from "./network.ts";
 export { type MachineRecord, newRecord, parseRecord, RECORD_VERSION, type ReadRecord } from "./record.ts";

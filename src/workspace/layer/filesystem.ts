@@ -7,7 +7,6 @@ import {
   OpenFlag,
   readAt,
   seek,
-  statFilesystem,
   syncFile,
   writeAt,
 } from "../../../ffi/files.ts";
@@ -15,6 +14,7 @@ import { errnoOf } from "../../errors.ts";
 import { Errno, FileError, must, refuse } from "../../files/errno.ts";
 import type { Caller, Changes, DirectoryEntry, Filesystem, Space } from "../../files/filesystem.ts";
 import type { HandleBudget } from "../../files/folder/handles.ts";
+import { spaceOf } from "../../files/folder/space.ts";
 import { withOwn } from "../copy.ts";
 import type { Node } from "../index-file.ts";
 import { kindOfMode, nearestTime, PERMISSION_BITS, timesOf } from "../stat.ts";
@@ -244,7 +244,7 @@ export class WorkspaceFilesystem implements Filesystem {
     return answered(() => {
       const fd = this.#layer.data.openDirectory();
       try {
-        return spaceOf(fd);
+        return { ...spaceOf(fd), nameLength: 255 };
       } finally {
         closeDescriptor(fd);
       }
@@ -283,22 +283,6 @@ export class WorkspaceFilesystem implements Filesystem {
 function moment(time: bigint | "now" | undefined): bigint | undefined {
   if (time === "now") return now();
   return time === undefined ? undefined : nearestTime(time);
-}
-
-/** `struct statfs` of 64-bit Linux: words of 8 bytes. */
-function spaceOf(fd: number): Space {
-  const bytes = Buffer.alloc(120);
-  must(statFilesystem(fd, bytes));
-  const word = (at: number) => bytes.readBigUInt64LE(8 * at);
-  return {
-    blockSize: Number(word(1)),
-    blocks: word(2),
-    freeBlocks: word(3),
-    availableBlocks: word(4),
-    files: word(5),
-    freeFiles: word(6),
-    nameLength: 255,
-  };
 }
 
 /** The guest gets an errno for whatever goes wrong with files of ours; what is no such error is a bug. */

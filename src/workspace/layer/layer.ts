@@ -1,6 +1,7 @@
 import { changeTimes, closeDescriptor } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../../files/errno.ts";
 import type { Attributes, Caller } from "../../files/filesystem.ts";
+import { inodeNumber } from "../../files/folder/stat.ts";
 import { copyBytes } from "../copy.ts";
 import { type Data, dataStamp } from "../data.ts";
 import { extendedOf } from "../extended.ts";
@@ -165,8 +166,7 @@ export class Layer {
 
   /** The host's number; one of another filesystem that is mounted in the folder is moved out of its way. */
   inodeOf({ inode, device }: Pick<Stat, "inode" | "device">): bigint {
-    if (device === this.#device) return inode;
-    return inode ^ (((device * 0x9e3779b1n) & 0x3ffn) << 42n);
+    return inodeNumber(inode, device, this.#device);
   }
 
   /** Makes it the upper's, with the directories above it; returns its node. Part of a change or one by itself. */

@@ -65,7 +65,7 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));
       return 0;
     }
-    const mounts = record.volumes.length + record.tmpfs.length;
+    const mounts = machines.mountCount(record);
     const commands = record.init.length + record.initOnce.length;
     await print(
       [
