@@ -114,7 +114,7 @@ function works(megabytes: number, files: number): Work[] {
 }
 
 function makeFiles(directory: string, megabytes: number, files: number): void {
-  Bun.spawnSync(["sh", "-c", `head -c ${megabytes * 1024 * 1024} /dev/urandom > ${directory}/big`]);
+  Bun.spawnSync(["bash", "-c", `head -c ${megabytes * 1024 * 1024} /dev/urandom > ${directory}/big`]);
   const bytes = crypto.getRandomValues(Buffer.alloc(1024));
   for (let at = 0; at < files; at++) {
     const inside = `${directory}/many/${Math.floor(at / 100)}`;

@@ -86,6 +86,7 @@ async function debianArchive(): Promise<string> {
 const INSIDE = [
   "bash",
   "coreutils",
+  "diffutils",
   "findutils",
 
   "grep",
