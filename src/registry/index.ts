@@ -1,5 +1,5 @@
-/** Registries: names of images, and a client that pulls (OCI distribution specification 1.1, Docker registry v2). */
-import type { BlobDescriptor, Reference, RegistryOptions, Repository } from "./types.ts";
+/** Registries: names of images, and a client (OCI distribution specification 1.1, Docker registry v2). */
+import type { BlobDescriptor, Pusher, Reference, RegistryOptions, Repository } from "./types.ts";
 
 export type { CredentialSource, Credentials } from "./credentials/index.ts";
 export { isDigest } from "./digest.ts";
@@ -7,7 +7,10 @@ export { parseReference } from "./reference.ts";
 export type {
   BlobDescriptor,
   BlobOptions,
+  BlobSource,
   Manifest,
+  Pusher,
+  PushOutcome,
   Reference,
   RegistryOptions,
   Repository,
@@ -28,4 +31,10 @@ export function openRepository(reference: Reference, options: RegistryOptions): 
       yield* (await open()).blob(descriptor, blobOptions);
     },
   };
+}
+
+/** A repository to push to; what it has is read by `openRepository`. @throws SmolError `registry.*` */
+export async function openPusher(reference: Reference, options: RegistryOptions): Promise<Pusher> {
+  const { createPusher } = await import("./push/index.ts");
+  return createPusher(reference, options);
 }

@@ -83,3 +83,30 @@ export interface Repository {
    */
   blob(descriptor: BlobDescriptor, options?: BlobOptions): AsyncGenerator<Uint8Array, void, undefined>;
 }
+
+/** What is pushed. It is read again where a connection breaks. */
+export interface BlobSource {
+  readonly digest: string;
+  readonly size: number;
+  /** Exactly so many bytes from an offset on; valid until the next call. */
+  read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface PushBlobOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Other repositories of the same registry that may have it: then nothing has to be sent. */
+  readonly mountFrom?: readonly string[] | undefined;
+  /** Called with the bytes that the registry has so far. */
+  readonly onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** What was done for a blob: nothing, because the repository has it; a mount from another one; an upload. */
+export type PushOutcome = "present" | "mounted" | "uploaded";
+
+/** One repository of a registry, to push to. Every method throws SmolError `registry.*`, or the signal's reason. */
+export interface Pusher {
+  /** Sees to it that the repository has a blob. */
+  blob(source: BlobSource, options?: PushBlobOptions): Promise<PushOutcome>;
+  /** Stores a manifest or an index, whose blobs have to be there. @returns its digest */
+  manifest(tagOrDigest: string, bytes: Uint8Array, mediaType: string): Promise<string>;
+}

@@ -12,6 +12,8 @@ export interface AuthorizerOptions {
   /** As references spell it: whose credentials these are. */
   readonly registry: string;
   readonly repository: string;
+  /** What is done with the repository, as scopes spell it: `pull`, `pull,push`. */
+  readonly actions: string;
   readonly credentials: CredentialSource;
   readonly connections: Connections;
   readonly secrets: Secrets;
@@ -136,12 +138,17 @@ export class Authorizer {
   }
 
   #readOffer(base: URL, { parameters }: Challenge, isForAll: boolean): TokenOffer {
-    const scope = (isForAll ? undefined : parameters.get("scope")) ?? "";
+    const { repository, actions } = this.#options;
+    const reading = `repository:${repository}:pull`;
+    const own = `repository:${repository}:${actions}`;
+    const named = (isForAll ? undefined : parameters.get("scope")) ?? "";
+    // Who is to write later needs one token for both: else each question would cost the token of the answer before.
+    const scope = named === reading ? own : named;
     const usable = /^[\x20-\x7e]+$/.test(scope) && scope.length <= MAX_SCOPE;
     return {
       realm: this.#checkRealm(base, parameters.get("realm") ?? ""),
       service: parameters.get("service"),
-      scope: usable ? scope : `repository:${this.#options.repository}:pull`,
+      scope: usable ? scope : own,
     };
   }
 

@@ -19,9 +19,9 @@ export interface Connections {
 
 export interface Request {
   readonly url: URL;
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array<ArrayBuffer> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -51,7 +51,8 @@ export async function exchange(request: Request, connections: Connections): Prom
   const context = { url, proxy: proxy?.host, stallMs: connections.stallMs, abort, release, signal };
   try {
     const fetching = send(request, { proxy: proxy?.url, tls, signal: controller.signal });
-    const response = await inTime(fetching, proxy?.address ?? url, connections);
+    const stallMs = connections.stallMs + sendingMs(request);
+    const response = await inTime(fetching, proxy?.address ?? url, { ...connections, stallMs });
     const { status, headers } = response;
     const body = new Body(response.body, context);
     if (status !== 407 || proxy === undefined) return { url, status, headers, body };
@@ -67,6 +68,12 @@ export async function exchange(request: Request, connections: Connections): Prom
       : networkError(error, url, proxy?.host);
   }
 }
+
+/** Slower than this nobody sends: 64 KiB/s. fetch does not tell how much of a body is on its way. */
+const SLOWEST_BYTES_PER_MS = 64;
+
+/** How long sending the body may take, before the wait for an answer begins. */
+const sendingMs = ({ body = "" }: Request): number => body.length / SLOWEST_BYTES_PER_MS;
 
 /** Starts fetch with nothing left to the environment of the process, which it would obey by itself. */
 function send(

@@ -11,10 +11,9 @@ import {
   unexpectedEncoding,
 } from "../http/index.ts";
 import { printable } from "../printable.ts";
+import type { Patience, Session } from "../session/index.ts";
+import { refusal } from "../session/index.ts";
 import type { BlobDescriptor } from "../types.ts";
-import type { Patience } from "./patience.ts";
-import { refusal } from "./refusal.ts";
-import type { Session } from "./session.ts";
 
 /**
  * How much is asked for at once of a server whose connections break before anything of them arrives: fetch throws away

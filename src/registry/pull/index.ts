@@ -1,6 +1,7 @@
 /** Pulls from one repository: from its mirrors where they have what is wanted, else from the registry. */
 import { SmolError } from "../../errors.ts";
 import { isDigest, shortDigest } from "../digest.ts";
+import { endpointsOf, Patience, Session } from "../session/index.ts";
 import type {
   BlobDescriptor,
   BlobOptions,
@@ -10,10 +11,7 @@ import type {
   Repository,
 } from "../types.ts";
 import { Download } from "./download.ts";
-import { endpointsOf } from "./endpoint.ts";
 import { fetchManifest, headManifest } from "./manifest.ts";
-import { Patience } from "./patience.ts";
-import { Session } from "./session.ts";
 
 /** A mirror that failed in one of these ways will not get better while one image is pulled. */
 const fatal = new Set([

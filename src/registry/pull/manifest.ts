@@ -1,10 +1,10 @@
 import { SmolError } from "../../errors.ts";
 import { digestLike, isDigest } from "../digest.ts";
 import { type Answer, contentLength, decodeDocument, encodedLimit, encodingOf } from "../http/index.ts";
+import type { Session } from "../session/index.ts";
+import { refusal } from "../session/index.ts";
 import type { Manifest } from "../types.ts";
 import { acceptedTypes, mediaTypeOf } from "./document.ts";
-import { refusal } from "./refusal.ts";
-import type { Session } from "./session.ts";
 
 /**
  * Downloads a manifest or an index (OCI distribution specification, "Pulling manifests").

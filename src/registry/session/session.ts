@@ -7,6 +7,7 @@ import {
   loadTrust,
   notNow,
   proxySecrets,
+  type Request,
   Secrets,
   type TlsOptions,
 } from "../http/index.ts";
@@ -18,12 +19,16 @@ import { findBase } from "./scheme.ts";
 const MAX_ROUNDS = 2;
 
 export interface SessionRequest {
-  /** Below the repository: `manifests/latest`. */
-  readonly path: string;
-  readonly method: "GET" | "HEAD";
+  /** Below the repository: `manifests/latest`. Or a whole address that the server gave, as that of an upload. */
+  readonly path: string | URL;
+  readonly method: Request["method"];
   readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer> | undefined;
   readonly signal: AbortSignal | undefined;
 }
+
+/** What is done with a repository: decides which rights a token is asked for. */
+export type Purpose = "pull" | "push";
 
 /** The conversation with one server about one repository: its scheme, its certificates and its tokens. */
 export class Session {
@@ -40,7 +45,12 @@ export class Session {
   /** The challenge of `/v2/`; null when it has none. */
   #general: Promise<string | null> | undefined;
 
-  constructor(endpoint: Endpoint, repository: string, options: RegistryOptions) {
+  constructor(
+    endpoint: Endpoint,
+    repository: string,
+    options: RegistryOptions,
+    readonly purpose: Purpose = "pull",
+  ) {
     this.endpoint = endpoint;
     this.repository = repository;
     this.#signal = options.signal;
@@ -60,24 +70,28 @@ export class Session {
       connections: this.#connections,
       secrets: this.secrets,
       insecure: endpoint.insecure,
+      actions: purpose === "push" ? "pull,push" : "pull",
       signal: options.signal,
     });
   }
 
   /**
-   * Sends one request, authenticated when the registry wants that, over redirects.
+   * Sends one request, authenticated when the registry wants that. Redirects are followed by requests that only read;
+   * what changes something goes where it was sent, or nowhere. An address elsewhere gets no authorization: storages
+   * that take uploads themselves have it in the address.
    *
    * @returns an answer with any status that is final, 401 and 404 included; its body must be read or cancelled.
    * @throws Transient, SmolError
    */
-  async send({ path, method, headers, signal }: SessionRequest): Promise<Answer> {
+  async send({ path, method, headers, body, signal }: SessionRequest): Promise<Answer> {
     const base = await this.#findBase();
-    const url = new URL(`/v2/${this.repository}/${path}`, base);
+    const url = typeof path === "string" ? new URL(`/v2/${this.repository}/${path}`, base) : path;
+    const ask = method === "GET" || method === "HEAD" ? follow : exchange;
     for (let round = 1; ; round += 1) {
-      const authorization = await this.#authorizer.header();
+      const authorization = url.origin === base.origin ? await this.#authorizer.header() : undefined;
       const withAuthorization =
         authorization === undefined ? headers : { ...headers, Authorization: authorization };
-      const answer = await follow({ url, method, headers: withAuthorization, signal }, this.#connections);
+      const answer = await ask({ url, method, headers: withAuthorization, body, signal }, this.#connections);
       this.answered = true;
       const later = await notNow(answer, this.secrets);
       if (later !== undefined) throw later;

@@ -47,7 +47,7 @@ export async function refusal(answer: Answer, what: string, session: Session): P
       );
     case 403:
       return new SmolError("registry.denied", `${registry} denies access to ${what}${reason}`, {
-        hint: unread ?? `the user needs the right to pull: ${login}`,
+        hint: unread ?? `the user needs the right to ${session.purpose}: ${login}`,
       });
     default: {
       const type = printable(answer.headers.get("content-type") ?? "", 60);
