@@ -1,0 +1,12 @@
+/**
+ * Packs: a machine and its files as one file to hand over (docs/pack-format.md).
+ *
+ * Writing: `PackWriter`. Reading: `openPack`, which verifies what everything else hangs on; whatever is read from a
+ * pack after that is verified before it is given out.
+ */
+export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
+export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
+export type { Manifest, PackedDisk, PackedLayer, PackedNetwork } from "./manifest.ts";
+export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
+export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
+export { type FinishOptions, PackWriter, type RuntimeFile, type WrittenPack } from "./write.ts";

@@ -1,0 +1,75 @@
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import type { Manifest } from "./manifest.ts";
+import { type FinishOptions, PackWriter, type WrittenPack } from "./write.ts";
+
+/** Bytes that look random, and are the same for the same seed. */
+export function noise(bytes: number, seed: number): Buffer {
+  const result = Buffer.alloc(bytes);
+  let state = seed >>> 0 || 1;
+  for (let at = 0; at < bytes; at++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    result[at] = state & 0xff;
+  }
+  return result;
+}
+
+/** A manifest that describes nothing but a disk: for tests of the container. */
+export function manifestOf(parts: Partial<Manifest> = {}): Manifest {
+  const blob = `sha256:${"0".repeat(64)}`;
+  return {
+    format: 1,
+    mode: "vm",
+    image: null,
+    digest: null,
+    platform: "linux/amd64",
+    host_platform: "linux/amd64",
+    created: "2026-01-01T00:00:00Z",
+    smolvm_version: "0.0.0",
+    entrypoint: [],
+    cmd: [],
+    env: [],
+    workdir: "/",
+    user: "",
+    stop_signal: null,
+    labels: {},
+    volumes: [],
+    cpus: null,
+    mem: null,
+    storage: null,
+    overlay: null,
+    network: null,
+    init: [],
+    init_once: [],
+    reaper: null,
+    pids: null,
+    stop_timeout_ms: null,
+    restart: null,
+    health: null,
+    layers: [],
+    disks: [],
+    base: { id: "0".repeat(64), blob, bytes: 1 },
+    ...parts,
+  };
+}
+
+/** Writes a pack with one blob of the given bytes. */
+export async function writePack(
+  path: string,
+  content: Buffer,
+  options: Partial<FinishOptions> & { readonly program?: string } = {},
+): Promise<WrittenPack & { readonly blob: string }> {
+  const { program, ...finish } = options;
+  const source = `${path}.content`;
+  writeFileSync(source, content);
+  const fd = openSync(source, "r");
+  const writer = new PackWriter(path, program);
+  try {
+    const blob = await writer.add(fd, 0, content.length);
+    return { ...writer.finish({ manifest: manifestOf(), ...finish }), blob: blob.digest };
+  } finally {
+    writer.close();
+    closeSync(fd);
+  }
+}
