@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { helpSchema } from "../src/cli/help/document-schema.ts";
 import { machineJsonSchema } from "../src/machine/client/summary-schema.ts";
 import { smolfileSchema } from "../src/smolfile/index.ts";
 
@@ -8,6 +9,7 @@ import { smolfileSchema } from "../src/smolfile/index.ts";
  * `bun build/schemas.ts` writes those of docs/schema/ anew; a test says when that was forgotten.
  */
 export const SCHEMAS: Readonly<Record<string, () => object>> = {
+  "docs/schema/help.schema.json": help,
   "docs/schema/machine.schema.json": machine,
   "docs/schema/smolfile.schema.json": smolfile,
 };
@@ -30,6 +32,16 @@ function machine(): object {
     "A machine, as `smolvm machine ls --json` prints an array of them, and `status --json` one. Times are seconds " +
       "since the epoch. Null: it does not apply, or is not known. Later versions add keys, and take none away.",
     toJsonSchema(machineJsonSchema),
+  );
+}
+
+function help(): object {
+  return titled(
+    "src/cli/help/document-schema.ts",
+    "Help",
+    "The commands of smolvm and how to call them, as `smolvm help --json` prints them. Later versions add keys, and " +
+      "take none away.",
+    toJsonSchema(helpSchema),
   );
 }
 

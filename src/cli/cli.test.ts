@@ -130,6 +130,7 @@ describe("help", () => {
         doctor                  Say which engines work on this host, and what to do about the others
         completion              Print a shell's completion script
         licences                Print the licences of everything in this program
+        version                 Print the version
         help                    Print the manual, or a command's help
 
       Options:
@@ -510,7 +511,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, smolfile, config, doctor, completion, licences, help
+      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, smolfile, config, doctor, completion, licences, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -1,9 +1,10 @@
 import { ExitCode } from "../errors.ts";
 import { Interrupted } from "./interrupted.ts";
-import { print, warn } from "./output.ts";
+import { warn } from "./output.ts";
 import { NotInTable, type Parsed, parse } from "./parse/index.ts";
 import type { Invocation, Program } from "./program/types.ts";
 import { report } from "./report.ts";
+import { printVersion } from "./version.ts";
 
 /**
  * Parses the arguments and carries them out; every failure ends as a message on stderr and an exit code.
@@ -79,11 +80,11 @@ async function explained<T>(program: Program, work: () => T): Promise<T> {
 async function answer(program: Program, parsed: Exclude<Parsed, { kind: "command" }>): Promise<number> {
   switch (parsed.kind) {
     case "version":
-      await print(`${program.name} ${program.version}\n`);
+      await printVersion(program, parsed.json);
       return 0;
     case "help": {
       const { printHelp } = await import("./help/index.ts");
-      await printHelp(program, parsed.topic, parsed.long);
+      await printHelp(program, parsed.topic, parsed.form);
       return 0;
     }
     case "incomplete": {

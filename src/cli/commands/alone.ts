@@ -1,4 +1,4 @@
-import type { CommandSpec, Program } from "../program/types.ts";
+import type { CommandSpec, GroupSpec, Program } from "../program/types.ts";
 import { frame } from "./frame.ts";
 
 const remove = async () => (await import("./machine/delete.ts")).remove;
@@ -26,11 +26,22 @@ export const loadedAlone: Readonly<Record<string, () => Promise<CommandSpec>>> =
   logs: async () => (await import("./machine/logs.ts")).logs,
 };
 
+/** Not among the program's: nobody who reads help or completions needs what is below it. */
+const SELF_CHECK: GroupSpec = {
+  path: ["self-check"],
+  aliases: [],
+  summary: "Print what of a call has arrived in this process",
+};
+
 /**
  * A program with no command but the one that the arguments begin with; undefined where they begin otherwise. It parses
  * what is right. What is wrong only the whole program can explain.
  */
 export async function programOf([group = "", name = ""]: readonly string[]): Promise<Program | undefined> {
+  if (group === SELF_CHECK.path[0]) {
+    const { passthrough } = await import("./system/self-check.ts");
+    return { ...frame, groups: [SELF_CHECK], commands: [passthrough] };
+  }
   const machine = frame.groups.find(({ path }) => path.join(" ") === "machine");
   if (machine === undefined || ![...machine.path, ...machine.aliases].includes(group)) return undefined;
   const load = Object.hasOwn(loadedAlone, name) ? loadedAlone[name] : undefined;

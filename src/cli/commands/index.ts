@@ -53,6 +53,7 @@ import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
 import { licences } from "./system/licences.ts";
+import { version } from "./system/version.ts";
 import { volumeCreate } from "./volume/create.ts";
 import { volumeInspect } from "./volume/inspect.ts";
 import { volumeList } from "./volume/ls.ts";
@@ -122,6 +123,7 @@ export const program: Program = {
     doctor,
     completion,
     licences,
+    version,
     help,
   ],
 };

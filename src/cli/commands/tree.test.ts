@@ -82,9 +82,9 @@ describe("commands of three words", () => {
   });
 
   test.each([
-    ["config -h", { kind: "help", topic: ["config"], long: false }],
-    ["config registries --help", { kind: "help", topic: ["config", "registries"], long: true }],
-    ["-h config registries path", { kind: "help", topic: ["config", "registries", "path"], long: false }],
+    ["config -h", { kind: "help", topic: ["config"], form: "short" }],
+    ["config registries --help", { kind: "help", topic: ["config", "registries"], form: "long" }],
+    ["-h config registries path", { kind: "help", topic: ["config", "registries", "path"], form: "short" }],
     ["config", { kind: "incomplete", topic: ["config"] }],
     ["config registries", { kind: "incomplete", topic: ["config", "registries"] }],
   ])("%s", async (line, parsed) => {

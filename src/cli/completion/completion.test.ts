@@ -26,6 +26,7 @@ const LINES: readonly [string, readonly string[]][] = [
       "machine",
       "pull",
       "smolfile",
+      "version",
       "volume",
     ],
   ],

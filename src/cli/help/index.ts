@@ -1,12 +1,15 @@
-import { print } from "../output.ts";
+import { print, printJson } from "../output.ts";
+import type { HelpForm } from "../parse/index.ts";
 import type { CommandSpec, Program } from "../program/types.ts";
 import { commandPage } from "./command.ts";
+import { helpDocument } from "./document.ts";
 import { formatPage } from "./page.ts";
 import { groupPage, manualPage, overviewPage } from "./program.ts";
 
-/** Prints what `helpText` says. */
-export async function printHelp(program: Program, topic: readonly string[], long: boolean): Promise<void> {
-  await print(await helpText(program, topic, long));
+/** Prints what `helpText` says, or in the form `json` what `helpDocument` does. */
+export async function printHelp(program: Program, topic: readonly string[], form: HelpForm): Promise<void> {
+  if (form === "json") await printJson(helpDocument(program, topic));
+  else await print(await helpText(program, topic, form === "long"));
 }
 
 /**

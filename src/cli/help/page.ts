@@ -52,6 +52,7 @@ function namesWithValue({ short, long, placeholder, optional }: OptionSpec): str
   return optional ? `${names}[=${placeholder}]` : `${names} <${placeholder}>`;
 }
 
-function described({ description, defaultText }: OptionSpec): string {
+/** What an option does, and what is so without it. */
+export function described({ description, defaultText }: OptionSpec): string {
   return defaultText === undefined ? description : `${description} (default: ${defaultText})`;
 }

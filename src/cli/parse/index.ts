@@ -1,3 +1,3 @@
 export { NotInTable } from "./errors.ts";
 export { sortWords } from "./options.ts";
-export { type Parsed, parse } from "./parse.ts";
+export { type HelpForm, type Parsed, parse } from "./parse.ts";

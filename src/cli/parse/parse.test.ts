@@ -41,16 +41,16 @@ describe("finding the command", () => {
   });
 
   test.each([
-    [["--help"], { kind: "help", topic: [], long: true }],
-    [["-h"], { kind: "help", topic: [], long: false }],
-    [["-V"], { kind: "version" }],
-    [["--version", "machine", "ls"], { kind: "version" }],
-    [["machine", "-h"], { kind: "help", topic: ["machine"], long: false }],
-    [["-h", "vm", "run"], { kind: "help", topic: ["machine", "run"], long: false }],
-    [["vm", "run", "-ith"], { kind: "help", topic: ["machine", "run"], long: false }],
+    [["--help"], { kind: "help", topic: [], form: "long" }],
+    [["-h"], { kind: "help", topic: [], form: "short" }],
+    [["-V"], { kind: "version", json: false }],
+    [["--version", "machine", "ls"], { kind: "version", json: false }],
+    [["machine", "-h"], { kind: "help", topic: ["machine"], form: "short" }],
+    [["-h", "vm", "run"], { kind: "help", topic: ["machine", "run"], form: "short" }],
+    [["vm", "run", "-ith"], { kind: "help", topic: ["machine", "run"], form: "short" }],
     [
       ["vm", "run", "--image", "x", "--help", "--nonsense"],
-      { kind: "help", topic: ["machine", "run"], long: true },
+      { kind: "help", topic: ["machine", "run"], form: "long" },
     ],
     [[], { kind: "incomplete", topic: [] }],
     [["vm"], { kind: "incomplete", topic: ["machine"] }],

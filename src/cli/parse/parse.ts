@@ -6,11 +6,14 @@ import { takesNextWord } from "./early.ts";
 import { NotInTable } from "./errors.ts";
 import { type Sorted, sortWords } from "./options.ts";
 
+/** `-h`, `--help`; either of them together with `--json`. */
+export type HelpForm = "short" | "long" | "json";
+
 /** What the arguments ask for. */
 export type Parsed =
-  | { readonly kind: "version" }
+  | { readonly kind: "version"; readonly json: boolean }
   /** `topic` is the path of a command, of a group, or empty. */
-  | { readonly kind: "help"; readonly topic: readonly string[]; readonly long: boolean }
+  | { readonly kind: "help"; readonly topic: readonly string[]; readonly form: HelpForm }
   /** No command at all, or only a group's name. */
   | { readonly kind: "incomplete"; readonly topic: readonly string[] }
   | { readonly kind: "command"; readonly invocation: Invocation };
@@ -33,7 +36,8 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
     const word = argv[at] as string;
     if (word === "--") throw usageError("cli.no_command", "expected a command before --", seeHelp([]));
     if (word.startsWith("-") && word !== "-") {
-      if (path.length === 0 && (word === "--version" || word === "-V")) return { kind: "version" };
+      if (path.length === 0 && (word === "--version" || word === "-V"))
+        return { kind: "version", json: asksForJson(argv) };
       early.push(word);
       const next = argv[at + 1];
       if (takesNextWord(program, path, word, next) && next !== undefined) {
@@ -48,7 +52,7 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
     path = step.path;
   }
   const help = early.find((word) => word === "-h" || word === "--help");
-  if (help) return { kind: "help", topic: path, long: help === "--help" };
+  if (help) return { kind: "help", topic: path, form: formOf(help === "--help" ? "long" : "short", early) };
   if (early.length > 0) {
     throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(path));
   }
@@ -58,7 +62,7 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
 function parseCommand(program: Program, command: CommandSpec, words: readonly string[]): Parsed {
   const { version: _, help: __, ...globals } = program.globals;
   const sorted = sortWords(command, globals, words);
-  if (sorted.help) return { kind: "help", topic: command.path, long: sorted.help === "long" };
+  if (sorted.help) return { kind: "help", topic: command.path, form: formOf(sorted.help, words) };
   checkWords(command, sorted);
   const invocation = {
     command,
@@ -101,4 +105,14 @@ function readValues<O extends OptionTable>(options: O, texts: Sorted["texts"]): 
     }
   };
   return Object.fromEntries(Object.entries(options).map(read)) as Values<O>;
+}
+
+function formOf(form: "short" | "long", words: readonly string[]): HelpForm {
+  return asksForJson(words) ? "json" : form;
+}
+
+/** Behind a request for help or the version no word is looked at but this one. */
+function asksForJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return (end < 0 ? words : words.slice(0, end)).includes("--json");
 }

@@ -176,6 +176,8 @@ export interface Invocation<O extends OptionTable = OptionTable> {
   readonly explicit: boolean;
 }
 
+export type Duration = "fast" | "med" | "slow";
+
 /** What the help, the parser and completions have to know about a command. */
 interface CommandFacts<O extends OptionTable> {
   /** One to three words: `["machine", "run"]`. */
@@ -188,6 +190,12 @@ interface CommandFacts<O extends OptionTable> {
   readonly arguments: Arguments;
   /** Exit code of failures that have no code of their own. */
   readonly failureCode: number;
+  /** Whether it does something, only looks, or is about the program itself. */
+  readonly kind: "utility" | "status" | "meta";
+  /** How long a caller who wants to plan should reckon with; help/document.ts says what the words mean. */
+  readonly duration: Duration;
+  /** At a terminal it may ask something, or be a session. Elsewhere no command waits for a person. */
+  readonly interactive: boolean;
   /** What `--help` says beyond the summary and the options: paragraphs, at most 100 columns wide. */
   readonly text: string;
   readonly examples: readonly Example[];

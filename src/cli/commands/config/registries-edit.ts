@@ -8,6 +8,8 @@ const NOT_FOUND = 127;
 
 export const registriesEdit = command({
   path: ["config", "registries", "edit"],
+  duration: "slow",
+  interactive: true,
   summary: "Open the settings file in an editor, then check it",
   options: {},
   text: `Opens the settings file in $VISUAL, $EDITOR or, at a terminal, vi; a file with examples is created

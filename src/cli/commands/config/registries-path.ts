@@ -3,6 +3,7 @@ import { command } from "../../program/command.ts";
 
 export const registriesPath = command({
   path: ["config", "registries", "path"],
+  kind: "status",
   summary: "Print the path of the settings file",
   options: {},
   text: `Prints where the settings file is, or would be: $SMOLVM_CONFIG, else config.toml in

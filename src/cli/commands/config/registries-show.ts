@@ -4,6 +4,7 @@ import { flag } from "../../program/types.ts";
 
 export const registriesShow = command({
   path: ["config", "registries", "show"],
+  kind: "status",
   summary: "Show the registries that are configured",
   options: { json: flag({ long: "json", description: "Print a JSON object" }) },
   text: `Shows every registry of the settings file with its username, where its password comes from, mirrors

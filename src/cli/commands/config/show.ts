@@ -4,6 +4,7 @@ import { flag } from "../../program/types.ts";
 
 export const configShow = command({
   path: ["config", "show"],
+  kind: "status",
   summary: "Show the settings that are in effect",
   options: { json: flag({ long: "json", description: "Print a JSON object" }) },
   text: `Shows the defaults of machines, and what the settings file says or leaves at its default:

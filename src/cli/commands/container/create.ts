@@ -19,6 +19,7 @@ type CreateInvocation = Invocation<typeof options>;
 
 export const containerCreate = command({
   path: ["container", "create"],
+  duration: "slow",
   summary: "Make a container in a running machine, from an image of its own",
   options,
   arguments: {

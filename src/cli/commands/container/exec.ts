@@ -7,6 +7,8 @@ const options = { ...sessionOptions, ...surroundingOptions };
 
 export const containerExec = command({
   path: ["container", "exec"],
+  duration: "slow",
+  interactive: true,
   summary: "Run one more command in a running container of a machine",
   options,
   arguments: { ...containerWords, command: true },

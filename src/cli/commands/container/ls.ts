@@ -13,6 +13,7 @@ const options = {
 export const containerList = command({
   path: ["container", "ls"],
   aliases: ["list"],
+  kind: "status",
   summary: "List the containers of a machine",
   options,
   arguments: vmWord,

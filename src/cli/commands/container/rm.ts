@@ -10,6 +10,7 @@ const options = {
 export const containerRemove = command({
   path: ["container", "rm"],
   aliases: ["remove"],
+  duration: "med",
   summary: "Remove containers of a machine with their files",
   options,
   arguments: containersWords,

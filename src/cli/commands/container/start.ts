@@ -4,6 +4,7 @@ import { eachContainer } from "./each.ts";
 
 export const containerStart = command({
   path: ["container", "start"],
+  duration: "med",
   summary: "Start containers of a machine",
   options: {},
   arguments: containersWords,

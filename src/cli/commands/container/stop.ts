@@ -16,6 +16,7 @@ const options = {
 
 export const containerStop = command({
   path: ["container", "stop"],
+  duration: "med",
   summary: "Stop containers of a machine; their files stay",
   options,
   arguments: containersWords,

@@ -11,6 +11,7 @@ const options = {
 
 export const imagesInspect = command({
   path: ["images", "inspect"],
+  kind: "status",
   summary: "Print everything about images that are kept on this host",
   options,
   arguments: imageNames,

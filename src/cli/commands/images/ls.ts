@@ -17,6 +17,7 @@ const options = {
 export const imagesList = command({
   path: ["images", "ls"],
   aliases: ["list"],
+  kind: "status",
   summary: "List the images that are kept on this host",
   options,
   text: `Lists the images of registries and archives that are kept on this host, the last used one first: one

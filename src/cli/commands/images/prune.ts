@@ -5,6 +5,7 @@ import { flag, type Values } from "../../program/types.ts";
 
 export const imagesPrune = command({
   path: ["images", "prune"],
+  duration: "med",
   summary: "Remove images and layers that nobody needs",
   options: {
     ...pruneOptions,

@@ -18,6 +18,7 @@ type PullInvocation = Invocation<typeof options>;
 
 export const imagesPull = command({
   path: ["images", "pull"],
+  duration: "slow",
   summary: "Get images from registries, or look for newer ones",
   options,
   arguments: imageNames,
@@ -48,6 +49,7 @@ insecure registries and certificates too (smolvm config registries edit).`,
 export const pull: CommandSpec<typeof options> = {
   ...imagesPull,
   path: ["pull"],
+  duration: "slow",
   summary: "The same as images pull",
 };
 

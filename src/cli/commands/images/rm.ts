@@ -19,6 +19,7 @@ const options = {
 export const imagesRemove = command({
   path: ["images", "rm"],
   aliases: ["remove"],
+  duration: "med",
   summary: "Remove images from this host",
   options,
   arguments: imageNames,

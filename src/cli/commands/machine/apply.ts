@@ -14,6 +14,8 @@ const options = {
 
 export const apply = command({
   path: ["machine", "apply"],
+  duration: "med",
+  interactive: true,
   summary: "Bring what a machine has changed in its workspaces to the host",
   options,
   arguments: pathWords,

@@ -15,6 +15,8 @@ const options = {
 
 export const attach = command({
   path: ["machine", "attach"],
+  duration: "slow",
+  interactive: true,
   summary: "Follow a process in a machine as if it ran here",
   options,
   arguments: processWords,

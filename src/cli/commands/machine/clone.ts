@@ -13,6 +13,7 @@ const options = {
 
 export const clone = command({
   path: ["machine", "clone"],
+  duration: "med",
   summary: "Copy a machine under another name",
   options,
   arguments: { kind: "words", placeholder: "[NAME] NEW", min: 1, max: 2, hint: machineWord.hint },

@@ -37,6 +37,7 @@ const options = {
 
 export const machineCopy = command({
   path: ["machine", "cp"],
+  duration: "med",
   summary: "Copy files and directories into and out of a running machine",
   options,
   arguments: { kind: "words", placeholder: "SRC DST", min: 2, max: 2, hint: { kind: "place" } },

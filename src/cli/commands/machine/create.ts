@@ -20,6 +20,7 @@ const options = {
 
 export const create = command({
   path: ["machine", "create"],
+  duration: "med",
   summary: "Make a machine that stays until it is deleted",
   options,
   arguments: { ...machineWord, command: true },

@@ -8,6 +8,7 @@ const options = { name: requiredName, json: jsonObject };
 
 export const dataDir = command({
   path: ["machine", "data-dir"],
+  kind: "status",
   summary: "Print the directory of a machine's files",
   options,
   arguments: machineWord,

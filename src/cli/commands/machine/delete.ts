@@ -15,6 +15,8 @@ const options = {
 export const remove = command({
   path: ["machine", "delete"],
   aliases: ["rm", "remove"],
+  duration: "med",
+  interactive: true,
   summary: "Delete machines with their disks",
   options,
   arguments: machineWords,

@@ -15,6 +15,8 @@ const options = {
 
 export const diff = command({
   path: ["machine", "diff"],
+  kind: "status",
+  duration: "med",
   summary: "Show what a machine has changed in its workspaces",
   options,
   arguments: pathWords,

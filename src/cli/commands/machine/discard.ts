@@ -13,6 +13,8 @@ const options = {
 
 export const discard = command({
   path: ["machine", "discard"],
+  duration: "med",
+  interactive: true,
   summary: "Throw away what a machine has changed in its workspaces",
   options,
   arguments: pathWords,

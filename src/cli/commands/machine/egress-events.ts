@@ -30,6 +30,7 @@ const options = {
 
 export const egressEvents = command({
   path: ["machine", "egress-events"],
+  kind: "status",
   summary: "Show what a machine wanted from the network, and what was decided",
   options,
   arguments: machineWord,

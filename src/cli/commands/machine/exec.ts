@@ -21,6 +21,8 @@ const options = {
 
 export const exec = command({
   path: ["machine", "exec"],
+  duration: "slow",
+  interactive: true,
   summary: "Run one more command in a running machine",
   options,
   arguments: { kind: "command", required: true, named: { kind: "machine" } },

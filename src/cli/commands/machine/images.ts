@@ -11,6 +11,7 @@ const options = {
 
 export const machineImages = command({
   path: ["machine", "images"],
+  kind: "status",
   summary: "Show the images of machines and the room they take",
   options,
   arguments: machineWord,

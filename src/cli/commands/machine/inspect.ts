@@ -11,6 +11,7 @@ const options = {
 
 export const inspect = command({
   path: ["machine", "inspect"],
+  kind: "status",
   summary: "Print everything about machines as JSON",
   options,
   arguments: machineWords,

@@ -38,12 +38,16 @@ const options = {
 
 export const logs = command({
   path: ["machine", "logs"],
+  kind: "status",
   summary: "Print what a machine's workload has printed",
   options,
   arguments: processWords,
   text: `Prints what the workload has written to stdout and stderr, on the same streams, also of a machine
 that does not run any more. With an ID (exec -d prints it) it is the output of that process. Logs
 are kept on the host, up to a limit; what is older goes first, and a note says so.
+
+A program that runs this one with /dev/null as stdin and collects stdout and stderr by pipes gets no
+more than the last 896 KiB, and a note about it. --tail all, --since, --until and -f give it all.
 
 --console prints what the guest's kernel and the agent said instead. A single word is the
 machine's name when there is such a machine, else an ID.`,
@@ -58,8 +62,13 @@ machine's name when there is such a machine, else an ID.`,
     const target = processOf(invocation, (name) => isThere(machines, context, name));
     if (target.process !== undefined && invocation.values.console)
       throw usageError("cli.conflict", "--console cannot be used with an ID: the console is the guest's");
-    const { showLogs } = await import("../../work/logs.ts");
-    await showLogs(machines, context, target, invocation.values);
+    const [{ showLogs }, { isCollected }] = await Promise.all([
+      import("../../work/logs.ts"),
+      import("../../work/collected-output.ts"),
+    ]);
+    const { values, given } = invocation;
+    const isAsked = values.follow || given.has("tail") || given.has("since") || given.has("until");
+    await showLogs(machines, context, target, values, { collected: !isAsked && isCollected() });
     return 0;
   },
 });

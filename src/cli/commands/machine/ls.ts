@@ -18,6 +18,7 @@ const options = {
 export const ls = command({
   path: ["machine", "ls"],
   aliases: ["list"],
+  kind: "status",
   summary: "List the machines",
   options,
   text: `Lists the machines by name, whether they run or not. (eph) marks one that is removed when its

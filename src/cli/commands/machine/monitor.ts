@@ -23,6 +23,7 @@ const options = {
 
 export const monitor = command({
   path: ["machine", "monitor"],
+  duration: "slow",
   summary: "Watch over a machine in the foreground",
   options,
   arguments: machineWord,

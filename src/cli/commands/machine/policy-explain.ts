@@ -12,6 +12,7 @@ const options = {
 
 export const policyExplain = command({
   path: ["machine", "policy", "explain"],
+  kind: "status",
   summary: "Tell whether a machine may reach a host, and by which rule",
   options,
   arguments: {

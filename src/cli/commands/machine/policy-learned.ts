@@ -19,6 +19,7 @@ const options = {
 
 export const policyLearned = command({
   path: ["machine", "policy", "learned"],
+  kind: "status",
   summary: "Print the allow-list that a machine has turned out to need",
   options,
   arguments: machineWord,

@@ -11,6 +11,7 @@ const options = {
 
 export const machinePrune = command({
   path: ["machine", "prune"],
+  duration: "med",
   summary: "Remove layers of images that nobody needs",
   options,
   arguments: machineWord,

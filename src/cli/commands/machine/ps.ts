@@ -13,6 +13,7 @@ const options = {
 
 export const ps = command({
   path: ["machine", "ps"],
+  kind: "status",
   summary: "List the processes that were started in a machine",
   options,
   arguments: machineWord,

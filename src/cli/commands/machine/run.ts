@@ -8,6 +8,8 @@ import type { Timings } from "../../terminal/index.ts";
 
 export const run = command({
   path: ["machine", "run"],
+  duration: "slow",
+  interactive: true,
   summary: "Run a command in a new machine, and remove the machine unless -d",
   options: runOptions,
   arguments: { kind: "command", required: false },

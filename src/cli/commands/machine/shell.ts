@@ -8,6 +8,8 @@ const options = { name: machineName, ...surroundingOptions };
 export const shell = command({
   path: ["machine", "shell"],
   aliases: ["sh"],
+  duration: "slow",
+  interactive: true,
   summary: "Open a shell in a machine",
   options,
   arguments: machineWord,

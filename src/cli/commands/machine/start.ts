@@ -10,6 +10,7 @@ const options = { name: machineName, pull: pullPolicy, ...pullOptions, json: jso
 
 export const start = command({
   path: ["machine", "start"],
+  duration: "slow",
   summary: "Start machines",
   options,
   arguments: machineWords,

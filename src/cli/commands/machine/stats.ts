@@ -11,6 +11,8 @@ const options = {
 
 export const stats = command({
   path: ["machine", "stats"],
+  kind: "status",
+  duration: "med",
   summary: "Show what machines use: processor, memory, disks",
   options,
   arguments: machineWords,

@@ -8,6 +8,7 @@ const options = { name: machineName, json: jsonObject };
 
 export const status = command({
   path: ["machine", "status"],
+  kind: "status",
   summary: "Say whether a machine runs, and how it is",
   options,
   arguments: machineWord,

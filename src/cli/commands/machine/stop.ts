@@ -22,6 +22,7 @@ const options = {
 
 export const stop = command({
   path: ["machine", "stop"],
+  duration: "med",
   summary: "Stop machines; their disks stay",
   options,
   arguments: machineWords,

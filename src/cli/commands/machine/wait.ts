@@ -30,6 +30,8 @@ const options = {
 
 export const wait = command({
   path: ["machine", "wait"],
+  kind: "status",
+  duration: "slow",
   summary: "Wait until something is over",
   options,
   arguments: processWords,

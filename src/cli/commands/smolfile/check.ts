@@ -9,6 +9,7 @@ const options = {
 
 export const smolfileCheck = command({
   path: ["smolfile", "check"],
+  kind: "status",
   summary: "Say what is wrong in Smolfiles",
   options,
   arguments: { kind: "words", placeholder: "[FILE...]", min: 0, max: 1000, hint: { kind: "file" } },

@@ -7,6 +7,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export const completion = command({
   path: ["completion"],
+  kind: "meta",
   summary: "Print a shell's completion script",
   options: {},
   arguments: {

@@ -5,6 +5,8 @@ import { flag } from "../../program/types.ts";
 
 export const doctor = command({
   path: ["doctor"],
+  kind: "status",
+  duration: "med",
   summary: "Say which engines work on this host, and what to do about the others",
   options: { json: flag({ long: "json", description: "Print a JSON object" }) },
   text: `Tries each engine on this host and says whether it works, why not, and what to do about it: a CPU

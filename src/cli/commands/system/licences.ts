@@ -4,6 +4,7 @@ import { command } from "../../program/command.ts";
 export const licences = command({
   path: ["licences"],
   aliases: ["licenses"],
+  kind: "meta",
   summary: "Print the licences of everything in this program",
   options: {},
   text: `Prints the licence and copyright texts of smolvm and of everything that this program carries: the

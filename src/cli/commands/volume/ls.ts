@@ -12,6 +12,7 @@ const options = {
 export const volumeList = command({
   path: ["volume", "ls"],
   aliases: ["list"],
+  kind: "status",
   summary: "List the volumes of smolvm's own",
   options,
   arguments: { kind: "none" },
