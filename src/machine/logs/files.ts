@@ -27,6 +27,8 @@ export class LogFile {
   readonly identity: string;
   /** The next line begins here. */
   position = 0;
+  /** What lies behind this is not read. */
+  #end = Number.POSITIVE_INFINITY;
   readonly #fd: number;
   #block = new Uint8Array(0);
 
@@ -40,14 +42,19 @@ export class LogFile {
     closeSync(this.#fd);
   }
 
+  /** From now on it has what it has now, whatever is written to it. */
+  freeze(): void {
+    this.#end = this.#size();
+  }
+
   /** The lines from `position` up to the last newline that is there now. */
   async *lines(): AsyncGenerator<RawLine, void, void> {
     if (this.#block.length === 0) this.#block = new Uint8Array(BLOCK_BYTES);
     let begun: Uint8Array[] = [];
     let length = 0;
     for (let offset = this.position; ; ) {
-      const size = await readAt(this.#fd, this.#block, offset);
-      if (size === 0) return;
+      const size = Math.min(await readAt(this.#fd, this.#block, offset), this.#end - offset);
+      if (size <= 0) return;
       offset += size;
       for (let start = 0; start < size; ) {
         const newline = this.#block.subarray(0, size).indexOf(NEWLINE, start);
@@ -68,12 +75,12 @@ export class LogFile {
 
   /** Whether there is something behind the last line that was read: the start of a line whose end never came. */
   hasRest(): boolean {
-    return fstatSync(this.#fd).size > this.position;
+    return this.#size() > this.position;
   }
 
   /** The lines that end in a newline, the last one first. */
   async *linesBackwards(): AsyncGenerator<RawLine, void, void> {
-    let end = fstatSync(this.#fd).size;
+    let end = this.#size();
     /** What lies behind `end` and belongs to a line that begins before it; undefined: no newline was seen yet. */
     let rest: Uint8Array[] | undefined;
     let length = 0;
@@ -98,6 +105,10 @@ export class LogFile {
       end = start;
     }
     if (rest !== undefined) yield { position: 0, bytes: length > MAX_LINE_BYTES ? undefined : join(rest) };
+  }
+
+  #size(): number {
+    return Math.min(fstatSync(this.#fd).size, this.#end);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import fc from "fast-check";
 import { Connection, connectTransport, jsonCodec } from "../../protocol/index.ts";
@@ -74,6 +74,16 @@ describe("the last lines", () => {
     );
   }, 60_000);
 });
+
+test("what is written while somebody reads is not among the last lines that were asked for", () =>
+  withLog(async (path) => {
+    writeFiles(path, [entry(1, "a\n"), entry(2, "b\n"), entry(3, "c\n")]);
+    const reading = readLogs(path, { tail: 2 });
+    const lines = [(await reading.next()).value as LogEntry];
+    appendFileSync(path, encodeEntry(entry(4, "d\n")));
+    for await (const line of reading) lines.push(line);
+    expect(bytesOf(lines).toString()).toBe("b\nc\n");
+  }));
 
 test("a log that is not there is empty", () =>
   withLog(async (path) => {

@@ -28,7 +28,7 @@ export interface ReadOptions {
 }
 
 /**
- * The output of a workload, as its log has it. Ends at the log's end, or with `follow`.
+ * The output of a workload, as its log has it. Ends where the log ended when the reading began, or with `follow`.
  *
  * @param path of the log's current file; nothing there is an empty log
  * @throws the signal's reason; a system error when a file cannot be read
@@ -89,7 +89,9 @@ class Reader<Entry extends { readonly time: number }> {
 
   async open(): Promise<void> {
     this.#files = openFiles(this.#path).files;
-    const { tail, since, until } = this.#options;
+    const { tail, since, until, follow } = this.#options;
+    // Else the last lines would be more than were asked for: those that are written after they were counted.
+    if (follow === undefined) this.#files.at(-1)?.freeze();
     if (tail === undefined) return;
     for (const passed of await startOfTail(this.#files, this.#format, { tail, since, until })) {
       passed.close();
@@ -104,17 +106,19 @@ class Reader<Entry extends { readonly time: number }> {
 
   /** Everything that is in the files now. */
   async *rest(): AsyncGenerator<Entry, void, void> {
-    if (this.#files.length === 0) this.#files = openFiles(this.#path).files;
+    const { follow, onNote } = this.#options;
+    if (this.#files.length === 0 && follow !== undefined) this.#files = openFiles(this.#path).files;
     for (let [file] = this.#files; file !== undefined; [file] = this.#files) {
       yield* this.#entries(file);
       if (this.#files.length === 1) {
+        if (follow === undefined) return;
         const newer = openFiles(this.#path, file.identity);
         if (newer.files.length === 0) return;
         this.#files.push(...newer.files);
         // It was renamed, and perhaps more had been written to it before.
         yield* this.#entries(file);
         if (!newer.follows)
-          this.#options.onNote?.("the log was renewed faster than it was read: lines may be missing");
+          onNote?.("the log was renewed faster than it was read: lines may be missing");
       }
       // What is behind the last newline will never be a line.
       if (file.hasRest()) this.#noteDamage();
