@@ -117,8 +117,7 @@ class Reader<Entry extends { readonly time: number }> {
         this.#files.push(...newer.files);
         // It was renamed, and perhaps more had been written to it before.
         yield* this.#entries(file);
-        if (!newer.follows)
-          onNote?.("the log was renewed faster than it was read: lines may be missing");
+        if (!newer.follows) onNote?.("the log was renewed faster than it was read: lines may be missing");
       }
       // What is behind the last newline will never be a line.
       if (file.hasRest()) this.#noteDamage();

@@ -30,7 +30,8 @@ export function bindOf({ source, target, readOnly }: ContainerVolume): {
   target: string;
   readOnly: boolean;
 } {
-  if (!isPlain(target) || target === "/")
+  const at = clean(target);
+  if (!isPlain(target) || at === "/")
     throw bad(`the place of a volume must be an absolute path in the container, not ${quote(target)}`);
   if (!isPlain(source)) throw bad(`a volume must be an absolute path in the machine, not ${quote(source)}`);
   const path = clean(source);
@@ -39,7 +40,7 @@ export function bindOf({ source, target, readOnly }: ContainerVolume): {
     const below = path.slice(place.length + 1);
     const joined = [part, below].filter((piece) => piece !== "").join("/");
     if (joined === HIDDEN || joined.startsWith(`${HIDDEN}/`)) break;
-    return { source: joined, target: clean(target), readOnly };
+    return { source: joined, target: at, readOnly };
   }
   throw bad(
     `a container sees no ${quote(source)} of its machine`,

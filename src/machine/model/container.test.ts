@@ -80,6 +80,14 @@ describe("volumes", () => {
     expect(bindOf({ source, target, readOnly: true })).toEqual({ source: where, target: at, readOnly: true });
   });
 
+  test.each(["/", "/.", "//", "/./", "relative", "", "/a/../..", "/..", "/x\0y"])(
+    "are not put at %j",
+    (target) => {
+      const refused = () => bindOf({ source: "/storage", target, readOnly: false });
+      expect(refused).toThrow(expect.objectContaining({ code: "container.bad_volume", exitCode: 2 }));
+    },
+  );
+
   test("never lead out of the storage disk, nor to what belongs to containers", () => {
     const piece = fc.constantFrom("", ".", "..", "a", "storage", "workspace", ".smolvm", "x\0y", "-");
     const path = fc.array(piece, { maxLength: 6 }).map((pieces) => `/${pieces.join("/")}`);
@@ -97,8 +105,9 @@ describe("volumes", () => {
         expect(words).not.toContain("..");
         expect(words[0]).not.toBe(".smolvm");
         expect(bind.source).not.toMatch(/^\/|\0/);
-        expect(bind.target).toMatch(/^\/[^\0]/);
+        expect(bind.target).toMatch(/^\/[^/\0]/);
       }),
+      { examples: [["/workspace", "/."]] },
     );
   });
 });
