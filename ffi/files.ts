@@ -153,10 +153,7 @@ export const changeMode = (fd: number, mode: number): number => result(libc().ch
 export const changeOwner = (fd: number, uid: number, gid: number): number =>
   result(libc().fchownat(fd, empty, uid >>> 0, gid >>> 0, AT_EMPTY_PATH));
 
-/** `tv_nsec` of utimensat(2): the time is now, or stays. */
-export const Time = { now: 0x3fffffffn, omit: 0x3ffffffen } as const;
-
-/** @param times seconds and nanoseconds of the last access, then of the last change */
+/** @param times of the last access and the last change (`timespecs` of file-layouts.ts) */
 export function changeTimes(fd: number, times: BigInt64Array): number {
   const done = result(libc().utimensat(fd, empty, times, AT_EMPTY_PATH));
   // Kernels before 5.8 know the empty path here only for what is no link.

@@ -6,6 +6,8 @@
  * Every function may throw FileError (errno.ts), whose number the guest gets. None waits for another process.
  */
 
+import type { Dirent, FileTime } from "../../ffi/file-layouts.ts";
+
 /** Who asks, in the guest. */
 export interface Caller {
   readonly uid: number;
@@ -41,20 +43,14 @@ export interface Changes {
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   readonly size?: number | undefined;
-  readonly accessedAt?: bigint | "now" | undefined;
-  readonly modifiedAt?: bigint | "now" | undefined;
+  readonly accessedAt?: FileTime;
+  readonly modifiedAt?: FileTime;
   /** Set-id bits go, beside what else is changed. */
   readonly killSetId?: boolean | undefined;
 }
 
-export interface DirectoryEntry {
-  readonly name: string;
-  readonly inode: bigint;
-  /** DT_* of dirent.h; 0 when it is not known. */
-  readonly type: number;
-  /** Where to go on behind it. */
-  readonly next: bigint;
-}
+/** `next` is what a filesystem chooses: with it as an offset, reading goes on behind the entry. */
+export type DirectoryEntry = Dirent;
 
 export interface Space {
   readonly blockSize: number;

@@ -3,19 +3,13 @@
  * calls its files, and whatever somebody swaps in meanwhile, nothing outside the folder is reached.
  */
 import { closeSync, constants, openSync } from "node:fs";
+import { type Dirent, direntsIn } from "../../ffi/file-layouts.ts";
 import { closeDescriptor, OpenFlag, openAt, readEntries, readLink } from "../../ffi/files.ts";
 import { Errno, FileError, must, refuse } from "../files/errno.ts";
 import { type Stat, statIfThere, statOf } from "./stat.ts";
 
 /** A path below the folder, as its names; empty for the folder itself. A name has a character for each byte. */
 export type Names = readonly string[];
-
-export interface HostEntry {
-  readonly name: string;
-  readonly inode: bigint;
-  /** `DT_*` of dirent.h; 0 when it is not known. */
-  readonly type: number;
-}
 
 const STEP = OpenFlag.pathOnly | OpenFlag.directory | OpenFlag.noFollow;
 
@@ -70,12 +64,12 @@ export class HostFolder implements Disposable {
   }
 
   /** Names in a directory, without `.` and `..`. @throws FileError */
-  list(names: Names): HostEntry[] {
+  list(names: Names): Dirent[] {
     return this.inDirectory(names, listOf);
   }
 
   /** As `list`; nothing in what is not there. */
-  listIfThere(names: Names): HostEntry[] {
+  listIfThere(names: Names): Dirent[] {
     try {
       return this.list(names);
     } catch (error) {
@@ -118,22 +112,17 @@ export function readLinkAt(directory: number, name: string): Uint8Array {
   }
 }
 
-/** `struct linux_dirent64` of getdents64(2). */
-export function listOf(directory: number): HostEntry[] {
+/** Names in an open directory, from its start, without `.` and `..`. @throws FileError */
+export function listOf(directory: number): Dirent[] {
   const fd = must(openAt(directory, ".", OpenFlag.directory));
-  const entries: HostEntry[] = [];
+  const entries: Dirent[] = [];
   const bytes = Buffer.alloc(64 * 1024);
   try {
     for (;;) {
       const length = must(readEntries(fd, bytes));
       if (length === 0) return entries;
-      for (let at = 0; at < length; ) {
-        const size = bytes.readUInt16LE(at + 16);
-        const name = bytes.toString("latin1", at + 19, bytes.indexOf(0, at + 19));
-        if (name !== "." && name !== "..")
-          entries.push({ name, inode: bytes.readBigUInt64LE(at), type: bytes[at + 18] as number });
-        at += size;
-      }
+      for (const entry of direntsIn(bytes, length))
+        if (entry.name !== "." && entry.name !== "..") entries.push(entry);
     }
   } finally {
     closeDescriptor(fd);

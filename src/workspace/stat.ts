@@ -1,5 +1,5 @@
-import { statAt } from "../../ffi/files.ts";
-import { must } from "../files/errno.ts";
+import { Statx } from "../../ffi/file-layouts.ts";
+import { Errno, must } from "../files/errno.ts";
 
 /** What a name can stand for. A device and whatever else there is are `other`. */
 export type Kind = "file" | "directory" | "symlink" | "fifo" | "socket" | "other";
@@ -45,56 +45,33 @@ export const directoryType = (kind: Kind): number => TypeBits[kind] >> 12;
 
 export const kindOfMode = (mode: number): Kind => kinds.get(mode & TYPE_BITS) ?? "other";
 
-const bytes = new Uint8Array(256);
-const view = new DataView(bytes.buffer);
-const SECOND = 1_000_000_000n;
-
 const LAST_NS = (1n << 63n) - 1n;
 
 /** The nearest time that 64 bits can say, of the years 1677 to 2262: filesystems and guests know times beyond. */
 export const nearestTime = (ns: bigint): bigint => (ns > LAST_NS ? LAST_NS : ns < -LAST_NS ? -LAST_NS : ns);
 
-const time = (at: number): bigint =>
-  nearestTime(view.getBigInt64(at, true) * SECOND + BigInt(view.getUint32(at + 8, true)));
+const statx = new Statx();
 
 /** Of what a descriptor names, or of a name in a directory; no link is followed. @throws FileError */
 export function statOf(fd: number, name?: string): Stat {
-  must(statAt(fd, name, bytes));
-  return parsed();
+  must(statx.read(fd, name));
+  return seen();
 }
 
 /** As `statOf`; undefined when there is nothing of that name. */
 export function statIfThere(fd: number, name: string): Stat | undefined {
-  const result = statAt(fd, name, bytes);
-  if (result === -2) return undefined;
+  const result = statx.read(fd, name);
+  if (result === -Errno.ENOENT) return undefined;
   must(result);
-  return parsed();
+  return seen();
 }
 
-function parsed(): Stat {
-  const mode = view.getUint16(28, true);
+function seen(): Stat {
+  const { mode, links, uid, gid, device, inode, size, blocks, blockSize } = statx;
   return {
-    kind: kindOfMode(mode),
-    mode,
-    blockSize: view.getUint32(4, true),
-    links: view.getUint32(16, true),
-    uid: view.getUint32(20, true),
-    gid: view.getUint32(24, true),
-    inode: view.getBigUint64(32, true),
-    size: Number(view.getBigUint64(40, true)),
-    blocks: Number(view.getBigUint64(48, true)),
-    accessed: time(64),
-    changed: time(96),
-    modified: time(112),
-    device: (BigInt(view.getUint32(136, true)) << 32n) | BigInt(view.getUint32(140, true)),
+    ...{ kind: kindOfMode(mode), mode, links, uid, gid, device, inode, size, blocks, blockSize },
+    accessed: nearestTime(statx.accessedAt),
+    modified: nearestTime(statx.modifiedAt),
+    changed: nearestTime(statx.changedAt),
   };
 }
-
-/** For utimensat(2). */
-export const timesOf = (accessed: bigint, modified: bigint): BigInt64Array =>
-  new BigInt64Array(
-    [accessed, modified].flatMap((at) => {
-      const fraction = ((at % SECOND) + SECOND) % SECOND;
-      return [(at - fraction) / SECOND, fraction];
-    }),
-  );

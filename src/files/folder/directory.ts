@@ -1,3 +1,4 @@
+import { direntsIn } from "../../../ffi/file-layouts.ts";
 import { readEntries, seek } from "../../../ffi/files.ts";
 import { must } from "../errno.ts";
 import type { DirectoryEntry } from "../filesystem.ts";
@@ -5,13 +6,8 @@ import type { Handle } from "./handles.ts";
 
 /** One for all: what a request does not take is read again. */
 const buffer = Buffer.alloc(16_384);
-const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 
 const SEEK_SET = 0;
-/** `struct linux_dirent64`: where its length, its type and its name are. */
-const LENGTH = 16;
-const KIND = 18;
-const NAME = 19;
 
 /** Entries from an offset on, until `take` has had enough or there are no more. */
 export function readDirectory(
@@ -26,14 +22,7 @@ export function readDirectory(
     const length = must(readEntries(handle.fd, buffer));
     if (length === 0) return;
     let position = handle.next;
-    for (let at = 0; at < length; at += view.getUint16(at + LENGTH, true)) {
-      const end = buffer.indexOf(0, at + NAME);
-      const entry = {
-        inode: view.getBigUint64(at, true),
-        next: view.getBigUint64(at + 8, true),
-        type: view.getUint8(at + KIND),
-        name: buffer.toString("latin1", at + NAME, end),
-      };
+    for (const entry of direntsIn(buffer, length)) {
       if (!take(entry)) {
         must(seek(handle.fd, BigInt.asIntN(64, position), SEEK_SET));
         handle.next = position;

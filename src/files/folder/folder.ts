@@ -1,3 +1,4 @@
+import { timespecs } from "../../../ffi/file-layouts.ts";
 import {
   changeSize,
   changeTimes,
@@ -37,7 +38,6 @@ import {
   SET_ID_BITS,
   Stat,
 } from "./stat.ts";
-import { timesOf } from "./times.ts";
 
 export interface FolderOptions {
   /** Descriptor of the directory, or of the single file, that is shared; the folder closes it. */
@@ -99,7 +99,7 @@ export class Folder implements Filesystem {
     const inode = this.#inodes.byId(node);
     const opened = handle === undefined ? undefined : this.#handles.any(handle).fd;
     const fd = opened ?? this.#inodes.descriptor(inode);
-    const { uid, gid, mode, size } = changes;
+    const { uid, gid, mode, size, accessedAt, modifiedAt } = changes;
     const given = uid !== undefined || gid !== undefined;
     if (given) this.#owners.change(fd, uid, gid);
     if ((changes.killSetId || given) && mode === undefined) this.#dropSetId(fd, inode);
@@ -111,8 +111,8 @@ export class Folder implements Filesystem {
       if (inode.type !== REGULAR) refuse(Errno.EINVAL);
       must(this.#access.onFile(fd, () => changeSize(fd, size, opened !== undefined)));
     }
-    if (changes.accessedAt !== undefined || changes.modifiedAt !== undefined)
-      must(this.#access.onFile(fd, () => changeTimes(fd, timesOf(changes))));
+    if (accessedAt !== undefined || modifiedAt !== undefined)
+      must(this.#access.onFile(fd, () => changeTimes(fd, timespecs(accessedAt, modifiedAt))));
     must(this.#stat.read(fd));
     return this.#seen(fd, undefined);
   }

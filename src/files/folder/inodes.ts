@@ -8,7 +8,7 @@ export interface Inode {
   readonly id: number;
   readonly key: string;
   readonly type: number;
-  /** Milliseconds; tells a file from a later one with the same number. */
+  /** Nanoseconds, rounded to 53 bits: tells a file from a later one with the same number. */
   readonly bornAt: number;
   /** Undefined for the root, whose descriptor stays open, and for what is forgotten. */
   parent: Inode | undefined;
@@ -259,11 +259,12 @@ export class Inodes {
 
   #isSame(inode: Inode): boolean {
     const { key, type, bornAt } = this.#stat;
-    return inode.key === key && inode.type === type && inode.bornAt === bornAt;
+    return inode.key === key && inode.type === type && inode.bornAt === Number(bornAt);
   }
 
   #make(id: number, parent: Inode | undefined, name: string): Inode {
-    const { key, type, bornAt } = this.#stat;
+    const { key, type } = this.#stat;
+    const bornAt = Number(this.#stat.bornAt);
     const inode: Inode = { id, key, type, bornAt, parent, name, holds: 0, children: 0, opened: none };
     if (parent !== undefined) parent.children++;
     this.#use(costOf(name));

@@ -1,4 +1,4 @@
-import { statAt } from "../../../ffi/files.ts";
+import { Statx } from "../../../ffi/file-layouts.ts";
 import type { Attributes, Caller } from "../filesystem.ts";
 
 export const TYPE = 0o170000;
@@ -24,68 +24,30 @@ export function inodeNumber(inode: bigint, device: bigint, root: bigint): bigint
   return device === root ? inode : inode ^ (((device * 0x9e3779b1n) & 0x3ffn) << 42n);
 }
 
-/** What statx(2) said last: one buffer, used again. Offsets are those of `struct statx` (linux/stat.h). */
-export class Stat {
-  readonly #bytes = new Uint8Array(256);
-  readonly #view = new DataView(this.#bytes.buffer);
-
-  /**
-   * Looks at what a descriptor names, or at a name in a directory.
-   *
-   * @returns 0, or the negative errno
-   */
-  read(fd: number, name?: string): number {
-    return statAt(fd, name, this.#bytes);
-  }
-
-  get links(): number {
-    return this.#view.getUint32(16, true);
-  }
-  get uid(): number {
-    return this.#view.getUint32(20, true);
-  }
-  get gid(): number {
-    return this.#view.getUint32(24, true);
-  }
-  get mode(): number {
-    return this.#view.getUint16(28, true);
-  }
+/** What a file was when it was last looked at, in a volume's words. */
+export class Stat extends Statx {
   get type(): number {
     return this.mode & TYPE;
   }
-  get inode(): bigint {
-    return this.#view.getBigUint64(32, true);
-  }
-  /** Milliseconds since the epoch at which the file was made; 0 where the filesystem does not say. */
-  get bornAt(): number {
-    return Number(this.#view.getBigInt64(80, true)) * 1000 + this.#view.getUint32(88, true) / 1e6;
-  }
   /** Which file this is, on the whole host, as long as it is there. */
   get key(): string {
-    return `${this.inode}:${this.#view.getUint32(136, true)}:${this.#view.getUint32(140, true)}`;
-  }
-
-  get device(): bigint {
-    return (BigInt(this.#view.getUint32(136, true)) << 32n) | BigInt(this.#view.getUint32(140, true));
+    return `${this.inode}:${this.device}`;
   }
 
   /** @param root device of the volume's root */
   attributes({ uid, gid, setId }: Owner, root: bigint): Attributes {
-    const view = this.#view;
-    const time = (at: number): bigint =>
-      view.getBigInt64(at, true) * 1_000_000_000n + BigInt(view.getUint32(at + 8, true));
     return {
       inode: inodeNumber(this.inode, this.device, root),
       mode: this.mode | setId,
       links: this.links,
       uid,
       gid,
-      size: Number(view.getBigUint64(40, true)),
-      blocks: Number(view.getBigUint64(48, true)),
-      blockSize: view.getUint32(4, true),
-      accessedAt: time(64),
-      modifiedAt: time(112),
-      changedAt: time(96),
+      size: this.size,
+      blocks: this.blocks,
+      blockSize: this.blockSize,
+      accessedAt: this.accessedAt,
+      modifiedAt: this.modifiedAt,
+      changedAt: this.changedAt,
     };
   }
 }

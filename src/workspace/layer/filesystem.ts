@@ -1,3 +1,4 @@
+import { timespecs } from "../../../ffi/file-layouts.ts";
 import {
   allocateSpace,
   changeSize,
@@ -17,7 +18,7 @@ import type { HandleBudget } from "../../files/folder/handles.ts";
 import { spaceOf } from "../../files/folder/space.ts";
 import { withOwn } from "../copy.ts";
 import type { Node } from "../index-file.ts";
-import { kindOfMode, nearestTime, PERMISSION_BITS, timesOf } from "../stat.ts";
+import { kindOfMode, nearestTime, PERMISSION_BITS } from "../stat.ts";
 import { extendedOfLive, removeExtended, setExtended } from "./extended-names.ts";
 import { Handles } from "./handles.ts";
 import { type Layer, now } from "./layer.ts";
@@ -99,8 +100,7 @@ export class WorkspaceFilesystem implements Filesystem {
           changed: now(),
         });
         if (kind === "file" && (accessed !== undefined || modified !== undefined)) {
-          const stat = this.#layer.data.stat(id);
-          const times = timesOf(accessed ?? stat.accessed, modified ?? stat.modified);
+          const times = timespecs(accessed, modified);
           withOwn(this.#layer.data.path(id), OpenFlag.write, (fd) => must(changeTimes(fd, times)));
         }
       });

@@ -1,3 +1,4 @@
+import { timespecs } from "../../../ffi/file-layouts.ts";
 import { changeTimes, closeDescriptor } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../../files/errno.ts";
 import type { Attributes, Caller } from "../../files/filesystem.ts";
@@ -8,7 +9,7 @@ import { extendedOf } from "../extended.ts";
 import type { HostFolder, Names } from "../host-folder.ts";
 import { type Entry, type IndexFile, type Node, ROOT } from "../index-file.ts";
 import { freshStamp, type Stamp, sha256, stampOf } from "../stamp.ts";
-import { PERMISSION_BITS, type Stat, statOf, TypeBits, timesOf } from "../stat.ts";
+import { PERMISSION_BITS, type Stat, statOf, TypeBits } from "../stat.ts";
 import { type Live, LiveFiles } from "./live.ts";
 
 /** What is under a name in the guest's tree: a node of the upper, or a file that is only the host's. */
@@ -227,7 +228,7 @@ export class Layer {
       try {
         const { stat, hash } = copyBytes(source, target);
         for (const { name, value } of extendedOf(source)) this.index.putExtended(node, name, value);
-        must(changeTimes(target, timesOf(stat.accessed, stat.modified)));
+        must(changeTimes(target, timespecs(stat.accessed, stat.modified)));
         return freshStamp(stat, hash, now());
       } finally {
         closeDescriptor(target);
