@@ -35,8 +35,14 @@ import type { Kind } from "./stat.ts";
 
 export type { Entry, Node } from "./index-rows.ts";
 
-/** Who has the database longest is an apply, file by file. */
+/** Far more than a part of a long change takes: who waits so long has met something that is broken. */
 const BUSY_MS = 10_000;
+
+/** Steps of a long change that happen together: about 20 ms, for which a guest's server may have to wait. */
+const STEPS_AT_ONCE = 200;
+
+/** Whoever waits for SQLite looks every 1 to 100 ms whether it is his turn: so long there must be nobody's. */
+const GAP_MS = 10;
 
 /** Entries that a guest may make, so that it cannot fill the host's disk with names: 1.5 GB of them at most. */
 const MAX_NODES = 4_000_000;
@@ -133,6 +139,25 @@ export class IndexFile implements Disposable {
         for (const action of pending.undone.reverse()) (action as () => void)();
       }
       throw asFileError(error);
+    }
+  }
+
+  /**
+   * A change of many steps. While a guest is served they do not happen together: its server gets its turn in between.
+   * `work` yields wherever what it has done so far may stand, and what comes may have been changed by others.
+   *
+   * @throws as `change`
+   */
+  changeBySteps(work: Iterable<void>, { isServed }: { readonly isServed: boolean }): void {
+    const most = isServed ? STEPS_AT_ONCE : Number.POSITIVE_INFINITY;
+    const steps = work[Symbol.iterator]();
+    for (;;) {
+      const hasEnded = this.change(() => {
+        for (let step = 0; step < most; step++) if (steps.next().done) return true;
+        return false;
+      });
+      if (hasEnded) return;
+      Bun.sleepSync(GAP_MS);
     }
   }
 

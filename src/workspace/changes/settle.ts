@@ -14,35 +14,46 @@ import type { Same } from "./changes.ts";
  * index says then what was applied, and whatever the guest writes later is a change of that.
  */
 export function settle(workspace: OpenWorkspace, done: readonly Done[], same: readonly Same[]): void {
+  workspace.index.changeBySteps(settling(workspace, done, same), workspace);
+}
+
+function* settling(
+  workspace: OpenWorkspace,
+  done: readonly Done[],
+  same: readonly Same[],
+): Generator<void, void, void> {
+  forgetTemporaries(workspace.index);
+  for (const one of done) {
+    yield;
+    settleOne(workspace, one);
+  }
+  if (workspace.isServed) return;
+  for (const { parent, entry, node, names } of same) {
+    openUp(workspace, parent, names.slice(0, -1));
+    letGo(workspace, parent, entry, node);
+  }
+  tidy(workspace, ROOT);
+}
+
+function settleOne(workspace: OpenWorkspace, { change, stamp, source }: Done): void {
   const { index, isServed } = workspace;
-  index.change(() => {
-    forgetTemporaries(index);
-    for (const { change, stamp, source } of done) {
-      const entry = index.entry(change.parent, change.entry.name);
-      if (entry === undefined || entry.node !== change.entry.node) continue;
-      if (entry.node === undefined) {
-        // Removed on both sides: what appears there is the host's. What is left in a ghost is a conflict.
-        if (!hasRest(workspace, entry)) index.removeEntry(change.parent, entry.name);
-        continue;
-      }
-      const node = index.node(entry.node) as Node;
-      const base = node.kind === "directory" ? directoryStamp(workspace, change.names) : stamp;
-      index.putEntry(change.parent, { ...entry, base, ghost: undefined });
-      if (entry.ghost !== undefined) removeGhostTree(index, entry.ghost);
-      if (node.kind === "directory") index.setNode(node.id, { merged: true, mode: base?.mode ?? node.mode });
-      else if (!isServed) {
-        openUp(workspace, change.parent, change.names.slice(0, -1));
-        letGo(workspace, change.parent, entry, node);
-      } else if (source !== undefined || node.kind === "symlink")
-        index.setNode(node.id, { applied: appliedStamp(workspace, node, source) });
-    }
-    if (isServed) return;
-    for (const { parent, entry, node, names } of same) {
-      openUp(workspace, parent, names.slice(0, -1));
-      letGo(workspace, parent, entry, node);
-    }
-    tidy(workspace, ROOT);
-  });
+  const entry = index.entry(change.parent, change.entry.name);
+  if (entry === undefined || entry.node !== change.entry.node) return;
+  if (entry.node === undefined) {
+    // Removed on both sides: what appears there is the host's. What is left in a ghost is a conflict.
+    if (!hasRest(workspace, entry)) index.removeEntry(change.parent, entry.name);
+    return;
+  }
+  const node = index.node(entry.node) as Node;
+  const base = node.kind === "directory" ? directoryStamp(workspace, change.names) : stamp;
+  index.putEntry(change.parent, { ...entry, base, ghost: undefined });
+  if (entry.ghost !== undefined) removeGhostTree(index, entry.ghost);
+  if (node.kind === "directory") index.setNode(node.id, { merged: true, mode: base?.mode ?? node.mode });
+  else if (!isServed) {
+    openUp(workspace, change.parent, change.names.slice(0, -1));
+    letGo(workspace, change.parent, entry, node);
+  } else if (source !== undefined || node.kind === "symlink")
+    index.setNode(node.id, { applied: appliedStamp(workspace, node, source) });
 }
 
 function hasRest({ index }: OpenWorkspace, { ghost }: Entry): boolean {
