@@ -1,7 +1,10 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { assemble } from "./build/assemble.ts";
 import { canRunKrun, ensureQemu } from "./build/engines.ts";
 import { root } from "./build/host.ts";
+import { isBuiltFully, makeRelease } from "./build/release/release.ts";
 import { printSizes } from "./build/sizes.ts";
 import { baseImage } from "./recipes/base/base.ts";
 import { diskTemplate } from "./recipes/disks/disks.ts";
@@ -15,6 +18,8 @@ import type { AssetName } from "./src/assets/types.ts";
  *
  *     bun build.ts full     everything, for both engines, packed small
  *     bun build.ts quick    what this machine can use, packed fast: the first try of a fresh checkout
+ *     bun build.ts release  what a full build left, as a directory to serve (build/release/release.ts):
+ *                           [--into DIRECTORY] [--url ADDRESS] [--key FILE] [ARCHIVE of another platform...]
  *
  * Leaves in `dist/`: `smolvm`, `manifest.json`, `assets/` (the packed parts, for runs from source), and `built`
  * (`full` or `quick`), whose time is when the build began: `./dev` compares it with the sources.
@@ -47,13 +52,27 @@ async function main(scope: Scope): Promise<void> {
   if (scope === "full") await printSizes(`${dist}/smolvm`, packed);
 }
 
-const scope = process.argv[2] ?? "full";
-if (scope !== "full" && scope !== "quick") {
-  process.stderr.write("usage: bun build.ts [full|quick]\n");
+async function release(args: string[]): Promise<void> {
+  const text = { type: "string" } as const;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { into: text, url: text, key: text },
+  });
+  if (!isBuiltFully(dist)) throw new Error("a release is made from a full build: bun build.ts full");
+  const directory = resolve(values.into ?? `${dist}/release`);
+  const url = values.url ?? `file://${directory}`;
+  await makeRelease({ dist, directory, url, keyFile: values.key, archives: positionals });
+}
+
+const [scope = "full", ...args] = process.argv.slice(2);
+const usage = scope !== "full" && scope !== "quick" && scope !== "release";
+if (usage || (scope !== "release" && args.length > 0)) {
+  process.stderr.write("usage: bun build.ts [full|quick|release [OPTIONS]]\n");
   process.exit(2);
 }
 try {
-  await main(scope);
+  await (scope === "release" ? release(args) : main(scope));
 } catch (error) {
   process.stderr.write(`build: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -38,15 +38,25 @@ export function formatOptions(options: readonly OptionSpec[], width = 0): string
 /** The same, those that have a section together under its title; the others come first. */
 export function optionSections(options: readonly OptionSpec[]): Section[] {
   const width = Math.max(0, ...options.map((option) => namesWithValue(option).length));
+  return titledOptions(options).map(({ title, options: own }) => ({
+    title,
+    body: formatOptions(own, width),
+  }));
+}
+
+/** Options by the title of their section; those without one come first, as "Options". */
+export function titledOptions(
+  options: readonly OptionSpec[],
+): { readonly title: string; readonly options: readonly OptionSpec[] }[] {
   const titles = new Set([undefined, ...options.map(({ section }) => section)]);
   return [...titles].flatMap((title) => {
     const own = options.filter(({ section }) => section === title);
-    return own.length === 0 ? [] : [{ title: title ?? "Options", body: formatOptions(own, width) }];
+    return own.length === 0 ? [] : [{ title: title ?? "Options", options: own }];
   });
 }
 
 /** `-e, --env <NAME[=VALUE]>`, `    --timings[=FORMAT]` */
-function namesWithValue({ short, long, placeholder, optional }: OptionSpec): string {
+export function namesWithValue({ short, long, placeholder, optional }: OptionSpec): string {
   const names = `${short === undefined ? "    " : `-${short}, `}--${long}`;
   if (placeholder === undefined) return names;
   return optional ? `${names}[=${placeholder}]` : `${names} <${placeholder}>`;
