@@ -40,36 +40,46 @@ export async function askServer(
 
 type Match = (bytes: Uint8Array) => Answered | undefined;
 
-/** The socket is connected, with a port of its own: others cannot answer, and guessing takes two numbers. */
-async function askUdp(
-  { address, port }: Server,
-  query: Uint8Array,
+/** The answer of one attempt: the first that `resolve` is given, or undefined when the attempt ends without. */
+interface Attempt {
+  resolve(answered: Answered | undefined): void;
+  giveUp(): void;
+  readonly answer: Promise<Answered | undefined>;
+}
+
+/** Runs an attempt that the signal ends; one that fails, or has not begun when that comes, has no answer. */
+async function untilAborted(
   signal: AbortSignal,
-  match: Match,
+  run: (attempt: Attempt) => Promise<Answered | undefined>,
 ): Promise<Answered | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Answered | undefined>();
+  const { promise: answer, resolve } = Promise.withResolvers<Answered | undefined>();
   const giveUp = () => resolve(undefined);
+  if (signal.aborted) return undefined;
   signal.addEventListener("abort", giveUp, { once: true });
-  let socket: Awaited<ReturnType<typeof openUdp>> | undefined;
   try {
-    socket = await openUdp(
-      address,
-      port,
-      (bytes) => {
-        const answered = match(bytes);
-        if (answered !== undefined) resolve(answered);
-      },
-      giveUp,
-    );
-    if (signal.aborted) return undefined;
-    socket.send(query);
-    return await promise;
+    return await run({ resolve, giveUp, answer });
   } catch {
     return undefined;
   } finally {
     signal.removeEventListener("abort", giveUp);
-    socket?.close();
   }
+}
+
+/** The socket is connected, with a port of its own: others cannot answer, and guessing takes two numbers. */
+function askUdp({ address, port }: Server, query: Uint8Array, signal: AbortSignal, match: Match) {
+  return untilAborted(signal, async ({ resolve, giveUp, answer }) => {
+    const onData = (bytes: Uint8Array) => {
+      const answered = match(bytes);
+      if (answered !== undefined) resolve(answered);
+    };
+    const socket = await openUdp(address, port, onData, giveUp);
+    try {
+      if (!signal.aborted) socket.send(query);
+      return await answer;
+    } finally {
+      socket.close();
+    }
+  });
 }
 
 function openUdp(hostname: string, port: number, onData: (bytes: Uint8Array) => void, onError: () => void) {
@@ -83,39 +93,33 @@ function openUdp(hostname: string, port: number, onData: (bytes: Uint8Array) => 
   });
 }
 
-async function askTcp(
-  { address, port }: Server,
-  query: Uint8Array,
-  signal: AbortSignal,
-  match: Match,
-): Promise<Answered | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Answered | undefined>();
-  const giveUp = () => resolve(undefined);
-  const framed = Buffer.concat([Buffer.from([query.length >> 8, query.length & 255]), query]);
-  let received = Buffer.alloc(0);
-  signal.addEventListener("abort", giveUp, { once: true });
-  const opening = Bun.connect({
-    hostname: address,
-    port,
-    socket: {
-      open: (socket) => void socket.write(framed),
-      data: (_, chunk) => {
-        received = Buffer.concat([received, chunk]);
-        const length = received.length < 2 ? MAX_MESSAGE : received.readUInt16BE(0);
-        if (received.length >= 2 + length) resolve(match(received.subarray(2, 2 + length)));
+function askTcp({ address, port }: Server, query: Uint8Array, signal: AbortSignal, match: Match) {
+  return untilAborted(signal, async ({ resolve, giveUp, answer }) => {
+    const framed = Buffer.concat([Buffer.from([query.length >> 8, query.length & 255]), query]);
+    let received = Buffer.alloc(0);
+    const opening = Bun.connect({
+      hostname: address,
+      port,
+      socket: {
+        open: (socket) => void socket.write(framed),
+        data: (_, chunk) => {
+          received = Buffer.concat([received, chunk]);
+          const length = received.length < 2 ? MAX_MESSAGE : received.readUInt16BE(0);
+          if (received.length >= 2 + length) resolve(match(received.subarray(2, 2 + length)));
+        },
+        close: giveUp,
+        error: giveUp,
+        connectError: giveUp,
       },
-      close: giveUp,
-      error: giveUp,
-      connectError: giveUp,
-    },
+    });
+    try {
+      return await answer;
+    } finally {
+      // Nothing can end connect(2) before the kernel does.
+      opening.then(
+        (socket) => socket.end(),
+        () => {},
+      );
+    }
   });
-  try {
-    return await promise;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-    opening.then(
-      (socket) => socket.end(),
-      () => {},
-    );
-  }
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { type Address, formatAddress, parseAddress, parseRange, type Range } from "./address.ts";
 import { type Destination, decide, decideName } from "./decide.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { OpenedAddresses } from "./opened.ts";
-import { ownAddresses } from "./own.ts";
+import { isOwn, ownAddresses } from "./own.ts";
 import { openedWith, policyOf } from "./policy.fixture.ts";
 import type { PolicySettings } from "./policy.ts";
 
@@ -11,7 +12,8 @@ const flow = (address: string, port = 443, protocol: Destination["protocol"] = "
 });
 
 /** Of the host in these tests. */
-const OWN = new Set(["192.168.7.7", "2001:db8:7::7"]);
+const OWN = ["192.168.7.7", "2001:db8:7::7"];
+const OWN_RANGES = OWN.map((text) => parseRange(text) as Range);
 
 /** What opened addresses there are, as seen at moment 0. */
 function verdict(
@@ -20,7 +22,7 @@ function verdict(
   opened: Readonly<Record<string, readonly string[]>> = {},
   now = 0,
 ): string {
-  const decision = decide(policyOf(settings), openedWith(opened), to, now, OWN);
+  const decision = decide(policyOf(settings), openedWith(opened), to, now, OWN_RANGES);
   if (!decision.allow) return `${decision.how}: ${decision.rule}`;
   const { target } = decision;
   const where = target === "resolver" ? "resolver" : `${target.address} ${target.port}`;
@@ -111,15 +113,15 @@ describe("the host's own addresses", () => {
     expect(verdict({ hosts }, flow("2001:db8:7::7", 22), { "example.com": [...OWN] })).toBe(closed);
     const addresses = new OpenedAddresses();
     addresses.open("192.168.7.7", "example.com", 1000, true);
-    const said = decide(policyOf({ hosts }), addresses, flow("192.168.7.7", 22), 0, OWN);
+    const said = decide(policyOf({ hosts }), addresses, flow("192.168.7.7", 22), 0, OWN_RANGES);
     expect(said).toMatchObject({ allow: true, rule: "example.com" });
   });
 
   test("are those of this host's links", () => {
     const gatekeeper = new Gatekeeper(policyOf({ egress: "all" }));
-    for (const address of ownAddresses())
-      expect(gatekeeper.decide(flow(address, 22))).toMatchObject({ allow: false });
-    expect(ownAddresses().has("127.0.0.1")).toBe(false);
+    for (const own of ownAddresses())
+      expect(gatekeeper.decide(flow(formatAddress(own), 22))).toMatchObject({ allow: false });
+    expect(isOwn(ownAddresses(), parseAddress("127.0.0.1") as Address)).toBe(false);
   });
 });
 

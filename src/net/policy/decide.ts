@@ -1,8 +1,9 @@
 import type { AllowedFlow, DeniedFlow, FlowDecision, FlowProtocol } from "../types.ts";
 import { network } from "../types.ts";
-import { type Address, contains, formatAddress, parseAddress } from "./address.ts";
+import { type Address, contains, formatAddress, parseAddress, type Range } from "./address.ts";
 import { HOST_NAME, isHostName, normalName } from "./names.ts";
 import type { OpenedAddresses } from "./opened.ts";
+import { isOwn } from "./own.ts";
 import type { Policy } from "./policy.ts";
 import { isMeantFor, isOnlyLoopback, matchesName, matchesPort } from "./rules.ts";
 import { embedded, specialOf } from "./special.ts";
@@ -53,14 +54,14 @@ const NOTHING: { readonly [K in Policy["egress"]]: string } = {
  * 7. Rules by name decide by the addresses that answers have opened.
  *
  * @param now milliseconds, of the clock with which addresses were opened
- * @param own addresses of this host, as `formatAddress` writes them
+ * @param own addresses of this host
  */
 export function decide(
   policy: Policy,
   opened: OpenedAddresses,
   flow: Destination,
   now: number,
-  own: ReadonlySet<string> = NONE,
+  own: readonly Range[] = [],
 ): FlowDecision {
   const address = parseAddress(flow.address);
   if (address === undefined) return refused("no address");
@@ -78,8 +79,6 @@ export function decide(
     refused(NOTHING[policy.egress])
   );
 }
-
-const NONE: ReadonlySet<string> = new Set();
 
 const refused = (rule: string): DeniedFlow => ({ allow: false, how: "refuse", rule });
 
@@ -138,10 +137,10 @@ function toOwn(
   address: Address,
   flow: Destination,
   now: number,
-  own: ReadonlySet<string>,
+  own: readonly Range[],
 ): FlowDecision | undefined {
   const shapes = [address, embedded(address)].filter((shape) => shape !== undefined);
-  if (!shapes.some((shape) => own.has(formatAddress(shape)))) return undefined;
+  if (!shapes.some((shape) => isOwn(own, shape))) return undefined;
   const loopback = policy.ranges.find(
     (rule) => isOnlyLoopback(rule) && matchesPort(rule, flow.protocol, flow.port),
   );

@@ -11,7 +11,7 @@ export function policyOf(settings: Partial<PolicySettings>): Policy {
 }
 
 /** A host whose addresses are in no test's way. */
-export const elsewhere = () => new OwnAddresses(() => new Set());
+export const elsewhere = () => new OwnAddresses(() => []);
 
 /** Pseudo-random numbers below a bound. */
 export function generator(seed: number): (below: number) => number {

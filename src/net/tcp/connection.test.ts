@@ -44,6 +44,32 @@ test("a FIN that came early, with data over it, leaks no socket of the host's", 
   server.stop(true);
 });
 
+test("both sides end at once, and the guest does not get our acknowledgement: its FIN again is no reset", async () => {
+  const remote = Promise.withResolvers<Bun.Socket>();
+  const server = Bun.listen({
+    ...{ hostname: "127.0.0.1", port: 0, allowHalfOpen: true },
+    socket: { open: remote.resolve, data() {} },
+  });
+  const { ours, theirs } = await guest.open(1000, server.port);
+  const place = { from: 1000, to: server.port, sequence: ours, acknowledged: theirs };
+  await guest.send(ipv4(FAR, 6, tcp({ ...place, flags: Bits.ack })));
+  (await remote.promise).shutdown();
+  const isFin = ({ flags }: { flags: number }) => (flags & Bits.fin) !== 0;
+  const fin = await guest.segment(1000, isFin);
+  await guest.send(ipv4(FAR, 6, tcp({ ...place, flags: Bits.fin | Bits.ack })));
+  await guest.send(
+    ipv4(FAR, 6, tcp({ ...place, sequence: ours + 1, acknowledged: fin.sequence + 1, flags: Bits.ack })),
+  );
+  await guest.settled();
+  const before = guest.frames.length;
+  await guest.send(
+    ipv4(FAR, 6, tcp({ ...place, acknowledged: fin.sequence + 1, flags: Bits.fin | Bits.ack })),
+  );
+  const answer = await guest.segment(1000, () => true, before);
+  expect([answer.flags, answer.acknowledged]).toEqual([Bits.ack, ours + 1]);
+  server.stop(true);
+});
+
 test("a published port reaches a guest that still remembers a connection of the same ports, at once", async () => {
   const published = await guest.stack.publish({
     ...({ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 0, guestPort: 7777 } as const),

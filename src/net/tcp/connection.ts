@@ -39,6 +39,7 @@ export class Connection implements HostStreamUser {
   #guestWindow = 0;
   #sent = 0;
   #received = 0;
+  /** Our FIN went out before the guest's was here, and did not acknowledge it. */
   #endedFirst = false;
   #redialled = false;
   /** The host has reset the connection, and the guest has not got yet what came before. */
@@ -221,7 +222,6 @@ export class Connection implements HostStreamUser {
       this.#finish("reset", this.#resetError);
       return;
     }
-    if (!this.#endedFirst) this.#endedFirst = this.#sender.isDone && !this.#receiver.hasFin;
     if (!this.#receiver.hasEnded || !this.#sender.isDone) return;
     if (!this.#endedFirst) {
       this.#finish("closed", undefined);
@@ -266,6 +266,7 @@ export class Connection implements HostStreamUser {
     const frame = output.begin();
     if (frame < 0) return;
     this.acknowledging = false;
+    if ((flags & Flag.fin) !== 0 && !this.#receiver.hasFin) this.#endedFirst = true;
     const data = writeHeader(output, frame, this.place.path, this.#header(at, flags), length);
     if (length > 0) queue.copy(at, length, output.bytes, data);
     sendSegment(output, frame, this.place.path, length);
