@@ -94,6 +94,7 @@ describe("help", () => {
         machine update          Change the settings of a machine
         machine resize          Grow the disks of a machine
         machine clone           Copy a machine under another name
+        machine commit          Make an image of a machine
         machine cp              Copy files and directories into and out of a running machine
         machine diff            Show what a machine has changed in its workspaces
         machine apply           Bring what a machine has changed in its workspaces to the host
@@ -175,6 +176,7 @@ describe("help", () => {
         machine update          Change the settings of a machine
         machine resize          Grow the disks of a machine
         machine clone           Copy a machine under another name
+        machine commit          Make an image of a machine
         machine cp              Copy files and directories into and out of a running machine
         machine diff            Show what a machine has changed in its workspaces
         machine apply           Bring what a machine has changed in its workspaces to the host

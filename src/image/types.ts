@@ -13,6 +13,8 @@ export interface ImageConfig {
   readonly volumes: readonly string[];
   /** What STOPSIGNAL says: the name of a signal with or without `SIG`, `RTMIN+3`, or a number from 1 to 64. */
   readonly stopSignal: string | undefined;
+  /** Ports that EXPOSE names: `80/tcp`. For people and other tools; nothing is published because of them. */
+  readonly exposedPorts?: readonly string[] | undefined;
 }
 
 /** An image as a read-only disk that a machine can use. */

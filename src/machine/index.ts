@@ -11,6 +11,7 @@ type Module<Name extends keyof Modules> = Modules[Name];
 interface Modules {
   readonly ask: typeof import("./client/ask.ts");
   readonly clone: typeof import("./client/clone.ts");
+  readonly commit: typeof import("./client/commit.ts");
   readonly connect: typeof import("./client/connect.ts");
   readonly copy: typeof import("./client/copy.ts");
   readonly containers: typeof import("./client/containers.ts");
@@ -31,6 +32,7 @@ interface Modules {
 }
 
 export type { Cloned } from "./client/clone.ts";
+export type { CommitOptions, Committed } from "./client/commit.ts";
 export type { Machine } from "./client/connect.ts";
 export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
 export type { CopyProgress, DownloadRequest, UploadRequest } from "./client/copy.ts";
@@ -81,6 +83,10 @@ export const askMachine: Module<"ask">["askMachine"] = async (...given) =>
 /** See client/clone.ts. */
 export const cloneMachine: Module<"clone">["cloneMachine"] = async (...given) =>
   (await import("./client/clone.ts")).cloneMachine(...given);
+
+/** See client/commit.ts. */
+export const commitMachine: Module<"commit">["commitMachine"] = async (...given) =>
+  (await import("./client/commit.ts")).commitMachine(...given);
 
 /** See client/connect.ts. */
 export const connectMachine: Module<"connect">["connectMachine"] = async (...given) =>

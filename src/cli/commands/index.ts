@@ -19,6 +19,7 @@ import { imagesRemove } from "./images/rm.ts";
 import { apply } from "./machine/apply.ts";
 import { attach } from "./machine/attach.ts";
 import { clone } from "./machine/clone.ts";
+import { commit } from "./machine/commit.ts";
 import { cp, machineCopy } from "./machine/cp.ts";
 import { create } from "./machine/create.ts";
 import { dataDir } from "./machine/data-dir.ts";
@@ -87,6 +88,7 @@ export const program: Program = {
     update,
     resize,
     clone,
+    commit,
     machineCopy,
     diff,
     apply,

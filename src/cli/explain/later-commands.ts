@@ -44,6 +44,7 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
 /** Commands of docker, and names of commands elsewhere in the tree, that have another name here. */
 export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["ps", "machine ls"],
+  ["commit", "machine commit"],
   ["machine restart", "machine stop"],
   ["machine rename", "machine clone"],
   ["rmi", "images rm"],

@@ -9,6 +9,10 @@ const prefixes: readonly (readonly [prefix: string, index: number, exact: boolea
   ["security.", 6, false],
 ];
 
+/** What a name on the disk is prefixed by; undefined for a number that is none. */
+export const xattrPrefix = (index: number): string | undefined =>
+  prefixes.find(([, number]) => number === index)?.[0];
+
 /** struct erofs_xattr_ibody_header. */
 const HEADER = 12;
 const ENTRY = 4;

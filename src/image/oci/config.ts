@@ -39,6 +39,7 @@ export function parseConfig(text: string): ParsedConfig {
     labels: config.Labels ?? {},
     volumes: volumes(Object.keys(config.Volumes ?? {})),
     stopSignal: config.StopSignal || undefined,
+    ...exposed(Object.keys(config.ExposedPorts ?? {})),
   };
   checkStrings(result);
   return {
@@ -74,6 +75,12 @@ function absolute(path: string): string {
     else if (part !== "" && part !== ".") parts.push(part);
   }
   return `/${parts.join("/")}`;
+}
+
+/** More ports than a network has addresses for are no ports. What is none is left out: nothing depends on it. */
+function exposed(declared: readonly string[]): Pick<ImageConfig, "exposedPorts"> {
+  const ports = declared.filter((port) => /^\d{1,5}\/(tcp|udp|sctp)$/.test(port)).slice(0, 65_536);
+  return ports.length === 0 ? {} : { exposedPorts: ports.sort() };
 }
 
 /** @throws SmolError when there are more than a machine could mount. */

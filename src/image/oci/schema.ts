@@ -80,6 +80,7 @@ export const configSchema = object({
       // Go's map[string]struct{}: only the keys count.
       Volumes: nullish(record(string(), unknown())),
       StopSignal: nullish(string()),
+      ExposedPorts: nullish(record(string(), unknown())),
     }),
   ),
   rootfs: object({

@@ -21,6 +21,7 @@ export interface ImageParts {
   readonly diffIds: readonly string[];
   /** Default: registry. */
   readonly origin?: StoredImage["origin"] | undefined;
+  readonly made?: StoredImage["made"];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,13 +44,14 @@ export function assembleImage(directory: string, parts: ImageParts): StoredImage
       layers.map(({ diffId }) => open.get(diffId) ?? fail(diffId)),
       { fd: file.fd, holdsData: false, identity: parts.id, signal: parts.signal },
     );
-    const { id, config, platform, origin = "registry" } = parts;
+    const { id, config, platform, origin = "registry", made } = parts;
     const stored: StoredImage = {
       format: FORMAT_VERSION,
       id,
       platform,
       config,
       origin,
+      made,
       createdAt: Math.floor(Date.now() / 1000),
       layers: layers.map(({ diffId, bytes }) => ({ diffId, bytes })),
       metadataBytes: BLOCK + merged.restBytes,

@@ -1,3 +1,4 @@
+import type { ImageOrigin } from "../oci/document.ts";
 import type { ImageConfig, Platform } from "../types.ts";
 
 /** Changes whenever the same input would give another image: part of every image's identity. */
@@ -11,6 +12,8 @@ export interface StoredImage {
   readonly config: ImageConfig;
   /** Whether it was pulled, or made of something on this machine. */
   readonly origin: "registry" | "local";
+  /** Of an image that was made of a machine. */
+  readonly made?: ImageOrigin | undefined;
   /** Seconds since 1970. */
   readonly createdAt: number;
   /** Lowest first; the same one may come twice. Bytes of its data. */

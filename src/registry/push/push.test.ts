@@ -5,7 +5,7 @@ import { digestOf, failure, manifestText, manifestType } from "../registry.fixtu
 import type { BlobSource } from "../types.ts";
 import { type UploadRequest, UploadServer } from "./upload-server.fixture.ts";
 
-/** Pushing, against a registry that breaks, forgets and lies. Real registries: test/registry/push.test.ts. */
+/** Pushing, against a registry that breaks, forgets and lies. Real registries: docker-registry.test.ts. */
 
 const MiB = 1024 * 1024;
 /** More than a first chunk, and random: a byte in a wrong place is noticed. */

@@ -1,0 +1,144 @@
+import { beforeAll, describe, expect } from "bun:test";
+import { imageWith } from "../support/images.ts";
+import { useMachines } from "../support/machines.ts";
+import { inLab } from "../support/program.ts";
+import { onQemu } from "../support/register.ts";
+
+/** An image that is made of a machine has the machine's files: all of them, as they are. */
+
+const home = useMachines();
+
+/** Of every kind, and in all the ways in which overlayfs keeps changes. */
+const CHANGE = `set -e
+cd /
+mkdir -p /new/dir/deep; echo hello > /new/dir/file; chmod 4751 /new/dir/file; chown 123:456 /new/dir/file
+ln /new/dir/file /new/dir/other; ln -s ../nowhere /new/link; mkfifo /new/fifo; mknod /new/null c 1 3
+printf 'name with a blank' > '/new/odd name'
+truncate -s 30M /new/holes; echo end >> /new/holes
+: > /new/empty; touch -d '2001-02-03 04:05:06' /new/empty
+# A file of the image: its attributes alone, its bytes, and gone.
+chmod 600 /tree/attributes; echo more >> /tree/bytes; rm /tree/gone
+# A directory of the image: renamed, renamed inside a renamed one, emptied and made again, replaced by a file.
+mv /tree/moved /tree/was-moved; mv /tree/was-moved/inner /tree/was-moved/inner2; echo x > /tree/was-moved/added
+rm -r /tree/again; mkdir /tree/again; echo new > /tree/again/new
+rm -r /tree/file-now; echo file > /tree/file-now
+rm /tree/dir-now; mkdir /tree/dir-now; echo in > /tree/dir-now/in
+echo work > /workspace/work; mkdir /workspace/sub; ln -s work /workspace/sub/link
+`;
+
+/** What the image has to begin with. */
+const PREPARE = `set -e
+mkdir -p /tree/moved/inner /tree/again/old /tree/file-now/x
+for f in attributes bytes gone dir-now moved/file moved/inner/file again/old/file file-now/x/y; do
+  echo "content of $f" > /tree/$f; done
+ln /tree/moved/file /tree/moved/second`;
+
+/** One line for each file: path, kind and mode, owner, number of names, size, time, target; and what is in it. */
+const LIST = `for top in / /workspace; do
+  find "$top" -xdev ! -path /proc ! -path /dev ! -path /storage ! -path /workspace ! -path / ! -path /etc/mtab | sort | while read -r f; do
+    [ -d "$f" ] && s=- || s=$(stat -c '%h %s' "$f")
+    echo "$f $(stat -c '%f %u:%g %Y' "$f") $s $(readlink "$f")"
+  done
+  find "$top" -xdev -type f | sort | while read -r f; do [ -e "$f" ] && md5sum "$f"; done
+done`;
+
+/** The same without what a machine's own start gives a root. */
+async function listing(name: string): Promise<string[]> {
+  const lines = (await home.sh(name, LIST)).split("\n");
+  return lines.filter(
+    (line) => !/^(\/(sys|run|etc\/resolv.conf|etc\/hosts|etc\/hostname) |[0-9a-f]{32} {2}\/etc\/)/.test(line),
+  );
+}
+
+async function changed(name: string, ...words: string[]): Promise<string[]> {
+  await home.create(name, ...words);
+  await home.ok("start", name);
+  await home.sh(name, CHANGE);
+  const files = await listing(name);
+  await home.ok("stop", name);
+  return files;
+}
+
+describe("machine commit", () => {
+  beforeAll(
+    async () => {
+      if (inLab) return;
+      const image = await imageWith({ Cmd: ["sleep", "100000"] });
+      await home.create("seed", "--image", image);
+      await home.ok("start", "seed");
+      await home.sh("seed", PREPARE);
+      await home.ok("stop", "seed");
+      await home.ok("commit", "seed", "seed:1");
+    },
+    { timeout: 120_000 },
+  );
+
+  onQemu("of an image machine: the same files, layers of the image kept", async () => {
+    const files = await changed("box", "--image", "seed:1");
+    const id = (
+      await home.ok("commit", "box", "-m", "all kinds", "-a", "me", "-c", 'CMD ["sleep","inf"]', "box:1")
+    ).trim();
+    expect(id).toMatch(/^sha256:[0-9a-f]{64}$/);
+    await home.create("copy", "--image", "box:1");
+    await home.ok("start", "copy");
+    expect(await listing("copy")).toEqual(files);
+    // Nothing was started or changed for it: the same again is the same image.
+    expect(
+      (
+        await home.ok(
+          "commit",
+          "--name",
+          "box",
+          "-m",
+          "all kinds",
+          "-a",
+          "me",
+          "-c",
+          'CMD ["sleep","inf"]',
+          "box:2",
+        )
+      ).trim(),
+    ).toBe(id);
+    const inspected = JSON.parse((await home.smolvm(["images", "inspect", "seed:1", "box:1"])).output);
+    const [below, above] = inspected.map(({ layers }: { layers: { diff_id: string }[] }) =>
+      layers.map(({ diff_id }) => diff_id),
+    );
+    expect(above.slice(0, -1)).toEqual(below);
+  });
+
+  onQemu(
+    "of a machine with the built-in image: the same files; what it lies above is a layer of its own",
+    async () => {
+      await home.create("bare");
+      await home.ok("start", "bare");
+      await home.sh(
+        "bare",
+        "echo mine > /root/mine; rm /etc/motd; mv /etc/apk /etc/moved; echo w > /workspace/w",
+      );
+      const list =
+        "find /etc /root /usr /bin /workspace/ -xdev ! -path '/etc/host*' ! -path /etc/resolv.conf | sort";
+      const files = await home.sh("bare", list);
+      await home.ok("stop", "bare");
+      await home.ok("commit", "bare", "bare:1");
+      await home.create("bare-copy", "--image", "bare:1", "--", "sleep", "100000");
+      await home.ok("start", "bare-copy");
+      expect(await home.sh("bare-copy", list)).toBe(files);
+      expect(await home.sh("bare-copy", "cat /root/mine /workspace/w")).toBe("mine\nw\n");
+    },
+  );
+
+  onQemu("refuses machines that run, were never started, or did not end in order", async () => {
+    await home.create("busy", "--image", "seed:1");
+    expect((await home.refusal("commit", "busy", "x:1")).code).toBe("machine.no_disks");
+    expect((await home.refusal("commit", "busy", "X:1")).code).toBe("registry.bad_reference");
+    expect((await home.refusal("commit", "busy", "x:1", "-c", "RUN x")).code).toBe("image.bad_change");
+    expect((await home.refusal("commit", "no-such", "x:1")).code).toBe("machine.not_found");
+    await home.ok("start", "busy");
+    expect((await home.refusal("commit", "busy", "x:1")).code).toBe("machine.running");
+    await home.powerCut("busy");
+    expect((await home.refusal("commit", "busy", "x:1")).code).toBe("disk.unclean");
+    await home.ok("start", "busy");
+    await home.ok("stop", "busy");
+    await home.ok("commit", "busy", "x:1");
+  });
+});
