@@ -122,6 +122,11 @@ describe("help", () => {
         images prune            Remove images and layers that nobody needs
         pull                    The same as images pull
         cp                      The same as machine cp
+        pack create             Package an OCI image, or a Smolfile's machine, as one file
+        pack run                Run a VM from a packed file, and remove it at the end
+        pack inspect            Show what is in a pack
+        pack prune              The same as images prune: packs are unpacked to the image cache
+        keygen                  Make a pair of keys, to sign packs and to verify them
         smolfile check          Say what is wrong in Smolfiles
         config show             Show the settings that are in effect
         config registries show  Show the registries that are configured
@@ -213,6 +218,8 @@ describe("help", () => {
       Image:
         -I, --image <IMAGE>              Image of a registry or of a file or directory, or - for stdin
             --oci-platform <OS/ARCH>     Which one of a multi-platform image to take, e.g. linux/arm/v7
+            --from <FILE>                A pack (.smolmachine) in place of an image; options win
+            --verify-key <FILE>          Refuse a pack that none of these public keys has signed
             --pull <WHEN>                Ask the registry: missing, always or never (default: missing)
         -q, --quiet                      Show no progress, as --progress none
             --progress <MODE>            Show a download as auto, tty, plain, json or none (default: auto)
@@ -513,7 +520,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, smolfile, config, doctor, completion, licences, version, help
+      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, pack, keygen, smolfile, config, doctor, completion, licences, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -5,8 +5,12 @@
  * pack after that is verified before it is given out.
  */
 export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
+export { type CreatePackOptions, createPack } from "./create.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedDisk, PackedLayer, PackedNetwork } from "./manifest.ts";
+export { type OpenPackedOptions, openPackedImage } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
+export { packedSettings } from "./spec.ts";
+export { verifyPack } from "./verify.ts";
 export { type FinishOptions, PackWriter, type RuntimeFile, type WrittenPack } from "./write.ts";

@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import type { Manifest } from "./manifest.ts";
+import { packedSettings } from "./spec.ts";
 import { type FinishOptions, PackWriter, type WrittenPack } from "./write.ts";
 
 /** Bytes that look random, and are the same for the same seed. */
@@ -73,3 +74,8 @@ export async function writePack(
     closeSync(fd);
   }
 }
+
+/** What a source says that says nothing about a machine but its image's name. */
+export const machineLayerOfNothing = packedSettings(
+  manifestOf({ mode: "container", image: "app", init: [], init_once: [] }),
+);

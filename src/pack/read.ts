@@ -1,4 +1,4 @@
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { close, constants, fstatSync, openSync, read } from "node:fs";
 import { SmolError } from "../errors.ts";
 import { readChunk } from "./chunk.ts";
 import { type Blob, type Chunk, decodeIndex } from "./chunk-index.ts";
@@ -41,11 +41,11 @@ export class Pack {
   readonly bytes: number;
   /** Where it begins in the file: 0 for a sidecar, behind a program otherwise. */
   readonly start: number;
-  readonly #file: FileHandle;
+  readonly #file: number;
   #index: Promise<Map<string, Blob>> | undefined;
 
   /** @see openPack */
-  constructor(file: FileHandle, path: string, parts: PackParts, manifest: Manifest) {
+  constructor(file: number, path: string, parts: PackParts, manifest: Manifest) {
     this.#file = file;
     this.path = path;
     this.manifest = manifest;
@@ -101,8 +101,9 @@ export class Pack {
     if (hasher.digest("hex") !== section.digest) throw damaged(describeSection(section));
   }
 
+  /** Closes the file; nothing is read from it after that. */
   async close(): Promise<void> {
-    await this.#file.close();
+    await closed(this.#file);
   }
 
   async #readIndex(): Promise<Map<string, Blob>> {
@@ -131,20 +132,20 @@ interface PackParts {
  * `pack.bad_signature`, `pack.secrets`, `pack.limit`, `pack.unreadable`
  */
 export async function openPack(path: string, options: OpenPackOptions = {}): Promise<Pack> {
-  const file = await openFile(path);
+  const file = openFile(path);
   try {
     const parts = await readParts(file, path, options.keys ?? []);
     const section = sectionOf(parts.sections, "manifest");
     const bytes = await readSection(file, path, parts.start, section, limits.manifestBytes);
     return new Pack(file, path, parts, decodeManifest(bytes));
   } catch (error) {
-    await file.close();
+    await closed(file);
     throw error;
   }
 }
 
-async function readParts(file: FileHandle, path: string, keys: readonly string[]): Promise<PackParts> {
-  const { size } = await file.stat();
+async function readParts(file: number, path: string, keys: readonly string[]): Promise<PackParts> {
+  const { size } = fstatSync(file);
   if (size < FOOTER_BYTES) throw notAPack(path);
   const footer = decodeFooter(await readAt(file, path, size - FOOTER_BYTES, FOOTER_BYTES), path);
   const signaturesBytes = footer.signatures * SIGNATURE_BYTES;
@@ -197,7 +198,7 @@ function sectionOf(sections: readonly Section[], kind: string): Section {
 const describeSection = ({ kind, name }: Section) => `its ${kind}${name === "" ? "" : ` for ${name}`}`;
 
 async function readSection(
-  file: FileHandle,
+  file: number,
   path: string,
   start: number,
   section: Section,
@@ -210,26 +211,40 @@ async function readSection(
   return bytes;
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+function openFile(path: string): number {
+  let file: number;
   try {
-    // Opening a FIFO would wait for who writes to it.
-    if (!(await stat(path)).isFile()) throw notAPack(path);
-    return await open(path, "r");
+    // A FIFO would wait for who writes to it.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw unreadable(path, error);
   }
+  if (fstatSync(file).isFile()) return file;
+  void closed(file);
+  throw notAPack(path);
 }
 
-async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+const closed = (file: number): Promise<void> => new Promise((resolve) => close(file, () => resolve()));
+
+async function readAt(file: number, path: string, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   try {
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-      if (bytesRead === 0) throw damaged("its length");
-      done += bytesRead;
+      const count = await readOnce(file, bytes, done, position + done);
+      if (count === 0) throw damaged("its length");
+      done += count;
     }
     return bytes;
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** Elsewhere than on this thread: the file may be on a slow disk. (A FileHandle must not be left to the collector.) */
+function readOnce(file: number, bytes: Buffer, offset: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(file, bytes, offset, bytes.length - offset, position, (error, count) =>
+      error === null ? resolve(count) : reject(error),
+    );
+  });
 }

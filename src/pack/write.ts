@@ -34,6 +34,12 @@ export interface FinishOptions {
   readonly signWith?: KeyObject | undefined;
 }
 
+export interface AddOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes more have been read. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
 /** What was written. */
 export interface WrittenPack {
   /** See `Pack.digest`. */
@@ -94,18 +100,9 @@ export class PackWriter {
    * Adds the bytes of an open file from `start` to `end`, of which nothing may change meanwhile. Bytes beyond the
    * file's end are zeros.
    *
-   * @param onBytes told how many bytes have been read so far
    * @throws SmolError `pack.no_space`, `pack.unwritable`, `pack.limit`; the signal's reason
    */
-  async add(
-    fd: number,
-    start: number,
-    end: number,
-    options: {
-      readonly signal?: AbortSignal | undefined;
-      readonly onBytes?: ((bytes: number) => void) | undefined;
-    } = {},
-  ): Promise<Blob> {
+  async add(fd: number, start: number, end: number, options: AddOptions = {}): Promise<Blob> {
     const chunks: Chunk[] = [];
     const waiting: Promise<MadeChunk>[] = [];
     const takeFirst = async () => {
@@ -117,7 +114,7 @@ export class PackWriter {
         options.signal?.throwIfAborted();
         waiting.push(makeChunk(readChunkAt(fd, at, Math.min(CHUNK, end - at)), LEVEL));
         if (waiting.length >= PARALLEL) await takeFirst();
-        options.onBytes?.(Math.min(at + CHUNK, end) - start);
+        options.onBytes?.(Math.min(CHUNK, end - at));
       }
       while (waiting.length > 0) await takeFirst();
     } finally {

@@ -3,7 +3,8 @@ import { unavailableProblems } from "./later.ts";
 import { mountProblems } from "./mounts.ts";
 import { notesOn } from "./notes.ts";
 import { readSmolfile } from "./read.ts";
-import { type Environment, smolfileSettings } from "./settings.ts";
+import type { SmolfileContent } from "./schema.ts";
+import { type Environment, packedSettings, smolfileSettings } from "./settings.ts";
 
 /** What a machine gets from a Smolfile. */
 export interface LoadedSmolfile {
@@ -28,4 +29,29 @@ export async function loadSmolfile(path: string, environment: Environment): Prom
   if (unavailable !== undefined) throw file.errorOf(unavailable);
   const notes = notesOn(file.content).map((note) => `${file.path}: ${note}`);
   return { layer: smolfileSettings(file, environment), notes };
+}
+
+/**
+ * The same of a machine that is to be packed: without `[dev]`, with `[artifact]` over the keys above it, and without
+ * what only the host that runs it can decide about.
+ */
+export async function loadPackedSmolfile(path: string, environment: Environment): Promise<LoadedSmolfile> {
+  const file = await readSmolfile(path);
+  const [unavailable] = file.inOrder(unavailableProblems(file.content));
+  if (unavailable !== undefined) throw file.errorOf(unavailable);
+  const notes = [...notesOn(file.content), ...notPacked(file.content)];
+  return {
+    layer: packedSettings(file, environment),
+    notes: notes.map((note) => `${file.path}: ${note}`),
+  };
+}
+
+/** Top-level keys that say something about the host. Those of `[dev]` are not for packs to begin with. */
+function notPacked({ volumes = [], ports = [], auth }: SmolfileContent): string[] {
+  const keys = [
+    ...(volumes.length > 0 ? ["volumes"] : []),
+    ...(ports.length > 0 ? ["ports"] : []),
+    ...(auth?.ssh_agent ? ["[auth]"] : []),
+  ];
+  return keys.map((key) => `${key} is not packed: whoever runs the pack gives -v, -p, --ssh-agent`);
 }

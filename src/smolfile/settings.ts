@@ -62,6 +62,25 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
   };
 }
 
+/** What a Smolfile says about a machine that is packed: see `loadPackedSmolfile`. */
+export function packedSettings(file: Smolfile, environment: Environment): SpecLayer {
+  const { dev: _, artifact, pack, ...content } = file.content;
+  // Only one counts.
+  const { cpus, memory, entrypoint, cmd, oci_platform } = artifact ?? pack ?? {};
+  const isOwn = (entrypoint ?? []).length > 0;
+  const packed = {
+    ...content,
+    cpus: cpus ?? content.cpus,
+    memory: memory ?? content.memory,
+    entrypoint: isOwn ? entrypoint : content.entrypoint,
+    // Arguments of another entrypoint are none of this one.
+    cmd: cmd ?? (isOwn ? [] : content.cmd),
+    oci_platform: oci_platform ?? content.oci_platform,
+  };
+  const layer = smolfileSettings({ ...file, content: packed }, environment);
+  return { ...layer, volumes: undefined, ports: undefined, sshAgent: undefined, sshAgentKeys: undefined };
+}
+
 /** An empty list says nothing: it is what upstream's keys are by default. */
 function someOf(list: readonly string[] | undefined): readonly string[] | undefined {
   return list === undefined || list.length === 0 ? undefined : list;

@@ -17,6 +17,7 @@ export const frame: Omit<Program, "commands"> = {
     },
     { path: ["volume"], aliases: ["volumes"], summary: "Directories that outlive machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
+    { path: ["pack"], aliases: ["packs"], summary: "Hand a machine over as one file, and run it" },
     { path: ["smolfile"], aliases: [], summary: "Check descriptions of machines" },
     { path: ["config"], aliases: [], summary: "Show and change settings" },
     { path: ["config", "registries"], aliases: [], summary: "Configure where images come from" },

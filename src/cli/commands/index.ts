@@ -16,6 +16,7 @@ import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
 import { imagesPull, pull } from "./images/pull.ts";
 import { imagesRemove } from "./images/rm.ts";
+import { keygen } from "./keygen.ts";
 import { apply } from "./machine/apply.ts";
 import { attach } from "./machine/attach.ts";
 import { clone } from "./machine/clone.ts";
@@ -49,6 +50,10 @@ import { status } from "./machine/status.ts";
 import { stop } from "./machine/stop.ts";
 import { update } from "./machine/update.ts";
 import { wait } from "./machine/wait.ts";
+import { packCreate } from "./pack/create.ts";
+import { packInspect } from "./pack/inspect.ts";
+import { packPrune } from "./pack/prune.ts";
+import { packRun } from "./pack/run.ts";
 import { smolfileCheck } from "./smolfile/check.ts";
 import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
@@ -116,6 +121,11 @@ export const program: Program = {
     imagesPrune,
     pull,
     cp,
+    packCreate,
+    packRun,
+    packInspect,
+    packPrune,
+    keygen,
     smolfileCheck,
     configShow,
     registriesShow,

@@ -28,7 +28,6 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
     reason: "a command of the machine tells more: smolvm machine exec -- wget -qO- http://1.1.1.1",
   },
   { names: ["serve"], reason: "there is no HTTP API" },
-  { names: ["pack"], reason: "machines cannot be packed into a program" },
   { names: ["push", "images push", "machine push", "tag", "images tag"], reason: UPLOAD },
   {
     names: ["login", "logout"],

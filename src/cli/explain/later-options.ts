@@ -27,9 +27,8 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--volumes-from",
   ),
   unavailable(
-    "packed machines cannot be run",
-    "use --image with an archive of the image",
-    "--from",
+    "init commands run at each start",
+    "--init-once runs one at the first start only",
     "--no-init-cache",
     "--rebuild-init-cache",
   ),

@@ -4,6 +4,7 @@ import { environment } from "../../command-line.ts";
 import { looksLikePath, splitArchiveTag } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { MachineSpec, SpecLayer } from "../../machine/model/index.ts";
+import type { Pack } from "../../pack/index.ts";
 import { warn } from "../output.ts";
 import { machineLayer } from "./machine-layer.ts";
 import type { MachineValues } from "./machine-options.ts";
@@ -13,6 +14,8 @@ export interface Described {
   readonly name: string;
   readonly ephemeral: boolean;
   readonly smolfile: string | undefined;
+  /** In place of a Smolfile. */
+  readonly pack?: Pack | undefined;
   /** The words behind the options. */
   readonly words: readonly string[];
   readonly wordsAre: "arguments" | "command";
@@ -27,11 +30,11 @@ export interface Described {
  * @throws SmolError `machine.bad_setting`, `network.unresolved`, `smolfile.*`, `cli.env_file`
  */
 export async function describeMachine(values: MachineValues, described: Described): Promise<MachineSpec> {
-  const { smolfile, engine, ...rest } = described;
+  const { smolfile, pack, engine, ...rest } = described;
   const said = await machineLayer(values);
   const image = described.ephemeral ? said.image : absoluteImage(said.image);
   const flags = { ...said, image, engine: said.engine ?? engine };
-  const spec = await build(smolfile, rest, flags);
+  const spec = buildSpec({ ...rest, layers: await layersOf(smolfile, pack), flags });
   if (values.allowHosts.length > 0) {
     const { checkHosts } = await import("../work/resolve-hosts.ts");
     await checkHosts(values.allowHosts, spec);
@@ -39,16 +42,13 @@ export async function describeMachine(values: MachineValues, described: Describe
   return spec;
 }
 
-async function build(
-  smolfile: string | undefined,
-  rest: Omit<Described, "smolfile" | "engine">,
-  flags: SpecLayer,
-): Promise<MachineSpec> {
-  if (smolfile === undefined) return buildSpec({ ...rest, layers: [], flags });
+async function layersOf(smolfile: string | undefined, pack: Pack | undefined): Promise<SpecLayer[]> {
+  if (pack !== undefined) return [(await import("../../pack/index.ts")).packedSettings(pack.manifest)];
+  if (smolfile === undefined) return [];
   const { loadSmolfile } = await import("../../smolfile/index.ts");
   const { layer, notes } = await loadSmolfile(smolfile, environment());
   for (const note of notes) warn(note);
-  return buildSpec({ ...rest, layers: [layer], flags });
+  return [layer];
 }
 
 /** A machine that stays may be started from another directory. */

@@ -46,7 +46,8 @@ const mountOptions = {
 
 const SWITCH = { kind: "choice", values: ["on", "off"] } as const;
 
-const imageOptions = {
+/** Which image. */
+export const imageOptions = {
   image: value({
     long: "image",
     short: "I",

@@ -1,6 +1,7 @@
 import { flag, optionalValue, section, value } from "../program/types.ts";
 import { oneOf, parseText } from "../values/text.ts";
 import { machineOptions } from "./machine-options.ts";
+import { fromOptions } from "./pack-options.ts";
 import { sessionOptions } from "./process-options.ts";
 import { pullOptions, pullPolicy } from "./pull-options.ts";
 
@@ -44,6 +45,7 @@ export const runOptions = {
   // The help lists options of a section in this order: those that are used most come first.
   image,
   platform,
+  ...section("Image", fromOptions),
   ...section("Image", { pull: pullPolicy, ...pullOptions }),
   ...section("Command", sessionOptions),
   ...others,

@@ -4,6 +4,7 @@ import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
 import type { MachineSpec } from "../../machine/model/index.ts";
 import { makeMachineName } from "../../machine/model/name.ts";
+import type { Pack } from "../../pack/index.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";
@@ -39,6 +40,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
   const { detach, smolfile } = values;
+  const pack = await packed(values);
   if (values.egress === "learn" && !detach) {
     throw usageError(
       "cli.network_options",
@@ -48,6 +50,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   }
   const spec = await describeMachine(values, {
     smolfile,
+    pack,
     name: values.name ?? (detach ? "default" : makeMachineName()),
     ephemeral: !detach,
     words: workload,
@@ -55,13 +58,21 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
     // What lasts may be started where another one works.
     engine: detach ? undefined : engineFromEnvironment(),
   });
-  return { spec, image: { pull: values.pull, platform: values.platform, ...pullSettings(values) } };
+  const image = { pull: values.pull, platform: values.platform, ...pullSettings(values) };
+  return { spec, image: { ...image, pack } };
+}
+
+/** Most machines are made of no pack: what that takes is loaded for those that are. */
+async function packed(values: RunInvocation["values"]): Promise<Pack | undefined> {
+  if (values.from === undefined && values.verifyKeys.length === 0) return undefined;
+  return await (await import("../work/open-pack.ts")).packOf(values);
 }
 
 /** docker puts the image first, `run alpine:3.20 echo hi`; no program of the base image is called like that. */
 function rejectImageAsCommand({ values, workload, explicit }: RunInvocation): void {
   const [first] = workload;
-  if (first === undefined || explicit || values.image !== undefined) return;
+  const isSaid = values.image !== undefined || values.from !== undefined;
+  if (first === undefined || explicit || isSaid) return;
   const isPath = /^\.{0,2}\//.test(first);
   if (isPath || !/[:/]/.test(first)) return;
   throw usageError(

@@ -137,6 +137,21 @@ export type Values<O extends OptionTable> = {
   readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never;
 };
 
+/** A table without some of its options. */
+export function without<O extends OptionTable, K extends keyof O>(
+  options: O,
+  ...keys: readonly K[]
+): Omit<O, K> {
+  const kept = Object.entries(options).filter(([key]) => !(keys as readonly PropertyKey[]).includes(key));
+  return Object.fromEntries(kept) as Omit<O, K>;
+}
+
+/** The values of options of which none was given. */
+export function defaultsOf<O extends OptionTable>(options: O): Values<O> {
+  const defaults = Object.entries(options).map(([key, option]) => [key, option.read([])]);
+  return Object.fromEntries(defaults) as Values<O>;
+}
+
 /** What may follow the options. */
 export type Arguments =
   | { readonly kind: "none" }

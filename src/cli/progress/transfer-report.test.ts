@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Output } from "./output.ts";
 import { reportTransfer } from "./transfer-report.ts";
 
-function report(options: { quiet?: boolean; upload?: boolean } = {}) {
+function report(options: { quiet?: boolean; words?: readonly [string, string] } = {}) {
   let text = "";
   let now = 1000;
   const output = new Output(async (bytes) => {
@@ -10,7 +10,7 @@ function report(options: { quiet?: boolean; upload?: boolean } = {}) {
   });
   const sides = { first: "./file", second: "box:/\u001b[2J" };
   const made = reportTransfer(sides, {
-    ...{ quiet: false, upload: true, env: {}, output, now: () => now },
+    ...{ quiet: false, words: ["Uploading", "Uploaded"], env: {}, output, now: () => now },
     ...options,
   });
   const wait = (ms: number) => {
@@ -27,7 +27,7 @@ test("at the end one line says what was copied, and no name drives the terminal"
   expect(one.text()).toStartWith("Uploaded ./file -> box:/");
   expect(one.text()).toEndWith(": 4.0 MiB in 0.5 s (8.0 MiB/s)\n");
   expect(one.text()).not.toContain("\u001b");
-  const many = report({ upload: false });
+  const many = report({ words: ["Downloading", "Downloaded"] });
   Object.assign(many.progress, { files: 12, bytes: 1024 });
   many.wait(1000);
   await many.end(true);

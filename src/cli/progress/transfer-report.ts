@@ -21,7 +21,8 @@ export interface TransferReport {
 
 interface ReportOptions {
   readonly quiet: boolean;
-  readonly upload: boolean;
+  /** While it is done, and when it is. */
+  readonly words: readonly [doing: string, done: string];
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly output?: Output | undefined;
   /** Milliseconds; default: performance.now. */
@@ -37,7 +38,7 @@ export function reportTransfer(
   { first, second }: { readonly first: string; readonly second: string },
   options: ReportOptions,
 ): TransferReport {
-  const { quiet, upload, env = process.env, output = new Output(), now = () => performance.now() } = options;
+  const { quiet, words, env = process.env, output = new Output(), now = () => performance.now() } = options;
   const progress: TransferProgress = { files: 0, bytes: 0 };
   if (quiet) return { progress, clear: async () => {}, end: async () => {} };
   const what = `${oneLine(first)} -> ${oneLine(second)}`;
@@ -47,7 +48,7 @@ export function reportTransfer(
   const timer = setInterval(
     () => {
       if (progress.bytes === 0 && progress.files === 0) return;
-      const line = `${upload ? "Uploading" : "Downloading"} ${what}: ${amount(progress, now() - start)}`;
+      const line = `${words[0]} ${what}: ${amount(progress, now() - start)}`;
       // A picture that is drawn while another one is on its way would be old when it arrives.
       if (redraws && output.busy) return;
       output.write(redraws ? `\r${line}\x1b[K` : `${line}\n`);
@@ -68,8 +69,7 @@ export function reportTransfer(
     clear,
     end: async (done) => {
       await clear();
-      if (done)
-        output.write(`${upload ? "Uploaded" : "Downloaded"} ${what}: ${summary(progress, now() - start)}\n`);
+      if (done) output.write(`${words[1]} ${what}: ${summary(progress, now() - start)}\n`);
       await output.flush();
     },
   };

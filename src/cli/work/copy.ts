@@ -29,7 +29,11 @@ interface Wishes {
 export async function copyShown(sides: Sides, wishes: Wishes): Promise<number> {
   const { machines, context } = await openMachines();
   const machine = await reach(machines, context, sides);
-  const report = reportTransfer(sides, { quiet: wishes.quiet, upload: sides.target.kind === "machine" });
+  const isUpload = sides.target.kind === "machine";
+  const report = reportTransfer(sides, {
+    quiet: wishes.quiet,
+    words: isUpload ? ["Uploading", "Uploaded"] : ["Downloading", "Downloaded"],
+  });
   try {
     await interruptible((signal) => copy(machines, machine, sides, wishes, { signal, report }));
     await report.end(true);

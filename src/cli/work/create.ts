@@ -21,8 +21,8 @@ export async function createKept(
   const isStdin = spec.image === "-";
   // Whoever asks for a name that is taken need not wait for an image, unless that has to be compared.
   const isTaken = isThere(machines, context, name) && !(isStdin && options.ifNotExists);
-  if (isTaken || spec.image === null || !isLocalImage(spec.image))
-    return machines.createMachine(context, spec, options);
+  const isLocal = spec.image !== null && (image.pack !== undefined || isLocalImage(spec.image));
+  if (isTaken || !isLocal) return machines.createMachine(context, spec, options);
   const [{ interruptible }, { readStdin }] = await Promise.all([
     import("./interruptible.ts"),
     import("../terminal/index.ts"),

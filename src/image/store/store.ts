@@ -9,6 +9,7 @@ import { findImage } from "./describe.ts";
 import { dropUnused } from "./drop.ts";
 import { beginDurable, makeDurable } from "./durable.ts";
 import { holdForAdding } from "./hold.ts";
+import { importLayer, type LayerFacts } from "./import-layer.ts";
 import { findLayer, layerFile, type StoredLayer } from "./layer-files.ts";
 import { recordLayer, type UnpackOptions, unpackLayer } from "./layer-writer.ts";
 import { type HeldLock, takeLock } from "./lock.ts";
@@ -91,6 +92,17 @@ export class ImageStore {
     fill: (recorder: LayerRecorder) => Promise<string>,
   ): Promise<StoredLayer> {
     return await recordLayer(this.directory, whiteouts, totals, fill);
+  }
+
+  /** See `importLayer` in import-layer.ts. */
+  async importLayer(
+    facts: LayerFacts,
+    fillEntries: (fd: number) => Promise<void>,
+    fillData: ((fd: number) => Promise<void>) | { readonly fd: number },
+  ): Promise<StoredLayer> {
+    const stored = await importLayer(this.directory, facts, fillEntries, fillData);
+    void beginDurable(this.directory, stored.diffId);
+    return stored;
   }
 
   /** Makes an image of layers that are in the cache, unless it is there: see `assembleImage`. */

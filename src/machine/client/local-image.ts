@@ -12,7 +12,7 @@ export interface KeptSpec {
 }
 
 /**
- * Takes an image of this host, be it a file, a directory or what comes on stdin, into the cache: the machine does not
+ * Takes an image of this host, be it a file, a directory, a pack or what comes on stdin, into the cache: the machine does not
  * need it any more then. An image of a registry is left to the first start.
  *
  * @throws SmolError `image.*` when it is none, or the machine could not run what it says; the signal's reason
@@ -23,7 +23,8 @@ export async function keepLocalImage(
   options: ImageOptions,
 ): Promise<KeptSpec> {
   const { image } = spec;
-  if (image === null || !isLocalImage(image)) return { spec, release: () => {} };
+  const isLocal = image !== null && (options.pack !== undefined || isLocalImage(image));
+  if (!isLocal) return { spec, release: () => {} };
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(spec, config);
   const { facts, durable, release } = await resolveImage(context, image, { ...options, checkConfig });
   try {

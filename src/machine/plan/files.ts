@@ -1,9 +1,11 @@
 import { assetId, assetPath, assetPathOf, baseImageConfig, hasAsset } from "../../assets/index.ts";
+import type { Settings } from "../../config/index.ts";
 import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
-import type { Platform, PullPolicy, PullProgress } from "../../image/index.ts";
+import type { BootableImage, Platform, PullPolicy, PullProgress } from "../../image/index.ts";
+import type { Pack } from "../../pack/index.ts";
 import { type DiskSizes, templateOf } from "../disks/index.ts";
 import type { ImageFacts, MachineFiles } from "./order.ts";
 import type { WorkloadDefaults } from "./workload.ts";
@@ -19,6 +21,10 @@ export interface ImageOptions {
   readonly noProxy?: string | undefined;
   /** Bytes of the image's files at which a pull is given up. */
   readonly maxImageBytes?: number | undefined;
+  /** The pack that the image is in: its name means nothing then. The caller closes it. */
+  readonly pack?: Pack | undefined;
+  /** Told how many bytes of a pack's layers are in the cache, while they come. */
+  readonly onUnpack?: ((bytes: number, total: number) => void) | undefined;
   /** The archive, for an image called `-`. */
   readonly stdin?: AsyncIterable<Uint8Array> | undefined;
   /** Told what a pull does; an image that is in the cache has nothing to tell. */
@@ -54,33 +60,14 @@ export async function resolveImage(
   options: ImageOptions,
   baseId: string | null = null,
 ): Promise<ResolvedImage> {
-  const { paths } = context;
   if (source === null) {
     const facts = { id: null, ...baseImageConfig(), entrypoint: [], cmd: [], user: "" };
     const base = await resolveBase(context, baseId);
     return { facts, ...base, format: "raw", durable: Promise.resolve(), release: () => {} };
   }
-  const { openImage } = await import("../../image/index.ts");
-  const image = await naming(
-    source,
-    openImage(source, {
-      cacheDir: paths.cache,
-      signal: options.signal ?? new AbortController().signal,
-      loadSettings: async () => {
-        const settings = await (await import("../../config/index.ts")).loadSettings(paths);
-        for (const note of settings.notes) context.note(note);
-        return settings;
-      },
-      policy: options.pull,
-      checkConfig: options.checkConfig,
-      onPull: options.onPull,
-      proxy: options.proxy,
-      noProxy: options.noProxy,
-      maxImageBytes: options.maxImageBytes,
-      platform: options.platform,
-      stdin: options.stdin,
-    }),
-  );
+  const image = await (options.pack === undefined
+    ? openNamed(context, source, options)
+    : openPacked(context, options.pack, options));
   const { id, path, config, durable, release } = image;
   const { entrypoint, cmd, env, workdir, user, volumes, stopSignal } = config;
   return {
@@ -91,6 +78,42 @@ export async function resolveImage(
     durable,
     release,
   };
+}
+
+async function openNamed(context: Context, source: string, options: ImageOptions): Promise<BootableImage> {
+  const { openImage } = await import("../../image/index.ts");
+  const opening = openImage(source, {
+    cacheDir: context.paths.cache,
+    signal: options.signal ?? new AbortController().signal,
+    loadSettings: () => settingsOf(context),
+    policy: options.pull,
+    checkConfig: options.checkConfig,
+    onPull: options.onPull,
+    proxy: options.proxy,
+    noProxy: options.noProxy,
+    maxImageBytes: options.maxImageBytes,
+    platform: options.platform,
+    stdin: options.stdin,
+  });
+  return await naming(source, opening);
+}
+
+async function openPacked(context: Context, pack: Pack, options: ImageOptions): Promise<BootableImage> {
+  const { openPackedImage } = await import("../../pack/index.ts");
+  const opening = openPackedImage(pack, {
+    cacheDir: context.paths.cache,
+    loadSettings: () => settingsOf(context),
+    platform: options.platform,
+    signal: options.signal,
+    onUnpack: options.onUnpack,
+  });
+  return await naming(pack.path, opening);
+}
+
+async function settingsOf({ paths, note }: Context): Promise<Settings> {
+  const settings = await (await import("../../config/index.ts")).loadSettings(paths);
+  for (const text of settings.notes) note(text);
+  return settings;
 }
 
 /** The machine's changes lie above the very files that they were made to. */

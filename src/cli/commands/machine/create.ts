@@ -1,15 +1,18 @@
+import type { Pack } from "../../../pack/index.ts";
 import { openMachines } from "../../machines.ts";
 import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { machineOptions } from "../../options/machine-options.ts";
 import { noteMisplaced } from "../../options/misplaced-notes.ts";
+import { fromOptions } from "../../options/pack-options.ts";
 import { smolfile } from "../../options/run-options.ts";
 import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
-import { flag } from "../../program/types.ts";
+import { flag, type Values } from "../../program/types.ts";
 
 const options = {
   name: { ...machineName, description: "Name of the machine (default: $SMOLVM_MACHINE_NAME, else vm-...)" },
   smolfile,
+  ...fromOptions,
   ifNotExists: flag({
     long: "if-not-exists",
     description: "Be content with a machine that was made with the same settings",
@@ -33,6 +36,9 @@ nothing to run waits for machine exec.
 Without NAME the machine is called vm- and 8 digits. --if-not-exists is content with a machine of
 that name that was made with the same settings; another one is an error that names the differences.
 
+--from makes it of a pack: what the machine is, is in the pack, and options win. Its files go into
+the image cache, so the pack is not needed after that; what other images have is not copied.
+
 --init runs a shell command in the machine at each start, before COMMAND; a failure ends the start.
 --init-once does so at the first start only. What -e sets is kept, readable by you, with the
 machine's settings.
@@ -52,16 +58,20 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       import("../../work/create.ts"),
     ]);
     const name = givenName({ values, words }) ?? machines.makeMachineName();
+    const pack = await packed(values);
     const spec = await describeMachine(values, {
       name,
       ephemeral: false,
       smolfile: values.smolfile,
+      pack,
       words: workload,
       wordsAre: "arguments",
     });
     await noteMisplaced(invocation);
-    const image = { platform: values.platform };
-    const { record, created } = await createKept(machines, context, spec, image, values);
+    const image = { platform: values.platform, pack };
+    const { record, created } = await createKept(machines, context, spec, image, values).finally(() =>
+      pack?.close(),
+    );
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));
       return 0;
@@ -83,3 +93,8 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
     return 0;
   },
 });
+
+async function packed(values: Values<typeof options>): Promise<Pack | undefined> {
+  if (values.from === undefined && values.verifyKeys.length === 0) return undefined;
+  return await (await import("../../work/open-pack.ts")).packOf(values);
+}

@@ -32,6 +32,9 @@ The download is shown on stderr as images pull --help describes. Without --image
 Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image apply as in docker:
 COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
+--from runs a pack, FILE.smolmachine: image and settings are in it, and options win. Its files are
+unpacked once, into the image cache.
+
 Without an option of "Network" the machine has none; images are pulled by the host all the same.
 --net opens everything outside, --allow-host and its like only what they name, -p a port into it.
 
@@ -65,7 +68,7 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
 });
 
 /** Resolves to the exit code of the command. */
-async function runInMachine(invocation: RunInvocation): Promise<number> {
+export async function runInMachine(invocation: RunInvocation): Promise<number> {
   const [{ openEphemeral }, { notesOn, requestOf }, terminal, { reportPull }, { makeContext }] =
     await Promise.all([
       import("../../../machine/index.ts"),
@@ -80,7 +83,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
   for (const note of await notesOn(invocation)) warn(note);
   if (values.detach) {
     const { runDetached } = await import("../../work/run-detached.ts");
-    return await runDetached(spec, image, values);
+    return await runDetached(spec, image, values).finally(() => image.pack?.close());
   }
   for (const { kind, target } of isAnnounced(invocation) ? spec.volumes : [])
     if (kind === "overlay") warn(`what is changed in ${target} is lost at the end; machine create keeps it`);
@@ -114,6 +117,7 @@ async function runInMachine(invocation: RunInvocation): Promise<number> {
     throw perhapsAnImage(invocation, error);
   } finally {
     await machine.end();
+    await image.pack?.close();
     await terminal.settled(running);
     timings.end("teardown");
     await report.end();

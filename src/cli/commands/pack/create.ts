@@ -1,0 +1,86 @@
+import { imageOptions } from "../../options/machine-options.ts";
+import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
+import { smolfile } from "../../options/run-options.ts";
+import { print } from "../../output.ts";
+import { command } from "../../program/command.ts";
+import { flag, section, value } from "../../program/types.ts";
+import { countUpTo, sizeIn } from "../../values/size.ts";
+import { parseAnyText, parseText } from "../../values/text.ts";
+
+export const createOptions = {
+  output: value({
+    long: "output",
+    short: "o",
+    placeholder: "NAME",
+    description: "What is made: NAME.smolmachine",
+    hint: { kind: "file" },
+    parse: parseText,
+  }),
+  smolfile,
+  ...section("Image", { ...imageOptions, pull: pullPolicy, ...pullOptions }),
+  ...section("Machine", {
+    cpus: value({
+      long: "cpus",
+      placeholder: "N",
+      description: "Virtual CPUs (default: those of where it runs)",
+      parse: countUpTo(255),
+    }),
+    memory: value({
+      long: "mem",
+      placeholder: "MIB",
+      description: "Memory, also as 512M or 2G (default: 8192)",
+      parse: sizeIn({ unit: "MiB", min: 64, max: 16_777_216, what: "memory" }),
+    }),
+    entrypoint: value({
+      long: "entrypoint",
+      placeholder: "PROGRAM",
+      description: "Replace the image's ENTRYPOINT, and drop its CMD; '' removes it",
+      parse: parseAnyText,
+    }),
+  }),
+  ...section("Signature", {
+    sign: value({
+      long: "sign",
+      placeholder: "FILE",
+      description: "Sign the pack with this private key; see keygen",
+      hint: { kind: "file" },
+      parse: parseText,
+    }),
+    noSign: flag({ long: "no-sign", description: "No effect: nothing is signed unless --sign is given" }),
+  }),
+};
+
+export const packCreate = command({
+  path: ["pack", "create"],
+  summary: "Package an OCI image, or a Smolfile's machine, as one file",
+  options: createOptions,
+  text: `Makes NAME.smolmachine: the image's layers as the cache keeps them, and what the machine is. pack
+run runs it, machine run and create take it with --from, on any host of the same architecture;
+nothing is downloaded there. An image that is not here is pulled first.
+
+With -s, image and settings are those of a Smolfile, without its [dev]; [artifact] wins over the
+keys above it, options win over both. Folders, ports and what the host lends are not packed: whoever
+runs the pack decides about them. Neither are secrets, and a Smolfile that names some is refused.
+
+The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. NAME must not end in
+.smolmachine, and a file that is there is replaced only when it is a pack.`,
+  examples: [
+    { command: "smolvm pack create --image python:3.12-alpine -o my-app" },
+    { command: "smolvm pack create -s ./Smolfile --sign ./vendor.key -o my-app" },
+    { command: "smolvm pack create --image alpine --oci-platform linux/arm64 -o tool-arm64" },
+  ],
+  run: async ({ values }) => {
+    const { createShown } = await import("../../work/pack-create.ts");
+    const { path, bytes, digest } = await createShown(values);
+    const kilobytes = Math.ceil(bytes / 1024);
+    await print(
+      [
+        `Assets: ${path} (${kilobytes}KB compressed)`,
+        `Checksum: ${digest.slice("sha256:".length, "sha256:".length + 8)}`,
+        `Run it: smolvm pack run --sidecar ${path}`,
+        "",
+      ].join("\n"),
+    );
+    return 0;
+  },
+});

@@ -1,0 +1,153 @@
+import { statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { environment } from "../../command-line.ts";
+import { SmolError } from "../../errors.ts";
+import { openImage } from "../../image/index.ts";
+import { isLocalImage } from "../../image/source-kind.ts";
+import { buildSpec } from "../../machine/model/build.ts";
+import type { SpecLayer } from "../../machine/model/index.ts";
+import { createPack, openPack, readPrivateKey, type WrittenPack } from "../../pack/index.ts";
+import type { createOptions } from "../commands/pack/create.ts";
+import { makeContext } from "../context.ts";
+import { machineLayer } from "../options/machine-layer.ts";
+import { machineOptions } from "../options/machine-options.ts";
+import { pullSettings } from "../options/pull-settings.ts";
+import { complain, warn } from "../output.ts";
+import { defaultsOf, type Values } from "../program/types.ts";
+import { reportPull } from "../progress/pull-report.ts";
+import { reportTransfer } from "../progress/transfer-report.ts";
+import { usageError } from "../usage.ts";
+import { interruptible } from "./interruptible.ts";
+
+type CreateValues = Values<typeof createOptions>;
+
+const SUFFIX = ".smolmachine";
+
+/**
+ * Packs what the options say, and shows on stderr how far it is.
+ *
+ * @throws SmolError; nothing is left then. Interrupted
+ */
+export async function createShown(values: CreateValues): Promise<WrittenPack & { readonly path: string }> {
+  const output = await outputOf(values.output);
+  const created = creationTime(environment().SOURCE_DATE_EPOCH);
+  const signWith = values.sign === undefined ? undefined : readPrivateKey(values.sign);
+  const { layers, flags } = await saidBy(values);
+  const spec = buildSpec({ name: "pack", ephemeral: true, layers, flags, words: [], wordsAre: "arguments" });
+  const source = spec.image;
+  if (source === null) {
+    throw usageError(
+      "cli.missing_word",
+      "nothing to pack: no image",
+      "give --image IMAGE, or -s FILE of a Smolfile with an image",
+    );
+  }
+  const platform = flags.platform ?? layers[0]?.platform ?? undefined;
+  const context = makeContext();
+  const pulling = reportPull({ quiet: values.quiet, progress: values.progress, upToDate: false });
+  return await interruptible(async (signal) => {
+    const image = await openImage(source, {
+      ...pullSettings(values),
+      cacheDir: context.paths.cache,
+      policy: values.pull,
+      platform: platform === undefined ? undefined : parsed(platform),
+      signal,
+      onPull: pulling.onPull,
+      loadSettings: async () => (await import("../../config/index.ts")).loadSettings(context.paths),
+    }).finally(() => pulling.end());
+    if (!values.quiet) complain(`Packing ${source} as ${output}...`);
+    const sides = { first: source, second: output };
+    const report = reportTransfer(sides, { quiet: values.quiet, words: ["Packing", "Packed"] });
+    let isDone = false;
+    try {
+      const written = await createPack({
+        image,
+        cacheDir: context.paths.cache,
+        spec: { ...spec, image: nameOf(source) },
+        said: (field) => [flags, ...layers].some((layer) => isSaid(layer[field])),
+        digest: await digestOf(context.paths.cache, image.id),
+        created,
+        output,
+        signWith,
+        signal,
+        onBytes: (bytes, total) => Object.assign(report.progress, { bytes, total }),
+      });
+      isDone = true;
+      return { ...written, path: output };
+    } finally {
+      image.release();
+      await report.end(isDone);
+    }
+  });
+}
+
+/** Of an image of this host nobody else has the path; what its file is called may still tell something. */
+function nameOf(source: string): string | null {
+  if (!isLocalImage(source)) return source;
+  return source === "-" ? null : basename(source).replace(/\.(tar|tgz|tar\.\w+)$/, "");
+}
+
+/** Options give tables of which nothing may be said. */
+function isSaid(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value !== undefined;
+  return Object.values(value).some((part) => part !== undefined);
+}
+
+/** @returns layers as `buildSpec` takes them */
+async function saidBy(values: CreateValues): Promise<{ layers: readonly SpecLayer[]; flags: SpecLayer }> {
+  const { image, platform, cpus, memory, entrypoint } = values;
+  const flags = await machineLayer({
+    ...defaultsOf(machineOptions),
+    image,
+    platform,
+    cpus,
+    memory,
+    entrypoint,
+  });
+  if (values.smolfile === undefined) return { layers: [], flags };
+  const { loadPackedSmolfile } = await import("../../smolfile/index.ts");
+  const { layer, notes } = await loadPackedSmolfile(values.smolfile, environment());
+  for (const note of notes) warn(note);
+  return { layers: [layer], flags };
+}
+
+function parsed(platform: string) {
+  const [os = "", architecture = "", variant] = platform.split("/");
+  return { os, architecture, variant };
+}
+
+/** What a name of the image led to, if it has one; several may have led to it. */
+async function digestOf(cacheDir: string, id: string): Promise<string | null> {
+  const { inspectImage } = await import("../../image/index.ts");
+  const { digests } = await inspectImage(cacheDir, id);
+  return digests[0] ?? null;
+}
+
+/** @throws SmolError for names that are probably a mistake, and for files that are something else */
+async function outputOf(name: string | undefined): Promise<string> {
+  if (name === undefined) throw usageError("cli.missing_word", "nothing says what to make", "give -o NAME");
+  if (name.endsWith(SUFFIX)) {
+    const hint = `give -o ${name.slice(0, -SUFFIX.length)}`;
+    throw usageError("cli.bad_value", `-o ${name}: the name of the pack is made of it, with ${SUFFIX}`, hint);
+  }
+  if (/(^|\/)\.{0,2}$/.test(name)) throw usageError("cli.bad_value", `-o ${name} is no name of a file`);
+  const path = `${resolve(name)}${SUFFIX}`;
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined || (there.isFile() && there.size === 0)) return path;
+  const pack = await openPack(path).catch((error: unknown) => error);
+  const isPack = !(pack instanceof SmolError) || !["pack.not_a_pack", "pack.unreadable"].includes(pack.code);
+  if (pack instanceof Object && "close" in pack && typeof pack.close === "function") await pack.close();
+  if (isPack) return path;
+  throw new SmolError("pack.unwritable", `${path} is there, and is no pack`, {
+    hint: "remove it, or choose another name",
+  });
+}
+
+/** https://reproducible-builds.org/specs/source-date-epoch/ @returns seconds since 1970 */
+function creationTime(epoch: string | undefined): number {
+  if (!epoch) return Math.floor(Date.now() / 1000);
+  const seconds = Number(epoch);
+  // Four digits of a year.
+  if (/^\d+$/.test(epoch) && seconds < 253_402_300_800) return seconds;
+  throw usageError("cli.bad_value", `SOURCE_DATE_EPOCH is no number of seconds: ${epoch}`);
+}

@@ -1,0 +1,40 @@
+import type { ImageConfig, Platform } from "../image/index.ts";
+import { parseConfig } from "../image/oci/index.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** The keys of a manifest that say what runs. */
+type ConfigKeys = Pick<
+  Manifest,
+  "entrypoint" | "cmd" | "env" | "workdir" | "user" | "stop_signal" | "labels" | "volumes"
+>;
+
+export function configToManifest(config: ImageConfig): ConfigKeys {
+  const { entrypoint, cmd, env, workdir, user, stopSignal = null, labels, volumes } = config;
+  return { entrypoint, cmd, env, workdir, user, stop_signal: stopSignal, labels, volumes: [...volumes] };
+}
+
+/**
+ * What runs, held to the rules of images' configurations: it is the word of a stranger too.
+ *
+ * @throws SmolError `image.bad_manifest`
+ */
+export function configOf(manifest: ConfigKeys): ImageConfig {
+  const { entrypoint, cmd, env, workdir, user, stop_signal, labels, volumes } = manifest;
+  const config = {
+    Entrypoint: entrypoint,
+    Cmd: cmd,
+    Env: env,
+    WorkingDir: workdir,
+    User: user,
+    StopSignal: stop_signal ?? undefined,
+    Labels: labels,
+    Volumes: Object.fromEntries(volumes.map((path) => [path, {}])),
+  };
+  return parseConfig(JSON.stringify({ config, rootfs: { type: "layers", diff_ids: [] } })).config;
+}
+
+/** `linux/arm64/v8`, which the manifest's schema has checked. */
+export function platformOf({ platform }: Pick<Manifest, "platform">): Platform {
+  const [os = "", architecture = "", variant] = platform.split("/");
+  return { os, architecture, variant };
+}

@@ -1,0 +1,95 @@
+import { resolve } from "node:path";
+import type { Settings } from "../config/index.ts";
+import { SmolError } from "../errors.ts";
+import { bootable } from "../image/bootable.ts";
+import type { BootableImage, Platform } from "../image/index.ts";
+import { checkPlatform, hostPlatform } from "../image/platform.ts";
+import { findImage, imageId, openStore } from "../image/store/index.ts";
+import { configOf, platformOf } from "./config.ts";
+import { unpackLayer } from "./layers.ts";
+import type { Pack } from "./read.ts";
+import { sha256 } from "./zeros.ts";
+
+export interface OpenPackedOptions {
+  /** `Paths.cache`. */
+  readonly cacheDir: string;
+  /** What the machine is to be; default: Linux on the host's architecture. */
+  readonly platform?: Platform | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how much of the layers' files is in the cache, while they come; never for a pack that is there. */
+  readonly onUnpack?: ((bytes: number, total: number) => void) | undefined;
+  /** How much the cache may hold. */
+  readonly loadSettings: () => Promise<Settings>;
+}
+
+/** How often an image may be removed by others between the moment it is made and the moment it is held. */
+const ATTEMPTS = 3;
+
+/**
+ * Makes the image of a pack bootable. The first time its layers go into the image cache, each once for all packs and
+ * for any number of processes at once; after that, nothing but the pack's manifest is read. When somebody removes the
+ * cache meanwhile, it is unpacked again.
+ *
+ * @throws SmolError `pack.damaged`, `image.wrong_platform`, `image.no_space` and others; nothing is left behind then
+ *   but complete layers. When `signal` fires, its reason.
+ */
+export async function openPackedImage(pack: Pack, options: OpenPackedOptions): Promise<BootableImage> {
+  const { manifest } = pack;
+  const platform = platformOf(manifest);
+  checkPlatform(
+    platform,
+    options.platform ?? hostPlatform(),
+    "a pack runs on hosts of its architecture; pack its image for this one: pack create --oci-platform",
+  );
+  const config = configOf(manifest);
+  const layers = manifest.layers.map(({ id }) => id);
+  const id = imageId(platform, layers, `sha256:${sha256(JSON.stringify(config))}`);
+  const directory = resolve(`${options.cacheDir}/images`);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const stored = findImage(directory, id);
+    const held = stored && bootable(directory, stored, true);
+    if (held !== undefined) return held;
+    const image = await unpackImage(pack, options, { id, config, platform, diffIds: layers });
+    if (image !== undefined) return image;
+  }
+  throw new SmolError(
+    "image.removed",
+    `other processes keep removing the image of ${pack.path} from the cache`,
+  );
+}
+
+type Parts = Parameters<Awaited<ReturnType<typeof openStore>>["assemble"]>[0];
+
+/** @returns undefined when others removed the image, or a layer, before it could be held */
+async function unpackImage(
+  pack: Pack,
+  options: OpenPackedOptions,
+  parts: Parts,
+): Promise<BootableImage | undefined> {
+  const { signal, onUnpack, cacheDir } = options;
+  const store = await openStore(cacheDir);
+  const layers = [...new Map(pack.manifest.layers.map((layer) => [layer.id, layer])).values()];
+  const total = layers.reduce((sum, { data_bytes }) => sum + data_bytes, 0);
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    done += bytes;
+    onUnpack?.(done, total);
+  };
+  const adding = await store.adding(signal);
+  let image: BootableImage | undefined;
+  try {
+    for (const layer of layers) await unpackLayer(store, pack, layer, { signal, onBytes });
+    const { stored, durable } = await store.assemble({ ...parts, origin: "local", signal });
+    image = bootable(store.directory, stored, false, durable);
+  } catch (error) {
+    if (!(error instanceof SmolError) || error.code !== "image.layer_damaged") throw error;
+  } finally {
+    adding.release();
+    if (image === undefined) store.dropUnused(layers.map(({ id }) => id));
+  }
+  if (image !== undefined) {
+    const { makeRoom } = await import("../image/manage/index.ts");
+    makeRoom(store.directory, (await options.loadSettings()).cache.maxBytes, image.id);
+  }
+  return image;
+}
