@@ -120,6 +120,8 @@ describe("help", () => {
         images rm               Remove images from this host
         images inspect          Print everything about images that are kept on this host
         images prune            Remove images and layers that nobody needs
+        pack push               Put a pack into a registry
+        pack pull               Get a pack from a registry
         pull                    The same as images pull
         cp                      The same as machine cp
         pack create             Package an OCI image, or a Smolfile's machine, as one file

@@ -53,6 +53,8 @@ import { wait } from "./machine/wait.ts";
 import { packCreate } from "./pack/create.ts";
 import { packInspect } from "./pack/inspect.ts";
 import { packPrune } from "./pack/prune.ts";
+import { packPull } from "./pack/pull.ts";
+import { packPush } from "./pack/push.ts";
 import { packRun } from "./pack/run.ts";
 import { smolfileCheck } from "./smolfile/check.ts";
 import { completion } from "./system/completion.ts";
@@ -124,6 +126,8 @@ export const program: Program = {
     packCreate,
     packRun,
     packInspect,
+    packPush,
+    packPull,
     packPrune,
     keygen,
     smolfileCheck,

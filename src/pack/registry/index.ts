@@ -1,0 +1,9 @@
+/** Packs in registries: pushed, looked at, and pulled, as OCI artifacts. */
+export {
+  inspectRemotePack,
+  type PullPackRequest,
+  pullPack,
+  type RemotePack,
+  type RemotePackRequest,
+} from "./pull.ts";
+export { type PushedPack, type PushPackRequest, pushPack } from "./push.ts";
