@@ -120,13 +120,13 @@ describe("help", () => {
         images rm               Remove images from this host
         images inspect          Print everything about images that are kept on this host
         images prune            Remove images and layers that nobody needs
-        pack push               Put a pack into a registry
-        pack pull               Get a pack from a registry
         pull                    The same as images pull
         cp                      The same as machine cp
         pack create             Package an OCI image, or a Smolfile's machine, as one file
         pack run                Run a VM from a packed file, and remove it at the end
         pack inspect            Show what is in a pack
+        pack push               Put a pack into a registry
+        pack pull               Get a pack from a registry
         pack prune              The same as images prune: packs are unpacked to the image cache
         keygen                  Make a pair of keys, to sign packs and to verify them
         smolfile check          Say what is wrong in Smolfiles

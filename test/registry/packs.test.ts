@@ -82,6 +82,13 @@ describe.each([
     expect((await pack(home, "push", name, "-f", own)).output).toContain("already exists, skipping");
     await pack(home, "push", name, "-f", other);
 
+    const inspected = JSON.parse((await pack(home, "inspect", "--json", name)).output);
+    expect(inspected).toMatchObject({
+      ...{ image: "docker.io/library/alpine:3.20", platform: here, smolvm_version: "0.0.0" },
+      ...{ layer_digest: sha256(own), layer_size: readFileSync(own).length },
+    });
+    expect((await pack(home, "inspect", name)).output).toMatch(/^Reference: .*\n[\s\S]*Digest: +sha256:/m);
+
     expect((await pack(home, "pull", name)).output).toBe("app.smolmachine\n");
     expect(sha256(`${home.path}/app.smolmachine`)).toBe(sha256(own));
     await pack(home, "pull", `${registry().host}/team/app@${digest}`, "-o", "by-digest");
@@ -102,6 +109,7 @@ describe.each([
     using home = homeWithLogin();
     const name = `${registry().host}/team/app`;
     expect(await refused(home, "pull", `${name}:no-such`)).toBe("registry.not_found");
+    expect(await refused(home, "inspect", `${name}:no-such`)).toBe("registry.not_found");
     expect(await refused(home, "push", `${name}:2`, "-f", "/etc/hostname")).toBe("pack.not_a_pack");
     expect(await refused(home, "push", `${name}:2`, "-f", "no-such.smolmachine")).toBe("pack.not_found");
     expect(await refused(home, "push", `${name}@${sha256(own)}`, "-f", own)).toBe("registry.bad_reference");

@@ -1,12 +1,35 @@
 import type { Manifest, Pack } from "../../pack/index.ts";
+import type { RemotePack } from "../../pack/registry/index.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { oneLine } from "../output.ts";
 
 /** What a pack says about itself, a line for each; texts of strangers without control characters. */
-export function describePack(pack: Pack): string {
-  const { manifest, signers, digest, bytes } = pack;
+export function describePack({ manifest, signers, digest, bytes, sections }: Pack): string {
+  const runtimes = sections.filter(({ kind }) => kind === "runtime").map(({ name }) => name);
+  return describeLines([
+    ...describeManifest(manifest),
+    ["Size", formatBytes(bytes)],
+    ["Runtimes", runtimes.join(" ")],
+    ["Signed by", signers.join(" ")],
+    ["Checksum", checksumOf(digest)],
+  ]);
+}
+
+/** The same of one in a registry, of which only its manifest was looked at. */
+export function describeRemotePack({ manifest, digest, layerBytes }: RemotePack, reference: string): string {
+  return describeLines([
+    ["Reference", reference],
+    ...describeManifest(manifest),
+    ["Size", formatBytes(layerBytes)],
+    ["Digest", digest],
+  ]);
+}
+
+type Line = [name: string, text: string | undefined];
+
+function describeManifest(manifest: Manifest): Line[] {
   const words = (list: readonly string[]) => list.map((word) => JSON.stringify(word)).join(" ");
-  const rows: [string, string | undefined][] = [
+  return [
     ["Mode", manifest.mode],
     ["Image", manifest.image ?? undefined],
     ["Digest", manifest.digest ?? undefined],
@@ -19,20 +42,13 @@ export function describePack(pack: Pack): string {
     ["Cmd", words(manifest.cmd)],
     ["Workdir", manifest.workdir],
     ["User", manifest.user],
-    ...manifest.env.map((entry): [string, string] => ["Env", entry]),
+    ...manifest.env.map((entry): Line => ["Env", entry]),
     ["Created", manifest.created],
     ["Version", manifest.smolvm_version],
-    ["Size", formatBytes(bytes)],
-    [
-      "Runtimes",
-      pack.sections
-        .filter(({ kind }) => kind === "runtime")
-        .map(({ name }) => name)
-        .join(" "),
-    ],
-    ["Signed by", signers.join(" ")],
-    ["Checksum", checksumOf(digest)],
   ];
+}
+
+function describeLines(rows: readonly Line[]): string {
   const shown = rows.flatMap(([name, text]) => (text ? [`${`${name}:`.padEnd(12)}${oneLine(text)}`] : []));
   return `${shown.join("\n")}\n`;
 }
@@ -52,6 +68,17 @@ function describeNetwork(network: Manifest["network"]): string {
 /** For `pack inspect --json`. */
 export function packJson({ manifest, digest, bytes, signers }: Pack): Record<string, unknown> {
   return { ...manifest, layer_digest: digest, layer_size: bytes, signers };
+}
+
+/** The same of one in a registry: `digest` is of what its name leads to there. */
+export function remotePackJson({ manifest, digest, layerDigest, layerBytes }: RemotePack, reference: string) {
+  return {
+    ...manifest,
+    layer_digest: layerDigest,
+    layer_size: layerBytes,
+    reference,
+    manifest_digest: digest,
+  };
 }
 
 interface DebugValues {
