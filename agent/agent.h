@@ -11,15 +11,20 @@
  *   stream.c    streams: windows, and which verb serves which stream
  *   flow.c      bytes between a stream's channel and a descriptor
  *   exec.c      verb exec: what was asked, and when it can start
- *   process.c   one process: its pipes or terminal, its cgroup, signals, its end
+ *   process.c   one process: what it reads and writes, signals, its end
+ *   stdio.c     its pipes, or its terminal
+ *   cgroup.c    cgroups of roots and processes
+ *   signal.c    what a signal would do to a process
  *   terminal.c  the end of a terminal's input
  *   child.c     what a new process does before it becomes the program
  *   user.c      docker's rules for USER
- *   root.c      verbs root, steps, drop: roots and the work on them
+ *   root.c      verbs root and drop: how roots come and go
+ *   errand.c    verb steps: work on a root that is there
  *   steps.c     the steps, run by a process of their own
  *   fill.c      copies a directory tree
  *   worker.c    work that may block, in a process of its own
  *   socket.c    verbs connect, listen, take
+ *   connection.c  one connection
  *   fuse.c      verb fuse: filesystems whose files are the host's
  *   reap.c      another program in this one: the first process of a namespace that has none of its own
  *   records.c   file trees as bytes (records.h)
@@ -64,6 +69,8 @@ pid_t clone_into(uint64_t flags, int cgroup);
 extern bool in_child;
 bool starts_with(const char *text, const char *prefix);
 void close_fd(int *fd);
+/* Removes a name with what is in it, as far as that goes: whoever changes it meanwhile gets what is left. */
+void remove_tree(int at, const char *name, int levels_left);
 /* Takes an item out of a list that is linked by `next`; one that is not in it stays out. */
 #define UNLINK(list, item)                                                               \
     do {                                                                                 \
@@ -293,7 +300,7 @@ void begin_input_end(struct input_end *end, int terminal, int master, bool line_
 /* Also for one that never began, with descriptors of -1. */
 void close_input_end(struct input_end *end);
 
-/* ---- exec.c, process.c, child.c ---- */
+/* ---- exec.c, process.c ---- */
 
 struct limit {
     int resource;
@@ -328,10 +335,38 @@ void free_request(struct request *request);
 /* Starts the process; the stream is its from now on. -1 with the failure set. */
 int start_process(struct request *request, struct root *root);
 bool has_processes(const struct root *root);
+
+/* ---- stdio.c ---- */
+
+struct stdio {
+    int theirs[3];
+    int input, output[2]; /* ours, -1 where there is none */
+};
+/*
+ * What a process gets as its standard streams, and the agent's ends of that. Real pipes, never sockets: programs open
+ * /dev/stdout and /dev/stdin again, which fails on a socket. -1 with the failure set; close_stdio() then, too.
+ */
+int open_stdio(const struct root *root, const struct request *request, struct stdio *stdio);
+void close_stdio(struct stdio *stdio);
+
+/* ---- cgroup.c ---- */
+
 /* Applies FILE=VALUE to a cgroup; -1 with the failure set. */
 int set_cgroup(int cgroup, char *const *values, size_t count);
+/* Makes a root's cgroup, its home, and their limits; -1 with the failure set. `kept`: memory that it shall not have. */
+int make_root_cgroup(struct root *root, char *const *values, size_t count, uint64_t kept);
+/* Makes a cgroup below a root's (NULL: the system's) and opens its directory; -1 with the failure set. */
+int make_cgroup(const struct root *root, const char *name);
+/* Removes it. Daemons may outlive the process that was asked for: they move home first. */
+void remove_cgroup(const struct root *root, const char *name, int cgroup);
+
+/* ---- signal.c ---- */
+
 /* Whether the process neither catches, ignores nor blocks a signal whose default is to end it. */
 bool is_deadly(pid_t pid, int signal);
+
+/* ---- child.c ---- */
+
 /* Lets the agent have as many descriptors as its streams may need; programs get the limit that it found. */
 void raise_descriptor_limit(void);
 /* Becomes the program; why not is told on `status`: code, line feed, text. */
@@ -378,6 +413,11 @@ void forget_workers(const struct root *root);
 void report(int type, const struct builder *payload);
 void report_failure(const char *code);
 
+/* ---- connection.c ---- */
+
+/* Tells the host that the stream is open, and carries bytes between it and the socket. Takes over the descriptor. */
+void carry_connection(struct stream *stream, int fd);
+
 /* ---- fuse.c ---- */
 
 /* Ends all of them: nobody waits for the host any more. */
@@ -393,6 +433,8 @@ int make_missing_file(const char *path, mode_t mode);
 
 /* Runs the steps in a request's fields; notes go to `notes` as fields 1; -1 with the failure and `failed_step` set. */
 int run_steps(uint8_t *payload, size_t length, const struct root *root, struct builder *notes, int *failed_step);
+/* In a worker: tells the agent which step failed (-1: none of them), and why. */
+void report_step_failure(int failed_step);
 /* Copies content, owner, mode, times and attributes of one directory into another that is empty. */
 int fill_directory(int from, int to);
 

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -11,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -59,68 +56,22 @@ bool has_processes(const struct root *root)
 
 /* ---- the cgroup ---- */
 
-int set_cgroup(int cgroup, char *const *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        char name[64];
-        const char *equals = strchr(values[i], '=');
-        size_t length = equals == NULL ? 0 : (size_t)(equals - values[i]);
-        errno = EINVAL;
-        if (length == 0 || length >= sizeof name || memchr(values[i], '/', length) != NULL)
-            return fail("cgroup setting %s", values[i]);
-        memcpy(name, values[i], length);
-        name[length] = '\0';
-        if (!write_file_at(cgroup, name, equals + 1)) return fail("cgroup setting %s", values[i]);
-    }
-    return 0;
-}
-
-static int parent_of(const struct root *root)
-{
-    return root == NULL ? open(CGROUP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : root->cgroup;
-}
-
 /* A cgroup for this process and all it starts: the one way to end them all. A first process is at home. */
-static int make_cgroup(struct process *process, const struct request *request)
+static int enter_cgroup(struct process *process, const struct request *request)
 {
     if (process->is_first) {
         process->cgroup = fcntl(process->root->home, F_DUPFD_CLOEXEC, 0);
         return process->cgroup < 0 ? fail("duplicate the root's cgroup") : 0;
     }
-    int parent = parent_of(process->root);
     snprintf(process->name, sizeof process->name, "exec-%lu", process_number++);
-    bool made = parent >= 0 && mkdirat(parent, process->name, 0755) == 0;
-    if (made) process->cgroup = openat(parent, process->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    else process->name[0] = '\0';
-    int error = errno;
-    if (process->root == NULL && parent >= 0) close(parent);
-    errno = error;
-    if (process->cgroup < 0) return fail("make a cgroup");
-    return set_cgroup(process->cgroup, request->cgroup, request->cgroup_count);
+    process->cgroup = make_cgroup(process->root, process->name);
+    return process->cgroup < 0 ? -1 : set_cgroup(process->cgroup, request->cgroup, request->cgroup_count);
 }
 
-/* Daemons may outlive the process that was asked for; they move home, so that no cgroup is left behind. */
-static void move_home(int from, int home)
+static void leave_cgroup(struct process *process)
 {
-    char line[32];
-    int to = openat(home, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-    int list = openat(from, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-    FILE *lines = list < 0 ? NULL : fdopen(list, "r");
-    while (lines != NULL && to >= 0 && fgets(line, sizeof line, lines) != NULL)
-        (void)!write(to, line, strlen(line));
-    if (lines != NULL) fclose(lines);
-    close_fd(&to);
-}
-
-static void remove_cgroup(struct process *process)
-{
-    int parent = process->name[0] == '\0' ? -1 : parent_of(process->root);
-    /* What forks at this very moment shows in the next round; bounded, as somebody may fork for ever. */
-    for (int round = 0; parent >= 0 && round < 10; round++) {
-        if (unlinkat(parent, process->name, AT_REMOVEDIR) == 0 || errno != EBUSY) break;
-        move_home(process->cgroup, process->root == NULL ? parent : process->root->home);
-    }
-    if (parent >= 0 && process->root == NULL) close(parent);
+    if (process->cgroup >= 0 && process->name[0] != '\0')
+        remove_cgroup(process->root, process->name, process->cgroup);
     close_fd(&process->cgroup);
 }
 
@@ -131,29 +82,6 @@ static void kill_all(struct process *process)
 }
 
 /* ---- signals ---- */
-
-/* One of the masks in /proc/PID/status. */
-static uint64_t mask_in(const char *status, const char *name)
-{
-    const char *line = strstr(status, name);
-    return line == NULL ? 0 : strtoull(line + strlen(name), NULL, 16);
-}
-
-bool is_deadly(pid_t pid, int number)
-{
-    static const int harmless[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
-    char path[64], status[4096];
-    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++)
-        if (number == harmless[i]) return false;
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, status, sizeof status - 1);
-    close_fd(&fd);
-    if (length <= 0 || number < 1) return false;
-    status[length] = '\0';
-    uint64_t handled = mask_in(status, "SigBlk:") | mask_in(status, "SigIgn:") | mask_in(status, "SigCgt:");
-    return !(handled >> (number - 1) & 1);
-}
 
 /*
  * The kernel drops a signal to the first process of a PID namespace that does not handle it (pid_namespaces(7)). Users
@@ -200,7 +128,7 @@ static void free_process(struct process *process)
         remove_source(&process->status);
         close_fd(&process->status.fd);
     }
-    remove_cgroup(process);
+    leave_cgroup(process);
     if (process->is_first) process->root->first = 0;
     free(process);
 }
@@ -372,87 +300,6 @@ static void output_done(struct tap *tap)
 
 /* ---- the start ---- */
 
-/* The system's own terminals, mounted when somebody wants one. */
-static int open_system_terminal(void)
-{
-    static bool mounted;
-    if (!mounted) {
-        mkdir("/dev/pts", 0755);
-        if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0600") < 0 &&
-            errno != EBUSY)
-            return fail("mount /dev/pts");
-        mounted = true;
-    }
-    return open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-}
-
-/* A terminal of the root's own, so that the program finds it as /dev/pts/N; no path of the image leads there. */
-static int open_terminal(const struct root *root, const struct request *request, int *slave)
-{
-    int master = root == NULL ? open_system_terminal()
-                              : openat(root->terminals, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    int unlock = 0;
-    struct winsize size = {.ws_col = request->columns, .ws_row = request->rows};
-    if (master < 0) return fail("open a terminal");
-    if (ioctl(master, TIOCSPTLCK, &unlock) == 0 && ioctl(master, TIOCSWINSZ, &size) == 0)
-        *slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (*slave >= 0) return master;
-    fail("set up a terminal");
-    close(master);
-    return -1;
-}
-
-struct stdio {
-    int theirs[3];
-    int input, output[2]; /* ours, -1 where there is none */
-};
-
-/* A pipe whose end on this side, 0 for reading or 1 for writing, does not block. */
-static bool make_pipe(int ends[2], int ours)
-{
-    if (pipe2(ends, O_CLOEXEC) < 0) return false;
-    return fcntl(ends[ours], F_SETFL, O_NONBLOCK) == 0;
-}
-
-static void close_stdio(struct stdio *stdio)
-{
-    for (int i = 0; i < 3; i++) {
-        bool again = i > 0 && stdio->theirs[i] == stdio->theirs[0];
-        if (!again && stdio->theirs[i] >= 0) close(stdio->theirs[i]);
-    }
-    close_fd(&stdio->input);
-    close_fd(&stdio->output[0]);
-    close_fd(&stdio->output[1]);
-}
-
-/* Real pipes, never sockets: programs open /dev/stdout and /dev/stdin again, which fails on a socket. */
-static int open_stdio(const struct root *root, const struct request *request, struct stdio *stdio)
-{
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
-    *stdio = (struct stdio){{-1, -1, -1}, -1, {-1, -1}};
-    if (request->flags & EXEC_TTY) {
-        int slave = -1;
-        stdio->output[0] = open_terminal(root, request, &slave);
-        if (stdio->output[0] < 0) return -1;
-        stdio->theirs[0] = stdio->theirs[1] = stdio->theirs[2] = slave;
-        stdio->input = fcntl(stdio->output[0], F_DUPFD_CLOEXEC, 0);
-        return stdio->input < 0 ? fail("duplicate a terminal") : 0;
-    }
-    bool made = make_pipe(out, 0) && make_pipe(err, 0);
-    if (request->flags & EXEC_STDIN) {
-        made = made && make_pipe(in, 1);
-        stdio->theirs[0] = in[0];
-        stdio->input = in[1];
-    } else {
-        stdio->theirs[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    }
-    stdio->theirs[1] = out[1];
-    stdio->theirs[2] = err[1];
-    stdio->output[0] = out[0];
-    stdio->output[1] = err[0];
-    return made && stdio->theirs[0] >= 0 ? 0 : fail("make a pipe");
-}
-
 static int own_pids = -1;
 
 /* Children of the next clone() live in the root's PID namespace, or again in this one's (NULL). */
@@ -515,14 +362,14 @@ int start_process(struct request *request, struct root *root)
     process->input.source.fd = process->output[0].source.fd = process->output[1].source.fd = -1;
     process->child.ended = process_ended;
     errno = 0;
-    bool ready = make_cgroup(process, request) == 0 && open_stdio(root, request, &stdio) == 0 &&
+    bool ready = enter_cgroup(process, request) == 0 && open_stdio(root, request, &stdio) == 0 &&
                  (pipe2(status, O_CLOEXEC | O_NONBLOCK) == 0 || fail("make a pipe") == 0);
     process->child.pid = ready ? fork_process(process, request, &stdio, status[1]) : -1;
     close_fd(&status[1]);
     if (process->child.pid < 0) {
         close_fd(&status[0]);
         close_stdio(&stdio);
-        remove_cgroup(process);
+        leave_cgroup(process);
         free(process);
         return -1;
     }

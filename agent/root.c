@@ -142,14 +142,6 @@ static int prepare_root(const struct plan *plan, struct builder *notes, int *fai
     return run_steps(plan->payload, plan->length, NULL, notes, failed_step);
 }
 
-static void report_step_failure(int failed_step)
-{
-    static struct builder builder;
-    put_failure(&builder, "step.failed");
-    if (failed_step >= 0) put_int(&builder, 4, (uint64_t)failed_step);
-    report(FAIL, &builder);
-}
-
 /* In the maker's process. It waits for its end: the agent still has to look at its namespaces. */
 static void make_root(void *state)
 {
@@ -234,46 +226,6 @@ static void root_made(struct worker *worker, int type, uint8_t *payload, size_t 
     }
 }
 
-/*
- * Memory that the workload can have: what is there for programs when the first root is made, but for what is kept. The
- * total would be too much: kernel and agent have their share by then, and only a limit that is met before the machine
- * runs dry is met quickly.
- */
-static int limit_memory(int cgroup, uint64_t kept)
-{
-    static uint64_t available;
-    char text[32];
-    if (available == 0) available = available_memory();
-    if (kept == 0 || available == 0) return 0;
-    uint64_t limit = kept < available / 2 ? available - kept : available / 2;
-    snprintf(text, sizeof text, "%llu", (unsigned long long)limit);
-    return write_file_at(cgroup, "memory.max", text) ? 0 : fail("limit the root's memory");
-}
-
-/*
- * Processes in a cgroup keep its controllers from the cgroups below it (cgroups(7), "no internal processes").
- * Below a root's own, container engines make theirs; the root's processes then have one of their own as well.
- */
-static int make_home(struct root *root)
-{
-    const char *name = root->home_name;
-    if (name[0] == '\0') root->home = fcntl(root->cgroup, F_DUPFD_CLOEXEC, 0);
-    else if (mkdirat(root->cgroup, name, 0755) < 0 && errno != EEXIST) return fail("make the cgroup %s", name);
-    else root->home = openat(root->cgroup, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return root->home < 0 ? fail("open the cgroup %s", name) : 0;
-}
-
-static int make_root_cgroup(struct root *root, char *const *values, size_t count, uint64_t kept)
-{
-    char path[128];
-    snprintf(path, sizeof path, CGROUP_DIR "/%s", root->name);
-    if (mkdir(path, 0755) < 0 && errno != EEXIST) return fail("mkdir %s", path);
-    root->cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root->cgroup < 0) return fail("open %s", path);
-    if (limit_memory(root->cgroup, kept) < 0) say("%s", failure);
-    return set_cgroup(root->cgroup, values, count) < 0 ? -1 : make_home(root);
-}
-
 static bool is_name(const char *name)
 {
     size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
@@ -344,65 +296,6 @@ void open_root(struct stream *stream, uint8_t *payload, size_t length)
     }
     free_plan(plan);
     root_failed(root, stream, "step.failed");
-}
-
-/* ---- steps ---- */
-
-struct errand {
-    const struct root *root;
-    struct stream *stream;
-    uint8_t *payload;
-    size_t length;
-};
-
-static void do_errand(void *state)
-{
-    static struct builder notes;
-    struct errand *errand = state;
-    int failed_step = -1;
-    umask(0);
-    if (run_steps(errand->payload, errand->length, errand->root, &notes, &failed_step) < 0)
-        report_step_failure(failed_step);
-    else report(RESULT, &notes);
-}
-
-static void errand_done(struct worker *worker, int type, uint8_t *payload, size_t length)
-{
-    struct errand *errand = worker->state;
-    finish_with(errand->stream, type, payload, length);
-    free(errand->payload);
-    free(errand);
-}
-
-void open_steps(struct stream *stream, uint8_t *payload, size_t length)
-{
-    struct field field;
-    struct fields fields = fields_of(payload, length);
-    struct root *root = NULL;
-    struct errand *errand = allocate(sizeof *errand);
-    errand->payload = allocate(length + 1);
-    memcpy(errand->payload, payload, length);
-    bool good = true;
-    while (good && next_field(&fields, &field)) {
-        if (field.tag == NAME) {
-            root = find_ready_root(take_text(&fields, &field));
-            good = root != NULL;
-        } else {
-            good = field.tag == STEP;
-        }
-    }
-    *errand = (struct errand){root, stream, errand->payload, length};
-    errno = 0;
-    good = good && !fields.malformed;
-    struct worker *worker = good ? start_worker(0, -1, errand, do_errand, errand_done) : NULL;
-    if (worker != NULL) {
-        worker->root = root;
-        return;
-    }
-    free(errand->payload);
-    free(errand);
-    if (good) finish_failed(stream, "step.failed");
-    else finish_refused(stream, "agent.bad_request", "malformed request, or no such root");
 }
 
 /* ---- the end of roots ---- */

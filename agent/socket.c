@@ -100,87 +100,6 @@ static bool parse(struct target *target, uint8_t *payload, size_t length)
     return path != NULL ? set_path(target, path) : set_port(target, (uint16_t)port, ip);
 }
 
-/* ---- one connection ---- */
-
-struct connection {
-    struct stream *stream;
-    struct sink input;
-    struct tap output;
-    bool input_ended, output_ended;
-};
-
-static void check_finished(struct connection *connection)
-{
-    if (!connection->input_ended || !connection->output_ended) return;
-    struct stream *stream = connection->stream;
-    close_sink(&connection->input);
-    close_tap(&connection->output);
-    free(connection);
-    finish(stream, NULL);
-}
-
-static void input_done(struct sink *sink, bool broken)
-{
-    struct connection *connection = sink->stream->state;
-    (void)broken;
-    shutdown(sink->source.fd, SHUT_WR);
-    close_sink(sink);
-    connection->input_ended = true;
-    check_finished(connection);
-}
-
-static void output_done(struct tap *tap)
-{
-    struct connection *connection = tap->stream->state;
-    connection->output_ended = true;
-    check_finished(connection);
-}
-
-static void take_data(struct stream *stream, const uint8_t *bytes, size_t length)
-{
-    sink_take(&((struct connection *)stream->state)->input, bytes, length);
-}
-
-static void take_end(struct stream *stream)
-{
-    struct connection *connection = stream->state;
-    if (connection->input.source.fd >= 0) sink_end(&connection->input);
-}
-
-static void take_cancel(struct stream *stream)
-{
-    struct connection *connection = stream->state;
-    connection->input_ended = connection->output_ended = true;
-    check_finished(connection);
-}
-
-static void take_credit(struct stream *stream)
-{
-    tap_update(&((struct connection *)stream->state)->output);
-}
-
-static const struct work connection_work = {
-    .data = take_data, .end = take_end, .cancel = take_cancel, .credit = take_credit};
-
-/* Takes over the descriptor. */
-static void carry(struct stream *stream, int fd)
-{
-    int input = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (input < 0) {
-        fail("duplicate a connection");
-        close(fd);
-        finish_failed(stream, "connect.failed");
-        return;
-    }
-    struct connection *connection = allocate(sizeof *connection);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    connection->stream = stream;
-    open_sink(&connection->input, stream, input, input_done);
-    open_tap(&connection->output, stream, 0, fd, output_done);
-    send_frame(ACCEPT, 0, stream->id, NULL, 0);
-    set_work(stream, &connection_work, connection);
-}
-
 /* ---- the agent's side of a worker that connects or binds ---- */
 
 /* Connecting to nowhere can take the kernel minutes. */
@@ -261,7 +180,7 @@ static void connect_done(struct worker *worker, int type, uint8_t *payload, size
 {
     struct target *target = worker->state;
     if (given_up(target, type, payload, length)) return;
-    carry(target->stream, target->source.fd);
+    carry_connection(target->stream, target->source.fd);
     free(target);
 }
 
@@ -410,7 +329,7 @@ void open_take(struct stream *stream, uint8_t *payload, size_t length)
         *link = one->next;
         remove_source(&one->source);
         one->listener->source.events = POLLIN;
-        carry(stream, one->source.fd);
+        carry_connection(stream, one->source.fd);
         free(one);
         return;
     }

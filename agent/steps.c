@@ -369,3 +369,11 @@ int run_steps(uint8_t *payload, size_t length, const struct root *root, struct b
     *failed_step = -1;
     return 0;
 }
+
+void report_step_failure(int failed_step)
+{
+    static struct builder builder;
+    put_failure(&builder, "step.failed");
+    if (failed_step >= 0) put_int(&builder, 4, (uint64_t)failed_step);
+    report(FAIL, &builder);
+}

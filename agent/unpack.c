@@ -4,7 +4,6 @@
  * directory that was not there, appear under their names when they are complete.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -314,23 +313,6 @@ static int close_directory(void)
 }
 
 /* ---- the end of what failed ---- */
-
-/* Removes a name with what is in it. Best effort: it is ours, and whoever changes it gets what is left. */
-static void remove_tree(int at, const char *name, int levels_left)
-{
-    if (unlinkat(at, name, 0) == 0 || levels_left == 0) return;
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-    if (entries == NULL) {
-        close_fd(&fd);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            remove_tree(dirfd(entries), entry->d_name, levels_left - 1);
-    closedir(entries);
-    unlinkat(at, name, AT_REMOVEDIR);
-}
 
 static void remove_unfinished(void)
 {
