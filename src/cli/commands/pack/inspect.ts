@@ -9,6 +9,7 @@ import { usageError } from "../../usage.ts";
 
 export const packInspect = command({
   path: ["pack", "inspect"],
+  kind: "status",
   summary: "Show what is in a pack",
   options: {
     json: flag({ long: "json", description: "Print the manifest as a JSON object" }),

@@ -22,6 +22,7 @@ const options = {
 
 export const packPull = command({
   path: ["pack", "pull"],
+  duration: "slow",
   summary: "Get a pack from a registry",
   options,
   arguments: { kind: "words", placeholder: "NAME", min: 1, max: 1 },

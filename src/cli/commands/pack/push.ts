@@ -22,6 +22,7 @@ const options = {
 
 export const packPush = command({
   path: ["pack", "push"],
+  duration: "slow",
   summary: "Put a pack into a registry",
   options,
   arguments: { kind: "words", placeholder: "NAME", min: 1, max: 1 },

@@ -15,6 +15,8 @@ const options = without(
 
 export const packRun = command({
   path: ["pack", "run"],
+  duration: "slow",
+  interactive: true,
   summary: "Run a VM from a packed file, and remove it at the end",
   options: {
     sidecar: value({
