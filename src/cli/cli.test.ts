@@ -110,6 +110,7 @@ describe("help", () => {
         container rm            Remove containers of a machine with their files
         container ls            List the containers of a machine
         container exec          Run one more command in a running container of a machine
+        docker env              Print what makes this host's docker use a machine's engine
         volume create           Make volumes of smolvm's own
         volume ls               List the volumes of smolvm's own
         volume inspect          Show where volumes are and who has them, as JSON
@@ -273,7 +274,7 @@ describe("help", () => {
             --dns <ADDRESS>              Ask this server for names (default: the host's)
             --add-host <NAME:ADDRESS>    Know a name by this address; host-gateway is this host
         -p, --port <[ADDR:]HOST:GUEST>   Lead a port of this host (127.0.0.1, or ADDR) to one of it
-            --proxy-env                  Pass HTTP_PROXY, HTTPS_PROXY and NO_PROXY on
+            --proxy-env                  Pass the host's proxy variables and CA files on
             --net-backend <BACKEND>      virtio-net, which is the only one
 
       Host:
@@ -522,7 +523,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, volume, images, pull, cp, pack, keygen, smolfile, config, doctor, completion, licences, version, help
+      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, smolfile, config, doctor, completion, licences, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -15,6 +15,7 @@ interface Modules {
   readonly connect: typeof import("./client/connect.ts");
   readonly copy: typeof import("./client/copy.ts");
   readonly containers: typeof import("./client/containers.ts");
+  readonly docker: typeof import("./client/docker.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
   readonly localImage: typeof import("./client/local-image.ts");
   readonly logs: typeof import("./client/logs.ts");
@@ -99,6 +100,10 @@ export const copyToMachine: Module<"copy">["copyToMachine"] = async (...given) =
 /** See client/copy.ts. */
 export const copyFromMachine: Module<"copy">["copyFromMachine"] = async (...given) =>
   (await import("./client/copy.ts")).copyFromMachine(...given);
+
+/** See client/docker.ts. */
+export const dockerSocket = async (...given: Parameters<Module<"docker">["dockerSocket"]>): Promise<string> =>
+  (await import("./client/docker.ts")).dockerSocket(...given);
 
 /** Makes an `EphemeralMachine`: see client/ephemeral.ts. */
 export async function openEphemeral(

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { hostHasIpv6 } from "../../src/net/index.ts";
 import { SMALL, useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
@@ -93,6 +96,23 @@ describe("a machine with the network", () => {
     expect(output.split("\n").map((line) => line.split(" ")[0])).toEqual([sha256(BIG), sha256(BIG)]);
   });
 });
+
+onBoth(
+  "--proxy-env brings the host's proxies and its file of certificates, which the guest cannot change",
+  async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "sv-ca-")), "ca.pem");
+    writeFileSync(file, "certificates\n");
+    const script =
+      'echo $http_proxy; cat "$SSL_CERT_FILE"; (echo mine >"$SSL_CERT_FILE") 2>/dev/null || echo kept';
+    const { output, exitCode } = await machines.machine(
+      ["run", ...SMALL, "--net", "--proxy-env", "--", "sh", "-c", script],
+      { seconds: 120, env: { http_proxy: "http://127.0.0.1:3128", SSL_CERT_FILE: file } },
+    );
+    expect([output, exitCode]).toEqual(["http://host.smolvm.internal:3128\ncertificates\nkept\n", 0]);
+    expect(readFileSync(file, "utf8")).toBe("certificates\n");
+    rmSync(dirname(file), { recursive: true });
+  },
+);
 
 describe("a published port", () => {
   onQemu(

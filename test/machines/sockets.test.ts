@@ -190,3 +190,19 @@ test(
   },
   LIMIT,
 );
+
+test("docker env names the socket of the machine's engine on this host, quoted for the shell", async () => {
+  const env = async (...words: string[]) => (await home.smolvm(["docker", "env", ...words])).output;
+  await home.create("plain");
+  await home.create("inside", "--expose-socket", "/var/run/docker.sock");
+  await home.create("chosen", "--expose-socket", `/run/docker.sock:${own}/it's here.sock`);
+  const directory = (await home.ok("data-dir", "inside")).trim();
+  expect(await env("inside")).toBe(`export DOCKER_HOST=unix://${directory}/docker.sock\n`);
+  const chosen = `unix://${own}/it's here.sock`;
+  expect(JSON.parse(await env("chosen", "--json"))).toEqual({ name: "chosen", docker_host: chosen });
+  const read = Bun.spawnSync(["sh", "-c", `${await env("chosen")} printf %s "$DOCKER_HOST"`]);
+  expect(read.stdout.toString()).toBe(chosen);
+  const { exitCode, stderr } = await home.smolvm(["--error-format", "json", "docker", "env", "plain"]);
+  expect([exitCode, JSON.parse(stderr).error.code]).toEqual([1, "docker.not_exposed"]);
+  for (const name of ["plain", "inside", "chosen"]) await home.ok("delete", "-f", name);
+});

@@ -15,6 +15,7 @@ export const frame: Omit<Program, "commands"> = {
       aliases: ["ct", "containers"],
       summary: "Run further images inside a machine",
     },
+    { path: ["docker"], aliases: [], summary: "Use the Docker engine of a machine" },
     { path: ["volume"], aliases: ["volumes"], summary: "Directories that outlive machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["pack"], aliases: ["packs"], summary: "Hand a machine over as one file, and run it" },

@@ -10,6 +10,7 @@ import { containerList } from "./container/ls.ts";
 import { containerRemove } from "./container/rm.ts";
 import { containerStart } from "./container/start.ts";
 import { containerStop } from "./container/stop.ts";
+import { dockerEnv } from "./docker/env.ts";
 import { frame } from "./frame.ts";
 import { imagesInspect } from "./images/inspect.ts";
 import { imagesList } from "./images/ls.ts";
@@ -111,6 +112,7 @@ export const program: Program = {
     containerRemove,
     containerList,
     containerExec,
+    dockerEnv,
     volumeCreate,
     volumeList,
     volumeInspect,

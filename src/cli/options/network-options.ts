@@ -68,7 +68,7 @@ export const networkOptions = {
   }),
   proxyEnv: flag({
     long: "proxy-env",
-    description: "Pass HTTP_PROXY, HTTPS_PROXY and NO_PROXY on",
+    description: "Pass the host's proxy variables and CA files on",
   }),
   netBackend: value({
     long: "net-backend",

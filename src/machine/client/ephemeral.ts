@@ -6,6 +6,7 @@ import {
   type ImageOptions,
   libkrunSource,
   planNetwork,
+  proxyAuthorities,
   proxyVariables,
   requireArguments,
   requireCommand,
@@ -89,16 +90,20 @@ export class EphemeralMachine {
     options.onPhase?.("image");
     await options.onStart?.();
     const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());
+    const authorities = proxyAuthorities(record, env);
     const order = {
       record,
       paths,
       files,
       engine: engine.name,
-      image: { ...image.facts, env: [...proxyVariables(record, env), ...image.facts.env] },
+      image: {
+        ...image.facts,
+        env: [...proxyVariables(record, env), ...authorities.variables, ...image.facts.env],
+      },
       network: planNetwork(record),
       lent,
       terminal: options.tty !== undefined,
-      volumes: planVolumes(paths, spec),
+      volumes: [...planVolumes(paths, spec), ...authorities.volumes],
     };
     const stream = await this.#process.start(order);
     // Right behind it: no round trip lies between the start and the command.

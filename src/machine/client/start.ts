@@ -10,6 +10,7 @@ import {
   type ImageOptions,
   libkrunSource,
   planNetwork,
+  proxyAuthorities,
   proxyVariables,
   resolveFiles,
   resolveImage,
@@ -140,17 +141,18 @@ async function makeOrder(
   const files = await resolveFiles(engine.name, image, record, paths);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
+  const authorities = proxyAuthorities(record, env);
   const order = {
     record: isSame ? record : { ...record, imageId: facts.id, baseId },
     paths,
     files,
     engine: engine.name,
     // Weaker than what image and record say.
-    image: { ...facts, env: [...proxyVariables(record, env), ...facts.env] },
+    image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },
     network: planNetwork(record),
     lent,
     terminal: false,
-    volumes: planVolumes(paths, record),
+    volumes: [...planVolumes(paths, record), ...authorities.volumes],
   };
   return { order, durable };
 }

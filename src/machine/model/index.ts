@@ -14,7 +14,7 @@ export { bindOf, type ContainerVolume } from "./container-binds.ts";
 export { defaultHealth, defaultSpec } from "./defaults.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type { SpecLayer } from "./layers.ts";
-export { joinBy, type SecretSpec, SSH_AGENT_SOCKET } from "./lent.ts";
+export { exposedPath, joinBy, type SecretSpec, SSH_AGENT_SOCKET } from "./lent.ts";
 export { mountCount } from "./mounts.ts";
 export { checkMachineName, isMachineName, makeMachineName, notFound } from "./name.ts";
 export { defaultNetwork, formatPort, type SaidNetwork } from "./network.ts";

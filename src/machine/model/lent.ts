@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { quote } from "../../values/index.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -6,6 +7,11 @@ export type SecretSpec = MachineSpec["secrets"][number];
 
 /** Where the guest finds the lent agent's socket; scripts know the path. */
 export const SSH_AGENT_SOCKET = "/tmp/ssh-agent.sock";
+
+/** Where a socket of a machine's is on the host. @param data the machine's directory */
+export function exposedPath(data: string, { guest, host }: MachineSpec["exposeSockets"][number]): string {
+  return host ?? `${data}/${basename(guest)}`;
+}
 
 /** In both directions together. */
 const MAX_SOCKETS = 64;

@@ -16,7 +16,7 @@ export type {
   StartOrder,
   StartReport,
 } from "./order.ts";
-export { proxyVariables } from "./proxies.ts";
+export { proxyAuthorities, proxyVariables } from "./proxies.ts";
 export {
   argumentsOf,
   type ProcessOptions,

@@ -1,12 +1,12 @@
 import { mkdirSync } from "node:fs";
 import type { Socket } from "node:net";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { messageOf, SmolError } from "../../../errors.ts";
 import type { Guest, GuestListener, GuestSocket } from "../../../guest/index.ts";
 import { lendAgent } from "../../../ssh-agent/index.ts";
 import { endsWithin } from "../../../within.ts";
 import { ConsoleLog } from "../../logs/index.ts";
-import { SSH_AGENT_SOCKET } from "../../model/index.ts";
+import { exposedPath, SSH_AGENT_SOCKET } from "../../model/index.ts";
 import type { StartOrder } from "../../plan/index.ts";
 import { MAIN_ROOT } from "../../root/index.ts";
 import { machineDirectory, removeExposed, removeSocket, writeExposed } from "../../store/index.ts";
@@ -136,9 +136,9 @@ export class LentSockets {
     // Left by a process of this machine that was killed.
     removeExposed(this.#directory);
     const { order, data } = this.#options;
-    for (const { guest, host } of order.record.exposeSockets) {
-      const path = host ?? `${data}/${basename(guest)}`;
-      this.#listeners.push(await listenUnix(path, (socket) => void this.#toGuest(socket, guest)));
+    for (const exposed of order.record.exposeSockets) {
+      const path = exposedPath(data, exposed);
+      this.#listeners.push(await listenUnix(path, (socket) => void this.#toGuest(socket, exposed.guest)));
       writeExposed(
         this.#directory,
         this.#listeners.map(({ socket }) => socket),
