@@ -21,6 +21,7 @@ export interface CreatePackOptions {
   readonly spec: MachineSpec;
   /** See `settingsToManifest`. */
   readonly said: (field: keyof SpecLayer) => boolean;
+  readonly mode: Manifest["mode"];
   /** What the image's name led to in its registry. */
   readonly digest: string | null;
   /** Seconds since 1970. */
@@ -96,7 +97,7 @@ function manifestOf(options: CreatePackOptions, platform: Platform, layers: Pack
   configOf(merged);
   return {
     format: 1,
-    mode: "container",
+    mode: options.mode,
     image: spec.image,
     digest,
     platform: platformName(platform),
@@ -106,8 +107,6 @@ function manifestOf(options: CreatePackOptions, platform: Platform, layers: Pack
     ...merged,
     ...settingsToManifest(spec, said),
     layers,
-    disks: [],
-    base: null,
   };
 }
 

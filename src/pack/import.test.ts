@@ -54,7 +54,16 @@ async function makePack(cacheDir: string, output: string) {
     wordsAre: "arguments",
   });
   try {
-    return await createPack({ image, cacheDir, spec, said: () => false, digest: null, created: 0, output });
+    return await createPack({
+      image,
+      cacheDir,
+      spec,
+      said: () => false,
+      digest: null,
+      mode: "container",
+      created: 0,
+      output,
+    });
   } finally {
     image.release();
   }

@@ -7,7 +7,7 @@
 export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
 export { type CreatePackOptions, createPack } from "./create.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
-export type { Manifest, PackedDisk, PackedLayer, PackedNetwork } from "./manifest.ts";
+export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";
 export { type OpenPackedOptions, openPackedImage } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";

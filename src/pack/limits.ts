@@ -12,14 +12,12 @@ export const limits = {
   manifestBytes: 16 * MiB,
   /** Layers of an image, as in src/image/limits.ts. */
   layers: 512,
-  /** Two for each layer, and the disks of a machine. */
-  blobs: 2 * 512 + 8,
+  /** Two for each layer. */
+  blobs: 2 * 512,
   /** After decompression. The writer makes chunks of 1 MiB; memory is taken for a few at once. */
   chunkBytes: 4 * MiB,
   /** Chunks of all blobs: 1 TiB in chunks of 1 MiB, so that the index stays below 80 MiB. */
   chunks: 1024 * 1024,
-  /** A machine's disk, in bytes of its address space: 16 TiB, what ext4 holds. */
-  diskBytes: 16 * 1024 * 1024 * MiB,
   /** Of a runtime, unpacked: ours has about 150 MiB. */
   runtimeBytes: 1024 * MiB,
 } as const;

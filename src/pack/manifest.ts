@@ -7,6 +7,7 @@ import {
   literal,
   maxLength,
   maxValue,
+  minLength,
   minValue,
   nullable,
   number,
@@ -53,21 +54,6 @@ const layerSchema = object({
   tree_bytes: count(0),
 });
 
-/** A disk of a machine, with its filesystem. */
-const diskSchema = object({
-  name: picklist(["overlay", "storage"]),
-  blob: digest,
-  bytes: count(1, limits.diskBytes),
-});
-
-/** The built-in image that the changes of a machine without an image lie above. */
-const baseSchema = object({
-  /** SHA-256 of the whole file, hex. */
-  id: pipe(string(), regex(/^[0-9a-f]{64}$/)),
-  blob: digest,
-  bytes: count(1, limits.diskBytes),
-});
-
 const networkSchema = object({
   egress: picklist(["none", "all", "list"]),
   allow_hosts: texts,
@@ -94,7 +80,7 @@ const healthSchema = object({
 
 const manifestSchema = object({
   format: literal(MANIFEST_FORMAT),
-  /** `container`: an image's root; `vm`: the built-in one, with a machine's disks. */
+  /** What was packed: `container`, an image, or a machine that was made of one; `vm`, a machine without an image. */
   mode: picklist(["container", "vm"]),
   /** As people know it; null for a machine without an image. */
   image: nullable(text),
@@ -134,14 +120,11 @@ const manifestSchema = object({
   health: nullable(healthSchema),
 
   /** Lowest first. */
-  layers: pipe(array(layerSchema), maxLength(limits.layers)),
-  disks: pipe(array(diskSchema), maxLength(2)),
-  base: nullable(baseSchema),
+  layers: pipe(array(layerSchema), minLength(1), maxLength(limits.layers)),
 });
 
 export type Manifest = Readonly<InferOutput<typeof manifestSchema>>;
 export type PackedLayer = Manifest["layers"][number];
-export type PackedDisk = Manifest["disks"][number];
 export type PackedNetwork = NonNullable<Manifest["network"]>;
 
 /** The same manifest gives the same bytes: keys are in the order of the schema. */
@@ -173,7 +156,7 @@ export function decodeManifest(bytes: Buffer): Manifest {
     );
   }
   const parsed = safeParse(manifestSchema, value);
-  if (parsed.success) return checked(parsed.output);
+  if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const where = issue.path?.map(({ key }) => String(key)).join(".") ?? "";
   throw damaged(`${where || "the manifest"} (${issue.message})`);
@@ -203,12 +186,3 @@ export const carriesSecrets = (): SmolError =>
   new SmolError("pack.secrets", "a pack carries no secrets, nor references to any", {
     hint: "leave them out, and give them where it runs: --secret-env, --secret-file, -e",
   });
-
-/** What the schema cannot say. */
-function checked(manifest: Manifest): Manifest {
-  const { mode, layers, base, disks } = manifest;
-  const isWhole =
-    mode === "container" ? layers.length > 0 && base === null : layers.length === 0 && base !== null;
-  if (!isWhole || new Set(disks.map(({ name }) => name)).size !== disks.length) throw damaged("the manifest");
-  return manifest;
-}

@@ -16,12 +16,14 @@ export function noise(bytes: number, seed: number): Buffer {
   return result;
 }
 
-/** A manifest that describes nothing but a disk: for tests of the container. */
+/** A manifest with a layer that is in no pack: for tests of the container. */
 export function manifestOf(parts: Partial<Manifest> = {}): Manifest {
-  const blob = `sha256:${"0".repeat(64)}`;
+  const none = `sha256:${"0".repeat(64)}`;
+  const counts = { format: 2, entries: 0, file_bytes: 0, frames: 0, data_bytes: 0, tree_bytes: 0 };
+  const layer = { id: none, data: none, tree: none, ...counts };
   return {
     format: 1,
-    mode: "vm",
+    mode: "container",
     image: null,
     digest: null,
     platform: "linux/amd64",
@@ -48,9 +50,7 @@ export function manifestOf(parts: Partial<Manifest> = {}): Manifest {
     stop_timeout_ms: null,
     restart: null,
     health: null,
-    layers: [],
-    disks: [],
-    base: { id: "0".repeat(64), blob, bytes: 1 },
+    layers: [layer],
     ...parts,
   };
 }
@@ -76,6 +76,4 @@ export async function writePack(
 }
 
 /** What a source says that says nothing about a machine but its image's name. */
-export const machineLayerOfNothing = packedSettings(
-  manifestOf({ mode: "container", image: "app", init: [], init_once: [] }),
-);
+export const machineLayerOfNothing = packedSettings(manifestOf({ image: "app" }));

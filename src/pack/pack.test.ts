@@ -143,7 +143,7 @@ test("a manifest with secrets, or of a later format, is refused", async () => {
   for (const [extra, code] of [
     [{ secret_refs: { TOKEN: { from_env: "TOKEN" } } }, "pack.secrets"],
     [{ format: 2 }, "pack.unsupported"],
-    [{ mode: "container" }, "pack.damaged"],
+    [{ layers: [] }, "pack.damaged"],
     [{ cpus: 0 }, "pack.damaged"],
   ] as const) {
     const { decodeManifest, encodeManifest } = await import("./manifest.ts");

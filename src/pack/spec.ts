@@ -64,8 +64,7 @@ export function packedSettings(manifest: Manifest): SpecLayer {
 }
 
 /** A name to show. Never one that could be taken for a file of this host, or for standard input. */
-function imageName({ mode, image }: Manifest): string | undefined {
-  if (mode === "vm") return undefined;
+function imageName({ image }: Manifest): string {
   const isReference = image !== null && /^[a-z0-9][\w.:/@-]{0,511}$/i.test(image) && !isLocalImage(image);
   return isReference ? image : "packed";
 }

@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { environment } from "../../command-line.ts";
+import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
-import { openImage } from "../../image/index.ts";
+import { type BootableImage, openImage } from "../../image/index.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
@@ -18,6 +19,7 @@ import { reportPull } from "../progress/pull-report.ts";
 import { reportTransfer } from "../progress/transfer-report.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
+import { imageOfMachine, layerOfMachine } from "./pack-source.ts";
 
 type CreateValues = Values<typeof createOptions>;
 
@@ -32,29 +34,23 @@ export async function createShown(values: CreateValues): Promise<WrittenPack & {
   const output = await outputOf(values.output);
   const created = creationTime(environment().SOURCE_DATE_EPOCH);
   const signWith = values.sign === undefined ? undefined : readPrivateKey(values.sign);
-  const { layers, flags } = await saidBy(values);
+  const context = makeContext();
+  const { layers, flags } = await saidBy(context, values);
   const spec = buildSpec({ name: "pack", ephemeral: true, layers, flags, words: [], wordsAre: "arguments" });
-  const source = spec.image;
+  const { fromVm } = values;
+  const source = fromVm ?? spec.image;
   if (source === null) {
     throw usageError(
       "cli.missing_word",
       "nothing to pack: no image",
-      "give --image IMAGE, or -s FILE of a Smolfile with an image",
+      "give --image IMAGE, --from-vm NAME, or -s FILE of a Smolfile with an image",
     );
   }
-  const platform = flags.platform ?? layers[0]?.platform ?? undefined;
-  const context = makeContext();
-  const pulling = reportPull({ quiet: values.quiet, progress: values.progress, upToDate: false });
+  const platform = flags.platform ?? layers.at(-1)?.platform ?? undefined;
   return await interruptible(async (signal) => {
-    const image = await openImage(source, {
-      ...pullSettings(values),
-      cacheDir: context.paths.cache,
-      policy: values.pull,
-      platform: platform === undefined ? undefined : parsed(platform),
-      signal,
-      onPull: pulling.onPull,
-      loadSettings: async () => (await import("../../config/index.ts")).loadSettings(context.paths),
-    }).finally(() => pulling.end());
+    const image = await (fromVm === undefined
+      ? imageOfName(context, source, { values, platform, signal })
+      : imageOfMachine(context, fromVm, { signal }));
     if (!values.quiet) complain(`Packing ${source} as ${output}...`);
     const sides = { first: source, second: output };
     const report = reportTransfer(sides, { quiet: values.quiet, words: ["Packing", "Packed"] });
@@ -63,7 +59,8 @@ export async function createShown(values: CreateValues): Promise<WrittenPack & {
       const written = await createPack({
         image,
         cacheDir: context.paths.cache,
-        spec: { ...spec, image: nameOf(source) },
+        spec: { ...spec, image: spec.image && nameOf(spec.image) },
+        mode: spec.image === null ? "vm" : "container",
         said: (field) => [flags, ...layers].some((layer) => isSaid(layer[field])),
         digest: await digestOf(context.paths.cache, image.id),
         created,
@@ -93,8 +90,35 @@ function isSaid(value: unknown): boolean {
   return Object.values(value).some((part) => part !== undefined);
 }
 
-/** @returns layers as `buildSpec` takes them */
-async function saidBy(values: CreateValues): Promise<{ layers: readonly SpecLayer[]; flags: SpecLayer }> {
+async function imageOfName(
+  context: Context,
+  name: string,
+  { values, platform, signal }: { values: CreateValues; platform: string | undefined; signal: AbortSignal },
+): Promise<BootableImage> {
+  const report = reportPull({ quiet: values.quiet, progress: values.progress, upToDate: false });
+  try {
+    return await openImage(name, {
+      ...pullSettings(values),
+      cacheDir: context.paths.cache,
+      policy: values.pull,
+      platform: platform === undefined ? undefined : parsed(platform),
+      signal,
+      onPull: report.onPull,
+      loadSettings: async () => (await import("../../config/index.ts")).loadSettings(context.paths),
+    });
+  } finally {
+    await report.end();
+  }
+}
+
+/**
+ * @returns layers as `buildSpec` takes them
+ * @throws SmolError `cli.conflict`, `machine.not_found`, `smolfile.*`
+ */
+async function saidBy(
+  context: Context,
+  values: CreateValues,
+): Promise<{ layers: readonly SpecLayer[]; flags: SpecLayer }> {
   const { image, platform, cpus, memory, entrypoint } = values;
   const flags = await machineLayer({
     ...defaultsOf(machineOptions),
@@ -104,6 +128,12 @@ async function saidBy(values: CreateValues): Promise<{ layers: readonly SpecLaye
     memory,
     entrypoint,
   });
+  if (values.fromVm !== undefined) {
+    const other = image !== undefined ? "--image" : platform !== undefined ? "--oci-platform" : undefined;
+    const more = other ?? (values.smolfile === undefined ? undefined : "--smolfile");
+    if (more !== undefined) throw usageError("cli.conflict", `--from-vm and ${more} exclude each other`);
+    return { layers: [layerOfMachine(context, values.fromVm)], flags };
+  }
   if (values.smolfile === undefined) return { layers: [], flags };
   const { loadPackedSmolfile } = await import("../../smolfile/index.ts");
   const { layer, notes } = await loadPackedSmolfile(values.smolfile, environment());

@@ -7,8 +7,8 @@ import type { MachineRecord } from "../model/index.ts";
 import { claimMachine, dataDirectory } from "../store/index.ts";
 
 export interface CommitOptions {
-  /** What the image is called. */
-  readonly reference: string;
+  /** What the image is called; without one it has no name. */
+  readonly reference?: string | undefined;
   /** Of references without a registry; default docker.io. */
   readonly defaultRegistry?: string | undefined;
   /** Changes of how it is run, as lines of a Dockerfile: `CMD ["nginx"]`. */
@@ -21,10 +21,12 @@ export interface CommitOptions {
 export interface Committed {
   readonly id: string;
   /** As users write it. */
-  readonly reference: string;
+  readonly reference: string | undefined;
   readonly sizeBytes: number;
   /** Sockets that the image does not have. */
   readonly skipped: number;
+  /** Until then, and as long as this process lives, nothing removes the image. */
+  readonly release: () => void;
 }
 
 /** What a machine's changes lie above. */
@@ -63,7 +65,7 @@ export async function commitMachine(
       import("../changes/index.ts"),
     ]);
   // What can be wrong about the words is told before anything is looked at.
-  parseReference(reference, { registry: defaultRegistry });
+  if (reference !== undefined) parseReference(reference, { registry: defaultRegistry });
   changes.reduce(changeConfig, emptyConfig);
   const claim = await claimMachine(paths, name, signal);
   try {
@@ -89,9 +91,7 @@ export async function commitMachine(
           signal,
         },
       });
-      image.release();
-      const { id, sizeBytes } = image;
-      return { id, reference: image.reference ?? reference, sizeBytes, skipped: machine.report.skipped };
+      return { ...image, skipped: machine.report.skipped };
     } finally {
       below.source[Symbol.dispose]();
       below.release();

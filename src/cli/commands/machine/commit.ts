@@ -70,6 +70,7 @@ reference, id, size_bytes and skipped_sockets.`,
         defaultRegistry: images.defaultRegistry,
       }),
     );
+    image.release();
     if (image.skipped > 0) warn(`${image.skipped} sockets are not in the image: only programs make them`);
     if (values.json) {
       const { id, sizeBytes, skipped } = image;

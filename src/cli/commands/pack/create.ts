@@ -17,6 +17,13 @@ export const createOptions = {
     parse: parseText,
   }),
   smolfile,
+  fromVm: value({
+    long: "from-vm",
+    placeholder: "NAME",
+    description: "Pack this stopped machine: its image, and its changes above it",
+    hint: { kind: "machine" },
+    parse: parseText,
+  }),
   ...section("Image", { ...imageOptions, pull: pullPolicy, ...pullOptions }),
   ...section("Machine", {
     cpus: value({
@@ -62,11 +69,15 @@ With -s, image and settings are those of a Smolfile, without its [dev]; [artifac
 keys above it, options win over both. Folders, ports and what the host lends are not packed: whoever
 runs the pack decides about them. Neither are secrets, and a Smolfile that names some is refused.
 
+With --from-vm, the machine's image is packed with what the machine has changed as one layer above
+it, and the machine's settings. Its own files stay as they are; the machine must not run.
+
 The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. NAME must not end in
 .smolmachine, and a file that is there is replaced only when it is a pack.`,
   examples: [
     { command: "smolvm pack create --image python:3.12-alpine -o my-app" },
     { command: "smolvm pack create -s ./Smolfile --sign ./vendor.key -o my-app" },
+    { command: "smolvm pack create --from-vm dev -o dev-tools" },
     { command: "smolvm pack create --image alpine --oci-platform linux/arm64 -o tool-arm64" },
   ],
   run: async ({ values }) => {
