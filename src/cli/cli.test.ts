@@ -120,6 +120,7 @@ describe("help", () => {
         images pull             Get images from registries, or look for newer ones
         images rm               Remove images from this host
         images inspect          Print everything about images that are kept on this host
+        images save             Write an image as an archive for other tools
         images prune            Remove images and layers that nobody needs
         pull                    The same as images pull
         cp                      The same as machine cp
@@ -403,7 +404,7 @@ describe("images where none was ever pulled", () => {
       exitCode: 2,
       stdout: "",
       stderr:
-        "error: expected a command after `smolvm images`: ls, pull, rm, inspect, prune\n" +
+        "error: expected a command after `smolvm images`: ls, pull, rm, inspect, save, prune\n" +
         "hint: `smolvm images ls` lists the images\n",
     });
   });

@@ -1,4 +1,8 @@
 import { beforeAll, describe, expect } from "bun:test";
+import { resolvePaths } from "../../src/config/paths.ts";
+import { readErofs } from "../image/erofs-reader.ts";
+import { differences, listTree } from "../image/listing.ts";
+import { run, Scratch } from "../image/tools.ts";
 import { imageWith } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
 import { inLab } from "../support/program.ts";
@@ -104,6 +108,33 @@ describe("machine commit", () => {
       layers.map(({ diff_id }) => diff_id),
     );
     expect(above.slice(0, -1)).toEqual(below);
+
+    // As an archive, the image is for other tools what it is here.
+    using scratch = new Scratch();
+    const archive = `${scratch.path}/box.tar`;
+    const saved = await home.smolvm(["images", "save", "-o", archive, "box:1"]);
+    expect([saved.exitCode, saved.output]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
+    const disk = `${resolvePaths(home.env).cache}/images/${id.slice("sha256:".length)}.vmdk`;
+    const expected = readErofs(disk);
+    for (const [kind, from] of [
+      ["docker", `docker-archive:${archive}:docker.io/library/box:1`],
+      ["oci", `oci-archive:${archive}:1`],
+    ] as const) {
+      run(["skopeo", "copy", "--quiet", from, `oci:${scratch.path}/${kind}:test`]);
+      run(["umoci", "unpack", "--image", `${scratch.path}/${kind}:test`, `${scratch.path}/bundle-${kind}`]);
+      expect(differences(expected, listTree(`${scratch.path}/bundle-${kind}/rootfs`))).toEqual([]);
+    }
+    const config = JSON.parse(run(["skopeo", "inspect", "--config", `oci-archive:${archive}:1`]));
+    expect([config.author, config.config.Cmd, config.history[0].comment]).toEqual([
+      "me",
+      ["sleep", "inf"],
+      "all kinds",
+    ]);
+    // The same bytes, and the same files for us.
+    await home.smolvm(["images", "save", "-o", `${archive}.2`, "box:1"]);
+    expect(Bun.spawnSync(["cmp", archive, `${archive}.2`]).exitCode).toBe(0);
+    const again = await home.run(["cat", "/new/dir/file"], { options: ["--image", archive] });
+    expect([again.exitCode, again.output]).toEqual([0, "hello\n"]);
   });
 
   onQemu(

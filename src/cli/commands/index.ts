@@ -17,6 +17,7 @@ import { imagesList } from "./images/ls.ts";
 import { imagesPrune } from "./images/prune.ts";
 import { imagesPull, pull } from "./images/pull.ts";
 import { imagesRemove } from "./images/rm.ts";
+import { imagesSave } from "./images/save.ts";
 import { keygen } from "./keygen.ts";
 import { apply } from "./machine/apply.ts";
 import { attach } from "./machine/attach.ts";
@@ -122,6 +123,7 @@ export const program: Program = {
     imagesPull,
     imagesRemove,
     imagesInspect,
+    imagesSave,
     imagesPrune,
     pull,
     cp,

@@ -34,7 +34,7 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
     reason: "the logins of docker and podman are used, and those of `smolvm config registries edit`",
   },
   {
-    names: ["images save", "images load", "images import", "images export", "save", "load"],
+    names: ["images load", "images import", "images export", "load"],
     reason: "an archive is run as it is: smolvm machine run --image FILE",
   },
   { names: ["build", "images build", "mcp", "ssh", "compose"], reason: "it may come later" },
@@ -44,6 +44,7 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
 export const DOCKER_COMMANDS: ReadonlyMap<string, string> = new Map([
   ["ps", "machine ls"],
   ["commit", "machine commit"],
+  ["save", "images save"],
   ["machine restart", "machine stop"],
   ["machine rename", "machine clone"],
   ["rmi", "images rm"],

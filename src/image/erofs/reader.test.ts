@@ -2,11 +2,10 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readErofs } from "../../../test/image/erofs-reader.ts";
 import { SmolError } from "../../errors.ts";
-import { wholeTree } from "../../machine/changes/overlay.ts";
 import { tarOf } from "../image.fixture.ts";
 import { writeErofsFromTar } from "../index.ts";
 import { openFileDisk } from "../store/disk-source.ts";
-import { writeLayerTar } from "../tar/index.ts";
+import { TreeMembers, writeLayerTar } from "../tar/index.ts";
 import { Erofs } from "./reader.ts";
 
 /** Read, written as an archive, and made an image again, it is the same image to another reader. GNU tar reads it too. */
@@ -22,7 +21,7 @@ async function archiveOf(path: string): Promise<Buffer> {
   using disk = openFileDisk(path);
   const image = new Erofs(disk);
   const parts: Uint8Array[] = [];
-  for await (const part of writeLayerTar(wholeTree(image, image.root, "", { skipped: 0 })))
+  for await (const part of writeLayerTar(new TreeMembers({ skipped: 0 }).whole(image, image.root, "")))
     parts.push(part.slice());
   return Buffer.concat(parts);
 }

@@ -6,10 +6,10 @@ import { existsSync } from "node:fs";
 import { SmolError } from "../../errors.ts";
 import { Ext4 } from "../../ext4/index.ts";
 import { Erofs, type ErofsSource } from "../../image/erofs/index.ts";
-import { type LayerMember, writeLayerTar } from "../../image/tar/index.ts";
+import { type LayerMember, type MembersReport, TreeMembers, writeLayerTar } from "../../image/tar/index.ts";
 import { FileType, type TreeFile } from "../../image/tree/index.ts";
 import { diskPath } from "../disks/index.ts";
-import { type ChangesReport, overlayChanges, wholeTree } from "./overlay.ts";
+import { overlayChanges } from "./overlay.ts";
 
 /** On the overlay disk (src/machine/root/layers.ts), and on the storage disk (src/machine/root/storage.ts). */
 const UPPER = "upper";
@@ -18,7 +18,7 @@ const WORKSPACE = "workspace";
 /** The disks of one machine, opened to be read. To be closed. */
 export class MachineChanges implements Disposable {
   /** Grows while a layer is read. */
-  readonly report: ChangesReport = { skipped: 0 };
+  readonly report: MembersReport = { skipped: 0 };
   readonly #image: Erofs;
   readonly #overlay: Ext4;
   readonly #storage: Ext4 | undefined;
@@ -73,7 +73,7 @@ export class MachineChanges implements Disposable {
 
   /** All files of the image itself, as one layer: of the built-in image, which has none. */
   imageLayer(): AsyncGenerator<Uint8Array, void, undefined> {
-    return writeLayerTar(wholeTree(this.#image, this.#image.root, "", this.report));
+    return writeLayerTar(new TreeMembers(this.report).whole(this.#image, this.#image.root, ""));
   }
 
   *#members(): Generator<LayerMember, void, undefined> {
@@ -91,7 +91,7 @@ export class MachineChanges implements Disposable {
     }
     if (this.#storage === undefined || workspace === undefined) return;
     let isTop = true;
-    for (const member of wholeTree(this.#storage, workspace, WORKSPACE, this.report)) {
+    for (const member of new TreeMembers(this.report).whole(this.#storage, workspace, WORKSPACE)) {
       yield member;
       // The disk got what the image had there at the first start, and has had it for itself since.
       if (isTop && this.#image.entries(this.#image.root).get(WORKSPACE)?.type === FileType.directory)

@@ -5,7 +5,14 @@
  * resolved here, so that the layer means the same to everybody.
  */
 import { SmolError } from "../../errors.ts";
-import type { LayerMember } from "../../image/tar/index.ts";
+import {
+  checkName,
+  joined,
+  type LayerMember,
+  type MembersReport,
+  memberOf,
+  TreeMembers,
+} from "../../image/tar/index.ts";
 import {
   type Attributes,
   type FileTree,
@@ -15,20 +22,12 @@ import {
   type TreeFile,
 } from "../../image/tree/index.ts";
 
-/** As in images (src/image/limits.ts). */
-const limits = { depth: 512, entries: 4_000_000, symlinks: 40 } as const;
-
 const OPAQUE = "trusted.overlay.opaque";
 const REDIRECT = "trusted.overlay.redirect";
 const METACOPY = "trusted.overlay.metacopy";
 
 /** A directory of the image that shines through one of the upper layer. */
 type Lower = TreeFile | undefined;
-
-export interface ChangesReport {
-  /** Names of sockets, which no layer can hold. */
-  skipped: number;
-}
 
 /**
  * @param upper the overlay disk @param top its directory that holds the changes @param image what they were made to
@@ -38,36 +37,23 @@ export function overlayChanges(
   upper: FileTree,
   top: TreeFile,
   image: FileTree,
-  report: ChangesReport,
+  report: MembersReport,
 ): Generator<LayerMember, void, undefined> {
   const walk = new Walk(upper, image, report);
   return walk.directory(top, "", image.root, image.root, 0);
 }
 
-/** All files below a directory, as members of a layer below `path`. */
-export function* wholeTree(
-  tree: FileTree,
-  top: TreeFile,
-  path: string,
-  report: ChangesReport,
-): Generator<LayerMember, void, undefined> {
-  yield* new Walk(tree, tree, report).whole(tree, top, path, 0);
-}
-
 class Walk {
   readonly #upper: FileTree;
   readonly #image: FileTree;
-  readonly #report: ChangesReport;
-  /** The first names of files with several, of each tree. */
-  readonly #first = new Map<FileTree, Map<number, string>>();
+  readonly #members: TreeMembers;
   /** Directories of the upper layer that were met: in a tree there is one way to each. */
   readonly #met = new Set<number>();
-  #entries = 0;
 
-  constructor(upper: FileTree, image: FileTree, report: ChangesReport) {
+  constructor(upper: FileTree, image: FileTree, report: MembersReport) {
     this.#upper = upper;
     this.#image = image;
-    this.#report = report;
+    this.#members = new TreeMembers(report);
   }
 
   /**
@@ -81,30 +67,31 @@ class Walk {
     below: Lower,
     depth: number,
   ): Generator<LayerMember, void, undefined> {
-    this.#count(path, depth);
+    this.#members.count(path, depth);
     if (this.#met.has(file.id)) throw damaged("a directory has two names");
     this.#met.add(file.id);
-    yield member(path, file);
+    yield memberOf(path, file);
     const names = this.#upper.entries(file);
     const through = directoryOf(below);
     const lies = directoryOf(here);
     const isSame = lies?.id === through?.id;
     const isWhole = lies !== undefined && !isSame;
-    if (isWhole) yield whiteout(join(path, ".wh..wh..opq"), file.attributes);
+    if (isWhole) yield whiteout(joined(path, ".wh..wh..opq"), file.attributes);
     const seen = through === undefined ? new Map<string, TreeFile>() : this.#image.entries(through);
     if (!isWhole && lies !== undefined) {
       for (const [name, child] of names) {
-        if (isWhiteout(child) && seen.has(name)) yield whiteout(join(path, `.wh.${name}`), child.attributes);
+        if (isWhiteout(child) && seen.has(name))
+          yield whiteout(joined(path, `.wh.${name}`), child.attributes);
       }
     }
     // What was moved here from elsewhere in the image is not there for the layer: it brings all of it.
     const moved = isSame ? [] : [...seen].filter(([name]) => !names.has(name));
     const all = [...names, ...moved.map(([name]) => [name, undefined] as const)];
     for (const [name, child] of all.sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const inside = join(path, name);
+      const inside = joined(path, name);
       const lower = seen.get(name);
       if (child === undefined) {
-        if (lower !== undefined) yield* this.whole(this.#image, lower, inside, depth + 1);
+        if (lower !== undefined) yield* this.#members.whole(this.#image, lower, inside, depth + 1);
       } else if (!isWhiteout(child)) {
         checkName(name);
         yield* this.#changed(
@@ -115,25 +102,6 @@ class Walk {
           depth + 1,
         );
       }
-    }
-  }
-
-  /** Everything of a directory, or one file. */
-  *whole(
-    tree: FileTree,
-    file: TreeFile,
-    path: string,
-    depth: number,
-  ): Generator<LayerMember, void, undefined> {
-    this.#count(path, depth);
-    if (file.type !== FileType.directory) {
-      yield* this.#file(tree, file, path);
-      return;
-    }
-    yield member(path, file);
-    for (const [name, child] of tree.entries(file)) {
-      checkName(name);
-      yield* this.whole(tree, child, join(path, name), depth + 1);
     }
   }
 
@@ -150,45 +118,21 @@ class Walk {
       yield* this.directory(file, path, here, noteOf(file, OPAQUE) === "y" ? undefined : below, depth);
       return;
     }
-    this.#count(path, depth);
+    this.#members.count(path, depth);
     if (file.type === FileType.regular && noteOf(file, METACOPY) !== undefined) {
       yield* this.#attributesOnly(file, path, below);
       return;
     }
-    yield* this.#file(this.#upper, file, path);
+    yield* this.#members.file(this.#upper, file, path);
   }
 
   /** A file whose attributes were changed, and not its bytes: these are the image's. */
   *#attributesOnly(file: TreeFile, path: string, source: Lower): Generator<LayerMember, void, undefined> {
     if (source?.type !== FileType.regular)
       throw damaged(`the bytes of ${printable(path)} are not in the image`);
-    const link = this.#furtherName(this.#upper, file, path);
+    const link = this.#members.furtherName(this.#upper, file, path);
     if (link !== undefined) yield link;
-    else yield { ...member(path, file), size: source.size, data: this.#image.open(source) };
-  }
-
-  *#file(tree: FileTree, file: TreeFile, path: string): Generator<LayerMember, void, undefined> {
-    if (file.type === FileType.socket) {
-      this.#report.skipped++;
-      return;
-    }
-    const link = this.#furtherName(tree, file, path);
-    if (link !== undefined) yield link;
-    else if (file.type === FileType.regular) yield { ...member(path, file), data: tree.open(file) };
-    else yield member(path, file);
-  }
-
-  /** A further name of a file that is in the layer already. */
-  #furtherName(tree: FileTree, file: TreeFile, path: string): LayerMember | undefined {
-    if (file.links < 2) return undefined;
-    const names = this.#first.get(tree) ?? new Map<number, string>();
-    this.#first.set(tree, names);
-    const target = names.get(file.id);
-    if (target === undefined) {
-      names.set(file.id, path);
-      return undefined;
-    }
-    return { ...member(path, file), type: "link", target, size: 0 };
+    else yield { ...memberOf(path, file), size: source.size, data: this.#image.open(source) };
   }
 
   /** Where a directory or file of the image was before: a path from the root, or a name in the same directory. */
@@ -202,24 +146,6 @@ class Walk {
   #childOf(file: TreeFile, name: string): Lower {
     return file.type === FileType.directory ? this.#image.entries(file).get(name) : undefined;
   }
-
-  #count(path: string, depth: number): void {
-    if (depth > limits.depth) throw damaged(`directories are nested deeper than ${limits.depth}`);
-    if (++this.#entries > limits.entries) throw damaged(`there are more than ${limits.entries} files`);
-    if (path.length >= 4096) throw damaged("a path is too long");
-  }
-}
-
-const join = (path: string, name: string): string => (path === "" ? name : `${path}/${name}`);
-
-/** In a layer such a name would delete another file (layer.md, "Whiteouts"). */
-function checkName(name: string): void {
-  if (!name.startsWith(".wh.")) return;
-  throw new SmolError(
-    "machine.bad_file_name",
-    `a file of the machine cannot be in an image: ${printable(name)}`,
-    { hint: "names that begin with .wh. mean deletions in images: give it another one" },
-  );
 }
 
 const directoryOf = (file: Lower): Lower => (file?.type === FileType.directory ? file : undefined);
@@ -230,17 +156,6 @@ const isWhiteout = ({ type, major, minor }: TreeFile): boolean =>
 function noteOf({ attributes }: TreeFile, name: string): string | undefined {
   const note = attributes.xattrs.find((xattr) => xattr.name === name);
   return note === undefined ? undefined : Buffer.from(note.value).toString("latin1").replace(/\0+$/, "");
-}
-
-function member(path: string, file: TreeFile): LayerMember {
-  const { type, target, major, minor, size } = file;
-  return { path, type, target, major, minor, size, attributes: own(file.attributes), data: undefined };
-}
-
-/** Without the notes of overlayfs, which mean nothing, or something else, in another place. */
-function own(attributes: Attributes): Attributes {
-  const xattrs = attributes.xattrs.filter(({ name }) => !name.startsWith("trusted.overlay."));
-  return { ...attributes, xattrs };
 }
 
 function whiteout(path: string, { seconds, nanoseconds }: Attributes): LayerMember {
