@@ -13,6 +13,9 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const CHUNK = 1024 * 1024;
 
+/** Whether a file gets another one's bytes, or is to be empty anyway. */
+export type Wanted = "bytes" | "nothing";
+
 export interface Copied {
   /** Of the source when it was copied. */
   readonly stat: Stat;
@@ -23,16 +26,17 @@ export interface Copied {
 const TRIES = 3;
 
 /**
- * Fills an empty file with another one's bytes, as they were at one moment, if the source's writers leave one.
+ * Fills an empty file with another one's bytes, as they were at one moment, if the source's writers leave one. Where
+ * nothing is wanted of them the source is only looked at.
  *
  * @param source open for reading
  * @param target open for reading and writing
  * @throws FileError
  */
-export function copyBytes(source: number, target: number): Copied {
+export function copyBytes(source: number, target: number, wanted: Wanted = "bytes"): Copied {
   for (let tried = 1; ; tried++) {
     const before = statOf(source);
-    const hash = copyOnce(source, target, before.size);
+    const hash = copyOnce(source, target, before.size, wanted);
     const stat = statOf(source);
     const quiet =
       before.size === stat.size && before.modified === stat.modified && before.changed === stat.changed;
@@ -41,14 +45,15 @@ export function copyBytes(source: number, target: number): Copied {
   }
 }
 
-function copyOnce(source: number, target: number, size: number): string | undefined {
+function copyOnce(source: number, target: number, size: number, wanted: Wanted): string | undefined {
   if (size <= MAX_HASHED) {
     const bytes = readWhole(source, size);
     ftruncateSync(target, 0);
-    writeWhole(target, bytes, 0);
+    if (wanted === "bytes") writeWhole(target, bytes, 0);
     return sha256(bytes);
   }
   ftruncateSync(target, 0);
+  if (wanted === "nothing") return undefined;
   if (!shareBytes(source, target)) copyData(source, target, size);
   return undefined;
 }

@@ -82,7 +82,9 @@ export class WorkspaceFilesystem implements Filesystem {
       const isChange = mode !== undefined || Object.values(others).some((value) => value !== undefined);
       if (!isChange) return this.#layer.attributesOf(live);
       this.#layer.index.change(() => {
-        const { kind, id, ...old } = this.#layer.index.node(this.#layer.copyUp(live)) as Node;
+        const { kind, id, ...old } = this.#layer.index.node(
+          this.#layer.copyUp(live, size === 0 ? "nothing" : "bytes"),
+        ) as Node;
         if (mode !== undefined && kind === "symlink") refuse(Errno.EOPNOTSUPP);
         if (size !== undefined) {
           if (kind !== "file") refuse(Errno.EINVAL);

@@ -33,12 +33,20 @@ export class Handles {
     const access = flags & OpenFlag.accessMode;
     const truncates = (flags & OpenFlag.truncate) !== 0;
     const canWrite = access !== 0 || truncates;
-    if (canWrite) this.#layer.copyUp(live);
-    const handle: Handle = { live, fd: -1, isUpper: false, canWrite, listing: undefined };
     const kind = this.#layer.nodeOf(live)?.kind ?? this.#layer.statOf(live).kind;
     if (kind === "directory") refuse(Errno.EISDIR);
     if (kind !== "file") refuse(Errno.ENXIO);
-    this.#open(handle, truncates ? OpenFlag.truncate : 0);
+    // A file loses its bytes only to who gets it.
+    this.checkRoom();
+    const handle: Handle = { live, fd: -1, isUpper: false, canWrite, listing: undefined };
+    const open = () => this.#open(handle, truncates ? OpenFlag.truncate : 0);
+    if (!canWrite || live.upper !== undefined) open();
+    else
+      this.#layer.index.change(() => {
+        this.#layer.copyUp(live, truncates ? "nothing" : "bytes");
+        open();
+        this.#layer.index.undone(() => closeDescriptor(handle.fd));
+      });
     return this.#add(handle);
   }
 

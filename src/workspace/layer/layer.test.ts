@@ -12,12 +12,23 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { HandleBudget } from "../../files/folder/handles.ts";
+import { applyChanges, changesOf, openWorkspace } from "../index.ts";
 import { Guest, makePlace } from "../workspace.fixture.ts";
 
+const O_WRONLY = 1;
+const O_TRUNC = 0o1000;
 const ENOENT = 2;
+const ENFILE = 23;
 const EEXIST = 17;
 const EXDEV = 18;
 const ENOTEMPTY = 39;
+
+/** More than is hashed, which is read and not written. */
+const MUCH = 6 * 1024 * 1024;
+
+/** Bytes that this process has written so far. */
+const written = (): number => Number(/^wchar: (\d+)/m.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
 
 describe("the guest's tree over the host's folder", () => {
   test("shows the host's files; what the guest writes never reaches the host", () => {
@@ -42,6 +53,41 @@ describe("the guest's tree over the host's folder", () => {
     expect(guest.stat("src/a.txt").mode & 0o777).toBe(0o640);
     expect(readFileSync(`${place.folder}/src/a.txt`, "utf8")).toBe("host\n");
     expect(readdirSync(`${place.folder}/src`).sort()).toEqual(["a.txt", "link"]);
+  });
+
+  test("a file that is emptied is not copied for that, and is a change like any other", () => {
+    using place = makePlace();
+    for (const name of ["opened", "cut"])
+      writeFileSync(`${place.folder}/${name}`, Buffer.alloc(MUCH, "host"));
+    using guest = Guest.of(place);
+    const before = written();
+    guest.write("opened", "guest");
+    guest.truncate("cut", 0);
+    expect(written() - before).toBeLessThan(MUCH);
+    expect(guest.read("opened")).toBe("guest");
+    expect(guest.read("cut")).toBe("");
+    expect(lstatSync(`${place.folder}/cut`).size).toBe(MUCH);
+    using workspace = openWorkspace(place, "change");
+    const changes = changesOf(workspace).map(({ names, status, size }) => [names[0], status, size]);
+    expect(changes).toEqual([
+      ["cut", "modified", 0],
+      ["opened", "modified", 5],
+    ]);
+    expect(applyChanges(workspace).kept).toEqual([]);
+    expect(readFileSync(`${place.folder}/opened`, "utf8")).toBe("guest");
+  });
+
+  test("a file that cannot be opened keeps its bytes", () => {
+    using place = makePlace();
+    for (const name of ["one", "other"]) writeFileSync(`${place.folder}/${name}`, "host");
+    using guest = Guest.of(place, new HandleBudget(1));
+    guest.write("one", "guest");
+    const held = guest.at("one", (node) => guest.files.open(node, 0));
+    const emptied = (name: string) => () =>
+      guest.at(name, (node) => guest.files.open(node, O_WRONLY | O_TRUNC));
+    for (const name of ["one", "other"]) expect(guest.errno(emptied(name))).toBe(ENFILE);
+    guest.files.release(held);
+    expect([guest.read("one"), guest.read("other")]).toEqual(["guest", "host"]);
   });
 
   test("is the same when it is served again", () => {

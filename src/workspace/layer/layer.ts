@@ -3,7 +3,7 @@ import { changeTimes, closeDescriptor } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../../files/errno.ts";
 import type { Attributes, Caller } from "../../files/filesystem.ts";
 import { inodeNumber } from "../../files/folder/stat.ts";
-import { copyBytes } from "../copy.ts";
+import { copyBytes, type Wanted } from "../copy.ts";
 import { type Data, dataStamp } from "../data.ts";
 import { extendedOf } from "../extended.ts";
 import type { HostFolder, Names } from "../host-folder.ts";
@@ -170,8 +170,12 @@ export class Layer {
     return inodeNumber(inode, device, this.#device);
   }
 
-  /** Makes it the upper's, with the directories above it; returns its node. Part of a change or one by itself. */
-  copyUp(live: Live): number {
+  /**
+   * Makes it the upper's, with the directories above it; returns its node. Part of a change or one by itself.
+   *
+   * @param wanted of a file's bytes
+   */
+  copyUp(live: Live, wanted: Wanted = "bytes"): number {
     const known = this.nodeOf(live);
     if (known !== undefined) return known.id;
     return this.index.change(() => {
@@ -180,7 +184,7 @@ export class Layer {
       // The host had put another file there, and that one is the guest's now.
       if (directory !== undefined && this.index.entry(directory, live.name) !== undefined)
         refuse(Errno.ESTALE);
-      const { node, base } = this.addCopy(live.names, this.statOf(live), live.gone ? 0 : 1);
+      const { node, base } = this.addCopy(live.names, this.statOf(live), live.gone ? 0 : 1, wanted);
       if (directory !== undefined)
         this.index.putEntry(directory, { name: live.name, node, base, ghost: undefined });
       this.becomeUpper(live, node);
@@ -194,7 +198,12 @@ export class Layer {
   }
 
   /** A node that is what the host's file is, without a name yet. */
-  addCopy(names: Names, found: Stat, links = 1): { readonly node: number; readonly base: Stamp } {
+  addCopy(
+    names: Names,
+    found: Stat,
+    links = 1,
+    wanted: Wanted = "bytes",
+  ): { readonly node: number; readonly base: Stamp } {
     if (found.kind === "other") refuse(Errno.EPERM);
     const fields = (stat: Stat) => ({
       kind: stat.kind,
@@ -217,16 +226,16 @@ export class Layer {
       const hash = values.target === undefined ? undefined : sha256(values.target);
       return { node, base: stampOf(found, hash) };
     }
-    return { node, base: this.#copyFile(names, node) };
+    return { node, base: this.#copyFile(names, node, wanted) };
   }
 
-  #copyFile(names: Names, node: number): Stamp {
+  #copyFile(names: Names, node: number, wanted: Wanted): Stamp {
     const source = this.host.openFile(names);
     try {
       const target = this.data.make(node);
       this.index.undone(() => this.data.remove(node));
       try {
-        const { stat, hash } = copyBytes(source, target);
+        const { stat, hash } = copyBytes(source, target, wanted);
         for (const { name, value } of extendedOf(source)) this.index.putExtended(node, name, value);
         must(changeTimes(target, timespecs(stat.accessed, stat.modified)));
         return freshStamp(stat, hash, now());
