@@ -30,6 +30,7 @@
  *   records.c   file trees as bytes (records.h)
  *   pack.c      another program: reads a tree for the host
  *   unpack.c    another program: makes a tree that the host sends
+ *   target.c    where that belongs
  *   watch.c     verb watch: lack of memory, figures
  *   system.c    verbs clock and shutdown
  *   util.c      small things

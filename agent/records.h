@@ -80,6 +80,17 @@ ssize_t splice_bytes(int fd, uint64_t offset, size_t most);
 /* The next bytes of the present segment, at most `most`; NULL as above. */
 const uint8_t *take_bytes(size_t most, size_t *length);
 
+/* ---- target.c ---- */
+
+/* What is at a path: a directory, or else the directory that it is in and its name there. The other descriptor is -1. */
+struct target {
+    int directory;
+    int parent;
+    char name[NAME_MAX + 1];
+};
+/* Opens one of the two. Returns one of FOUND_, or -1 with the failure set. */
+int find_target(const char *path, struct target *target);
+
 /* ---- pack.c, unpack.c ---- */
 
 /* Writes the tree at a path; `follow` a link that the path itself is. Returns an exit code. */

@@ -32,6 +32,9 @@ struct level {
 
 static struct level levels[MAX_LEVELS + 1];
 static int depth;
+static struct target target = {.parent = -1, .directory = -1};
+/* The top was sent with a name, which is not the one that it gets. */
+static bool renamed;
 /* The file or link that is being made, where it has a name that is to be removed. */
 static char unfinished[NAME_MAX + 1];
 
@@ -45,54 +48,6 @@ static void choose_temporary_name(char *name, size_t room)
     unsigned long long random = 0;
     if (getrandom(&random, sizeof random, 0) < 0) random = (unsigned long long)getpid();
     snprintf(name, room, TEMPORARY_NAME, random);
-}
-
-/* ---- what is there ---- */
-
-static char as_name[NAME_MAX + 1];
-static int parent = -1, directory = -1;
-/* The top was sent with a name, which is not the one that it gets. */
-static bool renamed;
-
-/* The directory that a path is in, and its last component. */
-static int open_parent(const char *path)
-{
-    static char above[PATH_MAX];
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/') length--;
-    size_t start = length;
-    while (start > 0 && path[start - 1] != '/') start--;
-    errno = ENAMETOOLONG;
-    if (length >= sizeof above || length - start >= sizeof as_name) return fail("%s", path);
-    memcpy(as_name, path + start, length - start);
-    as_name[length - start] = '\0';
-    errno = EINVAL;
-    if (as_name[0] == '\0' || strcmp(as_name, ".") == 0 || strcmp(as_name, "..") == 0) return fail("%s", path);
-    memcpy(above, path, start);
-    above[start] = '\0';
-    parent = open(start == 0 ? "." : above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return parent < 0 ? fail("%s", above) : 0;
-}
-
-/* Opens the target, or where it is to be. Returns one of FOUND_, or -1. */
-static int find_target(const char *path)
-{
-    struct stat info;
-    static char real[PATH_MAX];
-    directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory >= 0) return FOUND_DIRECTORY;
-    if (errno != ENOENT && errno != ENOTDIR) return fail("%s", path);
-    if (fstatat(AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW) < 0) {
-        if (errno != ENOENT) return fail("%s", path);
-        return open_parent(path) < 0 ? -1 : FOUND_NOTHING;
-    }
-    /* A link to a file: the file is replaced, and the link stays. */
-    if (S_ISLNK(info.st_mode) && realpath(path, real) == NULL) return fail("%s is a link that leads nowhere", path);
-    if (stat(path, &info) < 0) return fail("%s", path);
-    errno = 0;
-    if (!S_ISREG(info.st_mode)) return fail("%s is neither a file nor a directory", path);
-    if (fstatat(AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW) < 0) return fail("%s", path);
-    return open_parent(S_ISLNK(info.st_mode) ? real : path) < 0 ? -1 : FOUND_OTHER;
 }
 
 /* ---- names that appear ---- */
@@ -226,7 +181,7 @@ static int open_within(const char *path)
 {
     int at = 0;
     const char *slash = strchr(path, '/');
-    if (directory < 0 && depth > 0) {
+    if (target.directory < 0 && depth > 0) {
         if (renamed && slash != NULL) path = slash + 1;
         at = 1;
     }
@@ -342,9 +297,9 @@ static int take_entry(struct record *record)
     case RECORD_LINK: break;
     default: errno = 0; return fail("a malformed record");
     }
-    if (depth == 0 && directory < 0) {
+    if (depth == 0 && target.directory < 0) {
         renamed = record->name[0] != '\0';
-        memcpy(record->name, as_name, sizeof as_name);
+        memcpy(record->name, target.name, sizeof target.name);
     }
     errno = EINVAL;
     if (!is_name(record->name)) return fail("the name %s", record->name);
@@ -357,10 +312,10 @@ static int take_entries(void)
 {
     static struct record record;
     if (!take_record(&record)) return -1;
-    bool into = record.kind == RECORD_INTO && directory >= 0;
+    bool into = record.kind == RECORD_INTO && target.directory >= 0;
     errno = 0;
-    if (!into && (record.kind != RECORD_AS || parent < 0)) return fail("a malformed record");
-    levels[0].fd = into ? directory : parent;
+    if (!into && (record.kind != RECORD_AS || target.parent < 0)) return fail("a malformed record");
+    levels[0].fd = into ? target.directory : target.parent;
     for (;;) {
         if (!take_record(&record)) return -1;
         if (record.kind == RECORD_END && depth == 0) return 0;
@@ -372,7 +327,7 @@ int unpack(const char *path)
 {
     struct record answer = {.kind = RECORD_FOUND};
     umask(0);
-    int found = find_target(path);
+    int found = find_target(path, &target);
     answer.flags = found < 0 ? 0 : found;
     if (found >= 0 && put_record(&answer) && flush_records() && take_entries() == 0) {
         answer = (struct record){.kind = RECORD_END};
