@@ -129,7 +129,7 @@ test("crane, another tool, sees an artifact with an index", async () => {
     artifactType: "application/vnd.smolmachines.smolmachine.v1",
     config: { mediaType: "application/vnd.smolmachines.machine.config.v1+json" },
     layers: [{ mediaType: "application/vnd.smolmachines.smolmachine.v1", digest: sha256(own) }],
-    annotations: { "com.smolmachines.pack.mode": "vm" },
+    annotations: { "com.smolmachines.pack.mode": "container" },
   });
   expect(JSON.parse(await crane("blob", `${go.host}/seen/by-crane@${manifest.config.digest}`))).toMatchObject(
     { platform: here, image: "docker.io/library/alpine:3.20" },
