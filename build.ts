@@ -10,6 +10,7 @@ import { baseImage } from "./recipes/base/base.ts";
 import { diskTemplate } from "./recipes/disks/disks.ts";
 import { kernel } from "./recipes/kernel/kernel.ts";
 import { libkrun } from "./recipes/libkrun/libkrun.ts";
+import { stub } from "./recipes/stub/stub.ts";
 import { systemImage } from "./recipes/system/system.ts";
 import type { AssetName } from "./src/assets/types.ts";
 
@@ -42,6 +43,7 @@ async function main(scope: Scope): Promise<void> {
     storage: await diskTemplate("storage"),
     small: await diskTemplate("small"),
     base: await baseImage(),
+    stub: await stub(),
     ...(withKrun && { libkrun: await libkrun() }),
   };
   const absent = withKrun ? {} : { libkrun: "it was built where krun cannot run" };

@@ -2,6 +2,11 @@
 import { commandLineWords } from "./command-line.ts";
 import type { Role, ThreadRole } from "./self.ts";
 
+/** Those that end with an exit code of their own. */
+const programs: Record<string, () => Promise<number>> = {
+  __packed: async () => (await import("./cli/packed/main.ts")).runPackedProgram(),
+};
+
 const roles: Record<Role, () => Promise<unknown>> = {
   __machine: async () => (await import("./machine/host/main.ts")).runMachineProcess(),
   __vmm: async () => (await import("./engine/vmm.ts")).runVmmProcess(),
@@ -20,6 +25,8 @@ async function main(): Promise<void> {
     await role();
     return;
   }
+  const program = programs[words[0] ?? ""];
+  if (program !== undefined) process.exit(await program());
   const { runCli } = await import("./cli/index.ts");
   process.exit(await runCli(commandLineWords()));
 }

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { ensureInstalled } from "../../build/apt.ts";
-import { type LicenceText, writeComponents } from "../../build/components.ts";
+import { readFileSync, rmSync } from "node:fs";
+import { writeComponents } from "../../build/components.ts";
 import { writeErofs } from "../../build/erofs.ts";
-import { architecture, EPOCH_SECONDS, root, run, sha256, sha256File } from "../../build/host.ts";
+import { architecture, EPOCH_SECONDS, root } from "../../build/host.ts";
+import { muslCompile, muslComponent, muslLicence, muslPins } from "../../build/musl.ts";
 import { part } from "../../build/parts.ts";
 import { type TarEntry, writeTar } from "../../build/tar.ts";
 import { apkComponents, apkLicences } from "../alpine/components.ts";
@@ -59,79 +59,29 @@ const texts: Record<string, string> = {
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
 };
 
-/**
- * For size: with musl, a fifth of what it is with glibc, and half the time from execve(2) to main(). Kernel headers are
- * the distribution's, which musl's own directory lacks.
- */
-const compileFlags = [
-  "-std=gnu11",
-  "-Os",
-  "-Wall",
-  "-Wextra",
-  "-Werror",
-  "-static",
-  "-s",
-  "-ffunction-sections",
-  "-fdata-sections",
-  "-Wl,--gc-sections",
-  "-Wl,--build-id=none",
-];
-
 /** Makes `system.erofs` and returns its directory. */
 export async function systemImage(): Promise<string> {
-  await ensureInstalled(["gcc", "musl-tools", "linux-libc-dev"], "compiles the guest's init");
   const arch = architecture();
-  const guest = guestSources();
-  const library = `/usr/lib/${apkArchitectures[arch]}-linux-musl/libc.a`;
-  const pins = {
-    wheel: wheels[arch],
-    guest: guest.map(({ name, text }) => `${name} ${sha256(text)}`),
-    compiler: await run(["musl-gcc", "--version"]),
-    musl: { version: await muslVersion(), sha256: await sha256File(library) },
-  };
+  const agent = `${root}/agent`;
+  const pins = { wheel: wheels[arch], ...(await muslPins(agent, "compiles the guest's init")) };
   return await part("system", { recipe: import.meta.path, pins }, async (out) => {
     const tree = await installedTree(arch, out);
     const taken = takePrograms(tree, apkArchitectures[arch], programs);
-    const init = await compileInit(guest, out);
+    const init = await compileInit(agent, out);
     await writeErofs(writeTar(systemEntries(taken.entries, init), EPOCH_SECONDS), `${out}/system.erofs`);
     const origin = { release: releaseOf(tree), from: wheelName(arch), sha256: wheels[arch].sha256 };
     const components = apkComponents(taken.packages, origin, "system");
-    const linked = {
-      name: "musl (in /init)",
-      ...pins.musl,
-      source: "the build machine's package musl-dev",
-      licence: "MIT",
-      part: "system" as const,
-    };
+    const linked = muslComponent(pins.musl, "system", "/init");
     writeComponents(out, [...components, linked], [...apkLicences(), ...muslLicence(pins.musl.version)]);
   });
 }
 
-/** The guest's C sources, which become one static program. */
-function guestSources(): { name: string; text: string }[] {
-  const names = readdirSync(`${root}/agent`).filter((name) => /\.[ch]$/.test(name));
-  if (!names.includes("main.c")) throw new Error("agent/main.c is missing: a guest cannot start without it");
-  return names.sort().map((name) => ({ name, text: readFileSync(`${root}/agent/${name}`, "utf8") }));
-}
-
-async function compileInit(sources: { name: string }[], out: string): Promise<Buffer> {
-  const names = sources.map(({ name }) => name).filter((name) => name.endsWith(".c"));
+async function compileInit(agent: string, out: string): Promise<Buffer> {
   const output = `${out}/init`;
-  const machine = (await run(["gcc", "-print-multiarch"])).trim();
-  const headers = ["/usr/include", `/usr/include/${machine}`].flatMap((path) => ["-idirafter", path]);
-  await run(["musl-gcc", ...compileFlags, ...headers, "-o", output, ...names], { cwd: `${root}/agent` });
+  await muslCompile(agent, output);
   const program = readFileSync(output);
   rmSync(output);
   return program;
-}
-
-async function muslVersion(): Promise<string> {
-  return await run(["dpkg-query", "-W", "-f", "\u0024{Version}", "musl-dev"]);
-}
-
-/** musl's copyright file stands for what is linked into /init and for Alpine's build of it. */
-function muslLicence(version: string): LicenceText[] {
-  return [{ title: `musl ${version}`, text: readFileSync("/usr/share/doc/musl-dev/copyright", "utf8") }];
 }
 
 /** Everything in the image, in the order of its paths. */

@@ -9,4 +9,5 @@ export const fileNames: Record<AssetName, string> = {
   overlay: "overlay.ext4",
   storage: "storage.ext4",
   small: "small.ext4",
+  stub: "stub",
 };

@@ -96,6 +96,9 @@ export function baseImageConfig(): BaseImageConfig {
   };
 }
 
+/** Which build this is: changes whenever anything in the program does. */
+export const buildId = (): string => embedded().buildId;
+
 /** What this build is and what it consists of. */
 export async function componentManifest(): Promise<Manifest> {
   return (await Bun.file(embedded().manifest).json()) as Manifest;

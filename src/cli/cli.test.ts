@@ -124,7 +124,7 @@ describe("help", () => {
         images prune            Remove images and layers that nobody needs
         pull                    The same as images pull
         cp                      The same as machine cp
-        pack create             Package an OCI image, or a Smolfile's machine, as one file
+        pack create             Package an OCI image, or a Smolfile's machine, as a program
         pack run                Run a VM from a packed file, and remove it at the end
         pack inspect            Show what is in a pack
         pack push               Put a pack into a registry

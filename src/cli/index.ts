@@ -24,7 +24,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 }
 
 /** Services and other programs may start this one without HOME: it is the one of the user's passwd entry then. */
-function findHome(): void {
+export function findHome(): void {
   if (process.env.HOME !== undefined) return;
   try {
     process.env.HOME = homedir();

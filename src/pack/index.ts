@@ -10,6 +10,7 @@ export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";
 export { type OpenPackedOptions, openPackedImage } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
+export { type OwnRuntimeOptions, ownRuntime, writeLauncher } from "./runtime.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
 export { packedSettings } from "./spec.ts";
 export { verifyPack } from "./verify.ts";

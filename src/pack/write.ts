@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { NewFile } from "../image/newfile.ts";
 import { type MadeChunk, makeChunk } from "./chunk.ts";
@@ -89,6 +89,7 @@ export class PackWriter {
     this.#file = this.#attempt(() => new NewFile(dirname(path)));
     try {
       this.#position = program === undefined ? 0 : this.#copy(program, 0).bytes;
+      if (program !== undefined) fchmodSync(this.#file.fd, 0o777 & ~process.umask());
     } catch (error) {
       this.close();
       throw error;
@@ -231,7 +232,7 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
 }
 
 /** A buffer of its own each time: threads read it while the next one is filled. */
-function readChunkAt(fd: number, position: number, length: number): Buffer {
+export function readChunkAt(fd: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
     const count = readSync(fd, bytes, done, length - done, position + done);

@@ -4,10 +4,11 @@ import { environment } from "../../command-line.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { type BootableImage, openImage } from "../../image/index.ts";
+import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
-import { createPack, openPack, readPrivateKey, type WrittenPack } from "../../pack/index.ts";
+import { createPack, readPrivateKey, type WrittenPack, writeLauncher } from "../../pack/index.ts";
 import type { createOptions } from "../commands/pack/create.ts";
 import { makeContext } from "../context.ts";
 import { machineLayer } from "../options/machine-layer.ts";
@@ -19,6 +20,7 @@ import { reportPull } from "../progress/pull-report.ts";
 import { reportTransfer } from "../progress/transfer-report.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
+import { isPack, packedProgram, refuseForeign } from "./pack-program.ts";
 import { imageOfMachine, layerOfMachine } from "./pack-source.ts";
 
 type CreateValues = Values<typeof createOptions>;
@@ -30,8 +32,10 @@ const SUFFIX = ".smolmachine";
  *
  * @throws SmolError; nothing is left then. Interrupted
  */
-export async function createShown(values: CreateValues): Promise<WrittenPack & { readonly path: string }> {
-  const output = await outputOf(values.output);
+export async function createShown(
+  values: CreateValues,
+): Promise<WrittenPack & { readonly path: string; readonly program: string | undefined }> {
+  const sidecar = await outputOf(values.output);
   const created = creationTime(environment().SOURCE_DATE_EPOCH);
   const signWith = values.sign === undefined ? undefined : readPrivateKey(values.sign);
   const context = makeContext();
@@ -47,6 +51,12 @@ export async function createShown(values: CreateValues): Promise<WrittenPack & {
     );
   }
   const platform = flags.platform ?? layers.at(-1)?.platform ?? undefined;
+  const program = isOfThisHost(platform) ? sidecar.slice(0, -SUFFIX.length) : undefined;
+  if (program !== undefined) await refuseForeign(program, sidecar);
+  else if (values.singleFile) {
+    throw usageError("cli.conflict", `--single-file makes a program for this host, and ${platform} is not`);
+  }
+  const output = values.singleFile && program !== undefined ? program : sidecar;
   return await interruptible(async (signal) => {
     const image = await (fromVm === undefined
       ? imageOfName(context, source, { values, platform, signal })
@@ -56,6 +66,11 @@ export async function createShown(values: CreateValues): Promise<WrittenPack & {
     const report = reportTransfer(sides, { quiet: values.quiet, words: ["Packing", "Packed"] });
     let isDone = false;
     try {
+      const { quiet, noRuntime } = values;
+      const own =
+        program === undefined
+          ? undefined
+          : await packedProgram(context.paths.cache, { noRuntime, quiet, signal });
       const written = await createPack({
         image,
         cacheDir: context.paths.cache,
@@ -65,12 +80,15 @@ export async function createShown(values: CreateValues): Promise<WrittenPack & {
         digest: await digestOf(context.paths.cache, image.id),
         created,
         output,
+        program: output === program ? own?.launcher : undefined,
+        runtimes: own?.runtimes,
         signWith,
         signal,
         onBytes: (bytes, total) => Object.assign(report.progress, { bytes, total }),
       });
+      if (own && program !== undefined && output !== program) writeLauncher(own.launcher, program);
       isDone = true;
-      return { ...written, path: output };
+      return { ...written, path: output, program };
     } finally {
       image.release();
       await report.end(isDone);
@@ -141,6 +159,11 @@ async function saidBy(
   return { layers: [layer], flags };
 }
 
+/** A program and smolvm go with packs for hosts like this one. */
+function isOfThisHost(platform: string | undefined): boolean {
+  return platform === undefined || parsed(platform).architecture === hostPlatform().architecture;
+}
+
 function parsed(platform: string) {
   const [os = "", architecture = "", variant] = platform.split("/");
   return { os, architecture, variant };
@@ -164,10 +187,7 @@ async function outputOf(name: string | undefined): Promise<string> {
   const path = `${resolve(name)}${SUFFIX}`;
   const there = statSync(path, { throwIfNoEntry: false });
   if (there === undefined || (there.isFile() && there.size === 0)) return path;
-  const pack = await openPack(path).catch((error: unknown) => error);
-  const isPack = !(pack instanceof SmolError) || !["pack.not_a_pack", "pack.unreadable"].includes(pack.code);
-  if (pack instanceof Object && "close" in pack && typeof pack.close === "function") await pack.close();
-  if (isPack) return path;
+  if (await isPack(path)) return path;
   throw new SmolError("pack.unwritable", `${path} is there, and is no pack`, {
     hint: "remove it, or choose another name",
   });

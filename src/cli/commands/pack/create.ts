@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { imageOptions } from "../../options/machine-options.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
 import { smolfile } from "../../options/run-options.ts";
@@ -12,7 +13,7 @@ export const createOptions = {
     long: "output",
     short: "o",
     placeholder: "NAME",
-    description: "What is made: NAME.smolmachine",
+    description: "What is made: the program NAME, and NAME.smolmachine",
     hint: { kind: "file" },
     parse: parseText,
   }),
@@ -23,6 +24,14 @@ export const createOptions = {
     description: "Pack this stopped machine: its image, and its changes above it",
     hint: { kind: "machine" },
     parse: parseText,
+  }),
+  singleFile: flag({
+    long: "single-file",
+    description: "Make one file: the pack is appended to the program",
+  }),
+  noRuntime: flag({
+    long: "no-runtime",
+    description: "Leave smolvm out: 60 MB less, and hosts need one that is installed",
   }),
   ...section("Image", { ...imageOptions, pull: pullPolicy, ...pullOptions }),
   ...section("Machine", {
@@ -59,11 +68,16 @@ export const createOptions = {
 
 export const packCreate = command({
   path: ["pack", "create"],
-  summary: "Package an OCI image, or a Smolfile's machine, as one file",
+  summary: "Package an OCI image, or a Smolfile's machine, as a program",
   options: createOptions,
-  text: `Makes NAME.smolmachine: the image's layers as the cache keeps them, and what the machine is. pack
-run runs it, machine run and create take it with --from, on any host of the same architecture;
-nothing is downloaded there. An image that is not here is pulled first.
+  text: `Makes NAME.smolmachine: the image's layers as the cache keeps them, what the machine is, and
+smolvm for hosts that have none; and NAME, a small program that runs it (./NAME --help). pack run
+runs the pack too, machine run and create take it with --from, on any host of the same architecture;
+nothing is downloaded there. An image that is not here is pulled first. A pack for another
+architecture has neither program nor smolvm: it is for hosts of that one.
+
+The first pack that a version of smolvm makes takes some seconds longer: smolvm compresses itself,
+and keeps the result. --no-runtime leaves that out.
 
 With -s, image and settings are those of a Smolfile, without its [dev]; [artifact] wins over the
 keys above it, options win over both. Folders, ports and what the host lends are not packed: whoever
@@ -82,16 +96,26 @@ The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. N
   ],
   run: async ({ values }) => {
     const { createShown } = await import("../../work/pack-create.ts");
-    const { path, bytes, digest } = await createShown(values);
-    const kilobytes = Math.ceil(bytes / 1024);
-    await print(
-      [
-        `Assets: ${path} (${kilobytes}KB compressed)`,
-        `Checksum: ${digest.slice("sha256:".length, "sha256:".length + 8)}`,
-        `Run it: smolvm pack run --sidecar ${path}`,
-        "",
-      ].join("\n"),
-    );
+    const { path, program, bytes, digest } = await createShown(values);
+    const kilobytes = (size: number) => `${Math.ceil(size / 1024)}KB`;
+    const lines = [`Checksum: ${digest.slice("sha256:".length, "sha256:".length + 8)}`];
+    if (program === undefined) {
+      lines.unshift(`Assets: ${path} (${kilobytes(bytes)} compressed)`);
+    } else if (program === path) {
+      const total = statSync(program).size;
+      lines.unshift(
+        `Packed: ${program} (stub: ${kilobytes(total - bytes)}, total: ${kilobytes(total)})`,
+        "Mode: single-file (no sidecar)",
+      );
+    } else {
+      const { size } = statSync(program);
+      lines.unshift(
+        `Packed: ${program} (stub: ${kilobytes(size)}, total: ${kilobytes(size + bytes)})`,
+        `Assets: ${path} (${kilobytes(bytes)} compressed)`,
+      );
+    }
+    lines.push(`Run it: ${program ?? `smolvm pack run --sidecar ${path}`}`, "");
+    await print(lines.join("\n"));
     return 0;
   },
 });

@@ -1,0 +1,133 @@
+import { basename } from "node:path";
+import type { Context } from "../../context.ts";
+import { SmolError } from "../../errors.ts";
+import type { MachineInfo } from "../../machine/index.ts";
+import type { Pack } from "../../pack/index.ts";
+import { isThere, type Machines, openMachines } from "../machines.ts";
+import { describeMachine } from "../options/describe.ts";
+import { engineFromEnvironment } from "../options/engine.ts";
+import type { MachineValues } from "../options/machine-options.ts";
+import { machineOptions } from "../options/machine-options.ts";
+import { warn } from "../output.ts";
+import { defaultsOf } from "../program/types.ts";
+import { createKept } from "../work/create.ts";
+import { execShown, type Surroundings } from "../work/exec.ts";
+import { openPackFile } from "../work/open-pack.ts";
+import { startShown } from "../work/start.ts";
+
+const SUFFIX = ".smolmachine";
+
+/**
+ * The machine that a packed program keeps in the background. It is one of smolvm's own, named after the pack's file and
+ * its contents: a moved pack finds its machine again, and another version of it has another one.
+ */
+export class PackedDaemon {
+  readonly #pack: string;
+  readonly #machines: Machines;
+  readonly #context: Context;
+  readonly #name: string;
+
+  private constructor(pack: string, name: string, machines: Machines, context: Context) {
+    this.#pack = pack;
+    this.#name = name;
+    this.#machines = machines;
+    this.#context = context;
+  }
+
+  /** @throws SmolError `pack.*` */
+  static async open(path: string): Promise<PackedDaemon> {
+    const [{ machines, context }, name] = await Promise.all([openMachines(), withPack(path, machineNameOf)]);
+    return new PackedDaemon(path, name, machines, context);
+  }
+
+  /**
+   * @param values options for the machine when it is made
+   * @returns what to print
+   */
+  async start(values: Partial<MachineValues>): Promise<string> {
+    if (!isThere(this.#machines, this.#context, this.#name)) await this.#make(values);
+    const { started, pid, report } = await startShown(this.#context, this.#name, {
+      engine: engineFromEnvironment(),
+      quiet: false,
+      progress: "none", // nothing is downloaded
+    });
+    for (const note of report?.notes ?? []) warn(note);
+    return started ? `Daemon started (PID: ${pid})\n` : `Daemon already running (PID: ${pid})\n`;
+  }
+
+  /**
+   * @param words empty: the packed command
+   * @returns the exit code
+   * @throws SmolError `machine.not_running`
+   */
+  async exec(
+    values: Surroundings & { interactive: boolean; tty: boolean; timeout?: number | undefined },
+    words: readonly string[],
+  ): Promise<number> {
+    if (this.#info()?.status !== "running") {
+      throw new SmolError("machine.not_running", "the daemon is not running", {
+        exitCode: 1,
+        hint: "start it with the command start",
+      });
+    }
+    const argv = words.length > 0 ? words : await withPack(this.#pack, packedCommand);
+    const { interactive, tty, timeout: timeoutMs } = values;
+    const target = { machine: this.#name, argv, start: false };
+    return await execShown(values, target, { interactive, tty, timeoutMs });
+  }
+
+  async stop(): Promise<string> {
+    if (this.#info() === undefined) return "Daemon not running\n";
+    const { stopped } = await this.#machines.stopMachine(this.#context, this.#name);
+    return stopped ? "Daemon stopped\n" : "Daemon not running\n";
+  }
+
+  status(): string {
+    const info = this.#info();
+    if (info?.status === "running" && info.state !== undefined)
+      return `Status: running (PID: ${info.state.pid})\nMachine: ${this.#name}\n`;
+    return "Status: not running\n";
+  }
+
+  #info(): MachineInfo | undefined {
+    const isMade = isThere(this.#machines, this.#context, this.#name);
+    return isMade ? this.#machines.inspectMachine(this.#context, this.#name) : undefined;
+  }
+
+  async #make(values: Partial<MachineValues>): Promise<void> {
+    const pack = await openPackFile(this.#pack, []);
+    try {
+      const all = { ...defaultsOf(machineOptions), ...values };
+      const described = { ephemeral: false, smolfile: undefined, words: [], wordsAre: "arguments" } as const;
+      const spec = await describeMachine(all, { ...described, name: this.#name, pack });
+      // Of two starts at once, one makes it.
+      await createKept(this.#machines, this.#context, spec, { pack }, { ifNotExists: true });
+    } finally {
+      await pack.close();
+    }
+  }
+}
+
+async function withPack<Result>(path: string, read: (pack: Pack) => Result): Promise<Result> {
+  const pack = await openPackFile(path, []);
+  try {
+    return read(pack);
+  } finally {
+    await pack.close();
+  }
+}
+
+/** `packed-NAME-12345678`: of the file's name what machines may be called, of the contents eight digits. */
+function machineNameOf({ path, digest }: Pack): string {
+  const name = basename(path.endsWith(SUFFIX) ? path.slice(0, -SUFFIX.length) : path)
+    .replace(/[^A-Za-z0-9_]+/g, "-")
+    .slice(0, 60);
+  const digits = digest.slice("sha256:".length, "sha256:".length + 8);
+  return `packed-${name}-${digits}`.replace(/-+/g, "-");
+}
+
+/** As docker joins the two. */
+function packedCommand({ manifest }: Pack): readonly string[] {
+  const words = [...manifest.entrypoint, ...manifest.cmd];
+  return words.length > 0 ? words : ["/bin/sh"];
+}

@@ -1,0 +1,110 @@
+import { describe, expect } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { imageWith } from "../support/images.ts";
+import { collect } from "../support/process.ts";
+import { onQemu, useHome } from "../support/register.ts";
+
+/** Packed programs as people get them: the launcher, the smolvm that is in the pack, and a machine. */
+
+const home = useHome();
+
+/** Makes `<home>/made/NAME` of a small image whose command is `echo packed`. */
+async function pack(name: string, ...options: string[]): Promise<string> {
+  const image = await imageWith({ Entrypoint: ["/bin/echo"], Cmd: ["packed"] });
+  mkdirSync(`${home.path}/tmp/made`, { recursive: true });
+  const path = `${home.path}/tmp/made/${name}`;
+  const made = await home.smolvm(["pack", "create", "--image", image, "-o", path, ...options], {
+    seconds: 300,
+  });
+  expect(made).toMatchObject({ exitCode: 0 });
+  return path;
+}
+
+/** Runs a packed program with a cache that has never seen smolvm, and no smolvm in PATH. */
+async function start(path: string, words: string[], env: Record<string, string> = {}) {
+  const own = { ...home.env, XDG_CACHE_HOME: `${home.path}/tmp/cache`, ...env };
+  const child = Bun.spawn([path, ...words], {
+    env: own,
+    cwd: "/",
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  return await collect(child, words.join(" "), 120_000);
+}
+
+const forget = () => rmSync(`${home.path}/tmp`, { recursive: true, force: true });
+
+describe("a packed program", () => {
+  onQemu(
+    "runs where smolvm has never been, from a directory with spaces, and unpacks once",
+    async () => {
+      const made = await pack("my app");
+      expect(statSync(made).size).toBeLessThan(400_000);
+      expect(statSync(`${made}.smolmachine`).size).toBeLessThan(65_000_000);
+      renameSync(`${home.path}/tmp/made`, `${home.path}/tmp/else where`);
+      const moved = `${home.path}/tmp/else where/my app`;
+      const first = await start(moved, []);
+      expect(first).toMatchObject({ output: "packed\n", exitCode: 0 });
+      const runtimes = `${home.path}/tmp/cache/smolvm/programs`;
+      const [hash = ""] = readdirSync(runtimes).filter((name) => name.length === 32);
+      const { ino } = statSync(`${runtimes}/${hash}/smolvm`);
+      expect(await start(moved, ["hello", "world"])).toMatchObject({ output: "hello world\n", exitCode: 0 });
+      expect(statSync(`${runtimes}/${hash}/smolvm`).ino).toBe(ino);
+      const code = await start(moved, ["run", "-q", "--entrypoint", "/bin/sh", "--", "-c", "exit 7"]);
+      expect(code).toMatchObject({ stderr: "", exitCode: 7 });
+      expect((await start(moved, ["--version"])).output).toMatch(/^my app \d+\.\d+\.\d+\n$/);
+      expect((await start(moved, ["info"])).output).toContain("\nChecksum:");
+      expect((await start(moved, ["--help"])).output).toContain("Start the packed machine in the background");
+      expect((await start(moved, ["run", "--no-such"])).exitCode).toBe(2);
+      forget();
+    },
+    400,
+  );
+
+  onQemu(
+    "as one file keeps a machine in the background, with its files, until it is stopped",
+    async () => {
+      const path = await pack("service", "--single-file", "--entrypoint", "/bin/sleep");
+      expect(existsSync(`${path}.smolmachine`)).toBe(false);
+      expect((await start(path, ["exec", "--", "true"])).stderr).toContain("not running");
+      expect((await start(path, ["status"])).output).toBe("Status: not running\n");
+      expect((await start(path, ["start", "--mem", "256"])).output).toMatch(
+        /^Daemon started \(PID: \d+\)\n$/,
+      );
+      expect((await start(path, ["start"])).output).toMatch(/^Daemon already running \(PID: \d+\)\n$/);
+      expect((await start(path, ["status"])).output).toMatch(/^Status: running \(PID: \d+\)\n/);
+      const write = await start(path, ["exec", "--", "/bin/sh", "-c", "echo kept >/file; exit 3"]);
+      expect(write).toMatchObject({ output: "", stderr: "", exitCode: 3 });
+      expect((await start(path, ["stop"])).output).toBe("Daemon stopped\n");
+      expect((await start(path, ["stop"])).output).toBe("Daemon not running\n");
+      await start(path, ["start"]);
+      expect((await start(path, ["exec", "--", "/bin/cat", "/file"])).output).toBe("kept\n");
+      await start(path, ["stop"]);
+      const { output } = await home.smolvm(["machine", "ls", "--json"]);
+      const [{ name = "" } = {}] = JSON.parse(output) as { name: string }[];
+      expect(name).toMatch(/^packed-service-[0-9a-f]{8}$/);
+      await home.smolvm(["machine", "delete", "-f", name]);
+      forget();
+    },
+    400,
+  );
+
+  onQemu(
+    "without smolvm in it says so, and is not made in the place of another file",
+    async () => {
+      const path = await pack("bare", "--no-runtime");
+      const refused = await start(path, []);
+      expect(refused.stderr).toContain("carries no smolvm for linux/");
+      expect(refused.exitCode).toBe(125);
+      await Bun.write(`${home.path}/tmp/mine`, "a file of mine");
+      const image = await imageWith({ Entrypoint: ["/bin/echo"], Cmd: ["packed"] });
+      const words = ["pack", "create", "--image", image, "--no-runtime"];
+      const over = await home.smolvm([...words, "-o", `${home.path}/tmp/mine`]);
+      expect(over.stderr).toContain("is no packed program");
+      expect(over.exitCode).toBe(1);
+      forget();
+    },
+    200,
+  );
+});
