@@ -1,8 +1,9 @@
 import { expect } from "bun:test";
 import { debianImage } from "./support/debian.ts";
 import { busyboxLayer } from "./support/images.ts";
-import { Talking } from "./support/process.ts";
+import { Talking, until } from "./support/process.ts";
 import { onQemu, useHome } from "./support/register.ts";
+import { startDockerRegistry } from "./support/registry/index.ts";
 
 /** Docker's engine inside a machine: Debian's own, as its package is, but for where its data is. */
 
@@ -82,6 +83,60 @@ onQemu(
     daemon.child.kill("SIGTERM");
     expect(await daemon.child.exited).toBe(0);
     expect(await log).toContain("Daemon shutdown complete");
+  },
+  900,
+);
+
+onQemu(
+  "Docker's engine pulls from a registry, builds and runs through its bridge, and answers on the host",
+  async () => {
+    const registry = await startDockerRegistry();
+    const web = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("from outside\n") });
+    const image = await debianImage(["docker.io"]);
+    const { port } = new URL(`http://${registry.host}`);
+    const seen = `host.smolvm.internal:${port}`;
+    const network = ["--allow-host", seen, "--allow-host", `host.smolvm.internal:${web.port}`];
+    const socket = ["--expose-socket", "/var/run/docker.sock"];
+    const options = [...network, ...socket, "--mem", "2048"];
+    const command = ["sh", "-c", `${engine.replace("2>&1", `--insecure-registry ${seen} 2>&1`)}`];
+    const made = await home.smolvm(
+      ["machine", "create", "engine", ...options, "--image", image, "--", ...command],
+      { seconds: 120 },
+    );
+    expect(made).toMatchObject({ exitCode: 0 });
+    expect(await home.smolvm(["machine", "start", "engine"], { seconds: 120 })).toMatchObject({
+      exitCode: 0,
+    });
+    const inside = (script: string) =>
+      home.smolvm(["machine", "exec", "--name", "engine", "--", "bash", "-c", script], { seconds: 300 });
+    const line = await home.smolvm(["docker", "env", "engine"]);
+    const path = line.output.match(/^export DOCKER_HOST=unix:\/\/(.+)\n$/)?.[1] ?? "";
+    const ask = async (what: string) => await (await fetch(`http://docker${what}`, { unix: path })).text();
+    await until(
+      "the engine answers on the host",
+      async () => (await ask("/_ping").catch(() => "")) === "OK",
+      120,
+    );
+
+    const box = `${seen}/box:1`;
+    const importing = ["machine", "exec", "-i", "--name", "engine", "--", "docker", "import", "-", box];
+    const imported = await home.smolvm(importing, { stdin: await busyboxLayer(), seconds: 120 });
+    expect(imported).toMatchObject({ exitCode: 0 });
+    const there = `docker push -q ${box} && docker rmi ${box} && docker pull -q ${box}`;
+    expect(await inside(there)).toMatchObject({ output: expect.stringContaining(`\n${box}\n`), exitCode: 0 });
+    const recipe = `FROM ${box}\nRUN wget -qO /page http://host.smolvm.internal:${web.port}/\n`;
+    const build = `printf '%s' '${recipe}' | docker build -q -t page - && docker run --rm page cat /page`;
+    expect(await inside(build)).toMatchObject({
+      output: expect.stringMatching(/from outside\n$/),
+      exitCode: 0,
+    });
+    // What no rule has is closed to containers as it is to the machine.
+    const elsewhere = `docker run --rm page wget -T 5 -qO- http://100.96.0.1:${Number(port) + 1}/`;
+    expect((await inside(elsewhere)).exitCode).not.toBe(0);
+    expect(JSON.parse(await ask("/images/json")).length).toBeGreaterThanOrEqual(2);
+    await home.smolvm(["machine", "delete", "-f", "engine"]);
+    await registry.stop();
+    await web.stop(true);
   },
   900,
 );
