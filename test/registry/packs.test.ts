@@ -136,6 +136,14 @@ test("crane, another tool, sees an artifact with an index", async () => {
   );
 });
 
+test("a pack is no image, and says what it is", async () => {
+  using home = new PullHome();
+  const name = `${go.host}/no/image:1`;
+  await pack(home, "push", name, "-f", own);
+  const { code, hint } = await home.refused(name);
+  expect([code, hint]).toEqual(["image.not_an_image", expect.stringContaining("smolvm pack pull")]);
+});
+
 test("an image is no pack", async () => {
   using home = new PullHome();
   const image = await useImage();

@@ -33,7 +33,12 @@ export function parseManifest(
   }
   if (!isConfigType(manifest.config.mediaType)) {
     const kind = printable(manifest.artifactType ?? manifest.config.mediaType);
-    throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
+    const isPack = manifest.config.mediaType === "application/vnd.smolmachines.machine.config.v1+json";
+    throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`, {
+      hint: isPack
+        ? "it is a pack: smolvm pack pull NAME, then --from FILE in the place of --image"
+        : undefined,
+    });
   }
   const layers = manifest.layers.map(({ digest, size, mediaType: type, urls }) => {
     requireLayerType(type);
