@@ -131,6 +131,8 @@ describe("help", () => {
         pack pull               Get a pack from a registry
         pack prune              The same as images prune: packs are unpacked to the image cache
         keygen                  Make a pair of keys, to sign packs and to verify them
+        serve start             Answer requests over HTTP until it is told to end
+        serve openapi           Print the OpenAPI document of the HTTP API
         smolfile check          Say what is wrong in Smolfiles
         config show             Show the settings that are in effect
         config registries show  Show the registries that are configured
@@ -524,7 +526,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, smolfile, config, doctor, completion, licences, version, help
+      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, serve, smolfile, config, doctor, completion, licences, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -3,5 +3,6 @@
  * machine: it gets the streams of the guest's program that packs or unpacks (agent/pack.c, agent/unpack.c).
  */
 export { baseName } from "./host-path.ts";
+export type { FileTarget } from "./plain-file.ts";
 export type { CopyProgress, DownloadRequest, GuestSide, UploadRequest } from "./transfer.ts";
 export { download, upload } from "./transfer.ts";

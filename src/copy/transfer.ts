@@ -10,6 +10,7 @@ import {
   openSource,
   openTarget,
 } from "./host-path.ts";
+import { type FileTarget, FileWriter, sendContent } from "./plain-file.ts";
 import { broken, type Found, type RecordEvent, RecordReader } from "./reader.ts";
 import { Kind, RecordWriter } from "./records.ts";
 import { sendTar } from "./tar-source.ts";
@@ -48,8 +49,8 @@ interface CopyOptions {
 }
 
 export interface UploadRequest extends CopyOptions {
-  /** A path of the host, or a tar archive. */
-  readonly source: string | AsyncIterable<Uint8Array>;
+  /** A path of the host, a tar archive, or the content of one file. */
+  readonly source: string | AsyncIterable<Uint8Array> | { readonly content: AsyncIterable<Uint8Array> };
   /** Follow a link that the source is. */
   readonly follow: boolean;
   /** In the machine. */
@@ -60,8 +61,8 @@ export interface UploadRequest extends CopyOptions {
 export interface DownloadRequest extends CopyOptions {
   /** In the machine. */
   readonly path: string;
-  /** A path of the host, or what takes a tar archive; resolves when the bytes are not needed any more. */
-  readonly target: string | ((bytes: Uint8Array) => Promise<void>);
+  /** A path of the host; what takes a tar archive, and resolves when the bytes are not needed; what takes one file. */
+  readonly target: string | ((bytes: Uint8Array) => Promise<void>) | FileTarget;
 }
 
 /**
@@ -124,6 +125,14 @@ async function send(
     progress: progress as SendProgress,
     onSkipped: skipped,
   };
+  if (typeof request.source === "object" && "content" in request.source) {
+    if (found === "directory")
+      throw new SmolError("copy.in_the_way", `in the machine: ${path} is a directory`);
+    if (meansDirectory(path)) throw noTarget(`${path} in the machine`);
+    writer.mark(Kind.as);
+    await sendContent(request.source.content, writer, options);
+    return;
+  }
   const isDirectory = source?.isDirectory ?? true;
   if (found === "other" && isDirectory)
     throw new SmolError("copy.in_the_way", `in the machine: ${path} exists and is no directory`);
@@ -155,7 +164,7 @@ export async function download(guest: GuestSide, request: DownloadRequest): Prom
   guest.endInput();
   const base = baseName(path);
   let writer: TreeWriter | undefined;
-  const tar = typeof target === "string" ? undefined : new TarWriter(bytesOf(base ?? "."), target);
+  const sink = typeof target === "string" ? undefined : sinkOf(path, target);
   const noted = notedOnce(onNote);
   let begun = false;
   try {
@@ -184,7 +193,7 @@ export async function download(guest: GuestSide, request: DownloadRequest): Prom
       if (event.kind === "end" && !begun) throw broken("nothing");
       if (event.kind === "data") progress.bytes += event.bytes.length;
       writer?.take(event);
-      await tar?.take(event);
+      await sink?.take(event);
     }
     await guest.ended;
     writer?.close();
@@ -192,6 +201,11 @@ export async function download(guest: GuestSide, request: DownloadRequest): Prom
     writer?.abandon();
     throw error;
   }
+}
+
+function sinkOf(path: string, target: Exclude<DownloadRequest["target"], string>): TarWriter | FileWriter {
+  if (typeof target === "object") return new FileWriter(path, target);
+  return new TarWriter(bytesOf(baseName(path) ?? "."), target);
 }
 
 /** What the guest's side says, to its end. @throws SmolError `copy.malformed`; what it ended with */

@@ -11,6 +11,7 @@ import type { WriteErofsOptions, WrittenErofs } from "./write.ts";
 
 export { openLocalImage } from "./open.ts";
 export { type OpenAnyImageOptions, openImage } from "./open-image.ts";
+export { pullEventJson } from "./pull-event.ts";
 export type {
   BootableImage,
   ImageConfig,

@@ -16,8 +16,8 @@ interface Modules {
   readonly copy: typeof import("./client/copy.ts");
   readonly containers: typeof import("./client/containers.ts");
   readonly docker: typeof import("./client/docker.ts");
+  readonly createKept: typeof import("./client/create-kept.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
-  readonly localImage: typeof import("./client/local-image.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
   readonly policy: typeof import("./client/policy.ts");
@@ -36,9 +36,10 @@ export type { Cloned } from "./client/clone.ts";
 export type { CommitOptions, Committed } from "./client/commit.ts";
 export type { Machine } from "./client/connect.ts";
 export type { ContainerRecord, ContainerVolume, CreateContainerOptions } from "./client/containers.ts";
-export type { CopyProgress, DownloadRequest, UploadRequest } from "./client/copy.ts";
+export type { CopyProgress, DownloadRequest, FileTarget, UploadRequest } from "./client/copy.ts";
 export { type Created, type CreateOptions, createMachine } from "./client/create.ts";
 export type { EphemeralMachine, EphemeralOptions, StartPhase } from "./client/ephemeral.ts";
+export { type MachineFilter, matchesFilters } from "./client/filter.ts";
 export {
   absentMachine,
   hasProcess,
@@ -47,7 +48,6 @@ export {
   listMachines,
   type MachineInfo,
 } from "./client/info.ts";
-export type { KeptSpec } from "./client/local-image.ts";
 export type { LogsOptions } from "./client/logs.ts";
 export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";
 export type { Process, RunningProcess } from "./client/process.ts";
@@ -104,6 +104,9 @@ export const copyFromMachine: Module<"copy">["copyFromMachine"] = async (...give
 /** See client/docker.ts. */
 export const dockerSocket = async (...given: Parameters<Module<"docker">["dockerSocket"]>): Promise<string> =>
   (await import("./client/docker.ts")).dockerSocket(...given);
+/** See client/create-kept.ts. */
+export const createKept: Module<"createKept">["createKept"] = async (...given) =>
+  (await import("./client/create-kept.ts")).createKept(...given);
 
 /** Makes an `EphemeralMachine`: see client/ephemeral.ts. */
 export async function openEphemeral(
@@ -120,10 +123,6 @@ export const execEnvironment: Module<"secrets">["execEnvironment"] = async (...g
 /** See client/secrets.ts. */
 export const variablesOf: Module<"secrets">["variablesOf"] = async (...given) =>
   (await import("./client/secrets.ts")).variablesOf(...given);
-
-/** See client/local-image.ts. */
-export const keepLocalImage: Module<"localImage">["keepLocalImage"] = async (...given) =>
-  (await import("./client/local-image.ts")).keepLocalImage(...given);
 
 /** See client/start.ts. */
 export const startMachine: Module<"start">["startMachine"] = async (...given) =>

@@ -69,6 +69,12 @@ export type ExecResult =
   | { readonly signal: number }
   | { readonly halted: "restart" | "poweroff" };
 
+/** The exit code for who ran it, as a shell counts: 128 plus the signal's number; 0 when it stopped its machine. */
+export function exitCodeOf(result: ExecResult): number {
+  if ("halted" in result) return 0;
+  return "exitCode" in result ? result.exitCode : 128 + result.signal;
+}
+
 /** What happens while a process runs. */
 export type ExecEvent =
   /** The kernel ended processes of the machine for lack of memory. */

@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import { Glob } from "bun";
 import { buildSpec } from "../machine/model/build.ts";
 import { silent } from "../machine/model/layers.fixture.ts";
+import { belowOf, keysOf } from "../values/schema-tree.ts";
 import { checkSmolfile } from "./check.ts";
 import { KEYS } from "./documents.fixture.ts";
 import { loadSmolfile } from "./load.ts";
 import { smolfileSchema } from "./schema.ts";
 import { parsed } from "./smolfile.fixture.ts";
-import { belowOf, keysOf } from "./tree.ts";
 
 const docs = `${import.meta.dir}/../../docs`;
 const examples = [...new Glob("examples/*/Smolfile").scanSync(docs)].sort();

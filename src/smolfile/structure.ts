@@ -1,9 +1,9 @@
 import type { GenericSchema } from "valibot";
 import { isTable, nameOf, type TomlPath, typeName } from "../toml/index.ts";
 import { quote } from "../values/index.ts";
+import { belowOf, entriesOf, freeOf } from "../values/schema-tree.ts";
 import type { Problem } from "./problem.ts";
 import { suggest } from "./suggest.ts";
-import { belowOf, entriesOf, freeOf } from "./tree.ts";
 import { MAX_ENTRIES } from "./values.ts";
 
 /** Who has made more mistakes does not read further. */

@@ -1,6 +1,6 @@
 import type { GenericSchema } from "valibot";
 import { nearest } from "../values/index.ts";
-import { belowOf, keysOf } from "./tree.ts";
+import { belowOf, keysOf } from "../values/schema-tree.ts";
 
 /** What other tools, and the options of ours, call a key. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {

@@ -16,6 +16,7 @@ export const frame: Omit<Program, "commands"> = {
       summary: "Run further images inside a machine",
     },
     { path: ["docker"], aliases: [], summary: "Use the Docker engine of a machine" },
+    { path: ["serve"], aliases: [], summary: "Answer requests of programs over HTTP" },
     { path: ["volume"], aliases: ["volumes"], summary: "Directories that outlive machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["pack"], aliases: ["packs"], summary: "Hand a machine over as one file, and run it" },
@@ -25,7 +26,7 @@ export const frame: Omit<Program, "commands"> = {
   ],
   globals,
   former: {
-    names: ["sandbox", "sb", "microvm"],
+    names: ["sandbox", "sb", "microvm", "serve"],
     load: async () => (await import("./former.ts")).rename,
   },
   manual: async () => (await import("./manual.ts")).MANUAL,

@@ -58,6 +58,8 @@ import { packPrune } from "./pack/prune.ts";
 import { packPull } from "./pack/pull.ts";
 import { packPush } from "./pack/push.ts";
 import { packRun } from "./pack/run.ts";
+import { serveOpenApi } from "./serve/openapi.ts";
+import { serveStart } from "./serve/start.ts";
 import { smolfileCheck } from "./smolfile/check.ts";
 import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
@@ -134,6 +136,8 @@ export const program: Program = {
     packPull,
     packPrune,
     keygen,
+    serveStart,
+    serveOpenApi,
     smolfileCheck,
     configShow,
     registriesShow,

@@ -27,7 +27,6 @@ export const LATER_COMMANDS: readonly UnavailableCommand[] = [
     names: ["machine network-test"],
     reason: "a command of the machine tells more: smolvm machine exec -- wget -qO- http://1.1.1.1",
   },
-  { names: ["serve"], reason: "there is no HTTP API" },
   { names: ["push", "images push", "machine push", "tag", "images tag"], reason: UPLOAD },
   {
     names: ["login", "logout"],

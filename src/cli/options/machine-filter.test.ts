@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { matchesFilters } from "../../machine/index.ts";
 import { defaultSpec, newRecord } from "../../machine/model/index.ts";
-import { filterOptions, matchesFilters } from "./machine-filter.ts";
+import { filterOptions } from "./machine-filter.ts";
 
 const machine = (status: "running" | "stopped", labels: Record<string, string>) => ({
   status,
@@ -24,7 +25,7 @@ test.each([
   [[], ["tier="], []],
   [[], ["constructor"], []],
 ])("filters %j and labels %j", (filters, labels, expected) => {
-  const values = { filters: filterOptions.filters.read(filters), labels: filterOptions.labels.read(labels) };
-  const found = machines.filter((candidate) => matchesFilters(candidate, values));
+  const read = [...filterOptions.filters.read(filters), ...filterOptions.labels.read(labels)];
+  const found = machines.filter((candidate) => matchesFilters(candidate, read));
   expect(found).toEqual(expected.map((index) => machines[index] as never));
 });

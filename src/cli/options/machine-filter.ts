@@ -1,4 +1,4 @@
-import type { MachineInfo } from "../../machine/index.ts";
+import type { MachineFilter, MachineInfo } from "../../machine/index.ts";
 import { list } from "../program/types.ts";
 import { badValue } from "../usage.ts";
 import { parseLabel } from "../values/label.ts";
@@ -15,10 +15,6 @@ const STATES = [
   "unreachable",
   "unknown",
 ] as const satisfies readonly MachineInfo["status"][];
-
-type Filter =
-  | { readonly kind: "state"; readonly state: MachineInfo["status"] }
-  | { readonly kind: "label"; readonly name: string; readonly value: string | undefined };
 
 /** Which machines to list. */
 export const filterOptions = {
@@ -38,7 +34,7 @@ export const filterOptions = {
   }),
 };
 
-function parseFilter(text: string): Filter {
+function parseFilter(text: string): MachineFilter {
   const [key = "", ...rest] = text.split("=");
   const value = rest.join("=");
   if (key === "label" && value !== "") return parseLabelFilter(value);
@@ -50,23 +46,7 @@ function parseFilter(text: string): Filter {
   throw badValue(`not a filter: ${quote(text)}`, "write state=running, label=NAME or label=NAME=VALUE");
 }
 
-function parseLabelFilter(text: string): Filter {
+function parseLabelFilter(text: string): MachineFilter {
   const { name, value } = parseLabel(text);
   return { kind: "label", name, value: text.includes("=") ? value : undefined };
-}
-
-/** Machines that have one of the states, and all of the labels. */
-export function matchesFilters(
-  { status, record }: Pick<MachineInfo, "status" | "record">,
-  { filters, labels }: { readonly filters: readonly Filter[]; readonly labels: readonly Filter[] },
-): boolean {
-  if (filters.length + labels.length === 0) return true;
-  const all = [...filters, ...labels];
-  const states = all.flatMap((filter) => (filter.kind === "state" ? [filter.state] : []));
-  const wanted = all.flatMap((filter) => (filter.kind === "label" ? [filter] : []));
-  const has = new Map(Object.entries(record?.labels ?? {}));
-  return (
-    (states.length === 0 || states.includes(status)) &&
-    wanted.every(({ name, value }) => has.has(name) && (value === undefined || has.get(name) === value))
-  );
 }

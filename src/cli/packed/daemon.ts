@@ -10,7 +10,7 @@ import type { MachineValues } from "../options/machine-options.ts";
 import { machineOptions } from "../options/machine-options.ts";
 import { warn } from "../output.ts";
 import { defaultsOf } from "../program/types.ts";
-import { createKept } from "../work/create.ts";
+import { createInterruptible } from "../work/create.ts";
 import { execShown, type Surroundings } from "../work/exec.ts";
 import { openPackFile } from "../work/open-pack.ts";
 import { startShown } from "../work/start.ts";
@@ -101,7 +101,7 @@ export class PackedDaemon {
       const described = { ephemeral: false, smolfile: undefined, words: [], wordsAre: "arguments" } as const;
       const spec = await describeMachine(all, { ...described, name: this.#name, pack });
       // Of two starts at once, one makes it.
-      await createKept(this.#machines, this.#context, spec, { pack }, { ifNotExists: true });
+      await createInterruptible(this.#machines, this.#context, spec, { pack }, { ifNotExists: true });
     } finally {
       await pack.close();
     }

@@ -159,7 +159,7 @@ const REFUSED: readonly [string, string][] = [
   ["ls", "unknown command `ls` | did you mean `smolvm machine ls`?"],
   ["ps", "unknown command `ps` | did you mean `smolvm machine ls`?"],
   ["container run alpine:latest", "unknown command `container run` | did you mean `smolvm machine run`?"],
-  ["serve start", "`smolvm serve` is not available in this release: there is no HTTP API | see `smolvm -h`"],
+
   [
     "machine fork --name x",
     "`smolvm machine fork` is not available in this release: running machines are not copied; `smolvm machine clone` " +

@@ -1,4 +1,4 @@
-import type { PullProgress } from "../../image/index.ts";
+import { type PullProgress, pullEventJson } from "../../image/index.ts";
 import { oneLine } from "../../values/index.ts";
 import type { Display, DisplayOptions } from "./display.ts";
 import type { Output } from "./output.ts";
@@ -21,7 +21,7 @@ export class JsonDisplay implements Display {
   show(event: PullProgress): void {
     if (event.kind === "resolving") this.#told.clear();
     if (event.kind === "layer" && this.#isTooSoon(event)) return;
-    this.#output.write(`${JSON.stringify(describe(event), printable)}\n`);
+    this.#output.write(`${JSON.stringify(pullEventJson(event), printable)}\n`);
   }
 
   async settle(): Promise<void> {
@@ -34,34 +34,6 @@ export class JsonDisplay implements Display {
     if (before !== undefined && time - before < INTERVAL && bytes < size) return true;
     this.#told.set(digest, time);
     return false;
-  }
-}
-
-/** The keys are a promise to programs: see docs/progress.md before changing them. */
-function describe(event: PullProgress): Record<string, unknown> {
-  switch (event.kind) {
-    case "resolving":
-      return { event: "resolving", reference: event.reference };
-    case "resolved": {
-      const layers = event.layers.map(({ digest, size, present }) => ({ digest, size, present }));
-      const { reference, digest, platform } = event;
-      return { event: "resolved", reference, digest, platform, layers };
-    }
-    case "layer":
-      return { event: "progress", digest: event.digest, bytes: event.bytes, size: event.size };
-    case "waiting":
-    case "stored":
-      return { event: event.kind, digest: event.digest };
-    case "retry": {
-      const { what, attempt, delayMs, reason } = event;
-      return { event: "retry", what, attempt, delay_ms: delayMs, reason };
-    }
-    case "merging":
-      return { event: "merging" };
-    case "done": {
-      const { reference, digest, id, changed } = event;
-      return { event: "done", reference, digest, id, changed };
-    }
   }
 }
 

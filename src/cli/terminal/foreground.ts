@@ -1,6 +1,7 @@
 import { ExitCode, SmolError } from "../../errors.ts";
 import type { RunningProcess } from "../../machine/index.ts";
-import type { ExecResult } from "../../protocol/index.ts";
+// Not the folder's face, which loads more.
+import { exitCodeOf } from "../../protocol/messages.ts";
 import { attach } from "./attach.ts";
 import { Interrupted, type Interrupts } from "./interrupt.ts";
 import { GuestNotes } from "./notes.ts";
@@ -67,11 +68,6 @@ function attachOptions(options: ForegroundOptions, terminal: LocalTerminal | und
     terminal,
     onFirstOutput: options.onFirstOutput,
   };
-}
-
-function exitCodeOf(result: ExecResult): number {
-  if ("halted" in result) return 0;
-  return "exitCode" in result ? result.exitCode : 128 + result.signal;
 }
 
 /** Rejects `expired` a time after `start`. */

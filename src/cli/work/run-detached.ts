@@ -4,7 +4,7 @@ import { engineFromEnvironment } from "../options/engine.ts";
 import type { ProgressMode } from "../options/pull-options.ts";
 import { print, warn } from "../output.ts";
 import { describeDetached } from "../show/start.ts";
-import { createKept } from "./create.ts";
+import { createInterruptible } from "./create.ts";
 import { startShown } from "./start.ts";
 
 interface DetachValues {
@@ -26,7 +26,7 @@ export async function runDetached(
   const { name } = spec;
   const { quiet, progress } = values;
   const start = { ...image, engine: engineFromEnvironment(), quiet, progress };
-  await createKept(machines, context, spec, image);
+  await createInterruptible(machines, context, spec, image);
   const { pid, report } = await startShown(context, name, start).catch(async (error) => {
     await machines.deleteMachine(context, name);
     throw error;

@@ -1,6 +1,7 @@
 import type { Context } from "../../context.ts";
 import { ExitCode, SmolError } from "../../errors.ts";
 import type { AwaitedStatus, Machine } from "../../machine/index.ts";
+import { exitCodeOf } from "../../protocol/index.ts";
 import { unlessAborted } from "../../within.ts";
 import type { Machines } from "../machines.ts";
 import { interruptible } from "./interruptible.ts";
@@ -69,8 +70,7 @@ async function endOf(machines: Machines, machine: Machine, process: string): Pro
   const attached = await machines.attachProcess(machine, { process, stdin: false });
   // What is not read would hold up the process.
   const [result] = await Promise.all([attached.result, drain(attached.stdout), drain(attached.stderr)]);
-  if ("exitCode" in result) return result.exitCode;
-  return "signal" in result ? 128 + result.signal : 0;
+  return exitCodeOf(result);
 }
 
 async function drain(output: AsyncIterable<Uint8Array>): Promise<void> {

@@ -10,7 +10,7 @@ import { SmolError } from "../../errors.ts";
 import type { Machine } from "./connect.ts";
 import { Process } from "./process.ts";
 
-export type { CopyProgress, DownloadRequest, UploadRequest } from "../../copy/index.ts";
+export type { CopyProgress, DownloadRequest, FileTarget, UploadRequest } from "../../copy/index.ts";
 
 /**
  * Copies from the host into a machine, in the view of its workload. Files, and directories that were not there, appear
@@ -18,8 +18,15 @@ export type { CopyProgress, DownloadRequest, UploadRequest } from "../../copy/in
  *
  * @throws SmolError `copy.*`, `machine.lost`; the signal's reason
  */
-export async function copyToMachine(machine: Machine, request: UploadRequest): Promise<void> {
-  await withGuest(machine, { direction: "in", path: request.path }, (guest) => upload(guest, request));
+export async function copyToMachine(
+  machine: Machine,
+  request: UploadRequest & {
+    /** Make the directories above the path that are missing. A machine of an earlier smolvm makes none. */
+    readonly parents?: boolean | undefined;
+  },
+): Promise<void> {
+  const { path, parents } = request;
+  await withGuest(machine, { direction: "in", path, parents }, (guest) => upload(guest, request));
 }
 
 /** The same from a machine to the host. @param follow a link that the path is */
@@ -33,7 +40,12 @@ export async function copyFromMachine(
 
 async function withGuest(
   machine: Machine,
-  params: { readonly direction: "in" | "out"; readonly path: string; readonly follow?: boolean },
+  params: {
+    readonly direction: "in" | "out";
+    readonly path: string;
+    readonly follow?: boolean | undefined;
+    readonly parents?: boolean | undefined;
+  },
   copy: (guest: GuestSide) => Promise<void>,
 ): Promise<void> {
   const process = new Process(machine.open({ method: "copy", params }));

@@ -35,7 +35,7 @@ export async function serveCopy(
 
 /** @throws StreamFailure `machine.bad_request` */
 function requestOf(params: unknown, program: string): GuestExec {
-  const { direction, path, follow } = (params ?? {}) as Record<string, unknown>;
+  const { direction, path, follow, parents } = (params ?? {}) as Record<string, unknown>;
   const isPath = typeof path === "string" && path.startsWith("/") && !path.includes("\0");
   if (!isPath || (direction !== "in" && direction !== "out"))
     throw new StreamFailure({ code: "machine.bad_request", message: "malformed copy" });
@@ -44,7 +44,12 @@ function requestOf(params: unknown, program: string): GuestExec {
     root: MAIN_ROOT,
     argv: [program, verb, path],
     env: [],
+    // A process's working directory is made where it is missing; the program itself has no use for it.
+    cwd: parents === true && verb === "unpack" ? above(path) : undefined,
     stdin: true,
     systemProgram: true,
   };
 }
+
+/** The directory that a path is in. */
+const above = (path: string): string => path.replace(/\/*[^/]+\/*$/, "") || "/";

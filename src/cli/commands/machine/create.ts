@@ -53,7 +53,7 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
   run: async (invocation) => {
     const { values, words, workload } = invocation;
     const { machines, context } = await openMachines();
-    const [{ describeMachine }, { createKept }] = await Promise.all([
+    const [{ describeMachine }, { createInterruptible }] = await Promise.all([
       import("../../options/describe.ts"),
       import("../../work/create.ts"),
     ]);
@@ -69,8 +69,8 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
     });
     await noteMisplaced(invocation);
     const image = { platform: values.platform, pack };
-    const { record, created } = await createKept(machines, context, spec, image, values).finally(() =>
-      pack?.close(),
+    const { record, created } = await createInterruptible(machines, context, spec, image, values).finally(
+      () => pack?.close(),
     );
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));

@@ -1,5 +1,5 @@
 import { jsonArray } from "../../options/common.ts";
-import { filterOptions, matchesFilters } from "../../options/machine-filter.ts";
+import { filterOptions } from "../../options/machine-filter.ts";
 import { oneLine, print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag } from "../../program/types.ts";
@@ -35,11 +35,12 @@ since 1970.`,
     { command: "smolvm machine ls --json | jq -r '.[].name'" },
   ],
   run: async ({ values }) => {
-    const [{ listMachines, machineJson }, { makeContext }] = await Promise.all([
+    const [{ listMachines, machineJson, matchesFilters }, { makeContext }] = await Promise.all([
       import("../../../machine/index.ts"),
       import("../../context.ts"),
     ]);
-    const machines = listMachines(makeContext()).filter((machine) => matchesFilters(machine, values));
+    const filters = [...values.filters, ...values.labels];
+    const machines = listMachines(makeContext()).filter((machine) => matchesFilters(machine, filters));
     if (values.quiet && !values.json) {
       await print(machines.map(({ name }) => `${oneLine(name)}\n`).join(""));
     } else if (values.json) {

@@ -1,3 +1,4 @@
+/** What stands where in a schema: for suggestions, and for what is read before it is checked. */
 import type { GenericSchema } from "valibot";
 
 /** The schemas of a table's keys. */
@@ -26,8 +27,7 @@ export function keysOf(schema: GenericSchema | undefined): string[] {
   return schema === undefined ? [] : Object.keys(entriesOf(schema) ?? {});
 }
 
-function unwrapped(schema: GenericSchema): GenericSchema {
-  return schema.type === "optional" && "wrapped" in schema
-    ? unwrapped(schema.wrapped as GenericSchema)
-    : schema;
+/** Without what says that it may be left out, or be null. */
+export function unwrapped(schema: GenericSchema): GenericSchema {
+  return "wrapped" in schema ? unwrapped(schema.wrapped as GenericSchema) : schema;
 }

@@ -1,0 +1,96 @@
+/** One file without a name around it: what the HTTP API sends and gets. */
+import { SmolError } from "../errors.ts";
+import { limits } from "./limits.ts";
+import type { RecordEvent } from "./reader.ts";
+import { Kind, type RecordWriter } from "./records.ts";
+import type { SendOptions } from "./tree-reader.ts";
+
+/** Of what is sent at once. */
+const PIECE_BYTES = 64 * 1024;
+
+const ZEROS = new Uint8Array(64 * 1024);
+
+/**
+ * Sends the content of a file, whose size nobody needs to know before its end.
+ *
+ * @throws what `check` throws; `copy.limit` for a file that no filesystem of a guest can hold
+ */
+export async function sendContent(
+  content: AsyncIterable<Uint8Array>,
+  writer: RecordWriter,
+  { overrides, progress, check }: SendOptions,
+): Promise<void> {
+  const { mode = 0o644, uid = 0, gid = 0 } = overrides;
+  const now = Date.now();
+  const attributes = {
+    ...{ mode, uid, gid, seconds: BigInt(Math.floor(now / 1000)) },
+    nanoseconds: (now % 1000) * 1_000_000,
+  };
+  // The guest gives it the name of the path that was asked for.
+  const file = { kind: Kind.file, name: "copy", target: "", size: 0, hasMoreNames: false };
+  writer.entry({ ...file, attributes });
+  progress.files++;
+  let size = 0;
+  for await (const chunk of content) {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      check();
+      const piece = chunk.subarray(at, at + PIECE_BYTES);
+      if (size + piece.length > limits.fileBytes)
+        throw new SmolError("copy.limit", `the file has more than ${limits.fileBytes} bytes`);
+      writer.segment(size, piece);
+      size += piece.length;
+      progress.bytes += piece.length;
+      if (writer.isFull) await writer.flush();
+    }
+  }
+  writer.endFile(size);
+}
+
+/** Takes the content of one file. */
+export interface FileTarget {
+  /** It is there, and is a file: its content comes. */
+  begin(): void;
+  /** Resolves when the bytes are not needed any more. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** Passes the content of the one file on that a guest sends; holes are zeros. */
+export class FileWriter {
+  readonly #path: string;
+  readonly #target: FileTarget;
+  #written = 0;
+  /** Bytes of holes, so far. */
+  #holes = 0;
+
+  /** @param path as it was asked for, for messages */
+  constructor(path: string, target: FileTarget) {
+    this.#path = path;
+    this.#target = target;
+  }
+
+  /** @throws SmolError `copy.guest_file` when it is a directory or a link; `copy.limit` */
+  async take(event: RecordEvent): Promise<void> {
+    if (event.kind === "entry") {
+      if (event.entry.kind !== Kind.file)
+        throw new SmolError("copy.guest_file", `in the machine: ${this.#path} is no file`);
+      this.#target.begin();
+    } else if (event.kind === "data") {
+      await this.#zeros(event.offset);
+      await this.#target.write(event.bytes);
+      this.#written += event.bytes.length;
+    } else if (event.kind === "size") {
+      await this.#zeros(event.size);
+    }
+  }
+
+  async #zeros(end: number): Promise<void> {
+    this.#holes += Math.max(0, end - this.#written);
+    if (this.#holes > limits.tarHoleBytes)
+      throw new SmolError("copy.limit", `the file has holes of more than ${limits.tarHoleBytes} bytes`);
+    while (this.#written < end) {
+      const length = Math.min(end - this.#written, ZEROS.length);
+      await this.#target.write(ZEROS.subarray(0, length));
+      this.#written += length;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/** The OpenAPI document (3.1), made of the routes. */
+import { toJsonSchema } from "@valibot/to-json-schema";
+import type { GenericSchema } from "valibot";
+import { version } from "../version.ts";
+import { PROBLEM_CODES } from "./http/app.ts";
+import type { Route } from "./http/route.ts";
+
+type Json = Record<string, unknown>;
+
+/** What only a function can tell is not in a schema. */
+function schemaOf(schema: GenericSchema): Json {
+  const { $schema: _, ...made } = toJsonSchema(schema, { errorMode: "ignore", typeMode: "input" });
+  return made as Json;
+}
+
+const problem = {
+  description: "Why not.",
+  content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
+};
+
+const ABOUT: Readonly<Record<string, string>> = {
+  name: "Of the machine.",
+  id: "Of the process.",
+  path: "In the machine, without its first slash; slashes need no encoding.",
+};
+
+const NAME = {
+  type: "string",
+  minLength: 1,
+  maxLength: 128,
+  pattern: "^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$",
+};
+
+function operationOf(route: Route): Json {
+  const { id, tag, summary, description, query, body, answer, failures = [] } = route;
+  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
+  const path = names.map((name) => ({
+    ...{ name, in: "path", required: true, description: ABOUT[name] },
+    schema: name === "name" ? NAME : { type: "string", minLength: 1 },
+  }));
+  return {
+    ...{ operationId: id, tags: [tag], summary, description },
+    security: route.open ? [] : [{}, { token: [] }],
+    parameters: [...path, ...(query === undefined ? [] : parametersOf(schemaOf(query)))],
+    requestBody: body && requestOf(body),
+    responses: {
+      [("status" in answer && answer.status) || 200]: answerOf(answer),
+      ...Object.fromEntries([400, ...failures].map((status) => [status, problem])),
+      default: problem,
+    },
+  };
+}
+
+function parametersOf(schema: Json): Json[] {
+  const { properties = {}, required = [] } = schema as { properties?: Json; required?: string[] };
+  return Object.entries(properties).map(([name, value]) => {
+    const { description, ...rest } = value as Json;
+    return { name, in: "query", required: required.includes(name), description, schema: rest };
+  });
+}
+
+function requestOf(body: NonNullable<Route["body"]>): Json {
+  if (body === "bytes") return { required: true, content: { "application/octet-stream": {} } };
+  return {
+    required: !body.optional,
+    content: { "application/json": { schema: schemaOf(body.schema) } },
+  };
+}
+
+function answerOf(answer: Route["answer"]): Json {
+  if ("schema" in answer)
+    return {
+      description: answer.about,
+      content: { "application/json": { schema: schemaOf(answer.schema) } },
+    };
+  if (answer.type === "") return { description: answer.about };
+  return { description: answer.about, content: { [answer.type]: {} } };
+}
+
+/** The whole document. */
+export function openApiDocument(routes: readonly Route[]): Json {
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "smolvm",
+      version,
+      summary: "Machines of one host.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: {
+        Problem: {
+          type: "object",
+          required: ["error", "code"],
+          additionalProperties: false,
+          properties: {
+            error: { type: "string", description: "For people." },
+            code: { type: "string", enum: PROBLEM_CODES },
+            reason: { type: "string", description: "Which of smolvm's own errors it is (docs/errors.md)." },
+            hint: { type: "string", description: "What can be done about it." },
+          },
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,204 @@
+/** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
+import { Hono, type Context as HonoContext } from "hono";
+import { unlessAborted } from "../../within.ts";
+import { problemAnswer, problemOf, Refused, STATUS } from "../errors.ts";
+import { queryValues, read } from "../schema/read.ts";
+import type { Serving } from "../serving.ts";
+import { jsonOf } from "./body.ts";
+import { checkRequest, type Door } from "./guard.ts";
+import type { Asked, Route } from "./route.ts";
+
+/** Requests that are worked on at once: each may hold a connection to a machine, and memory of its answer. */
+export const MAX_REQUESTS = 1024;
+
+/** Of a page that asks whether it may ask, in seconds. */
+const PREFLIGHT_SECONDS = 600;
+
+/** What the router has beside the request. */
+interface Bindings {
+  readonly door: Door;
+}
+
+export type Answer = (request: Request, door: Door) => Promise<Response>;
+
+export function makeApp(routes: readonly Route[], serving: Serving): Answer {
+  const app = new Hono<{ Bindings: Bindings }>({ strict: false });
+  for (const route of routes)
+    app.on(route.method.toUpperCase(), honoPath(route.path), (c) => answerTo(route, c, serving));
+  app.notFound((c) => problemAnswer(unmatched(routes, c.req.method, new URL(c.req.url).pathname)));
+  app.onError((error) => problemAnswer(error));
+  let working = 0;
+  return async (request, door) => {
+    const begun = performance.now();
+    const traceId = crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
+    const { pathname } = new URL(request.url);
+    let failure: unknown;
+    let answer: Response;
+    try {
+      if (++working > MAX_REQUESTS)
+        throw new Refused("UNAVAILABLE", "the server has as much work as it takes", { "retry-after": "1" });
+      checkRequest(request, door, { ...serving.options, open: isOpen(routes, pathname) });
+      answer =
+        request.method === "OPTIONS" ? preflight(routes, pathname) : await app.fetch(request, { door });
+    } catch (error) {
+      failure = error;
+      answer = problemAnswer(error);
+    } finally {
+      working--;
+    }
+    if (answer.status !== STATUS_SWITCHED) decorate(answer.headers, request, serving, traceId);
+    const path = patternOf(routes, pathname);
+    serving.metrics.request(request.method, path, answer.status);
+    const milliseconds = Math.round(performance.now() - begun);
+    const { method } = request;
+    serving.options.log?.({
+      method,
+      path: pathname,
+      status: answer.status,
+      milliseconds,
+      traceId,
+      failure: wordsOf(failure),
+    });
+    return answer;
+  };
+}
+
+const STATUS_SWITCHED = 101;
+
+/** `{path}`, which is last, takes the rest. */
+const honoPath = (path: string) =>
+  path.replace(/\{(\w+)\}/g, (_, name) => (name === "path" ? ":path{.+}" : `:${name}`));
+
+async function answerTo(
+  route: Route,
+  c: HonoContext<{ Bindings: Bindings }>,
+  serving: Serving,
+): Promise<Response> {
+  const request = c.req.raw;
+  const limit = route.limit === "server" ? AbortSignal.timeout(serving.options.requestTimeoutMs) : undefined;
+  const signal = limit === undefined ? request.signal : AbortSignal.any([request.signal, limit]);
+  try {
+    const asked: Asked = {
+      params: paramsOf(route, request.url),
+      query: queryOf(route, request.url),
+      body: await bodyOf(route, request, signal),
+      ...{ request, signal, serving },
+    };
+    return await unlessAborted(route.handle(asked), limit);
+  } catch (error) {
+    if (isTimeout(error)) return problemAnswer(new Refused("TIMEOUT", "the request took too long"));
+    const problem = problemOf(error);
+    if (problem.code === "INTERNAL_ERROR" && !(error instanceof Refused))
+      serving.context.note(wordsOf(error) ?? "");
+    return problemAnswer(error);
+  }
+}
+
+const isTimeout = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
+
+const wordsOf = (error: unknown): string | undefined =>
+  error === undefined
+    ? undefined
+    : error instanceof Error
+      ? `${error.name}: ${error.message}`
+      : String(error);
+
+/** Decoded once each; the router has decoded some of them, and not all. */
+function paramsOf(route: Route, url: string): Record<string, string> {
+  const given = new URL(url).pathname.split("/");
+  const params: Record<string, string> = {};
+  for (const [index, part] of route.path.split("/").entries()) {
+    const name = /^\{(\w+)\}$/.exec(part)?.[1];
+    if (name === undefined) continue;
+    const raw = name === "path" ? given.slice(index).join("/") : (given[index] ?? "");
+    try {
+      params[name] = decodeURIComponent(raw);
+    } catch {
+      throw new Refused("BAD_REQUEST", "the path has a `%` that is no part of an encoded character");
+    }
+  }
+  return params;
+}
+
+function queryOf(route: Route, url: string): unknown {
+  const { searchParams } = new URL(url);
+  if (route.query !== undefined) return read(route.query, queryValues(route.query, searchParams), "query");
+  const [unknown] = searchParams.keys();
+  if (unknown === undefined) return {};
+  throw new Refused(
+    "BAD_REQUEST",
+    `unknown field ${JSON.stringify(unknown)} in the query: there are none here`,
+  );
+}
+
+async function bodyOf({ body }: Route, request: Request, signal: AbortSignal): Promise<unknown> {
+  if (body === undefined || body === "bytes") return undefined;
+  const { schema, former, optional = false } = body;
+  return read(schema, await unlessAborted(jsonOf(request, optional), signal), "body", former);
+}
+
+/** The route that a path leads to, whatever the method. */
+function matching(routes: readonly Route[], pathname: string): readonly Route[] {
+  return routes.filter(({ path }) => patternTo(path).test(pathname));
+}
+
+const patterns = new Map<string, RegExp>();
+
+function patternTo(path: string): RegExp {
+  const known = patterns.get(path);
+  if (known !== undefined) return known;
+  const text = path
+    .replace(/[.]/g, "\\.")
+    .replace(/\{(\w+)\}/g, (_, name) => (name === "path" ? ".+" : "[^/]+"));
+  const pattern = new RegExp(`^${text}/?$`);
+  patterns.set(path, pattern);
+  return pattern;
+}
+
+/** What a series of metrics is called: never what a client has made up. */
+const patternOf = (routes: readonly Route[], pathname: string): string =>
+  matching(routes, pathname)[0]
+    ?.path.replace(/\{(?!path)\w+\}/g, ":id")
+    .replace("{path}", ":path") ?? "other";
+
+const isOpen = (routes: readonly Route[], pathname: string): boolean =>
+  matching(routes, pathname)[0]?.open ?? false;
+
+const methodsOf = (routes: readonly Route[], pathname: string): string[] => {
+  const methods = matching(routes, pathname).map(({ method }) => method.toUpperCase());
+  return methods.includes("GET") ? [...methods, "HEAD"] : methods;
+};
+
+function unmatched(routes: readonly Route[], method: string, pathname: string): Refused {
+  const methods = methodsOf(routes, pathname);
+  if (methods.length === 0)
+    return new Refused("NOT_FOUND", "there is no such path: see /api-docs/openapi.json");
+  return new Refused("METHOD_NOT_ALLOWED", `${method} is not possible here`, { allow: methods.join(", ") });
+}
+
+/** CORS (WHATWG Fetch, 3.2): a page asks whether it may ask. Which origins may is checked before. */
+function preflight(routes: readonly Route[], pathname: string): Response {
+  const methods = methodsOf(routes, pathname);
+  if (methods.length === 0) throw unmatched(routes, "OPTIONS", pathname);
+  return new Response(null, {
+    status: 204,
+    headers: {
+      allow: methods.join(", "),
+      "access-control-allow-methods": methods.join(", "),
+      "access-control-allow-headers": "content-type, authorization",
+      "access-control-max-age": String(PREFLIGHT_SECONDS),
+    },
+  });
+}
+
+function decorate(headers: Headers, request: Request, { options }: Serving, traceId: string): void {
+  headers.set("x-trace-id", traceId);
+  headers.set("x-content-type-options", "nosniff");
+  headers.append("vary", "origin");
+  const origin = request.headers.get("origin");
+  if (origin === null || !options.origins.includes(origin)) return;
+  headers.set("access-control-allow-origin", origin);
+  headers.set("access-control-expose-headers", "x-trace-id");
+}
+
+export const PROBLEM_CODES = Object.keys(STATUS);

@@ -1,0 +1,136 @@
+/** A terminal session in a machine over a WebSocket (RFC 6455). */
+import type { ServerWebSocket } from "bun";
+import { messageOf } from "../../errors.ts";
+import type { Machine, Process } from "../../machine/index.ts";
+import { exitCodeOf } from "../../protocol/index.ts";
+
+/** One message: a paste. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+
+/** What a client may have sent that the process has not read: it cannot be asked to wait. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** What is sent before the client has taken it; the process waits then. */
+const MAX_UNSENT_BYTES = 256 * 1024;
+
+/** Close codes of RFC 6455, 7.4.1. */
+const CLOSE = { normal: 1000, tooMuch: 1009, failed: 1011, ending: 1001 } as const;
+
+const MAX_SIDE = 65_535;
+
+type Socket = ServerWebSocket<Session>;
+
+/** One session, from the upgrade to its close. */
+export class Session {
+  readonly #machine: Machine;
+  readonly #process: Process;
+  readonly #ended: () => void;
+  #waitingBytes = 0;
+  #hasRoom = Promise.withResolvers<void>();
+  #closed = false;
+  #socket: Socket | undefined;
+
+  /** @param ended called once, when nothing of the session is left */
+  constructor(machine: Machine, process: Process, ended: () => void) {
+    this.#machine = machine;
+    this.#process = process;
+    this.#ended = ended;
+  }
+
+  /** The socket is there: output begins to flow. */
+  async open(socket: Socket): Promise<void> {
+    this.#socket = socket;
+    const { exit, failure } = await this.#pass(socket);
+    if (!this.#closed) {
+      const said = failure === undefined ? { type: "exit", code: exit } : { type: "error", message: failure };
+      socket.send(JSON.stringify(said));
+      if (failure !== undefined) socket.send(JSON.stringify({ type: "exit", code: exit }));
+      socket.close(failure === undefined ? CLOSE.normal : CLOSE.failed);
+    }
+    this.end();
+  }
+
+  async #pass(socket: Socket): Promise<{ exit: number; failure?: string }> {
+    try {
+      for await (const bytes of this.#process.stdout) {
+        if (this.#closed) break;
+        socket.sendBinary(bytes);
+        while (!this.#closed && socket.getBufferedAmount() > MAX_UNSENT_BYTES) {
+          await this.#hasRoom.promise;
+          this.#hasRoom = Promise.withResolvers();
+        }
+      }
+      return { exit: exitCodeOf(await this.#process.result) };
+    } catch (error) {
+      return { exit: -1, failure: messageOf(error) };
+    }
+  }
+
+  /** The client has taken some of what waited for it. */
+  drain(): void {
+    this.#hasRoom.resolve();
+  }
+
+  message(socket: Socket, message: string | Uint8Array): void {
+    if (typeof message !== "string") {
+      this.#type(socket, message);
+      return;
+    }
+    const said = controlOf(message);
+    if (said === undefined) this.#type(socket, Buffer.from(message));
+    else if (said.type === "resize") this.#process.resize({ columns: said.cols, rows: said.rows });
+    else this.#type(socket, Buffer.from(said.data));
+  }
+
+  #type(socket: Socket, bytes: Uint8Array): void {
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) {
+      socket.close(CLOSE.tooMuch, "the process reads no input");
+      return;
+    }
+    // The runtime may use its buffer again.
+    this.#process.write(Buffer.from(bytes)).then(
+      () => {
+        this.#waitingBytes -= bytes.length;
+      },
+      // Its end tells why.
+      () => {},
+    );
+  }
+
+  /** The server ends. */
+  leave(): void {
+    this.#socket?.close(CLOSE.ending, "the server ends");
+    this.end();
+  }
+
+  /** The client has gone: its process has, as with a terminal that hangs up. */
+  end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#hasRoom.resolve();
+    this.#process.kill();
+    this.#machine.close();
+    this.#ended();
+  }
+}
+
+type Control =
+  | { readonly type: "resize"; readonly cols: number; readonly rows: number }
+  | { readonly type: "stdin"; readonly data: string };
+
+/** Undefined: text that is none is what was typed. */
+function controlOf(message: string): Control | undefined {
+  if (!message.startsWith("{")) return undefined;
+  let value: Record<string, unknown> | null;
+  try {
+    value = JSON.parse(message);
+  } catch {
+    return undefined;
+  }
+  if (value?.type === "stdin" && typeof value.data === "string") return { type: "stdin", data: value.data };
+  const { type, cols, rows } = value ?? {};
+  const isSide = (side: unknown): side is number =>
+    Number.isInteger(side) && (side as number) > 0 && (side as number) <= MAX_SIDE;
+  return type === "resize" && isSide(cols) && isSide(rows) ? { type, cols, rows } : undefined;
+}

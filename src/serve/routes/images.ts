@@ -1,0 +1,244 @@
+/** Images that are kept on the server's host. */
+import { array, boolean, number, optional, pipe, regex, strictObject, string } from "valibot";
+import { loadSettings } from "../../config/index.ts";
+import {
+  type ImageSummary,
+  inspectImage,
+  listImages,
+  type Platform,
+  type PullProgress,
+  pruneImages,
+  pullEventJson,
+  pullImage,
+  removeImages,
+} from "../../image/index.ts";
+import { isLocalImage } from "../../image/source-kind.ts";
+import { hasProcess, inspectMachine } from "../../machine/index.ts";
+import { Refused } from "../errors.ts";
+import { jsonRoute, rawRoute } from "../http/route.ts";
+import { eventStream, type ServerEvent } from "../live/sse.ts";
+import { field, word } from "../schema/fields.ts";
+import type { Serving } from "../serving.ts";
+
+const tag = "images";
+const MACHINE = "/api/v1/machines/{name}";
+
+const imageSchema = strictObject({
+  id: string(),
+  /** The first name that leads to it. */
+  reference: optional(string()),
+  references: array(string()),
+  digest: optional(string()),
+  /** Bytes on the disk. */
+  size: number(),
+  os: string(),
+  architecture: string(),
+  layerCount: number(),
+  createdAt: number(),
+  inUse: boolean(),
+});
+
+function imageOf({ id, references, digests, sizeBytes, platform, layers, createdAt, inUse }: ImageSummary) {
+  const [os = "", architecture = ""] = platform.split("/");
+  const [reference] = references;
+  const [digest] = digests;
+  return {
+    ...{
+      id,
+      reference,
+      digest,
+      size: sizeBytes,
+      os,
+      architecture,
+      layerCount: layers.length,
+      createdAt,
+      inUse,
+    },
+    references: [...references],
+  };
+}
+
+const pullSchema = strictObject({
+  image: word,
+  ociPlatform: field(
+    pipe(
+      string(),
+      regex(/^linux\/[a-z0-9._-]{1,32}(\/[a-z0-9._-]{1,32})?$/, "must be OS/ARCH, such as linux/arm64"),
+    ),
+    "Default: the host's.",
+  ),
+  proxy: field(word, "Default: as the server's environment says."),
+  noProxy: field(word, "Default: as the server's environment says."),
+});
+const former = { platform: "ociPlatform", reference: "image" };
+
+interface PullBody {
+  readonly image: string;
+  readonly ociPlatform?: string | undefined;
+  readonly proxy?: string | undefined;
+  readonly noProxy?: string | undefined;
+}
+
+function platformOf(text: string | undefined): Platform | undefined {
+  if (text === undefined) return undefined;
+  const [os = "", architecture = "", variant] = text.split("/");
+  return { os, architecture, variant };
+}
+
+async function pull(
+  { context, metrics }: Serving,
+  { image, ociPlatform, proxy, noProxy }: PullBody,
+  signal: AbortSignal,
+  onPull?: (event: PullProgress) => void,
+): Promise<ImageSummary> {
+  if (image === "" || isLocalImage(image))
+    throw new Refused("BAD_REQUEST", "image: must be the name of an image in a registry");
+  const begun = performance.now();
+  const settings = await loadSettings(context.paths);
+  const cacheDir = context.paths.cache;
+  const platform = platformOf(ociPlatform);
+  const { id } = await pullImage(image, { settings, cacheDir, platform, proxy, noProxy, signal, onPull });
+  metrics.pull.observe((performance.now() - begun) / 1000);
+  return await inspectImage(cacheDir, id);
+}
+
+/** A slow reader is told how it is, not how it was: so much is kept for it. */
+const MAX_WAITING = 1000;
+
+async function* pullEvents(
+  serving: Serving,
+  body: PullBody,
+  signal: AbortSignal,
+): AsyncGenerator<ServerEvent, void, void> {
+  const leaving = new AbortController();
+  const waiting: PullProgress[] = [];
+  let wake = Promise.withResolvers<void>();
+  let over = false;
+  const pulling = pull(serving, body, AbortSignal.any([signal, leaving.signal, serving.ending]), (event) => {
+    waiting.push(event);
+    if (waiting.length > MAX_WAITING) waiting.shift();
+    wake.resolve();
+  }).finally(() => {
+    over = true;
+    wake.resolve();
+  });
+  pulling.catch(() => {});
+  try {
+    for (;;) {
+      for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
+        const { event: name, ...data } = pullEventJson(event);
+        yield { event: String(name), data: JSON.stringify(data) };
+      }
+      if (over) break;
+      await wake.promise;
+      wake = Promise.withResolvers();
+    }
+    yield { event: "image", data: JSON.stringify(imageOf(await pulling)) };
+  } finally {
+    leaving.abort();
+  }
+}
+
+const removedSchema = strictObject({
+  images: array(string()),
+  untagged: array(string()),
+  freedBytes: number(),
+  /** Ids of those that a machine needs, which stay. */
+  inUse: array(string()),
+});
+
+export const imageRoutes = [
+  jsonRoute({
+    ...{ method: "get", path: "/api/v1/images", id: "listImages", tag, limit: "server" },
+    summary: "List the images on the host, the last used one first",
+    answer: { schema: strictObject({ images: array(imageSchema) }), about: "All of them." },
+    handle: async ({ serving }) => ({ images: (await listImages(serving.context.paths.cache)).map(imageOf) }),
+  }),
+  jsonRoute({
+    ...{ method: "post", path: "/api/v1/images/pull", id: "pullImage", tag, limit: "server" },
+    summary: "Get an image of a registry, or look for a newer one",
+    failures: [403, 404, 502],
+    body: { schema: pullSchema, former },
+    answer: { schema: strictObject({ image: imageSchema }), about: "It is there." },
+    handle: async ({ body, serving, signal }) => ({ image: imageOf(await pull(serving, body, signal)) }),
+  }),
+  rawRoute({
+    ...{ method: "post", path: "/api/v1/images/pull/stream", id: "pullImageStream", tag, limit: "none" },
+    summary: "The same, with its progress",
+    description: "Events as docs/progress.md names them; the last is `image` with the image, or `error`.",
+    body: { schema: pullSchema, former },
+    answer: { type: "text/event-stream", about: "Progress." },
+    handle: ({ body, serving, signal }) => eventStream(pullEvents(serving, body, signal)),
+  }),
+  jsonRoute({
+    ...{ method: "post", path: "/api/v1/images/prune", id: "pruneImages", tag, limit: "server" },
+    summary: "Remove images and layers that nobody needs",
+    body: {
+      optional: true,
+      schema: strictObject({
+        all: field(boolean(), "Also those that have a name. Default: false."),
+        dryRun: field(boolean(), "Only tell. Default: false."),
+      }),
+    },
+    answer: { schema: removedSchema, about: "What went." },
+    handle: async ({ body, serving }) => {
+      const { all = false, dryRun = false } = body;
+      return removedOf(await pruneImages(serving.context.paths.cache, { all, dryRun }));
+    },
+  }),
+  jsonRoute({
+    ...{
+      method: "post",
+      path: "/api/v1/images/remove",
+      id: "removeImage",
+      tag,
+      limit: "server",
+      failures: [404, 409],
+    },
+    summary: "Take a name off an image, and remove it with its last one",
+    body: {
+      schema: strictObject({ image: word, force: field(boolean(), "Also one that has several names.") }),
+    },
+    answer: { schema: removedSchema, about: "What went." },
+    handle: async ({ body, serving }) => {
+      const { paths } = serving.context;
+      const registry = (await loadSettings(paths)).images.defaultRegistry;
+      const removed = await removeImages(paths.cache, [body.image], { force: body.force ?? false, registry });
+      if (removed.inUse.length > 0) throw new Refused("CONFLICT", "a machine is made of that image");
+      return removedOf(removed);
+    },
+  }),
+  jsonRoute({
+    ...{
+      method: "get",
+      path: `${MACHINE}/images`,
+      id: "machineImages",
+      tag,
+      limit: "server",
+      failures: [404],
+    },
+    summary: "The image of a machine that runs; none for the built-in one",
+    answer: { schema: strictObject({ images: array(imageSchema) }), about: "One, or none." },
+    handle: async ({ params, serving }) => {
+      const { record, status } = inspectMachine(serving.context, params.name as string);
+      if (!hasProcess(status)) return { images: [] };
+      const images = await listImages(serving.context.paths.cache);
+      return { images: images.filter(({ id }) => id === record?.imageId).map(imageOf) };
+    },
+  }),
+  jsonRoute({
+    ...{ method: "post", path: `${MACHINE}/images/pull`, id: "pullMachineImage", tag, limit: "server" },
+    summary: "As images/pull: all machines share the images of their host",
+    failures: [403, 404, 502],
+    body: { schema: pullSchema, former },
+    answer: { schema: strictObject({ image: imageSchema }), about: "It is there." },
+    handle: async ({ params, body, serving, signal }) => {
+      inspectMachine(serving.context, params.name as string);
+      return { image: imageOf(await pull(serving, body, signal)) };
+    },
+  }),
+];
+
+function removedOf({ images, untagged, freedBytes, inUse }: Awaited<ReturnType<typeof pruneImages>>) {
+  return { images: images.map(({ id }) => id), untagged: [...untagged], freedBytes, inUse: [...inUse] };
+}

@@ -1,0 +1,17 @@
+/** All of the API but its own description. */
+import type { Route } from "../http/route.ts";
+import { execRoutes } from "./exec.ts";
+import { fileRoutes } from "./files.ts";
+import { imageRoutes } from "./images.ts";
+import { logRoutes } from "./logs.ts";
+import { machineRoutes } from "./machines.ts";
+import { systemRoutes } from "./system.ts";
+
+export const routes: readonly Route[] = [
+  ...systemRoutes,
+  ...machineRoutes,
+  ...execRoutes,
+  ...fileRoutes,
+  ...logRoutes,
+  ...imageRoutes,
+];

@@ -1,0 +1,268 @@
+/** What machines have printed, what happens to them, and what they use. */
+import { array, boolean, number, optional, picklist, strictObject, string } from "valibot";
+import {
+  connectMachine,
+  consoleLog,
+  egressLog,
+  explainPolicy,
+  inspectMachine,
+  learnedPolicy,
+  machineFigures,
+  observeMachine,
+  workloadLog,
+} from "../../machine/index.ts";
+import { Refused } from "../errors.ts";
+import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
+import { eventStream, type ServerEvent } from "../live/sse.ts";
+import { count, field, word } from "../schema/fields.ts";
+
+const tag = "watching";
+const MACHINE = "/api/v1/machines/{name}";
+
+/** Streams that stay open: each holds a descriptor or two of this process and one of a machine's. */
+const MAX_FOLLOWERS = 256;
+
+const MOST_LINES = 10_000;
+const MOST_EVENTS = 10_000;
+
+/** Between two figures; the processor is watched for that long. */
+const FIGURES_MS = 500;
+
+let followers = 0;
+
+/** Counts a stream for as long as it is there. @throws Refused `CONFLICT`, as upstream has it */
+async function* following<T>(events: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
+  try {
+    yield* events;
+  } finally {
+    followers--;
+  }
+}
+
+function follow<T>(events: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
+  if (followers >= MAX_FOLLOWERS)
+    throw new Refused(
+      "CONFLICT",
+      `${MAX_FOLLOWERS} clients follow already, which is as many as this server has`,
+    );
+  followers++;
+  return following(events);
+}
+
+/** A stream that the server's end, or the client's, ends without a word. */
+async function* untilEnding<T>(
+  { serving, signal }: Pick<Asked, "serving" | "signal">,
+  open: (signal: AbortSignal) => AsyncIterable<T>,
+): AsyncGenerator<T, void, void> {
+  const either = AbortSignal.any([signal, serving.ending]);
+  try {
+    yield* open(either);
+  } catch (error) {
+    if (!either.aborted) throw error;
+  }
+}
+
+const logQuery = strictObject({
+  follow: field(boolean(), "Go on with what comes. Default: false."),
+  tail: field(count(0, MOST_LINES), "Begin with the last so many lines."),
+  source: field(
+    picklist(["workload", "console"]),
+    "Default: workload, the output of the machine's own command.",
+  ),
+  format: field(picklist(["raw", "json"]), "json: one object a line, with time and stream. Default: raw."),
+});
+
+async function* logEvents(
+  asked: Asked<{
+    follow?: boolean | undefined;
+    tail?: number | undefined;
+    source?: string | undefined;
+    format?: string | undefined;
+  }>,
+): AsyncGenerator<ServerEvent, void, void> {
+  const { params, query, serving } = asked;
+  const name = params.name as string;
+  const isJson = query.format === "json";
+  const options = (signal: AbortSignal) => ({ tail: query.tail, follow: query.follow, signal });
+  if (query.source === "console") {
+    for await (const entry of untilEnding(asked, (signal) =>
+      consoleLog(serving.context, name, options(signal)),
+    )) {
+      const { time, level, message } = entry;
+      yield { data: isJson ? JSON.stringify({ time: time / 1000, level, message }) : message };
+    }
+    return;
+  }
+  for await (const entry of untilEnding(asked, (signal) =>
+    workloadLog(serving.context, name, options(signal)),
+  )) {
+    const message = Buffer.from(entry.bytes)
+      .toString()
+      .replace(/\r?\n$/, "");
+    yield {
+      data: isJson ? JSON.stringify({ time: entry.time / 1000, stream: entry.stream, message }) : message,
+    };
+  }
+}
+
+async function* machineEvents(asked: Asked): AsyncGenerator<ServerEvent, void, void> {
+  const { params, serving } = asked;
+  const machine = await connectMachine(serving.context, params.name as string);
+  try {
+    for await (const event of untilEnding(asked, async function* (signal) {
+      const observed = await observeMachine(machine, {}, signal);
+      await observed.started;
+      yield { type: "watching" as const };
+      yield* observed.events;
+    })) {
+      const { type, ...rest } = event;
+      yield { event: type, data: JSON.stringify(rest) };
+    }
+  } finally {
+    machine.close();
+  }
+}
+
+const egressSchema = strictObject({
+  /** Seconds since the epoch. */
+  timestamp: number(),
+  operation: string(),
+  dest: string(),
+  decision: picklist(["allow", "deny"]),
+  rule: string(),
+  name: optional(string()),
+  sent: optional(number()),
+  received: optional(number()),
+});
+
+export const logRoutes = [
+  rawRoute({
+    ...{ method: "get", path: `${MACHINE}/logs`, id: "logs", tag, limit: "none", failures: [404, 409] },
+    summary: "What a machine has printed, a line an event",
+    query: logQuery,
+    answer: {
+      type: "text/event-stream",
+      about: "Unnamed events; `error` when the log cannot be read further.",
+    },
+    handle: (asked) => {
+      // What is not there is an answer of its own, and no stream.
+      inspectMachine(asked.serving.context, asked.params.name as string);
+      const events = logEvents(asked);
+      return eventStream(asked.query.follow ? follow(events) : events);
+    },
+  }),
+  rawRoute({
+    ...{ method: "get", path: `${MACHINE}/events`, id: "events", tag, limit: "none", failures: [404, 409] },
+    summary: "What happens to a running machine, until it ends",
+    description: "Events `watching` (at once), `health`, `ended`, `restarting`, `gave_up` and `started`.",
+    answer: { type: "text/event-stream", about: "Named events with JSON." },
+    handle: async (asked) => {
+      const probe = await connectMachine(asked.serving.context, asked.params.name as string);
+      probe.close();
+      return eventStream(follow(machineEvents(asked)));
+    },
+  }),
+  jsonRoute({
+    ...{
+      method: "get",
+      path: `${MACHINE}/egress-events`,
+      id: "egressEvents",
+      tag,
+      limit: "server",
+      failures: [404],
+    },
+    summary: "What a machine wanted from the network lately, and what was decided",
+    query: strictObject({ limit: field(count(1, MOST_EVENTS), "Default: 200.") }),
+    answer: { schema: strictObject({ events: array(egressSchema) }), about: "The oldest first." },
+    handle: async ({ params, query, serving, signal }) => {
+      const tail = query.limit ?? 200;
+      const log = egressLog(serving.context, params.name as string, { tail, signal });
+      const events = await Array.fromAsync(
+        log,
+        ({ time, operation, destination: dest, decision, rule, ...rest }) => {
+          const { name, sent, received } = rest;
+          return { timestamp: time / 1000, operation, dest, decision, rule, name, sent, received };
+        },
+      );
+      return { events };
+    },
+  }),
+  jsonRoute({
+    ...{ method: "get", path: `${MACHINE}/policy/explain`, id: "explainPolicy", tag, limit: "server" },
+    summary: "What a machine's policy decides about a destination",
+    failures: [404],
+    query: strictObject({ host: word, port: field(count(1, 65_535), "Default: any.") }),
+    answer: {
+      about: "Each way to the destination; none for a machine without a network.",
+      schema: strictObject({
+        network: boolean(),
+        /** The machine may know the addresses of the name; absent for an address. */
+        lookup: optional(boolean()),
+        flows: array(
+          strictObject({
+            protocol: picklist(["tcp", "udp", "icmp"]),
+            port: number(),
+            allow: boolean(),
+            rule: string(),
+            /** The name that the program gives to the server is looked at. */
+            checked: boolean(),
+          }),
+        ),
+      }),
+    },
+    handle: async ({ params, query, serving }) => {
+      const explained = await explainPolicy(serving.context, params.name as string, query.host, query.port);
+      if (explained === null) return { network: false, flows: [] };
+      const { lookup, flows } = explained;
+      return { network: true, lookup: lookup?.allow, flows: flows.map((flow) => ({ ...flow })) };
+    },
+  }),
+  jsonRoute({
+    ...{
+      method: "get",
+      path: `${MACHINE}/policy/learned`,
+      id: "learnedPolicy",
+      tag,
+      limit: "server",
+      failures: [404],
+    },
+    summary: "The narrowest lists that let through what a machine has used",
+    answer: {
+      schema: strictObject({ allowedHosts: array(string()), allowedCidrs: array(string()) }),
+      about: "Rules.",
+    },
+    handle: async ({ params, serving }) => {
+      const { hosts, ranges } = await learnedPolicy(serving.context, params.name as string);
+      return { allowedHosts: [...hosts], allowedCidrs: [...ranges] };
+    },
+  }),
+  jsonRoute({
+    ...{ method: "get", path: `${MACHINE}/stats`, id: "stats", tag, limit: "server", failures: [404, 409] },
+    summary: "What a running machine uses",
+    answer: {
+      about: "Measured over half a second.",
+      schema: strictObject({
+        memoryBytes: number(),
+        availableBytes: number(),
+        hostBytes: optional(number()),
+        /** Share of one processor. */
+        processors: optional(number()),
+        processes: number(),
+      }),
+    },
+    handle: async ({ params, serving }) => {
+      const machine = await connectMachine(serving.context, params.name as string);
+      try {
+        for await (const figures of machineFigures(serving.context, machine, FIGURES_MS)) {
+          const { memoryBytes, availableBytes, hostBytes, processors, root } = figures;
+          // The first ones tell nothing about the processor.
+          if (processors === undefined) continue;
+          return { memoryBytes, availableBytes, hostBytes, processors, processes: root.processes };
+        }
+        throw new Refused("CONFLICT", "the machine has ended");
+      } finally {
+        machine.close();
+      }
+    },
+  }),
+];

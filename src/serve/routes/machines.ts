@@ -1,0 +1,229 @@
+/** Machines: made, listed, started, stopped, changed, deleted. */
+import { array, boolean, optional, picklist, strictObject, string } from "valibot";
+import { isLocalImage } from "../../image/source-kind.ts";
+import {
+  cloneMachine,
+  createKept,
+  deleteMachine,
+  inspectMachine,
+  listMachines,
+  type MachineFilter,
+  makeMachineName,
+  matchesFilters,
+  resizeMachine,
+  stopMachine,
+  updateMachine,
+  waitForStatus,
+} from "../../machine/index.ts";
+import { buildSpec } from "../../machine/model/build.ts";
+import { specSchema } from "../../machine/model/spec.ts";
+import { machineStatuses } from "../../machine/model/status.ts";
+import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
+import { Refused } from "../errors.ts";
+import { jsonRoute } from "../http/route.ts";
+import { allowedPath } from "../machine/host-paths.ts";
+import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
+import { start } from "../machine/reach.ts";
+import { field, MAX_WAIT_SECONDS, machineName, milliseconds, seconds, word } from "../schema/fields.ts";
+import { machineInfo, machineInfoSchema } from "../schema/machine-info.ts";
+import { createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
+import type { Serving } from "../serving.ts";
+
+const tag = "machines";
+const one = { schema: machineInfoSchema, about: "The machine as it is now." };
+const MACHINE = "/api/v1/machines/{name}";
+
+const infoOf = ({ context }: Serving, name: string) => machineInfo(inspectMachine(context, name));
+
+export const machineRoutes = [
+  jsonRoute({
+    ...{ method: "post", path: "/api/v1/machines", id: "createMachine", tag, limit: "server" },
+    summary: "Make a machine; it does not run yet",
+    description:
+      "Nothing is downloaded or booted. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
+      "`memoryMb`, `storageGb`, `overlayGb` and `network`.",
+    failures: [403, 409],
+    body: { schema: createSchema, former: FORMER },
+    answer: one,
+    handle: async ({ body, serving, signal }) => {
+      const { mountRoots: roots } = serving.options;
+      const { image } = body;
+      if (image === "" || image === "-")
+        throw new Refused("BAD_REQUEST", "image: must be the name of one, or a path");
+      const source = image !== undefined && isLocalImage(image) ? allowedPath(image, roots) : image;
+      const name = body.name ?? makeMachineName();
+      const flags = layerOf({ ...body, image: source }, roots);
+      const spec = buildSpec({ name, ephemeral: false, layers: [], flags, words: [], wordsAre: "arguments" });
+      await createKept(serving.context, spec, { signal }, { ifNotExists: body.ifNotExists });
+      return infoOf(serving, name);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "get", path: "/api/v1/machines", id: "listMachines", tag, limit: "server" },
+    summary: "List machines by name",
+    query: strictObject({
+      state: field(array(picklist(machineStatuses)), "Only those in one of these states."),
+      label: field(array(word), "Only those with all of these labels: NAME or NAME=VALUE."),
+    }),
+    answer: { schema: strictObject({ machines: array(machineInfoSchema) }), about: "All that fit." },
+    handle: ({ query, serving }) => {
+      const filters: MachineFilter[] = [
+        ...(query.state ?? []).map((state) => ({ kind: "state" as const, state })),
+        ...(query.label ?? []).map(labelFilter),
+      ];
+      const machines = listMachines(serving.context).filter((machine) => matchesFilters(machine, filters));
+      return { machines: machines.map(machineInfo) };
+    },
+  }),
+  jsonRoute({
+    ...{ method: "get", path: MACHINE, id: "getMachine", tag, limit: "server", failures: [404] },
+    summary: "Tell about a machine",
+    answer: one,
+    handle: ({ params, serving }) => infoOf(serving, params.name as string),
+  }),
+  jsonRoute({
+    ...{
+      method: "patch",
+      path: MACHINE,
+      id: "updateMachine",
+      tag,
+      limit: "server",
+      failures: [403, 404, 409],
+    },
+    summary: "Change a machine; lists and ports also while it runs",
+    description:
+      "Lists are added to; `remove` takes away first. Everything else needs a machine that does not run.",
+    body: { schema: updateSchema, former: FORMER },
+    answer: one,
+    handle: async ({ params, body, serving }) => {
+      const name = params.name as string;
+      const { remove = {}, network, ...changes } = body;
+      const layer = layerOf({ ...changes, network }, serving.options.mountRoots);
+      await updateMachine(serving.context, name, layer, {
+        ...{ env: remove.env, labels: remove.labels, mounts: remove.mounts, addHosts: remove.addHosts },
+        ports: remove.ports?.map(portOf),
+        allowHosts: rulesOf("remove.allowedHosts", remove.allowedHosts, parseHostRule),
+        allowRanges: rulesOf("remove.allowedCidrs", remove.allowedCidrs, parseRangeRule),
+        allowPresets: remove.allowedPresets,
+      });
+      return infoOf(serving, name);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "delete", path: MACHINE, id: "deleteMachine", tag, limit: "server", failures: [404] },
+    summary: "Delete a machine with all that it has; one that runs is ended first",
+    query: strictObject({ force: field(picklist(["true", "false"]), "No effect: nothing is ever asked.") }),
+    answer: { schema: strictObject({ deleted: string() }), about: "It is gone." },
+    handle: async ({ params, serving, signal }) => {
+      const name = params.name as string;
+      await deleteMachine(serving.context, name, signal);
+      return { deleted: name };
+    },
+  }),
+  jsonRoute({
+    ...{
+      method: "post",
+      path: `${MACHINE}/start`,
+      id: "startMachine",
+      tag,
+      limit: "server",
+      failures: [404, 409],
+    },
+    summary: "Start a machine, and wait until it runs",
+    description: "One that runs is left alone. The image is downloaded when it is not there yet.",
+    body: { schema: strictObject({}), optional: true },
+    answer: one,
+    handle: async ({ params, serving, signal }) => {
+      await start(serving, params.name as string, signal);
+      return infoOf(serving, params.name as string);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "post", path: `${MACHINE}/stop`, id: "stopMachine", tag, limit: "server", failures: [404] },
+    summary: "Stop a machine, and wait until nothing of it runs",
+    body: {
+      optional: true,
+      schema: strictObject({
+        force: field(boolean(), "At once, as by pulling the plug."),
+        timeoutSecs: field(
+          seconds(0, 3600),
+          "How long the workload may take to end. Default: the machine's.",
+        ),
+      }),
+    },
+    answer: one,
+    handle: async ({ params, body, serving, signal }) => {
+      const name = params.name as string;
+      const { force } = body;
+      const timeoutMs = milliseconds(body.timeoutSecs);
+      await stopMachine(serving.context, name, { force, timeoutMs, signal });
+      return infoOf(serving, name);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "post", path: `${MACHINE}/restart`, id: "restartMachine", tag, limit: "server" },
+    summary: "Stop a machine if it runs, and start it",
+    failures: [404, 409],
+    body: { schema: strictObject({}), optional: true },
+    answer: one,
+    handle: async ({ params, serving, signal }) => {
+      const name = params.name as string;
+      await stopMachine(serving.context, name, { signal });
+      await start(serving, name, signal);
+      return infoOf(serving, name);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "post", path: `${MACHINE}/resize`, id: "resizeMachine", tag, limit: "server" },
+    summary: "Make disks of a machine larger; it must not run",
+    failures: [404, 409],
+    body: {
+      schema: strictObject({
+        storageGb: optional(specSchema.entries.storageGib),
+        overlayGb: optional(specSchema.entries.overlayGib),
+      }),
+      former: { storage: "storageGb", overlay: "overlayGb" },
+    },
+    answer: one,
+    handle: async ({ params, body, serving }) => {
+      const { storageGb: storageGib, overlayGb: overlayGib } = body;
+      if (storageGib === undefined && overlayGib === undefined)
+        throw new Refused("BAD_REQUEST", "give storageGb, overlayGb or both");
+      await resizeMachine(serving.context, params.name as string, { storageGib, overlayGib });
+      return infoOf(serving, params.name as string);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "post", path: `${MACHINE}/clone`, id: "cloneMachine", tag, limit: "server" },
+    summary: "Make a machine of another name with the same disks; the first must not run",
+    failures: [404, 409],
+    body: { schema: strictObject({ name: machineName }) },
+    answer: one,
+    handle: async ({ params, body, serving }) => {
+      await cloneMachine(serving.context, params.name as string, body.name);
+      return infoOf(serving, body.name);
+    },
+  }),
+  jsonRoute({
+    ...{ method: "get", path: `${MACHINE}/wait`, id: "waitForMachine", tag, limit: "own" },
+    summary: "Wait until a machine is in a state",
+    failures: [404, 408, 409],
+    query: strictObject({
+      until: picklist(["running", "healthy", "stopped"]),
+      timeoutSecs: field(seconds(0, MAX_WAIT_SECONDS), "Default: the server's limit of a request."),
+    }),
+    answer: one,
+    handle: async ({ params, query, serving, signal }) => {
+      const name = params.name as string;
+      const limit = AbortSignal.timeout(milliseconds(query.timeoutSecs) ?? serving.options.requestTimeoutMs);
+      await waitForStatus(serving.context, name, query.until, AbortSignal.any([signal, limit]));
+      return infoOf(serving, name);
+    },
+  }),
+];
+
+function labelFilter(text: string): MachineFilter {
+  const end = text.indexOf("=");
+  const value = end < 0 ? undefined : text.slice(end + 1);
+  return { kind: "label", name: end < 0 ? text : text.slice(0, end), value };
+}

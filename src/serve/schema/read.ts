@@ -1,0 +1,102 @@
+/** Requests held against schemas; each failure names the field. */
+import { type GenericSchema, getDotPath, type InferOutput, safeParse } from "valibot";
+import { nearest, quote } from "../../values/index.ts";
+import { belowOf, keysOf, unwrapped } from "../../values/schema-tree.ts";
+import { Refused } from "../errors.ts";
+
+/** A table whose keys are all known. */
+export type TableSchema = GenericSchema & { readonly entries: Readonly<Record<string, GenericSchema>> };
+
+/** Former spellings of keys, and what they are called today. */
+export type Former = Readonly<Record<string, string>>;
+
+/**
+ * @param what `body` or `query`
+ * @throws Refused `BAD_REQUEST`
+ */
+export function read<S extends GenericSchema>(
+  schema: S,
+  given: unknown,
+  what: string,
+  former: Former = {},
+): InferOutput<S> {
+  const parsed = safeParse(schema, inWordsOfToday(given, former));
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  const path = getDotPath(issue) ?? "";
+  const where = path === "" ? `the ${what}` : path;
+  if (issue.type === "strict_object" && issue.expected === "never")
+    throw bad(unknownField(schema, path, what));
+  throw bad(`${where}: ${explain(issue)}`);
+}
+
+const bad = (message: string) => new Refused("BAD_REQUEST", message);
+
+/** A document that says one thing twice is refused, rather than guessed about. */
+function inWordsOfToday(given: unknown, former: Former): unknown {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const entries = Object.entries(given).map(([key, value]): [string, unknown] => {
+    const today = Object.hasOwn(former, key) ? former[key] : undefined;
+    if (today === undefined) return [key, value];
+    if (Object.hasOwn(given, today)) throw bad(`${key} and ${today} are the same: give one of them`);
+    return [today, value];
+  });
+  return Object.fromEntries(entries);
+}
+
+function unknownField(root: GenericSchema, path: string, what: string): string {
+  const parts = path.split(".");
+  const key = parts.at(-1) ?? "";
+  const known = keysAt(root, parts.slice(0, -1));
+  const close = nearest(key, known);
+  const hint = close === undefined ? "" : `; did you mean ${close}?`;
+  return `unknown field ${quote(path)} in the ${what}${hint}`;
+}
+
+/** The names of the fields of a table within a schema; items of a list are all alike. */
+function keysAt(root: GenericSchema, path: readonly string[]): readonly string[] {
+  let schema: GenericSchema | undefined = root;
+  for (const part of path) {
+    const inner: GenericSchema | undefined = schema && unwrapped(schema);
+    schema = inner && ("item" in inner ? (inner.item as GenericSchema) : belowOf(inner, part));
+  }
+  return keysOf(schema);
+}
+
+interface Issue {
+  readonly type: string;
+  readonly message: string;
+  readonly expected: unknown;
+  readonly received: unknown;
+  readonly requirement?: unknown;
+}
+
+function explain({ type, message, expected, received, requirement }: Issue): string {
+  if (type === "min_value") return `must be at least ${requirement} (got ${received})`;
+  if (type === "max_value") return `must be at most ${requirement} (got ${received})`;
+  if (type === "integer") return `must be a whole number (got ${received})`;
+  if (type === "max_length") return `must not be longer than ${requirement}`;
+  if (message.startsWith("Invalid ")) return `must be ${expected} (got ${received})`;
+  return message;
+}
+
+/** The texts of a query as the values that their schemas have: numbers, true or false, lists of repeated parameters. */
+export function queryValues(schema: TableSchema, given: URLSearchParams): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const key of new Set(given.keys())) {
+    const texts = given.getAll(key);
+    const parameter = belowOf(schema, key);
+    const kind = parameter && unwrapped(parameter).type;
+    if (kind === "array") values[key] = texts;
+    else if (texts.length > 1) throw bad(`${key} is given ${texts.length} times in the query`);
+    else values[key] = parameterOf(kind, texts[0] as string);
+  }
+  return values;
+}
+
+function parameterOf(kind: string | undefined, text: string): unknown {
+  if (kind === "number" && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (kind === "boolean" && (text === "true" || text === "1")) return true;
+  if (kind === "boolean" && (text === "false" || text === "0")) return false;
+  return text;
+}

@@ -1,0 +1,42 @@
+/** What a server is told, and what its routes get of it. */
+import type { Context } from "../context.ts";
+import type { EngineName } from "../engine/index.ts";
+import type { Session } from "./live/interactive.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface ServeOptions {
+  /** Paths of the host that machines may be given: these directories, and what is below them. Resolved. */
+  readonly mountRoots: readonly string[];
+  /** Where a machine's record leaves it open. */
+  readonly engine: EngineName | undefined;
+  /** Milliseconds after which a request is given up that has no limit of its own. */
+  readonly requestTimeoutMs: number;
+  /** Origins of web pages that may use the API. */
+  readonly origins: readonly string[];
+  /** What each request but those of health has to bring. */
+  readonly token: string | undefined;
+  /** Told one line about each request. */
+  readonly log: ((entry: LogEntry) => void) | undefined;
+}
+
+export interface LogEntry {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly milliseconds: number;
+  readonly traceId: string;
+  /** A bug's own words. */
+  readonly failure?: string | undefined;
+}
+
+/** The server, as its routes see it. */
+export interface Serving {
+  readonly context: Context;
+  readonly options: ServeOptions;
+  readonly metrics: Metrics;
+  readonly startedAt: number;
+  /** Aborted when the server is told to end. */
+  readonly ending: AbortSignal;
+  /** Makes a WebSocket of a request. @returns false when it asks for none */
+  readonly upgrade: (request: Request, session: Session) => boolean;
+}
