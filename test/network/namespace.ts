@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -17,17 +17,21 @@ import { Talking } from "../support/process.ts";
  * stack's socket. Nothing of it is mounted, and nothing but the namespace's processes sees it.
  */
 
-let compiled: Promise<string> | undefined;
+let compiled: Promise<number> | undefined;
 
-/** tap.c, once for each run of the tests. */
-function tapProgram(): Promise<string> {
+/** tap.c, once for each process: its descriptor, for it has no name any more, and ends with us. */
+function tapProgram(): Promise<number> {
   compiled ??= (async () => {
     if (!existsSync("/dev/net/tun")) throw new Error("/dev/net/tun is missing: load the kernel's module tun");
-    const path = join(mkdtempSync(join(tmpdir(), "smolvm-tap-")), "tap");
-    const compiler = Bun.spawn(["cc", "-O2", "-Wall", "-o", path, join(import.meta.dir, "tap.c")]);
-    if ((await compiler.exited) !== 0) throw new Error("cannot compile test/network/tap.c");
-    process.on("exit", () => rmSync(join(path, ".."), { recursive: true, force: true }));
-    return path;
+    const directory = mkdtempSync(join(tmpdir(), "smolvm-tap-"));
+    const path = join(directory, "tap");
+    try {
+      const compiler = Bun.spawn(["cc", "-O2", "-Wall", "-o", path, join(import.meta.dir, "tap.c")]);
+      if ((await compiler.exited) !== 0) throw new Error("cannot compile test/network/tap.c");
+      return openSync(path, "r");
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   })();
   return compiled;
 }
@@ -80,10 +84,8 @@ export class Wire {
     if (faults.some((fault) => fault > 0)) console.log(`seed of the faults: ${seed}`);
     const words = [join(directory, "net"), options.mtu ?? 65_520, ...faults, seed].map(String);
     const isolate = process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-rn"];
-    const tap = Bun.spawn([...isolate, await tapProgram(), ...words], {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+    const tap = Bun.spawn([...isolate, "/proc/self/fd/3", ...words], {
+      stdio: ["ignore", "pipe", "pipe", await tapProgram()],
     });
     await new Talking(tap).line();
     return new Wire(stack, ended, directory, tap);
