@@ -9,6 +9,7 @@ import { printSizes } from "./build/sizes.ts";
 import { baseImage } from "./recipes/base/base.ts";
 import { diskTemplate } from "./recipes/disks/disks.ts";
 import { kernel } from "./recipes/kernel/kernel.ts";
+import { krunProgram, launcher } from "./recipes/launcher/launcher.ts";
 import { libkrun } from "./recipes/libkrun/libkrun.ts";
 import { stub } from "./recipes/stub/stub.ts";
 import { systemImage } from "./recipes/system/system.ts";
@@ -44,9 +45,12 @@ async function main(scope: Scope): Promise<void> {
     small: await diskTemplate("small"),
     base: await baseImage(),
     stub: await stub(),
+    ...(process.platform === "linux" && { launcher: await launcher() }),
     ...(withKrun && { libkrun: await libkrun() }),
+    ...(withKrun && process.platform === "linux" && { krun: await krunProgram() }),
   };
-  const absent = withKrun ? {} : { libkrun: "it was built where krun cannot run" };
+  const elsewhere = "it was built where krun cannot run";
+  const absent = withKrun ? {} : { libkrun: elsewhere, krun: elsewhere };
   mkdirSync(dist, { recursive: true });
   const packed = await assemble(dist, parts, absent, scope === "full" ? "small" : "fast");
   writeFileSync(`${dist}/built`, `${scope}\n`);

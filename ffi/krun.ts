@@ -1,6 +1,6 @@
 /**
- * libkrun by bun:ffi (include/libkrun.h, version 1.19). Only what a VM of ours is made of; loaded in the VMM process
- * alone, because `krun_start_enter` takes the process over.
+ * libkrun by bun:ffi (include/libkrun.h, version 1.19). Only what a VM of ours is made of. Called only in a VMM process
+ * of its own, because `krun_start_enter` takes the process over; on Linux by launcher/krun/krun.c instead.
  */
 import { dlopen, FFIType } from "bun:ffi";
 
@@ -21,8 +21,10 @@ const symbols = {
   krun_start_enter: { args: [u32], returns: i32 },
 } as const;
 
-/** Arguments of the calls above, where the header names them. */
+/** The calls above, and their arguments where the header names them. */
 export const Krun = {
+  functions: symbols,
+  u64,
   logLevel: { off: 0, error: 1, warn: 2 },
   logStyleNever: 2,
   logIgnoreEnvironment: 1,

@@ -23,6 +23,7 @@ function open() {
     pipe: { args: [ptr], returns: i32 },
     setrlimit: { args: [i32, ptr], returns: i32 },
     ioctl: { args: [i32, u64, i32], returns: i32 },
+    syscall: { args: [FFIType.i64, ptr, u64, u64], returns: FFIType.i64_fast },
     __errno_location: { args: [], returns: ptr },
   }).symbols;
 }
@@ -187,6 +188,16 @@ function makeDescriptorPair(): Int32Array {
   const pair = new Int32Array(2);
   check(libc().pipe(pair), "pipe");
   return pair;
+}
+
+/** The same number on all architectures of Linux. */
+const SYS_landlock_create_ruleset = 444;
+const LANDLOCK_CREATE_RULESET_VERSION = 1n;
+
+/** Version of Landlock's interface, from 1; 0 where the kernel has none (Linux only, landlock_create_ruleset(2)). */
+export function landlockVersion(): number {
+  const version = libc().syscall(SYS_landlock_create_ruleset, null, 0n, LANDLOCK_CREATE_RULESET_VERSION);
+  return Math.max(0, Number(version));
 }
 
 const PR_SET_NO_NEW_PRIVS = 38;

@@ -10,7 +10,7 @@ export type ThreadRole = "__decode";
  * others (BUN_OPTIONS, BUN_BE_BUN) whoever sets the environment of a command line would decide what those processes do.
  */
 const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TZ|LANG|LANGUAGE|LC_[A-Z]+|LD_LIBRARY_PATH|XDG_[A-Z]+_(HOME|DIR|DIRS)|SMOLVM_(DEBUG|QEMU|ENGINE|CONFIG|DATA_DIR))$/;
+  /^(PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TZ|LANG|LANGUAGE|LC_[A-Z]+|LD_LIBRARY_PATH|XDG_[A-Z]+_(HOME|DIR|DIRS)|SMOLVM_(DEBUG|QEMU|ENGINE|CONFINE|CONFIG|DATA_DIR))$/;
 
 /** For Bun.spawn. */
 export interface SelfCommand {

@@ -163,6 +163,6 @@ describe("a machine that ends by itself", () => {
 
 /** QEMU, or the process that became it. */
 function vmmProcesses(): number[] | undefined {
-  const found = home.processes().filter(({ command }) => /qemu-system|__vmm/.test(command));
+  const found = home.processes().filter(({ command }) => /qemu-system|\/krun /.test(command));
   return found.length > 0 ? found.map(({ pid }) => pid) : undefined;
 }

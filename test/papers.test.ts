@@ -10,14 +10,14 @@ const ours = (path: string) => !/^(node_modules|dist|\.git)\//.test(path);
 const filesOf = (pattern: string) => [...new Glob(pattern).scanSync(root)].filter(ours).sort();
 
 const papers = filesOf("**/*.md");
-const folders = ["agent", "bench", "build", "docs", "ffi", "recipes", "soak", "src", "stub", "test"];
+const folders = ["agent", "bench", "build", "docs", "ffi", "launcher", "recipes", "soak", "src", "stub", "test"];
 const files = [...filesOf("*.{ts,c,h,rs,md}"), ...filesOf(`{${folders.join(",")}}/**/*`)];
 
 describe("docs/errors.md", () => {
   const paper = read("docs/errors.md");
   const documented = [...paper.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map((match) => match[1] as string);
   const areas = new Set(documented.map((code) => code.split(".")[0]));
-  const sources = filesOf("{src,agent,ffi,stub}/**/*.{ts,c,h}")
+  const sources = filesOf("{src,agent,ffi,stub,launcher}/**/*.{ts,c,h}")
     .filter((file) => !/(\.test|\.fixture)\.ts$/.test(file))
     .map(read)
     .join("\n");

@@ -61,7 +61,7 @@ function hostMemory(contender: Contender): { vmm: number; others: number } {
       if (!belongs) continue;
       const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
       const mib = Number(/^Pss: +(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024;
-      result[/qemu-system|\0__vmm\0/.test(command) ? "vmm" : "others"] += mib;
+      result[/^\S*\/(qemu-system-\S*|krun|launcher)\0/.test(command) ? "vmm" : "others"] += mib;
     } catch {
       // It has ended, or is another user's.
     }

@@ -76,7 +76,7 @@ function hostUse(home: Home): { vmm: number; large: number; others: number } {
   const result = { vmm: 0, large: 0, others: 0 };
   for (const { pid, command } of home.processes()) {
     // The command itself, when it is asked for while another one runs, is not what a machine costs.
-    const kind = /qemu-system|__vmm/.test(command) ? "vmm" : "others";
+    const kind = /^\S*\/(qemu-system-\S*|krun|launcher)( |$)/.test(command) ? "vmm" : "others";
     if (command.startsWith(`${program} machine exec`)) continue;
     try {
       const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");

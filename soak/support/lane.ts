@@ -149,9 +149,7 @@ export class Lane {
 
   #kill(victim: Victim, client: readonly number[]): boolean {
     const vmms = () =>
-      this.#home
-        .processes()
-        .filter(({ command }) => command.includes("qemu-system") || command.includes("__vmm"));
+      this.#home.processes().filter(({ command }) => /^\S*\/(qemu-system-\S*|krun) /.test(command));
     const pids = {
       client: () => client,
       machine: () => this.#home.roles("__machine"),

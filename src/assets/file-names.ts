@@ -4,6 +4,8 @@ import type { AssetName } from "./types.ts";
 export const fileNames: Record<AssetName, string> = {
   kernel: "kernel",
   libkrun: "libkrun.so.1",
+  launcher: "launcher",
+  krun: "krun",
   system: "system.erofs",
   base: "base.erofs",
   overlay: "overlay.ext4",
@@ -11,3 +13,6 @@ export const fileNames: Record<AssetName, string> = {
   small: "small.ext4",
   stub: "stub",
 };
+
+/** Those that are programs. */
+export const executables: ReadonlySet<AssetName> = new Set<AssetName>(["launcher", "krun"]);

@@ -6,7 +6,17 @@ import { type AssetName, assetPath, componentManifest, hasAsset, licenceTexts } 
 
 /** The assets of this checkout's own full build, which `./dev test` makes first. */
 
-const names: AssetName[] = ["kernel", "libkrun", "system", "base", "overlay", "storage", "small"];
+const names: AssetName[] = [
+  "kernel",
+  "libkrun",
+  "launcher",
+  "krun",
+  "system",
+  "base",
+  "overlay",
+  "storage",
+  "small",
+];
 
 describe("the built assets", () => {
   test("unpack, and are found again within 2 ms for all of them", async () => {
@@ -16,7 +26,8 @@ describe("the built assets", () => {
       expect(path).toStartWith(
         `${root.path}/runtime/${embedded().assets[names[index] ?? "kernel"]?.sha256.slice(0, 32)}/`,
       );
-      expect(statSync(path).mode & 0o777).toBe(0o444);
+      const name = names[index] ?? "kernel";
+      expect(statSync(path).mode & 0o777).toBe(name === "launcher" || name === "krun" ? 0o555 : 0o444);
     }
     const times: number[] = [];
     for (let round = 0; round < 10; round++) {

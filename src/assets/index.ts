@@ -1,6 +1,6 @@
 import { SmolError } from "../errors.ts";
 import { embedded } from "./embedded.ts";
-import { fileNames } from "./file-names.ts";
+import { executables, fileNames } from "./file-names.ts";
 import type { AssetLease } from "./lease.ts";
 import { matchingStamp } from "./stamp.ts";
 import type { AssetName, BaseImageConfig, Manifest } from "./types.ts";
@@ -33,7 +33,7 @@ export async function assetPath(name: AssetName, cacheDir: string): Promise<stri
   const path = `${directory}/${fileNames[name]}`;
   if (matchingStamp(path)?.sha256 === asset.sha256) return path;
   const { unpack } = await import("./unpack.ts");
-  await unpack(asset, directory, path);
+  await unpack(asset, directory, path, executables.has(name) ? 0o555 : 0o444);
   return path;
 }
 

@@ -1,5 +1,15 @@
 /** What the executable carries. Each asset is embedded as a file of its own, so only what is needed is unpacked. */
-export type AssetName = "kernel" | "libkrun" | "system" | "base" | "overlay" | "storage" | "small" | "stub";
+export type AssetName =
+  | "kernel"
+  | "libkrun"
+  | "launcher"
+  | "krun"
+  | "system"
+  | "base"
+  | "overlay"
+  | "storage"
+  | "small"
+  | "stub";
 
 /** An embedded asset: one zstd frame with its data, and how to check and place it. */
 export interface PackedAsset {

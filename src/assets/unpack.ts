@@ -14,15 +14,21 @@ import type { PackedAsset } from "./types.ts";
  * reads and checks a file that the stamp does not vouch for, and unpacks it anew when it is absent or damaged.
  *
  * @param directory the file's own directory below `<cache>/runtime/`.
+ * @param mode of a file that is made
  * @throws SmolError `assets.no_space`, `assets.cache_unwritable`, `assets.damaged_program`, `assets.unpack_failed`.
  */
-export async function unpack(asset: PackedAsset, directory: string, path: string): Promise<void> {
+export async function unpack(
+  asset: PackedAsset,
+  directory: string,
+  path: string,
+  mode = 0o444,
+): Promise<void> {
   const quiet = sayIfSlow("unpacking smolvm's own files (only this once)");
   try {
     await whileLocked(directory, async () => {
       if (matchingStamp(path)) return; // another process was faster
       const extents = extentsOf(asset);
-      if (!isIntact(path, asset, extents)) await createFile(path, 0o444, (fd) => fill(fd, asset, extents));
+      if (!isIntact(path, asset, extents)) await createFile(path, mode, (fd) => fill(fd, asset, extents));
       writeStamp(path, asset.sha256);
     });
     pruneRuntime(directory.slice(0, directory.lastIndexOf("/")));

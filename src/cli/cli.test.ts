@@ -219,6 +219,7 @@ describe("help", () => {
         -d, --detach                     Start the machine, leave it running and keep it
         -s, --smolfile <FILE>            Read what the machine is from a Smolfile; options win
             --timings[=FORMAT]           Print on stderr how long each part took, as text or json
+            --confine <MODE>             Confine the VM: auto, require or off (default: $SMOLVM_CONFINE)
             --rm                         No effect: without -d the machine is always removed
 
       Image:

@@ -35,6 +35,7 @@ test("what every command loads has nothing that only some need", () => {
   // Files that load next to nothing themselves.
   const known = [
     "cli/terminal/output.ts",
+    "confine/types.ts",
     "engine/types.ts",
     "image/source-kind.ts",
     "machine/root/stop-signal.ts",

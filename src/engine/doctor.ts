@@ -1,4 +1,6 @@
 import type { Paths } from "../config/paths.ts";
+import { type HostLayers, type LayerReport, reportLayers } from "../confine/index.ts";
+import { tryLayers } from "../confine/layers.ts";
 import { type DirectoryReport, describeDirectory, describeHost, type HostReport } from "./doctor/host.ts";
 import { tryEngine } from "./probe/index.ts";
 import { type EngineName, engineNames, type Verdict } from "./types.ts";
@@ -7,6 +9,8 @@ export interface DoctorOptions {
   readonly paths: Paths;
   /** Whether this build carries libkrun. */
   readonly hasLibkrun: boolean;
+  /** The launcher's file; undefined where this build has none. */
+  readonly launcher?: string | undefined;
   /** Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -17,6 +21,8 @@ export interface DoctorReport {
   readonly directories: Readonly<Record<keyof Paths, DirectoryReport>>;
   /** In the order of preference. */
   readonly engines: readonly EngineReport[];
+  /** What confines the process of a machine's VM on this host. */
+  readonly confinement: readonly LayerReport[];
   /** The engine that a command would use; null when none works. */
   readonly chosen: EngineName | null;
   /** Whether everything that a machine needs is there. */
@@ -51,5 +57,10 @@ export async function collectDoctorReport(options: DoctorOptions): Promise<Docto
   const chosen = engines.find(({ works }) => works)?.name ?? null;
   // Nothing is ever written to the configuration's directory.
   const usable = [directories.data, directories.cache, directories.runtime].every(({ writable }) => writable);
-  return { host: describeHost(), directories, engines, chosen, ok: chosen !== null && usable };
+  const confinement = reportLayers({ mode: "auto", host: await layersOf(options) });
+  return { host: describeHost(), directories, engines, confinement, chosen, ok: chosen !== null && usable };
+}
+
+async function layersOf({ launcher }: DoctorOptions): Promise<HostLayers | null> {
+  return launcher === undefined ? null : await tryLayers(launcher);
 }

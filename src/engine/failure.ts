@@ -1,5 +1,8 @@
 /** How a VMM process tells its parent why it gave up: one line among its messages, which no guest can write. */
+
+import { architectureOf, nameOfCall } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
+import { krunFailure } from "./krun/failure.ts";
 
 const MARK = "smolvm-vmm-failed: ";
 
@@ -12,20 +15,74 @@ export function formatFailure(error: unknown): string {
   return `${MARK}${JSON.stringify(told)}\n`;
 }
 
-/** Takes the line, if there is one, out of the messages. */
-export function splitFailure(messages: string): { error: SmolError | null; rest: string } {
+/**
+ * Takes the line, if there is one, out of the messages.
+ *
+ * @param subjects what each step of the launcher's order was about
+ */
+export function splitFailure(
+  messages: string,
+  subjects: readonly string[] = [],
+): { error: SmolError | null; rest: string } {
   const lines = messages.split("\n");
   const index = lines.findIndex((line) => line.startsWith(MARK));
   if (index === -1) return { error: null, rest: messages };
   const [line = ""] = lines.splice(index, 1);
-  return { error: parseFailure(line.slice(MARK.length)), rest: lines.join("\n") };
+  return { error: parseFailure(line.slice(MARK.length), subjects), rest: lines.join("\n") };
 }
 
-function parseFailure(json: string): SmolError {
+function parseFailure(json: string, subjects: readonly string[]): SmolError {
   try {
-    const { code, message, hint } = JSON.parse(json);
+    const told = JSON.parse(json);
+    if (told.stage === "krun") return krunFailure(String(told.what), Number(told.errno));
+    if (told.stage === "seccomp") return forbiddenCall(told);
+    if (told.stage === "launcher") return launcherFailure(told, subjects);
+    const { code, message, hint } = told;
     return new SmolError(String(code), String(message), hint ? { hint: String(hint) } : {});
   } catch {
     return new SmolError("engine.vmm_failed", `cannot start the VM: ${json}`);
   }
+}
+
+const errnoNames: Readonly<Record<number, string>> = {
+  1: "not permitted",
+  2: "no such file",
+  8: "not a program of this system",
+  11: "too many processes",
+  12: "not enough memory",
+  13: "permission denied",
+  22: "invalid",
+  28: "no space or namespaces left",
+  38: "this kernel cannot do it",
+  111: "connection refused",
+};
+
+/** What the launcher says of a step that it could not take: launcher/main.c. */
+function launcherFailure(
+  { what, step, errno }: { what?: unknown; step?: unknown; errno?: unknown },
+  subjects: readonly string[],
+): SmolError {
+  const meaning = errnoNames[Number(errno)] ?? `errno ${Number(errno)}`;
+  const subject = subjects[Number(step)];
+  const about = subject === undefined ? "" : ` (${subject})`;
+  if (what === "execve") return new SmolError("engine.vmm_failed", `cannot start the VM${about}: ${meaning}`);
+  return new SmolError(
+    "confine.failed",
+    `cannot confine the VM's process: ${String(what)}${about}: ${meaning}`,
+    {
+      hint: "`smolvm doctor` says what this host has; --confine off starts without",
+    },
+  );
+}
+
+/** What the warden says: launcher/warden.c. */
+function forbiddenCall(told: { syscall?: unknown; argument?: unknown; second?: unknown }): SmolError {
+  const name = nameOfCall(Number(told.syscall), architectureOf() ?? "x64");
+  return new SmolError(
+    "confine.forbidden_call",
+    `the VM's process made a system call that is forbidden to it, and was ended: ${name}(0x${told.argument}, 0x${told.second}, …)`,
+    {
+      hint: "if you trust the guest this is a gap in smolvm's list: please report this line with `smolvm doctor --json`; --confine off starts without the list",
+    },
+  );
 }

@@ -7,6 +7,7 @@ export type {
   DiskFormat,
   Engine,
   EngineName,
+  LaunchConfined,
   LaunchOptions,
   NetCard,
   RunningVm,

@@ -1,34 +1,84 @@
+import { type ConfinedProgram, planLaunch, startLauncher } from "../confine/index.ts";
+import { messageOf, SmolError } from "../errors.ts";
 import { endsWithin } from "../within.ts";
 import { ConsoleTail } from "./console.ts";
 import { splitFailure } from "./failure.ts";
-import type { LaunchOptions, RunningVm, VmExit, VmmOrder } from "./types.ts";
+import type { LaunchConfined, LaunchOptions, RunningVm, VmExit, VmmOrder, VmProgram } from "./types.ts";
 import { prepareVmm, takeVmm } from "./vmm-handle.ts";
+
+/** The process of a VM, whoever has started it. */
+interface VmProcess {
+  readonly pid: number;
+  readonly program?: Promise<number | undefined>;
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  readonly output: AsyncIterable<Uint8Array>;
+  readonly messages: AsyncIterable<Uint8Array>;
+  kill(): void;
+}
 
 /** How long the last output of a VMM that has ended may take to come out of its pipes. */
 const DRAIN_LIMIT_MS = 2000;
 
-/** Starts a VM in a VMM process and watches it. */
-export function launchVm(order: VmmOrder, options: LaunchOptions): RunningVm {
-  const vmm = takeVmm(options.vmm ?? prepareVmm());
+/**
+ * Starts a VM in a process of its own and watches it.
+ *
+ * @param program the same VM for the launcher, where there is one
+ * @throws SmolError `engine.spawn_failed`
+ */
+export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmProgram): RunningVm {
+  const { confine } = options;
+  const { vmm, subjects } =
+    confine === undefined
+      ? { vmm: startUnconfined(order, options), subjects: [] }
+      : startConfined(program(confine), confine);
   const console = new ConsoleTail();
   const messages = new ConsoleTail();
   // Read to the end, whatever comes: a full pipe would stop the guest's console, and with it the guest.
   const drained = Promise.all([
-    drain(vmm.console, (chunk) => {
+    drain(vmm.output, (chunk) => {
       console.push(chunk);
       options.consoleLog?.(chunk);
     }),
     drain(vmm.messages, (chunk) => messages.push(chunk)),
   ]);
-  vmm.send(order);
   const exited = vmm.exited.then(async ({ code, signal }): Promise<VmExit> => {
     // No other process has the write ends, so a moment is enough; the end must not depend on it.
     await endsWithin(drained, DRAIN_LIMIT_MS);
-    const { error, rest } = splitFailure(messages.text(20, 8000));
+    const { error, rest } = splitFailure(messages.text(20, 8000), subjects);
     const tail = [console.text(), rest].filter((part) => part !== "").join("\n");
     return { code, signal, console: tail, error };
   });
-  return { pid: vmm.pid, exited, kill: vmm.kill };
+  let pid = vmm.pid;
+  void vmm.program?.then((found) => {
+    pid = found ?? pid;
+  });
+  return {
+    get pid() {
+      return pid;
+    },
+    exited,
+    kill: vmm.kill,
+  };
+}
+
+function startConfined(
+  program: ConfinedProgram,
+  { launcher, confinement }: LaunchConfined,
+): { vmm: VmProcess; subjects: readonly string[] } {
+  try {
+    const order = planLaunch(program, confinement);
+    return { vmm: startLauncher(launcher, order), subjects: order.subjects };
+  } catch (error) {
+    throw new SmolError("engine.spawn_failed", `cannot start the VM's process: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function startUnconfined(order: VmmOrder, { vmm: prepared }: LaunchOptions): VmProcess {
+  const { pid, exited, kill, console: output, messages, send } = takeVmm(prepared ?? prepareVmm());
+  send(order);
+  return { pid, exited, kill, output, messages };
 }
 
 async function drain(stream: AsyncIterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {

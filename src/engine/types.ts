@@ -1,3 +1,4 @@
+import type { ConfinedProgram, Confinement } from "../confine/index.ts";
 import type { SmolError } from "../errors.ts";
 
 /** In the order of preference. */
@@ -68,7 +69,7 @@ export interface VmExit {
 }
 
 export interface RunningVm {
-  /** Process id of the VMM. */
+  /** Process id of the VMM, as soon as it is known; before, of the one that starts it. */
   readonly pid: number;
   /** Resolves when the VMM process is gone; never rejects. */
   readonly exited: Promise<VmExit>;
@@ -86,12 +87,23 @@ export interface VmmHandle {
 }
 
 export interface LaunchOptions {
-  /** A VMM process from `prepareVmm`, started earlier; without one it is started now. */
+  /** Where there is a launcher: how the VM's process is confined. */
+  readonly confine?: LaunchConfined | undefined;
+  /** Elsewhere: a VMM process from `prepareVmm`, started earlier; without one it is started now. */
   readonly vmm?: VmmHandle | undefined;
   /** Path of libkrun.so.1; the krun engine needs it. */
   readonly libkrun?: string | undefined;
   /** Gets the console's bytes as they come: hostile, unsanitised. Slow consumers lose nothing, but must not block. */
   readonly consoleLog?: ((chunk: Uint8Array) => void) | undefined;
+}
+
+/** What it takes to start a confined process. */
+export interface LaunchConfined {
+  readonly confinement: Confinement;
+  /** The launcher's file. */
+  readonly launcher: string;
+  /** The program that calls libkrun; the krun engine needs it. */
+  readonly krun?: string | undefined;
 }
 
 export interface Engine {
@@ -108,7 +120,10 @@ export interface Engine {
   launch(spec: VmSpec, options?: LaunchOptions): RunningVm;
 }
 
-/** What a VMM process is told to do, as one line of JSON on its standard input. */
+/** A VM as a program for the launcher. */
+export type VmProgram = (confined: LaunchConfined) => ConfinedProgram;
+
+/** What a VMM process is told to do where there is no launcher, as one line of JSON on its standard input. */
 export type VmmOrder =
   | { readonly engine: "krun"; readonly libkrun: string; readonly commandLine: string; readonly spec: VmSpec }
   | { readonly engine: "qemu"; readonly command: readonly [string, ...string[]] };

@@ -1,10 +1,11 @@
-import { afterEach, expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { setCloseOnExec } from "../../ffi/libc.ts";
+import { assetPath } from "../assets/index.ts";
 import { heldMemory } from "../held-memory.fixture.ts";
 import { launchVm } from "./launch.ts";
-import type { RunningVm } from "./types.ts";
-import { prepareVmm } from "./vmm-handle.ts";
+import type { LaunchOptions, RunningVm } from "./types.ts";
 
 /** The VMM process becomes the program it is told to: here small ones that show what such a program has. */
 const started: { pid: number; kill(): void }[] = [];
@@ -12,8 +13,21 @@ afterEach(() => {
   for (const { kill } of started.splice(0)) kill();
 });
 
+const cacheDir = mkdtempSync(`${tmpdir()}/smolvm-vmm-`);
+afterAll(() => rmSync(cacheDir, { recursive: true }));
+const launcher = await assetPath("launcher", cacheDir);
+
 function launch(...command: [string, ...string[]]): RunningVm {
-  const vm = launchVm({ engine: "qemu", command }, {});
+  return launchWith({}, ...command);
+}
+
+/** Limits and descriptors are there whatever is switched off; test/confinement has what the layers forbid. */
+function launchWith(options: Omit<LaunchOptions, "confine">, ...command: [string, ...string[]]): RunningVm {
+  const confine = { launcher, confinement: { mode: "off", host: null } } as const;
+  const vm = launchVm({ engine: "qemu", command }, { ...options, confine }, () => ({
+    ...{ profile: "qemu", command, environment: ["LC_ALL=C"], paths: [], sockets: [] },
+    ...{ addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33 },
+  }));
   started.push(vm);
   return vm;
 }
@@ -35,8 +49,15 @@ async function waitFor(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
-const becomes = (pid: number, name: string) =>
-  waitFor(`process ${pid} becomes ${name}`, () => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === name);
+/** Its process id is another one once the program is known. */
+const becomes = (vm: RunningVm, name: string) =>
+  waitFor(`the VM becomes ${name}`, () => {
+    try {
+      return readFileSync(`/proc/${vm.pid}/comm`, "utf8").trim() === name;
+    } catch {
+      return false;
+    }
+  });
 
 test("tells how it ended, with the end of console and messages", async () => {
   const exit = await launch("/bin/sh", "-c", "echo console; echo message >&2; exit 7").exited;
@@ -55,14 +76,14 @@ test("a program that cannot be started is an error with its reason", async () =>
   const { error, code } = await launch("/nowhere/qemu").exited;
   expect(code).toBe(1);
   expect(error).toMatchObject({ code: "engine.vmm_failed" });
-  expect(error?.message).toContain("ENOENT");
+  expect(error?.message).toContain("/nowhere/qemu");
 });
 
 test("the VM's process has no privileges to gain, no core, nobody else's files and environment", async () => {
   const careless = openSync("/dev/null", "r");
   setCloseOnExec(careless, false);
   const vm = launch("/bin/sleep", "1000");
-  await becomes(vm.pid, "sleep");
+  await becomes(vm, "sleep");
   closeSync(careless);
   const status = readFileSync(`/proc/${vm.pid}/status`, "utf8");
   expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
@@ -72,37 +93,24 @@ test("the VM's process has no privileges to gain, no core, nobody else's files a
   expect(readFileSync(`/proc/${vm.pid}/environ`, "utf8")).toBe("LC_ALL=C\0");
   expect(readlinkSync(`/proc/${vm.pid}/cwd`)).toBe("/");
   // Field 6 of stat is the session: an interrupt typed at our terminal does not reach it.
-  expect(readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[3]).toBe(String(vm.pid));
-});
-
-test("a VMM process that was prepared and never used ends on kill", async () => {
-  const vmm = prepareVmm();
-  expect(exists(vmm.pid)).toBe(true);
-  vmm.kill();
-  expect(await vmm.exited).toEqual({ code: null, signal: "SIGKILL" });
-});
-
-test("an order to a VMM process that has ended is the end of a VM, not of this process", async () => {
-  const vmm = prepareVmm();
-  vmm.kill();
-  await vmm.exited;
-  const vm = launchVm({ engine: "qemu", command: ["/bin/true"] }, { vmm });
-  expect(await vm.exited).toEqual({ code: null, signal: "SIGKILL", console: "", error: null });
-});
-
-test("a VMM process runs one VM", () => {
-  const vmm = prepareVmm();
-  started.push(vmm, launchVm({ engine: "qemu", command: ["/bin/true"] }, { vmm }));
-  expect(() => launchVm({ engine: "qemu", command: ["/bin/true"] }, { vmm })).toThrow("one VM only");
+  expect(readFileSync(`/proc/${vm.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[3]).not.toBe(
+    String(process.pid),
+  );
 });
 
 test("kill -9 of the parent ends the VM, at any moment of its start", async () => {
   const script = `
-    const { launchVm } = await import("${import.meta.dir}/launch.ts");
-    const { prepareVmm } = await import("${import.meta.dir}/vmm-handle.ts");
-    const vmm = prepareVmm();
+    const { planLaunch, startLauncher } = await import("${import.meta.dir}/../confine/index.ts");
+    const order = planLaunch(
+      {
+        profile: "qemu", command: ["/bin/sleep", "1000"], environment: [], paths: [], sockets: [],
+        addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33,
+      },
+      { mode: "off", host: null },
+    );
+    const vmm = startLauncher("${launcher}", order);
     console.log(vmm.pid);
-    launchVm({ engine: "qemu", command: ["/bin/sleep", "1000"] }, { vmm });
+    await vmm.program.then((pid) => console.log(pid));
     await Bun.sleep(100_000);`;
   for (const delay of [0, 1, 2, 5, 10, 20, 40, 80, 150]) {
     const parent = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
@@ -126,8 +134,7 @@ test("output without end neither stops the VM nor fills our memory", async () =>
     if (look) held.push(heldMemory() - before);
   };
   const command = `head -c ${megabytes}000000 /dev/zero | tr '\\0' x; echo; echo end; yes | head -c 50000000 >&2`;
-  const vm = launchVm({ engine: "qemu", command: ["/bin/sh", "-c", command] }, { consoleLog: count });
-  started.push(vm);
+  const vm = launchWith({ consoleLog: count }, "/bin/sh", "-c", command);
   const exit = await vm.exited;
   expect(exit.code).toBe(0);
   expect(bytes).toBe(megabytes * 1_000_000 + "\nend\n".length);

@@ -18,7 +18,7 @@ const IDLE_LIMIT = inLab ? 500 : 700;
 
 /** Memory in MiB of the process that is the VM: all of it, and what of it is in large pages. */
 function vmMemory(): { resident: number; large: number } {
-  const vmm = home.processes().filter(({ command }) => /(^|\/)qemu-system-|^\S+ __vmm\b/.test(command));
+  const vmm = home.processes().filter(({ command }) => /^\S*\/(qemu-system-\S*|krun) /.test(command));
   expect(vmm).toHaveLength(1);
   const rollup = readFileSync(`/proc/${vmm[0]?.pid}/smaps_rollup`, "utf8");
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(rollup)?.[1]) / 1024;

@@ -120,7 +120,7 @@ describe("a container in a real machine", () => {
 
       // The machine's process is gone, and its VM with it: a power cut.
       for (const pid of home.roles("__machine")) process.kill(pid, "SIGKILL");
-      await until("the VM's end", () => home.roles("__vmm").length === 0);
+      await until("the VM's end", () => home.vmms().length === 0);
       expect(await states()).toEqual({ [ended]: "exited null", [idle]: "exited null" });
       expect((await attempt("container", "start", "box", ended)).stderr).toContain("is not running");
       await smolvm("machine", "start", "box");

@@ -32,6 +32,8 @@ export class Home {
       XDG_CACHE_HOME: sharedCache(),
       TMPDIR: `${this.path}/tmp`,
       SMOLVM_ENGINE: engine,
+      // As whoever runs the tests wants it: they pass with `require` where a host has everything.
+      SMOLVM_CONFINE: process.env.SMOLVM_CONFINE ?? "",
     };
   }
 
@@ -104,9 +106,16 @@ export class Home {
   }
 
   /** The process of this home in one of the program's hidden roles. */
-  roles(role: "__machine" | "__vmm"): number[] {
+  roles(role: "__machine"): number[] {
     return this.processes()
       .filter(({ command }) => command.split(" ")[1] === role)
+      .map(({ pid }) => pid);
+  }
+
+  /** The VMMs of this home: QEMU, or the program that calls libkrun. */
+  vmms(): number[] {
+    return this.processes()
+      .filter(({ command }) => /^\S*\/(qemu-system-\S*|krun) /.test(command))
       .map(({ pid }) => pid);
   }
 

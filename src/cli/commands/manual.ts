@@ -70,6 +70,7 @@ command ends; machine create makes one that stays.`,
     {
       title: "Environment variables",
       body: `  SMOLVM_ENGINE           krun or qemu, as --engine
+  SMOLVM_CONFINE          auto, require or off, as --confine
   SMOLVM_MACHINE_NAME     the machine that is meant where none is named
   SMOLVM_DATA_DIR         keep everything below this directory
   SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size

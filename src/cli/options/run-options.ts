@@ -1,5 +1,6 @@
 import { flag, optionalValue, section, value } from "../program/types.ts";
 import { oneOf, parseText } from "../values/text.ts";
+import { confine } from "./confine.ts";
 import { machineOptions } from "./machine-options.ts";
 import { fromOptions } from "./pack-options.ts";
 import { sessionOptions } from "./process-options.ts";
@@ -41,6 +42,7 @@ export const runOptions = {
     parse: oneOf(TIMINGS),
     bare: "text" as const,
   }),
+  confine,
   remove: flag({ long: "rm", description: "No effect: without -d the machine is always removed" }),
   // The help lists options of a section in this order: those that are used most come first.
   image,

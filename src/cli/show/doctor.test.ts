@@ -32,6 +32,10 @@ const report: DoctorReport = {
     { name: "krun", works: false, reason: "there is no /dev/kvm", fix: "modprobe kvm_intel", details: {} },
     { name: "qemu", works: true, reason: "QEMU 9.2 emulates", fix: null, details: { path: "/usr/bin/qemu" } },
   ],
+  confinement: [
+    { name: "landlock", inForce: true, detail: "version 7", fix: null },
+    { name: "namespaces", inForce: false, detail: "missing: errno 1", fix: "sysctl …" },
+  ],
   chosen: "qemu",
   ok: false,
 };
@@ -48,6 +52,10 @@ test("what works, why not, and what to do, without control characters", () => {
 
     qemu            works: QEMU 9.2 emulates
       path          /usr/bin/qemu
+
+    landlock        confines machines: version 7
+    namespaces      does not confine machines: missing: errno 1
+      to do         sysctl …
 
     data            /home/a/.local/share/smolvm (1000 MiB free)
     cache           /cache/smolvm: cannot be written: /cache: read-only file system

@@ -7,7 +7,12 @@ type Fact = readonly [name: string, value: string];
 
 /** The report for people, with its final newline: the host, each engine, each directory, and what follows. */
 export function formatReport(report: DoctorReport): string {
-  const sections = [hostFacts(report), ...report.engines.map(engineFacts), directoryFacts(report)];
+  const sections = [
+    hostFacts(report),
+    ...report.engines.map(engineFacts),
+    confinementFacts(report),
+    directoryFacts(report),
+  ];
   const blocks = sections.map((facts) => facts.map(factLine).join("\n"));
   return `${[...blocks, conclusion(report)].join("\n\n")}\n`;
 }
@@ -29,6 +34,13 @@ function engineFacts({ name, works, reason, fix, details }: EngineReport): Fact[
     ...(fix === null ? [] : [["  to do", fix] as const]),
     ...Object.entries(details).map(([key, value]): Fact => [`  ${key}`, value]),
   ];
+}
+
+function confinementFacts({ confinement }: DoctorReport): Fact[] {
+  return confinement.flatMap(({ name, inForce, detail, fix }): Fact[] => [
+    [name, `${inForce ? "confines machines" : "does not confine machines"}: ${detail}`],
+    ...(fix === null ? [] : [["  to do", fix] as const]),
+  ]);
 }
 
 function directoryFacts({ directories }: DoctorReport): Fact[] {

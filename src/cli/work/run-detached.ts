@@ -1,3 +1,4 @@
+import type { ConfineMode } from "../../confine/index.ts";
 import type { ImageOptions, MachineSpec } from "../../machine/index.ts";
 import { openMachines } from "../machines.ts";
 import { engineFromEnvironment } from "../options/engine.ts";
@@ -11,6 +12,7 @@ interface DetachValues {
   readonly name: string | undefined;
   readonly interactive: boolean;
   readonly tty: boolean;
+  readonly confine?: ConfineMode | undefined;
   readonly quiet: boolean;
   readonly progress: ProgressMode;
 }
@@ -24,8 +26,8 @@ export async function runDetached(
   const { machines, context } = await openMachines();
   if (values.interactive || values.tty) warn("-i and -t have no effect with -d: nobody sits in front of it");
   const { name } = spec;
-  const { quiet, progress } = values;
-  const start = { ...image, engine: engineFromEnvironment(), quiet, progress };
+  const { quiet, progress, confine } = values;
+  const start = { ...image, engine: engineFromEnvironment(), confine, quiet, progress };
   await createInterruptible(machines, context, spec, image);
   const { pid, report } = await startShown(context, name, start).catch(async (error) => {
     await machines.deleteMachine(context, name);

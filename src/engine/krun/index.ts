@@ -1,8 +1,11 @@
+import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES, X86_CLOCK_PARAMETERS } from "../kernel-parameters.ts";
 import { launchVm } from "../launch.ts";
+import { AGENT_FD, CARD_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
 import { checkSpec } from "../spec.ts";
-import type { Engine } from "../types.ts";
+import type { Engine, VmSpec } from "../types.ts";
+import { krunCalls, krunWords } from "./calls.ts";
 
 const parameters: readonly string[] = [
   // Keyboard controller (x86) or PSCI (arm64): what libkrun listens to.
@@ -43,6 +46,30 @@ export const krunEngine: Engine = {
     }
     const commandLine = [...parameters, ...spec.commandLine].join(" ");
     checkSpec(spec, commandLine, limits);
-    return launchVm({ engine: "krun", libkrun: options.libkrun, commandLine, spec }, options);
+    const { libkrun } = options;
+    return launchVm({ engine: "krun", libkrun, commandLine, spec }, options, ({ krun }) => {
+      if (krun === undefined) throw new Error("nobody said where the program is that calls libkrun");
+      return krunProgram(krun, libkrun, commandLine, spec);
+    });
   },
 };
+
+function krunProgram(program: string, libkrun: string, commandLine: string, spec: VmSpec): ConfinedProgram {
+  const connections = { console: "fd:1", agent: `fd:${AGENT_FD}`, card: CARD_FD };
+  return {
+    profile: "krun",
+    command: [program, libkrun, ...krunWords(krunCalls(spec, commandLine, connections))],
+    environment: ["LC_ALL=C"],
+    paths: [
+      ...vmPaths(spec),
+      ...libraryPaths(program),
+      { path: libkrun, rights: "library" },
+      { path: "/dev/kvm", rights: "device" },
+      ...spec.shares.map(
+        ({ path, readOnly }) => ({ path, rights: readOnly ? "share" : "writableShare" }) as const,
+      ),
+    ],
+    sockets: vmSockets(spec),
+    ...vmLimits(spec),
+  };
+}

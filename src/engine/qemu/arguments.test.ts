@@ -3,6 +3,7 @@ import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 
 const x86 = qemuMachine("x64");
 const arm = qemuMachine("arm64");
+const channels = { agent: "/a", card: "" };
 
 test("a network card, when there is one", () => {
   const spec = {
@@ -10,11 +11,23 @@ test("a network card, when there is one", () => {
     ...{ agentSocket: "/a", agentPort: 6000, ephemeral: true },
   };
   const card = { socket: "/run/a,b/net.sock", mac: "02:53:4d:00:00:02" };
-  expect(qemuArguments({ ...spec, card }, [], "").slice(8, 12)).toEqual([
+  expect(qemuArguments({ ...spec, card }, [], "", { agent: "/a", card: card.socket }).slice(8, 12)).toEqual([
     ...["-netdev", "stream,id=net,server=off,addr.type=unix,addr.path=/run/a,,b/net.sock"],
     ...["-device", "virtio-net-device,netdev=net,mac=02:53:4d:00:00:02,mq=off,rx_queue_size=1024"],
   ]);
-  expect(qemuArguments(spec, [], "").join(" ")).not.toContain("net");
+  expect(qemuArguments(spec, [], "", channels).join(" ")).not.toContain("net");
+});
+
+test("channels that are connected already are given by descriptor", () => {
+  const spec = {
+    ...{ cpus: 1, memoryMib: 64, kernel: "/k", commandLine: [], disks: [], shares: [] },
+    ...{ agentSocket: "/a", agentPort: 6000, ephemeral: true },
+    card: { socket: "/n", mac: "02:53:4d:00:00:02" },
+  };
+  const words = qemuArguments(spec, [], "", { agent: 10, card: 11 });
+  expect(words).toContain("stream,id=net,server=off,addr.type=fd,addr.str=11");
+  expect(words).toContain("socket,id=agent,fd=10");
+  expect(words.join(" ")).not.toMatch(/path=/);
 });
 
 test("the whole command on x86", () => {
@@ -34,7 +47,10 @@ test("the whole command on x86", () => {
     ephemeral: false,
   };
   expect(
-    qemuArguments(spec, x86?.machineArguments ?? [], "quiet root=/dev/vda").join("\n"),
+    qemuArguments(spec, x86?.machineArguments ?? [], "quiet root=/dev/vda", {
+      ...channels,
+      agent: spec.agentSocket,
+    }).join("\n"),
   ).toMatchInlineSnapshot(`
     "-M
     microvm,rtc=on,acpi=off,auto-kernel-cmdline=on,isa-serial=off,x-option-roms=off
@@ -85,7 +101,8 @@ test("the whole command on x86", () => {
     virtserialport,chardev=agent,name=smolvm.agent"
   `);
   const cache = (ephemeral: boolean) =>
-    qemuArguments({ ...spec, ephemeral }, [], "").filter((word) => word.includes('"no-flush":true')).length;
+    qemuArguments({ ...spec, ephemeral }, [], "", channels).filter((word) => word.includes('"no-flush":true'))
+      .length;
   expect(cache(true)).toBe(3);
   expect(cache(false)).toBe(0);
 });

@@ -101,9 +101,15 @@ function machineArguments(machine: Machine): string[] {
   ];
 }
 
+/** The ends of the agent's channel and of the network's wire: a socket's path, or a descriptor that is connected. */
+export interface Channels {
+  readonly agent: string | number;
+  readonly card: string | number;
+}
+
 /**
  * The arguments of `qemu-system-*` for this VM, without the program itself. Console: stdout. Agent: a virtio-serial
- * port that QEMU connects to the caller's socket.
+ * port that is connected with the caller's socket.
  *
  * @param commandLine kernel parameters, complete
  */
@@ -111,15 +117,18 @@ export function qemuArguments(
   spec: VmSpec,
   machineArguments: readonly string[],
   commandLine: string,
+  channels: Channels,
 ): string[] {
+  const { agent } = channels;
+  const agentEnd = typeof agent === "number" ? `fd=${agent}` : `path=${escapeCommas(agent)}`;
   return [
     ...machineArguments,
     ...["-m", `${spec.memoryMib}M`, "-smp", String(spec.cpus)],
     ...["-kernel", spec.kernel, "-append", commandLine],
     ...spec.disks.flatMap((disk, index) => diskArguments(disk, `disk${index}`, spec.ephemeral)),
-    ...(spec.card === undefined ? [] : cardArguments(spec.card)),
+    ...(spec.card === undefined ? [] : cardArguments(spec.card, channels.card)),
     ...["-chardev", "stdio,id=console,signal=off", "-device", "virtconsole,chardev=console"],
-    ...["-chardev", `socket,id=agent,path=${escapeCommas(spec.agentSocket)}`],
+    ...["-chardev", `socket,id=agent,${agentEnd}`],
     ...["-device", "virtserialport,chardev=agent,name=smolvm.agent"],
   ];
 }
@@ -128,8 +137,12 @@ export function qemuArguments(
  * QEMU connects to the wire, which has no room for the headers of offloads: checksums are in the packets. What helps
  * instead is the guest's MTU of 64 KiB, for which the card needs many receive buffers of a page each.
  */
-function cardArguments({ socket, mac }: NetCard): string[] {
-  const wire = `stream,id=net,server=off,addr.type=unix,addr.path=${escapeCommas(socket)}`;
+function cardArguments({ mac }: NetCard, end: string | number): string[] {
+  const address =
+    typeof end === "number"
+      ? `addr.type=fd,addr.str=${end}`
+      : `addr.type=unix,addr.path=${escapeCommas(end)}`;
+  const wire = `stream,id=net,server=off,${address}`;
   return ["-netdev", wire, "-device", `virtio-net-device,netdev=net,mac=${mac},mq=off,rx_queue_size=1024`];
 }
 

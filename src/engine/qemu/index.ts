@@ -1,8 +1,12 @@
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { launchVm } from "../launch.ts";
+import { AGENT_FD, CARD_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
-import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
+import { type Channels, kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 import { findQemu, qemuName } from "./binary.ts";
 import { emulatedClockParameters } from "./clock.ts";
 
@@ -12,13 +16,37 @@ export const qemuEngine: Engine = {
   agentTransport: "virtio-serial",
   room: qemuMachine()?.limits.devices ?? 0,
   launch(spec, options = {}) {
-    const command = qemuCommand(spec);
-    return launchVm({ engine: "qemu", command }, options);
+    const { program, machine, commandLine } = checkedMachine(spec);
+    const channels = { agent: spec.agentSocket, card: spec.card?.socket ?? "" };
+    const command = (found: Channels): [string, ...string[]] => [
+      program,
+      ...qemuArguments(spec, machine, commandLine, found),
+    ];
+    const order = { engine: "qemu", command: command(channels) } as const;
+    return launchVm(order, options, () => confinedQemu(spec, command({ agent: AGENT_FD, card: CARD_FD })));
   },
 };
 
-/** The whole command of this VM; everything that can be checked before is checked. */
-function qemuCommand(spec: VmSpec): [string, ...string[]] {
+function confinedQemu(spec: VmSpec, command: [string, ...string[]]): ConfinedProgram {
+  const [program] = command;
+  const data = [`${dirname(dirname(realpathSync(program)))}/share`, "/usr/share", "/usr/local/share"];
+  const firmware = data.flatMap((path) => [`${path}/qemu`, `${path}/seabios`, `${path}/qemu-firmware`]);
+  return {
+    profile: "qemu",
+    command,
+    environment: ["LC_ALL=C"],
+    paths: [
+      ...vmPaths(spec),
+      ...libraryPaths(program),
+      ...[...new Set(firmware)].map((path) => ({ path, rights: "library", optional: true }) as const),
+    ],
+    sockets: vmSockets(spec),
+    ...vmLimits(spec),
+  };
+}
+
+/** The program and its machine; everything that can be checked before is checked. */
+function checkedMachine(spec: VmSpec) {
   const machine = qemuMachine();
   if (machine === undefined) {
     throw new SmolError("engine.unsupported_host", `the qemu engine does not know ${process.arch} machines`);
@@ -35,5 +63,5 @@ function qemuCommand(spec: VmSpec): [string, ...string[]] {
       hint: "`smolvm doctor` says how to install it",
     });
   }
-  return [binary.path, ...qemuArguments(spec, machine.machineArguments, commandLine)];
+  return { program: binary.path, machine: machine.machineArguments, commandLine };
 }

@@ -1,3 +1,4 @@
+import { type ConfineMode, chooseConfinement } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
 import { chooseEngine } from "../../engine/index.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
@@ -28,6 +29,8 @@ export interface EphemeralOptions extends ImageOptions, StartListener {
   /** Whether the command gets standard input, and a terminal of this size. */
   readonly interactive: boolean;
   readonly tty?: ExecRequest["tty"];
+  /** How its VM's process is confined; default: by all that the host has. */
+  readonly confine?: ConfineMode | undefined;
   /** A part of the start is over. */
   readonly onPhase?: ((phase: StartPhase) => void) | undefined;
   /** Everything is ready to start the machine; awaited. */
@@ -87,6 +90,13 @@ export class EphemeralMachine {
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
     const files = await resolveFiles(engine.name, image, spec, paths);
+    const { launcher } = files;
+    const confinement = await chooseConfinement({
+      mode: options.confine,
+      env,
+      launcher,
+      cacheDir: paths.cache,
+    });
     options.onPhase?.("image");
     await options.onStart?.();
     const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());
@@ -95,6 +105,7 @@ export class EphemeralMachine {
       record,
       paths,
       files,
+      confinement,
       engine: engine.name,
       image: {
         ...image.facts,

@@ -1,3 +1,4 @@
+import { type ConfineMode, chooseConfinement } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
 import { chooseEngine, type EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
@@ -28,6 +29,8 @@ import { namingHolder } from "./port-conflict.ts";
 export interface StartOptions extends ImageOptions, StartListener {
   /** Where the machine's record leaves it open; default: the best one that works. */
   readonly engine?: EngineName | undefined;
+  /** How its VM's process is confined; default: by all that the host has. */
+  readonly confine?: ConfineMode | undefined;
   /** The image is there, and the VM is about to start. */
   readonly onBoot?: (() => void) | undefined;
 }
@@ -139,6 +142,13 @@ async function makeOrder(
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   const files = await resolveFiles(engine.name, image, record, paths);
+  const { launcher } = files;
+  const confinement = await chooseConfinement({
+    mode: options.confine,
+    env,
+    launcher,
+    cacheDir: paths.cache,
+  });
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
   const authorities = proxyAuthorities(record, env);
@@ -146,6 +156,7 @@ async function makeOrder(
     record: isSame ? record : { ...record, imageId: facts.id, baseId },
     paths,
     files,
+    confinement,
     engine: engine.name,
     // Weaker than what image and record say.
     image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },

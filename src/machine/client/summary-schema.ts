@@ -53,6 +53,11 @@ const policySchema = object({
   proxy_env: boolean(),
 });
 
+const confinementSchema = object({
+  mode: string(),
+  layers: array(object({ name: string(), in_force: boolean(), detail: string() })),
+});
+
 /** Null stands for what does not apply, or is not known of a machine whose record cannot be read. */
 export const machineJsonSchema = object({
   name: string(),
@@ -63,6 +68,8 @@ export const machineJsonSchema = object({
   pid: nullable(number()),
   vmm_pid: nullable(number()),
   engine: nullable(string()),
+  /** How the VMM's process is confined; null: it does not run, or an older version runs it. */
+  confinement: nullable(confinementSchema),
   cpus: nullable(number()),
   memory_mib: nullable(number()),
   /** What the VMM has of the host's memory now. */

@@ -1,6 +1,6 @@
 /** A machine as JSON; summary-schema.ts says what the keys are. */
 
-import { mountCount, type NetworkSpec } from "../model/index.ts";
+import { type MachineState, mountCount, type NetworkSpec } from "../model/index.ts";
 import { hasProcess, type MachineInfo } from "./info.ts";
 import type { MachineJson } from "./summary-schema.ts";
 
@@ -11,6 +11,12 @@ const MIB = 1024 * 1024;
 const toSeconds = (milliseconds: number | null | undefined): number | null =>
   milliseconds === null || milliseconds === undefined ? null : milliseconds / 1000;
 const wholeSeconds = (milliseconds: number): number => Math.floor(milliseconds / 1000);
+
+function confinementOf(told: MachineState["confinement"]): MachineJson["confinement"] {
+  if (told === undefined) return null;
+  const layers = told.layers.map(({ name, inForce, detail }) => ({ name, in_force: inForce, detail }));
+  return { mode: told.mode, layers };
+}
 
 export function machineJson(info: MachineInfo): MachineJson {
   const { name, status, reason, record, state } = info;
@@ -24,6 +30,7 @@ export function machineJson(info: MachineInfo): MachineJson {
     pid: alive ? (state?.pid ?? null) : null,
     vmm_pid: alive ? (state?.vmmPid ?? null) : null,
     engine: state?.engine ?? record?.engine ?? null,
+    confinement: alive ? confinementOf(state?.confinement) : null,
     cpus: record?.cpus ?? null,
     memory_mib: record?.memoryMib ?? null,
     memory_used_mib: info.memoryBytes === undefined ? null : Math.ceil(info.memoryBytes / MIB),

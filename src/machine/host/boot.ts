@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { isDebugging } from "../../debug.ts";
-import type { Engine, NetCard, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
+import type { Engine, LaunchConfined, NetCard, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { Guest } from "../../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../../protocol/index.ts";
@@ -71,6 +71,7 @@ export function bootMachine(
     vm = engine.launch(describeVm(order, disks, engine, agentSocket, options.card), {
       vmm: options.vmm,
       libkrun: order.files.libkrun,
+      confine: confined(order),
       consoleLog: (chunk) => {
         options.onConsole?.(chunk);
         if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
@@ -113,6 +114,11 @@ export function bootMachine(
       stopListening();
     });
   return { vm, guest, ready };
+}
+
+function confined({ files, confinement }: StartOrder): LaunchConfined | undefined {
+  const { launcher, krun } = files;
+  return launcher === undefined ? undefined : { launcher, krun, confinement };
 }
 
 /** The agent is gone. As a rule its VM ends a moment later, and says more about it. */

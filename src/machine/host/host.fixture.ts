@@ -77,6 +77,7 @@ export class TestPlace {
       record,
       paths: this.paths,
       engine: "qemu",
+      confinement: { mode: "off", host: null },
       files: {
         kernel: `${directory}/kernel`,
         system: `${directory}/system`,

@@ -30,8 +30,9 @@ export function leaseFilesOf({ image, files, paths }: StartOrder): Leases {
         );
       held.push(lease);
     }
-    const { kernel, libkrun, system, overlayTemplate, storageTemplate } = files;
-    const assets = [kernel, system, overlayTemplate, storageTemplate, ...(libkrun ? [libkrun] : [])];
+    const { kernel, libkrun, launcher, krun, system, overlayTemplate, storageTemplate } = files;
+    const programs = [libkrun, launcher, krun].filter((path) => path !== undefined);
+    const assets = [kernel, system, overlayTemplate, storageTemplate, ...programs];
     const lease = leaseAssets(image.id === null ? [...assets, files.image.path] : assets);
     if (lease === undefined)
       throw new SmolError("assets.removed", "another process has removed what smolvm had unpacked", { hint });

@@ -18,6 +18,7 @@ import {
   type SocketTransport,
   type Stream,
 } from "../../protocol/index.ts";
+import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import { makeDisks } from "../disks/index.ts";
 import type { NetworkPlan, StartEvent, StartOrder, StartReport } from "../plan/index.ts";
@@ -46,6 +47,9 @@ export interface HostOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** How long a start may take to say why it failed, when its command has. */
+const LAST_WORDS_MS = 5000;
+
 export type EndHow = "gracefully" | "now";
 
 export class MachineHost {
@@ -66,6 +70,8 @@ export class MachineHost {
   #network: MachineNetwork | undefined;
   readonly #hurry = Promise.withResolvers<void>();
   #vmm: VmmHandle | undefined;
+  /** Settles when the start is over, one way or the other. */
+  #starting: Promise<void> | undefined;
   #order: StartOrder | undefined;
   #place: Place | undefined;
   #state: StateFile | undefined;
@@ -101,7 +107,7 @@ export class MachineHost {
 
   #serveOwner(stream: Stream): void {
     const { method } = stream.request;
-    if (method === "start") void this.#start(stream);
+    if (method === "start") this.#starting = this.#start(stream);
     else if (method === "exec" && this.#order?.record.ephemeral) void this.#execOwners(stream, this.#order);
     else unsupported(stream);
   }
@@ -262,6 +268,8 @@ export class MachineHost {
       onStart: () => void this.#opened.promise.then(this.#ready.resolve),
     });
     this.#clients.delete(stream);
+    // A VM that ends while it starts takes the command down; why it ended is what the start has to say.
+    if (!this.#reported) await endsWithin(this.#starting ?? Promise.resolve(), LAST_WORDS_MS);
     // Unless it has started before.
     this.#ready.reject(new SmolError("machine.lost", "the machine's command could not be started"));
     await this.end("now");

@@ -11,8 +11,9 @@ export const OWNER_FD = 3;
 /** Entry of the `__machine` role; ends the process when the machine has ended. */
 export async function runMachineProcess(): Promise<never> {
   process.umask(0o077);
-  // Started before it is known what to boot: its start-up overlaps with the owner's work on the image.
-  const host = new MachineHost({ launcher, lease: leaseFilesOf, program: version, vmm: prepareVmm() });
+  // Where this program is the VMM, its start-up overlaps with the owner's work on the image.
+  const vmm = process.platform === "linux" ? undefined : prepareVmm();
+  const host = new MachineHost({ launcher, lease: leaseFilesOf, program: version, vmm });
   process.on("SIGTERM", () => void host.end("gracefully"));
   // The owner decides what an interrupt means; this process is in another session, but may be signalled by hand.
   process.on("SIGINT", () => void host.end("gracefully"));

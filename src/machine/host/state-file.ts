@@ -1,3 +1,4 @@
+import { reportLayers } from "../../confine/index.ts";
 import { type MachineState, newState } from "../model/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import { writeState } from "../store/index.ts";
@@ -10,7 +11,13 @@ export class StateFile {
   /** Nothing is written before the first update. @param program its version */
   constructor(order: StartOrder, program: string, startedAt: number) {
     this.#order = order;
+    const layers = reportLayers(order.confinement).map(({ name, inForce, detail }) => ({
+      name,
+      inForce,
+      detail,
+    }));
     this.#state = newState({
+      confinement: { mode: order.confinement.mode, layers },
       pid: process.pid,
       engine: order.engine,
       program,

@@ -16,6 +16,7 @@ import {
   safeParse,
   string,
 } from "valibot";
+import { confineModes, layerNames } from "../../confine/types.ts";
 import { engineNames } from "../../engine/types.ts";
 import { portsSchema } from "./network-schema.ts";
 import { endSchema, milliseconds } from "./parts-schema.ts";
@@ -33,6 +34,11 @@ export const healthStateSchema = object({
   /** The end of what the last check printed. */
   output: string(),
   at: milliseconds,
+});
+
+export const confinementSchema = object({
+  mode: picklist(confineModes),
+  layers: array(object({ name: picklist(layerNames), inForce: boolean(), detail: string() })),
 });
 
 export const phases = ["starting", "running", "stopping", "stopped", "failed"] as const;
@@ -64,6 +70,8 @@ export const stateSchema = looseObject({
   /** When it ends by itself: for `ttl`, and for idleness as things stand. */
   /** Ports of the host that lead into it now; undefined: it has told nothing about them. */
   ports: optional(portsSchema),
+  /** How the VM's process is confined; undefined: told by none, as by an older version. */
+  confinement: optional(confinementSchema),
   ttlAt: nullable(milliseconds),
   idleAt: nullable(milliseconds),
 });

@@ -5,7 +5,7 @@ export type { HealthState, MachineState, WorkloadEnd, WorkloadState } from "./st
 
 /** What a machine's process begins with. */
 export function newState(
-  about: Pick<MachineState, "pid" | "engine" | "program" | "startedAt">,
+  about: Pick<MachineState, "pid" | "engine" | "program" | "startedAt" | "confinement">,
 ): MachineState {
   return {
     version: 1,

@@ -155,12 +155,15 @@ export async function resolveFiles(
   paths: Paths,
 ): Promise<MachineFiles> {
   const cache = paths.cache;
-  const [kernel, system, overlayTemplate, storageTemplate, libkrun] = await Promise.all([
+  const isKrun = engine === "krun";
+  const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun] = await Promise.all([
     assetPath("kernel", cache),
     assetPath("system", cache),
     assetPath(templateOf("overlay", sizes.overlayGib), cache),
     assetPath(templateOf("storage", sizes.storageGib), cache),
-    engine === "krun" ? assetPath("libkrun", cache) : undefined,
+    isKrun ? assetPath("libkrun", cache) : undefined,
+    hasAsset("launcher") ? assetPath("launcher", cache) : undefined,
+    isKrun && hasAsset("krun") ? assetPath("krun", cache) : undefined,
   ]);
   return {
     kernel,
@@ -169,6 +172,8 @@ export async function resolveFiles(
     overlayTemplate,
     storageTemplate,
     libkrun,
+    launcher,
+    krun,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Paths } from "../../config/paths.ts";
+import type { Confinement } from "../../confine/index.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import type { MachineRecord } from "../model/index.ts";
 import type { RootShare } from "../root/index.ts";
@@ -11,6 +12,7 @@ export interface StartOrder {
   readonly paths: Paths;
   readonly engine: EngineName;
   readonly files: MachineFiles;
+  readonly confinement: Confinement;
   readonly image: ImageFacts;
   /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
   readonly network: NetworkPlan | null;
@@ -53,6 +55,10 @@ export interface MachineFiles {
   readonly kernel: string;
   /** The library of the krun engine. */
   readonly libkrun?: string | undefined;
+  /** Starts the VM's process confined; undefined where there is none (macOS). */
+  readonly launcher?: string | undefined;
+  /** The program that calls libkrun, started by the launcher. */
+  readonly krun?: string | undefined;
   /** Root of the guest's own system (EROFS). */
   readonly system: string;
   /** The workload's root filesystem (EROFS). */

@@ -92,6 +92,7 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
   const interrupts = new terminal.Interrupts();
   const machine = await openEphemeral(makeContext(), spec, {
     ...image,
+    confine: values.confine,
     interactive,
     tty: tty ? terminal.terminalSize() : undefined,
     stdin: spec.image === "-" ? terminal.readStdin() : undefined,

@@ -1,12 +1,13 @@
 import type { MachineInfo } from "../../../machine/index.ts";
 import { isThere, openMachines, printMachines } from "../../machines.ts";
 import { jsonObject } from "../../options/common.ts";
+import { confine } from "../../options/confine.ts";
 import { givenName, machineName, machineNamesOf, machineWords } from "../../options/machine-name.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
 import { print, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
 
-const options = { name: machineName, pull: pullPolicy, ...pullOptions, json: jsonObject };
+const options = { name: machineName, pull: pullPolicy, ...pullOptions, confine, json: jsonObject };
 
 export const start = command({
   path: ["machine", "start"],
@@ -48,6 +49,7 @@ What init commands print is passed through.
         ...pullSettings(values),
         engine: engineFromEnvironment(),
         pull: values.pull,
+        confine: values.confine,
         quiet: values.quiet || values.json,
         progress: values.progress,
       });

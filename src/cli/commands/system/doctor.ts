@@ -11,18 +11,24 @@ export const doctor = command({
   options: { json: flag({ long: "json", description: "Print a JSON object" }) },
   text: `Tries each engine on this host and says whether it works, why not, and what to do about it: a CPU
 feature, a permission, a package to install. krun needs hardware virtualization that really works;
-qemu runs anywhere that qemu-system is installed, more slowly without it.
+qemu runs anywhere that qemu-system is installed, more slowly without it. Says too what of this host
+confines the process of a machine's VM: Landlock, seccomp, namespaces.
 
 Exit code: 0 when an engine works and smolvm's directories can be written, else 1.`,
   examples: [{ command: "smolvm doctor" }, { command: "smolvm doctor --json" }],
   /** Resolves to 0 when a machine can run here. */
   run: async ({ values }) => {
-    const [{ hasAsset }, { resolvePaths }, { collectDoctorReport }] = await Promise.all([
+    const [{ assetPath, hasAsset }, { resolvePaths }, { collectDoctorReport }] = await Promise.all([
       import("../../../assets/index.ts"),
       import("../../../config/paths.ts"),
       import("../../../engine/index.ts"),
     ]);
-    const report = await collectDoctorReport({ paths: resolvePaths(), hasLibkrun: hasAsset("libkrun") });
+    const paths = resolvePaths();
+    // A directory that cannot be written is what the report is there to say.
+    const launcher = hasAsset("launcher")
+      ? await assetPath("launcher", paths.cache).catch(() => undefined)
+      : undefined;
+    const report = await collectDoctorReport({ paths, hasLibkrun: hasAsset("libkrun"), launcher });
     if (values.json) {
       await printJson(report);
     } else {

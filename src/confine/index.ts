@@ -1,0 +1,54 @@
+/** Confinement of the processes that run guests: what this host has, and the order that starts a program so. */
+import { SmolError } from "../errors.ts";
+import { requireLayers } from "./report.ts";
+import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
+
+export { type Launched, startLauncher } from "./launch.ts";
+export type { LaunchOrder } from "./order.ts";
+export { planLaunch } from "./plan.ts";
+export { type LayerReport, reportLayers } from "./report.ts";
+export { architectureOf, nameOfCall } from "./seccomp/index.ts";
+export type { AllowedPath, ConfinedProgram, ConfineMode, Confinement, HostLayers } from "./types.ts";
+export { confineModes } from "./types.ts";
+
+export interface ConfineOptions {
+  /** The user's wish; default: SMOLVM_CONFINE, else `auto`. */
+  readonly mode?: ConfineMode | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The launcher's file; undefined where there is none (macOS). */
+  readonly launcher: string | undefined;
+  readonly cacheDir: string;
+}
+
+/**
+ * How a machine is confined on this host.
+ *
+ * @throws SmolError `confine.missing` when everything is required and something is not there; `confine.bad_mode`
+ */
+export async function chooseConfinement({
+  env,
+  mode = modeFrom(env),
+  launcher,
+  cacheDir,
+}: ConfineOptions): Promise<Confinement> {
+  if (mode === "off" || launcher === undefined) {
+    const confinement: Confinement = { mode, host: null };
+    requireLayers(confinement);
+    return confinement;
+  }
+  const { findLayers } = await import("./layers.ts");
+  const confinement: Confinement = { mode, host: await findLayers({ launcher, cacheDir }) };
+  requireLayers(confinement);
+  return confinement;
+}
+
+/** @throws SmolError `confine.bad_mode` */
+function modeFrom({ SMOLVM_CONFINE: given }: ConfineOptions["env"]): ConfineMode {
+  if (!given) return "auto";
+  const mode = confineModes.find((name) => name === given);
+  if (mode !== undefined) return mode;
+  const words = confineModes.join(", ");
+  throw new SmolError("confine.bad_mode", `SMOLVM_CONFINE must be one of ${words}, not ${quoted(given)}`);
+}
+
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 80));

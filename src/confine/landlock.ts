@@ -1,0 +1,48 @@
+/** Landlock: which files a process may use, and how it may reach others (landlock(7), linux/landlock.h). */
+import { type OrderWriter, text, u32, u64 } from "./order.ts";
+import type { AllowedPath, Rights } from "./types.ts";
+
+const EXECUTE = 1 << 0;
+const WRITE_FILE = 1 << 1;
+const READ_FILE = 1 << 2;
+const READ_DIR = 1 << 3;
+const MAKE_CHAR = 1 << 6;
+const MAKE_BLOCK = 1 << 11;
+const TRUNCATE = 1 << 14;
+const IOCTL_DEV = 1 << 15;
+
+/** Rights of files that each version knows: a kernel refuses those that it does not know. */
+const knownRights = [0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff] as const;
+
+/** TCP: to bind and to connect; from version 4 on. */
+const NETWORK = 0b11;
+/** Abstract Unix sockets and signals stay inside; from version 6 on. */
+const SCOPES = 0b11;
+
+const rightsOf: Record<Rights, number> = {
+  read: READ_FILE,
+  write: READ_FILE | WRITE_FILE | TRUNCATE,
+  device: READ_FILE | WRITE_FILE | IOCTL_DEV,
+  library: READ_FILE | READ_DIR,
+  execute: READ_FILE | EXECUTE,
+  share: READ_FILE | READ_DIR,
+  // All but devices: a guest makes none of the host's.
+  writableShare: 0x7fff & ~(EXECUTE | MAKE_CHAR | MAKE_BLOCK),
+};
+
+/** Describes the rules; they hold from `landlockEnforce` on. Everything that no rule allows is refused. */
+export function addLandlock(order: OrderWriter, version: number, paths: readonly AllowedPath[]): void {
+  const known = knownRights[Math.min(version, knownRights.length - 1)] ?? 0;
+  const size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+  order.step(
+    "landlock",
+    "rules of Landlock",
+    u64(known),
+    u64(version >= 4 ? NETWORK : 0),
+    u64(version >= 6 ? SCOPES : 0),
+    u32(size),
+  );
+  for (const { path, rights, optional } of paths) {
+    order.step("allowPath", path, u64(rightsOf[rights] & known), text(path), u32(optional ? 1 : 0));
+  }
+}

@@ -1,0 +1,72 @@
+/** The launcher as a child of this process. */
+import { closeSync } from "node:fs";
+import { makePipe } from "../../ffi/libc.ts";
+import type { LaunchOrder } from "./order.ts";
+
+export interface Launched {
+  /** Of the child: the launcher, or the warden that it has become. */
+  readonly pid: number;
+  /** Of the program, as this process sees it; undefined when it was never started. */
+  readonly program: Promise<number | undefined>;
+  /** Resolves when the program and its warden are gone; never rejects. */
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  /** What the program writes to its standard output, once. */
+  readonly output: AsyncIterable<Uint8Array>;
+  readonly messages: ReadableStream<Uint8Array>;
+  kill(): void;
+}
+
+/**
+ * Carries out an order. The child ends with the thread that calls this, however that ends (kill -9 included); its standard
+ * input stays open as long as this process lives.
+ *
+ * @throws Error of posix_spawn(3)
+ */
+export function startLauncher(launcher: string, order: LaunchOrder): Launched {
+  const output = makePipe();
+  const report = makePipe();
+  try {
+    // A session of its own: an interrupt typed at the terminal is the parent's to handle.
+    const child = Bun.spawn([launcher], {
+      env: {},
+      stdio: ["pipe", output.writeEnd, "pipe", report.writeEnd],
+      detached: true,
+    });
+    child.stdin.write(order.bytes);
+    child.stdin.flush();
+    return {
+      pid: child.pid,
+      program: readNumber(report.readEnd),
+      exited: child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode as string | null })),
+      output: readAndClose(output.readEnd),
+      messages: child.stderr as ReadableStream<Uint8Array>,
+      kill: () => child.kill("SIGKILL"),
+    };
+  } catch (error) {
+    closeSync(output.readEnd);
+    closeSync(report.readEnd);
+    throw error;
+  } finally {
+    closeSync(output.writeEnd);
+    closeSync(report.writeEnd);
+  }
+}
+
+async function readNumber(fd: number): Promise<number | undefined> {
+  let line = "";
+  try {
+    for await (const chunk of readAndClose(fd)) line += Buffer.from(chunk).toString();
+  } catch {
+    // As if nothing had been written.
+  }
+  return /^\d+\n$/.test(line) ? Number(line) : undefined;
+}
+
+/** Bun reads from a copy of the descriptor, and leaves this one open when the stream has ended. */
+async function* readAndClose(fd: number): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* Bun.file(fd).stream();
+  } finally {
+    closeSync(fd);
+  }
+}

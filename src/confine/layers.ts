@@ -1,0 +1,141 @@
+/** What a host has to confine processes with, found out by trying, as for engines: what a kernel lists proves little. */
+import { readFileSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { landlockVersion } from "../../ffi/libc.ts";
+import { bootId } from "../host/index.ts";
+import { startLauncher } from "./launch.ts";
+import { planLaunch } from "./plan.ts";
+import { architectureOf } from "./seccomp/index.ts";
+import type { ConfinedProgram, HostLayers, layerNames } from "./types.ts";
+
+export interface LayersOptions {
+  /** The launcher's file. */
+  readonly launcher: string;
+  /** Where the answer is kept, as `confine.json`. */
+  readonly cacheDir: string;
+}
+
+/** Trials take milliseconds; an emulated machine with ten others needs most of a second. */
+const TRIAL_MS = 10_000;
+
+/** Kept until the host boots again, or somebody changes who may have namespaces. */
+export async function findLayers(options: LayersOptions): Promise<HostLayers> {
+  const path = `${options.cacheDir}/confine.json`;
+  const key = layersKey(options.launcher);
+  const kept = readKept(path, key);
+  if (kept !== undefined) return kept;
+  const layers = await tryLayers(options.launcher);
+  await keep(path, key, layers);
+  return layers;
+}
+
+/** The same without a look at what was kept. */
+export async function tryLayers(launcher: string): Promise<HostLayers> {
+  const reasons: Partial<Record<(typeof layerNames)[number], string>> = {};
+  const version = landlockVersion();
+  const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons };
+  const works = async (layers: Partial<HostLayers>): Promise<string | undefined> =>
+    await tryStart(launcher, { ...none, ...layers });
+
+  const withLandlock = version === 0 ? "this kernel has no Landlock" : await works({ landlock: version });
+  const landlock = withLandlock === undefined ? version : 0;
+  if (withLandlock !== undefined) reasons.landlock = withLandlock;
+
+  let seccomp: HostLayers["seccomp"] = "none";
+  const architecture = architectureOf();
+  const watched =
+    architecture === undefined ? `no list for ${process.arch}` : await works({ seccomp: "watched" });
+  if (watched === undefined) seccomp = "watched";
+  else if (architecture !== undefined && (await works({ seccomp: "plain" })) === undefined) seccomp = "plain";
+  if (watched !== undefined) reasons.seccomp = watched;
+
+  let namespaces: HostLayers["namespaces"] = "none";
+  const whole = await works({ namespaces: "root" });
+  if (whole === undefined) namespaces = "root";
+  else if ((await works({ namespaces: "bare" })) === undefined) namespaces = "bare";
+  if (whole !== undefined) reasons.namespaces = whole;
+  return { landlock, seccomp, namespaces, reasons };
+}
+
+/** Starts the launcher through itself, confined like that; undefined when that works, else why it does not. */
+async function tryStart(launcher: string, layers: HostLayers): Promise<string | undefined> {
+  const program: ConfinedProgram = {
+    profile: "qemu",
+    command: [launcher, "nothing"],
+    environment: [],
+    paths: [{ path: launcher, rights: "execute" }],
+    sockets: [],
+    addressSpaceBytes: 2 ** 30,
+    fileBytes: 2 ** 30,
+  };
+  const order = planLaunch(program, { mode: "auto", host: layers });
+  const child = startLauncher(launcher, order);
+  const timer = setTimeout(() => child.kill(), TRIAL_MS);
+  try {
+    const [{ code, signal }, output] = await Promise.all([child.exited, child.messages.text()]);
+    if (code === 0) return undefined;
+    const { what, errno } = failureIn(output);
+    return what === undefined ? `it ended with ${signal ?? `exit code ${code}`}` : `${what}: errno ${errno}`;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function failureIn(output: string): { what?: string; errno?: number } {
+  const [, json = "{}"] = /smolvm-vmm-failed: (\{.*\})/.exec(output) ?? [];
+  return JSON.parse(json);
+}
+
+/** All that decides it and can change while the host runs. */
+function layersKey(launcher: string): string {
+  const switches = [
+    "/proc/sys/user/max_user_namespaces",
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+  ];
+  return [
+    bootId(),
+    launcher,
+    process.geteuid?.(),
+    ...switches.map((path) => readText(path)?.trim() ?? "-"),
+  ].join(" ");
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readKept(path: string, key: string): HostLayers | undefined {
+  try {
+    const kept = JSON.parse(readText(path) ?? "null") as { key?: unknown; layers?: unknown } | null;
+    return kept?.key === key && isLayers(kept.layers) ? kept.layers : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isLayers(value: unknown): value is HostLayers {
+  const layers = value as HostLayers | null | undefined;
+  return (
+    Number.isInteger(layers?.landlock) &&
+    ["watched", "plain", "none"].includes(layers?.seccomp ?? "") &&
+    ["root", "bare", "none"].includes(layers?.namespaces ?? "") &&
+    typeof layers?.reasons === "object"
+  );
+}
+
+/** A cache that cannot be written is no reason to fail. */
+async function keep(path: string, key: string, layers: HostLayers): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await writeFile(temporary, JSON.stringify({ key, layers }), { mode: 0o600, flag: "wx" });
+    await rename(temporary, path);
+  } catch {
+    await rm(temporary, { force: true }).catch(() => {});
+  }
+}

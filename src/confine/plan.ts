@@ -1,0 +1,112 @@
+/** From a program and what this host has to the order for the launcher. */
+import { realpathSync } from "node:fs";
+import { addLandlock } from "./landlock.ts";
+import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
+import { addRoot } from "./root.ts";
+import { architectureOf, filterOf } from "./seccomp/index.ts";
+import type { AllowedPath, ConfinedProgram, Confinement, HostLayers, ResolvedPath } from "./types.ts";
+
+/** RLIMIT_*, asm-generic/resource.h. */
+const LIMIT = { fsize: 1, core: 4, nofile: 7, memlock: 8, as: 9, msgqueue: 12 } as const;
+
+/** CLONE_NEWNS, -UTS, -IPC, -USER, -PID, -NET, -CGROUP (clone(2)). */
+const NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x2000000;
+
+/** Disks, sockets, eventfds: a few for each device and queue. */
+const OPEN_FILES = 1024;
+
+/** On which the launcher writes the process id of the program. */
+export const REPORT_FD = 3;
+
+/** The caller's user and group, as the user namespace has them. */
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The order that starts the program as confined as `confinement` says.
+ *
+ * @throws Error when a path that has to be there is not
+ */
+export function planLaunch(
+  program: ConfinedProgram,
+  confinement: Confinement,
+  user: User = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+): LaunchOrder {
+  const order = new OrderWriter();
+  const layers = layersOf(confinement);
+  for (const { path, fd } of program.sockets) order.step("connect", path, u32(fd), text(path));
+  const descriptors = [0, 1, 2, REPORT_FD, ...program.sockets.map(({ fd }) => fd)].sort((a, b) => a - b);
+  order.step("keepDescriptors", "descriptors", u32(descriptors.length), ...descriptors.map(u32));
+  order.step("noNewPrivileges", "no_new_privs");
+  limit(order, LIMIT.core, 0);
+  const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
+  if (layers.landlock > 0) addLandlock(order, layers.landlock, paths);
+  enter(order, layers, user, paths);
+  if (confinement.host !== null) {
+    order.step("dropCapabilities", "capabilities");
+    limit(order, LIMIT.fsize, program.fileBytes);
+    limit(order, LIMIT.as, program.addressSpaceBytes);
+    limit(order, LIMIT.nofile, OPEN_FILES);
+    limit(order, LIMIT.memlock, 0);
+    limit(order, LIMIT.msgqueue, 0);
+  }
+  if (layers.landlock > 0) order.step("landlockEnforce", "Landlock");
+  addFilter(order, program, layers);
+  return order.execute(program.command, program.environment);
+}
+
+const nothing: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
+
+function layersOf({ mode, host }: Confinement): HostLayers {
+  return mode === "off" || host === null ? nothing : host;
+}
+
+function limit(order: OrderWriter, resource: number, value: number): void {
+  order.step("limit", `limit ${resource}`, u32(resource), u64(value), u64(value));
+}
+
+/** A child goes on in namespaces of its own, and what was the launcher is its warden. */
+function enter(order: OrderWriter, layers: HostLayers, user: User, paths: readonly ResolvedPath[]): void {
+  const flags = layers.namespaces === "none" ? 0 : NAMESPACES;
+  order.step("enter", "namespaces", u64(flags), u32(REPORT_FD));
+  // Without rights in its namespaces it cannot say who it is there; its files are its files all the same.
+  if (layers.namespaces !== "root") return;
+  const write = (path: string, content: string) => order.step("write", path, text(path), text(content));
+  write("/proc/self/setgroups", "deny");
+  write("/proc/self/uid_map", `${user.uid} ${user.uid} 1`);
+  write("/proc/self/gid_map", `${user.gid} ${user.gid} 1`);
+  addRoot(order, paths);
+}
+
+function addFilter(order: OrderWriter, { profile }: ConfinedProgram, layers: HostLayers): void {
+  const architecture = architectureOf();
+  if (layers.seccomp === "none" || architecture === undefined) return;
+  const watched = layers.seccomp === "watched";
+  const filter = filterOf(profile, architecture, watched);
+  order.step("seccomp", "system calls", u32(watched ? 1 : 0), u32(filter.length / 8), filter);
+}
+
+/**
+ * Rules are about files, not about names: a link is followed now, and both its place and its target are shown, so that
+ * the program finds what it asks for.
+ */
+function resolved(paths: readonly AllowedPath[]): ResolvedPath[] {
+  const found = new Map<string, ResolvedPath>();
+  for (const allowed of paths) {
+    const source = realPath(allowed);
+    if (source === undefined) continue;
+    for (const path of [source, allowed.path]) found.set(path, { ...allowed, path, source });
+  }
+  return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function realPath({ path, optional }: AllowedPath): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (optional) return undefined;
+    throw error;
+  }
+}

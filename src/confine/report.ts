@@ -1,0 +1,83 @@
+/** What is in force and what is missing, for people and for JSON. */
+import { SmolError } from "../errors.ts";
+import { type Confinement, type HostLayers, type LayerName, layerNames } from "./types.ts";
+
+export interface LayerReport {
+  readonly name: LayerName;
+  readonly inForce: boolean;
+  /** `Landlock 7`; or why it is missing, or weaker. */
+  readonly detail: string;
+  /** What to do about it; null when nothing need or can be done. */
+  readonly fix: string | null;
+}
+
+const OFF = "switched off";
+
+/** Each layer of a confinement. */
+export function reportLayers({ mode, host }: Confinement): LayerReport[] {
+  return layerNames.map((name) => {
+    if (host === null || mode === "off") {
+      const detail = mode === "off" ? OFF : `smolvm cannot confine processes on ${process.platform}`;
+      return { name, inForce: false, detail, fix: null };
+    }
+    return describe[name](host);
+  });
+}
+
+const describe: Record<LayerName, (host: HostLayers) => LayerReport> = {
+  landlock: ({ landlock, reasons }) => ({
+    name: "landlock",
+    inForce: landlock > 0,
+    detail: landlock > 0 ? `version ${landlock}` : missing(reasons.landlock),
+    fix:
+      landlock > 0
+        ? null
+        : "Linux 5.13 or newer with Landlock on (`lsm=landlock,…` on the kernel's command line)",
+  }),
+  seccomp: ({ seccomp, reasons }) => ({
+    name: "seccomp",
+    inForce: seccomp !== "none",
+    detail:
+      seccomp === "watched"
+        ? "forbidden calls are named"
+        : seccomp === "plain"
+          ? "forbidden calls end the process, and only the kernel's log names them"
+          : missing(reasons.seccomp),
+    fix: seccomp === "none" ? "a kernel with CONFIG_SECCOMP_FILTER, for x86-64 or arm64" : null,
+  }),
+  namespaces: ({ namespaces, reasons }) => ({
+    name: "namespaces",
+    inForce: namespaces === "root",
+    detail:
+      namespaces === "root"
+        ? "user, mount, pid, network, ipc, uts and cgroup; a root directory of its own"
+        : namespaces === "bare"
+          ? `without a root directory of its own: ${reasons.namespaces ?? ""}`
+          : missing(reasons.namespaces),
+    fix: namespaces === "root" ? null : namespaceFix(),
+  }),
+};
+
+const missing = (reason: string | undefined): string => `missing: ${reason ?? "it does not work here"}`;
+
+function namespaceFix(): string {
+  return (
+    "let users have namespaces: `sysctl user.max_user_namespaces` above 0, `kernel.unprivileged_userns_clone=1` on Debian, " +
+    "`kernel.apparmor_restrict_unprivileged_userns=0` on Ubuntu; in a container, from outside it"
+  );
+}
+
+/**
+ * Refuses a start that is to be confined by everything where something is missing.
+ *
+ * @throws SmolError `confine.missing`
+ */
+export function requireLayers(confinement: Confinement): void {
+  if (confinement.mode !== "require") return;
+  const absent = reportLayers(confinement).filter(({ inForce }) => !inForce);
+  if (absent.length === 0) return;
+  const list = absent.map(({ name, detail }) => `${name} (${detail})`).join(", ");
+  throw new SmolError("confine.missing", `this host cannot confine the machine as required: ${list}`, {
+    hint: absent[0]?.fix ?? "--confine auto takes what there is",
+  });
+}

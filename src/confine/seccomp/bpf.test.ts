@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { Action, assemble, type Filter } from "./bpf.ts";
+
+/** Runs a filter as the kernel does, on a `struct seccomp_data` of zeros but for these fields. */
+function run(program: Buffer, call: { arch: number; number: number; values?: readonly number[] }): number {
+  const data = Buffer.alloc(64);
+  data.writeUInt32LE(call.number >>> 0, 0);
+  data.writeUInt32LE(call.arch >>> 0, 4);
+  for (const [index, value] of (call.values ?? []).entries()) data.writeUInt32LE(value >>> 0, 16 + 8 * index);
+  let accumulator = 0;
+  for (let at = 0; ; at++) {
+    const code = program.readUInt16LE(at * 8);
+    const value = program.readUInt32LE(at * 8 + 4);
+    const jump = (taken: boolean) => {
+      at += program[at * 8 + (taken ? 2 : 3)] ?? 0;
+    };
+    if (code === 0x20) accumulator = data.readUInt32LE(value);
+    else if (code === 0x54) accumulator = (accumulator & value) >>> 0;
+    else if (code === 0x15) jump(accumulator === value);
+    else if (code === 0x35) jump(accumulator >= value);
+    else if (code === 0x06) return value;
+    else throw new Error(`instruction ${code.toString(16)}`);
+  }
+}
+
+const ARCH = 0xc000003e;
+const filter: Filter = {
+  architecture: ARCH,
+  otherwise: Action.killProcess,
+  unknownFrom: 500,
+  rules: [
+    { number: 1 },
+    { number: 2, checks: [{ argument: 1, values: [5, 0xffffffff, 7] }], otherwise: Action.errno(25) },
+    {
+      number: 3,
+      checks: [
+        { argument: 0, mask: 0xff, values: [1] },
+        { argument: 2, values: [0, 4] },
+      ],
+    },
+    { number: 4, refused: true, otherwise: Action.errno(38) },
+  ],
+};
+const program = assemble(filter);
+const result = (number: number, ...values: number[]) => run(program, { arch: ARCH, number, values });
+
+test("a call passes when it is in the list, and its arguments are", () => {
+  expect(result(1, 99)).toBe(Action.allow);
+  for (const value of [5, 0xffffffff, 7]) expect(result(2, 0, value)).toBe(Action.allow);
+  for (const value of [0, 4, 6, 8]) expect(result(2, 5, value)).toBe(Action.errno(25));
+  expect(result(3, 0x101, 0, 4)).toBe(Action.allow);
+  expect(result(3, 0x102, 0, 4)).toBe(Action.killProcess);
+  expect(result(3, 1, 0, 1)).toBe(Action.killProcess);
+});
+
+test("what is refused, forbidden, unknown, of x32 or of another architecture does not pass", () => {
+  expect(result(4)).toBe(Action.errno(38));
+  expect(result(0)).toBe(Action.killProcess);
+  expect(result(499)).toBe(Action.killProcess);
+  expect(result(500)).toBe(Action.errno(38));
+  expect(result(0x40000001)).toBe(Action.killProcess);
+  expect(run(program, { arch: 0x40000003, number: 1 })).toBe(Action.killProcess);
+});
+
+test("a list that no jump can pass is refused when it is made", () => {
+  const values = Array.from({ length: 300 }, (_, index) => index);
+  const rules = [{ number: 1, checks: [{ argument: 0, values }] }];
+  expect(() => assemble({ ...filter, rules })).toThrow("too long");
+});

@@ -1,0 +1,64 @@
+/** What confines a process, and what of it a host has; docs/design/confinement.md. */
+
+/** `auto`: all that the host has. `require`: everything, or no start. `off`: only what costs nothing and breaks nothing. */
+export const confineModes = ["auto", "require", "off"] as const;
+export type ConfineMode = (typeof confineModes)[number];
+
+/** In the order in which people are told. */
+export const layerNames = ["landlock", "seccomp", "namespaces"] as const;
+export type LayerName = (typeof layerNames)[number];
+
+/** What this host has, found out by trying; kept until something that it depends on changes. */
+export interface HostLayers {
+  /** Version of Landlock's interface; 0: there is none. */
+  readonly landlock: number;
+  /** `watched`: a forbidden call is told by name. `plain`: it only ends the process (before Linux 5.5). */
+  readonly seccomp: "watched" | "plain" | "none";
+  /** `root`: also a root directory of its own. `bare`: namespaces without rights in them, as Ubuntu's AppArmor leaves them. */
+  readonly namespaces: "root" | "bare" | "none";
+  /** Why a layer is missing or weaker, for people. */
+  readonly reasons: Readonly<Partial<Record<LayerName, string>>>;
+}
+
+/** How a machine is to be confined: decided by who starts it. */
+export interface Confinement {
+  readonly mode: ConfineMode;
+  /** Null: nothing was looked for, because it is off, or this system has no launcher (macOS). */
+  readonly host: HostLayers | null;
+}
+
+/** What may be done with a file or directory, and what is below it. */
+export type Rights = "read" | "write" | "device" | "library" | "execute" | "share" | "writableShare";
+
+export interface AllowedPath {
+  readonly path: string;
+  readonly rights: Rights;
+  /** It may be missing. */
+  readonly optional?: boolean | undefined;
+}
+
+/** A path whose links have been followed. */
+export interface ResolvedPath extends AllowedPath {
+  /** Where the file is, whatever name the program has for it. */
+  readonly source: string;
+}
+
+/** A process that is to run an untrusted guest. */
+export interface ConfinedProgram {
+  /** The list of system calls. */
+  readonly profile: ProfileName;
+  /** Absolute path, then arguments. */
+  readonly command: readonly [string, ...string[]];
+  readonly environment: readonly string[];
+  /** All that it opens by name. */
+  readonly paths: readonly AllowedPath[];
+  /** Unix sockets that are connected for it, by the descriptor at which it finds them; from 3 on. */
+  readonly sockets: readonly { readonly path: string; readonly fd: number }[];
+  /** Bytes of address space beyond which it gets no memory. */
+  readonly addressSpaceBytes: number;
+  /** Bytes of the largest file that it may write. */
+  readonly fileBytes: number;
+}
+
+export const profileNames = ["qemu", "krun"] as const;
+export type ProfileName = (typeof profileNames)[number];

@@ -1,0 +1,73 @@
+/** What a VMM's process opens by name: all other files of the host are closed to it. */
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { AllowedPath } from "../confine/index.ts";
+import type { VmDisk, VmSpec } from "./types.ts";
+
+/** Descriptors of the sockets that are connected for it. */
+export const AGENT_FD = 10;
+export const CARD_FD = 11;
+
+const MIB = 1024 * 1024;
+
+/** For a process's program, libraries, translations of code, stacks and heaps of its threads. */
+const OVERHEAD_BYTES = 4096 * MIB;
+const BYTES_PER_CPU = 128 * MIB;
+
+/** What both engines have in common. */
+export function vmLimits(spec: VmSpec): { addressSpaceBytes: number; fileBytes: number } {
+  return {
+    addressSpaceBytes: spec.memoryMib * MIB + OVERHEAD_BYTES + spec.cpus * BYTES_PER_CPU,
+    fileBytes: Math.max(
+      MIB,
+      ...spec.disks.filter(({ readOnly }) => !readOnly).map(({ path }) => sizeOf(path)),
+    ),
+  };
+}
+
+export function vmSockets({ agentSocket, card }: VmSpec): { path: string; fd: number }[] {
+  const sockets = [{ path: agentSocket, fd: AGENT_FD }];
+  if (card !== undefined) sockets.push({ path: card.socket, fd: CARD_FD });
+  return sockets;
+}
+
+/** Kernel and disks. */
+export function vmPaths({ kernel, disks }: VmSpec): AllowedPath[] {
+  return [
+    { path: kernel, rights: "read" },
+    ...disks.flatMap((disk): AllowedPath[] => [
+      { path: disk.path, rights: disk.readOnly ? "read" : "write" },
+      ...extentsOf(disk).map((path): AllowedPath => ({ path, rights: "read" })),
+    ]),
+  ];
+}
+
+/** Where a program that is linked dynamically finds its libraries, and the loader that starts it. */
+export function libraryPaths(program: string): AllowedPath[] {
+  const prefix = dirname(dirname(realpathSync(program)));
+  const library = (path: string): AllowedPath => ({ path, rights: "library", optional: true });
+  return [
+    { path: program, rights: "execute" },
+    ...["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].map(
+      (path): AllowedPath => ({ path, rights: "execute", optional: true }),
+    ),
+    { path: "/etc/ld.so.cache", rights: "read", optional: true },
+    ...["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store"].map(
+      library,
+    ),
+    ...[`${prefix}/lib`, `${prefix}/lib64`].map(library),
+  ];
+}
+
+/** The files that a descriptor joins: their names are relative to its own (src/image/store/vmdk.ts). */
+function extentsOf({ path, format }: VmDisk): string[] {
+  if (format !== "vmdk") return [];
+  const names = [...readFileSync(path, "utf8").matchAll(/^RW \d+ FLAT "([^"]+)"/gm)].map(([, name]) => name);
+  return [...new Set(names)].map((name) => `${dirname(path)}/${name}`);
+}
+
+function sizeOf(path: string): number {
+  const status = statSync(path);
+  // What is not a file has no size, and no limit either.
+  return status.isFile() ? status.size : 0;
+}
