@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect } from "bun:test";
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { imageWith } from "../support/images.ts";
 import { SMALL, useMachines } from "../support/machines.ts";
 import { onBoth, onQemu } from "../support/register.ts";
@@ -132,6 +132,21 @@ describe("pack create", () => {
     expect(JSON.parse(await pack("inspect", "--json", at("same.smolmachine"))).created).toBe(
       "2023-11-14T22:13:20Z",
     );
+  });
+
+  onQemu("tells programs what it made", async () => {
+    const made = async (...words: string[]) =>
+      JSON.parse(await pack("create", "-q", "--json", "--image", image, ...words));
+    const [two, one] = [await made("-o", at("two-files")), await made("--single-file", "-o", at("one-file"))];
+    const inspected = JSON.parse(await pack("inspect", "--json", at("two-files.smolmachine")));
+    const { layer_digest, layer_size, platform } = inspected;
+    const sizes = ["two-files", "two-files.smolmachine"].map((name) => statSync(at(name)).size);
+    expect(two).toEqual({
+      ...{ path: at("two-files.smolmachine"), program: at("two-files"), image: inspected.image, platform },
+      ...{ layer_digest, layer_size, total_bytes: (sizes[0] ?? 0) + (sizes[1] ?? 0) },
+    });
+    expect(one).toMatchObject({ path: at("one-file"), program: at("one-file") });
+    expect(one.total_bytes).toBe(statSync(at("one-file")).size);
   });
 
   onQemu("takes what a Smolfile describes, without [dev], and no secrets", async () => {

@@ -8,7 +8,7 @@ import { hostPlatform } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
-import { createPack, readPrivateKey, type WrittenPack, writeLauncher } from "../../pack/index.ts";
+import { createPack, readPrivateKey, writeLauncher } from "../../pack/index.ts";
 import type { createOptions } from "../commands/pack/create.ts";
 import { makeContext } from "../context.ts";
 import { machineLayer } from "../options/machine-layer.ts";
@@ -18,6 +18,7 @@ import { complain, warn } from "../output.ts";
 import { defaultsOf, type Values } from "../program/types.ts";
 import { reportPull } from "../progress/pull-report.ts";
 import { reportTransfer } from "../progress/transfer-report.ts";
+import type { CreatedPack } from "../show/pack-created.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
 import { isPack, packedProgram, refuseForeign } from "./pack-program.ts";
@@ -32,9 +33,7 @@ const SUFFIX = ".smolmachine";
  *
  * @throws SmolError; nothing is left then. Interrupted
  */
-export async function createShown(
-  values: CreateValues,
-): Promise<WrittenPack & { readonly path: string; readonly program: string | undefined }> {
+export async function createShown(values: CreateValues): Promise<CreatedPack> {
   const sidecar = await outputOf(values.output);
   const created = creationTime(environment().SOURCE_DATE_EPOCH);
   const signWith = values.sign === undefined ? undefined : readPrivateKey(values.sign);
@@ -88,7 +87,9 @@ export async function createShown(
       });
       if (own && program !== undefined && output !== program) writeLauncher(own.launcher, program);
       isDone = true;
-      return { ...written, path: output, program };
+      const files = new Set([output, program ?? output]);
+      const totalBytes = files.values().reduce((sum, path) => sum + statSync(path).size, 0);
+      return { ...written, path: output, program, totalBytes };
     } finally {
       image.release();
       await report.end(isDone);

@@ -37,6 +37,7 @@ const options = {
 
 export const commit = command({
   path: ["machine", "commit"],
+  duration: "slow",
   summary: "Make an image of a machine",
   options,
   arguments: { kind: "words", placeholder: "[NAME] IMAGE", min: 1, max: 2, hint: machineWord.hint },

@@ -1,8 +1,8 @@
-import { statSync } from "node:fs";
+import { jsonObject } from "../../options/common.ts";
 import { imageOptions } from "../../options/machine-options.ts";
 import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
 import { smolfile } from "../../options/run-options.ts";
-import { print } from "../../output.ts";
+import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag, section, value } from "../../program/types.ts";
 import { countUpTo, sizeIn } from "../../values/size.ts";
@@ -33,6 +33,7 @@ export const createOptions = {
     long: "no-runtime",
     description: "Leave smolvm out: 60 MB less, and hosts need one that is installed",
   }),
+  json: jsonObject,
   ...section("Image", { ...imageOptions, pull: pullPolicy, ...pullOptions }),
   ...section("Machine", {
     cpus: value({
@@ -68,6 +69,7 @@ export const createOptions = {
 
 export const packCreate = command({
   path: ["pack", "create"],
+  duration: "slow",
   summary: "Package an OCI image, or a Smolfile's machine, as a program",
   options: createOptions,
   text: `Makes NAME.smolmachine: the image's layers as the cache keeps them, what the machine is, and
@@ -87,7 +89,11 @@ With --from-vm, the machine's image is packed with what the machine has changed 
 it, and the machine's settings. Its own files stay as they are; the machine must not run.
 
 The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. NAME must not end in
-.smolmachine, and a file that is there is replaced only when it is a pack.`,
+.smolmachine, and a file that is there is replaced only when it is a pack.
+
+--json prints an object with the keys path (of the file with the pack), program (null when none is
+made), image, platform, layer_digest (of the pack, as Checksum:), layer_size (bytes of the pack) and
+total_bytes (with the program).`,
   examples: [
     { command: "smolvm pack create --image python:3.12-alpine -o my-app" },
     { command: "smolvm pack create -s ./Smolfile --sign ./vendor.key -o my-app" },
@@ -95,27 +101,13 @@ The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. N
     { command: "smolvm pack create --image alpine --oci-platform linux/arm64 -o tool-arm64" },
   ],
   run: async ({ values }) => {
-    const { createShown } = await import("../../work/pack-create.ts");
-    const { path, program, bytes, digest } = await createShown(values);
-    const kilobytes = (size: number) => `${Math.ceil(size / 1024)}KB`;
-    const lines = [`Checksum: ${digest.slice("sha256:".length, "sha256:".length + 8)}`];
-    if (program === undefined) {
-      lines.unshift(`Assets: ${path} (${kilobytes(bytes)} compressed)`);
-    } else if (program === path) {
-      const total = statSync(program).size;
-      lines.unshift(
-        `Packed: ${program} (stub: ${kilobytes(total - bytes)}, total: ${kilobytes(total)})`,
-        "Mode: single-file (no sidecar)",
-      );
-    } else {
-      const { size } = statSync(program);
-      lines.unshift(
-        `Packed: ${program} (stub: ${kilobytes(size)}, total: ${kilobytes(size + bytes)})`,
-        `Assets: ${path} (${kilobytes(bytes)} compressed)`,
-      );
-    }
-    lines.push(`Run it: ${program ?? `smolvm pack run --sidecar ${path}`}`, "");
-    await print(lines.join("\n"));
+    const [{ createShown }, { createdJson, describeCreated }] = await Promise.all([
+      import("../../work/pack-create.ts"),
+      import("../../show/pack-created.ts"),
+    ]);
+    const made = await createShown(values);
+    if (values.json) await printJson(createdJson(made));
+    else await print(describeCreated(made));
     return 0;
   },
 });
