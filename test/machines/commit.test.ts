@@ -171,5 +171,9 @@ describe("machine commit", () => {
     await home.ok("start", "busy");
     await home.ok("stop", "busy");
     await home.ok("commit", "busy", "x:1");
+    await home.ok("start", "busy");
+    await home.sh("busy", "echo x > /workspace/.wh.x");
+    await home.ok("stop", "busy");
+    expect((await home.refusal("commit", "busy", "x:2")).code).toBe("image.bad_file_name");
   });
 });

@@ -21,6 +21,7 @@ const { server, scratch } = useRegistry();
 const here = `linux/${hostArchitecture}`;
 const there = hostArchitecture === "amd64" ? "linux/arm64" : "linux/amd64";
 const PASSWORD = "canary-5b1d";
+const IMAGE_DIGEST = `sha256:${"1".repeat(64)}`;
 
 let docker: Server;
 let closed: Server;
@@ -38,7 +39,7 @@ beforeAll(async () => {
   own = `${scratch.path}/own.smolmachine`;
   other = `${scratch.path}/other.smolmachine`;
   await writePack(own, noise(3_500_000, 1), {
-    manifest: manifestOf({ platform: here, image: "docker.io/library/alpine:3.20" }),
+    manifest: manifestOf({ platform: here, image: "docker.io/library/alpine:3.20", digest: IMAGE_DIGEST }),
   });
   await writePack(other, noise(200_000, 2), { manifest: manifestOf({ platform: there }) });
 });
@@ -87,7 +88,10 @@ describe.each([
       ...{ image: "docker.io/library/alpine:3.20", platform: here, smolvm_version: "0.0.0" },
       ...{ layer_digest: sha256(own), layer_size: readFileSync(own).length },
     });
-    expect((await pack(home, "inspect", name)).output).toMatch(/^Reference: .*\n[\s\S]*Digest: +sha256:/m);
+    const lines = (await pack(home, "inspect", name)).output.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^Reference: /);
+    expect(lines.at(-1)).toBe(`Manifest:   ${inspected.manifest_digest}`);
+    expect(lines.filter((line) => line.startsWith("Digest:"))).toEqual([`Digest:     ${IMAGE_DIGEST}`]);
 
     expect((await pack(home, "pull", name)).output).toBe("app.smolmachine\n");
     expect(sha256(`${home.path}/app.smolmachine`)).toBe(sha256(own));

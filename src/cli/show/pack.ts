@@ -21,7 +21,7 @@ export function describeRemotePack({ manifest, digest, layerBytes }: RemotePack,
     ["Reference", reference],
     ...describeManifest(manifest),
     ["Size", formatBytes(layerBytes)],
-    ["Digest", digest],
+    ["Manifest", digest],
   ]);
 }
 

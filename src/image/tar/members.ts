@@ -23,7 +23,7 @@ export class TreeMembers {
     this.#report = report;
   }
 
-  /** Everything of a directory, or one file. @throws SmolError `image.limit`, `machine.bad_file_name` */
+  /** Everything of a directory, or one file. @throws SmolError `image.limit`, `image.bad_file_name` */
   *whole(tree: FileTree, file: TreeFile, path: string, depth = 0): Generator<LayerMember, void, undefined> {
     this.count(path, depth);
     if (file.type !== FileType.directory) {
@@ -72,10 +72,10 @@ export class TreeMembers {
 
 export const joined = (path: string, name: string): string => (path === "" ? name : `${path}/${name}`);
 
-/** In a layer such a name would delete another file (layer.md, "Whiteouts"). @throws SmolError `machine.bad_file_name` */
+/** In a layer such a name would delete another file (layer.md, "Whiteouts"). @throws SmolError `image.bad_file_name` */
 export function checkName(name: string): void {
   if (!name.startsWith(".wh.")) return;
-  throw new SmolError("machine.bad_file_name", `a file cannot be in an image: ${printable(name)}`, {
+  throw new SmolError("image.bad_file_name", `a file cannot be in an image: ${printable(name)}`, {
     hint: "names that begin with .wh. mean deletions in images: give it another one",
   });
 }

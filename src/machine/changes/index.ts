@@ -65,7 +65,7 @@ export class MachineChanges implements Disposable {
    * What was changed of the image, as one layer: an archive that is the same for the same files. The files of
    * `/workspace` are at that place in it; what else is on the storage disk is not in it, and neither are sockets.
    *
-   * @throws SmolError `disk.damaged`, `image.layer_damaged`, `machine.bad_file_name`
+   * @throws SmolError `disk.damaged`, `image.layer_damaged`, `image.bad_file_name`
    */
   layer(): AsyncGenerator<Uint8Array, void, undefined> {
     return writeLayerTar(this.#members());
