@@ -10,7 +10,19 @@ const ours = (path: string) => !/^(node_modules|dist|\.git)\//.test(path);
 const filesOf = (pattern: string) => [...new Glob(pattern).scanSync(root)].filter(ours).sort();
 
 const papers = filesOf("**/*.md");
-const folders = ["agent", "bench", "build", "docs", "ffi", "launcher", "recipes", "soak", "src", "stub", "test"];
+const folders = [
+  "agent",
+  "bench",
+  "build",
+  "docs",
+  "ffi",
+  "launcher",
+  "recipes",
+  "soak",
+  "src",
+  "stub",
+  "test",
+];
 const files = [...filesOf("*.{ts,c,h,rs,md}"), ...filesOf(`{${folders.join(",")}}/**/*`)];
 
 describe("docs/errors.md", () => {
@@ -53,7 +65,8 @@ describe("SPECIFICATION.md", () => {
   test("numbers its promises without gaps, each with a test", () => {
     const rows = specification.split("\n").filter((line) => /^\| \d+ \|/.test(line));
     expect(rows.map((row) => Number(row.split("|")[1]))).toEqual(rows.map((_, index) => index + 1));
-    for (const row of rows) expect(row).toMatch(/`(test|bench|soak|src|stub|agent|build|recipes|ffi)\/.*\.ts`/);
+    for (const row of rows)
+      expect(row).toMatch(/`(test|bench|soak|src|stub|agent|build|recipes|ffi)\/.*\.ts`/);
   });
 });
 
