@@ -60,6 +60,28 @@ test("the socket is its user's alone, and goes with the server; one that was kil
   expect(existsSync(path)).toBe(false);
 });
 
+test("of servers that find a dead one's socket at once, one gets its place, and keeps it", async () => {
+  const path = `${home.path}/run/raced.sock`;
+  const first = await serving(["-l", path]);
+  first.server.child.kill("SIGKILL");
+  await first.server.child.exited;
+  const RIVALS = 6;
+  const rivals = Array.from({ length: RIVALS }, () => home.start(["serve", "start", "-l", path]));
+  // All but one end by themselves.
+  const ended: unknown[] = [];
+  await new Promise<void>((resolve) => {
+    for (const rival of rivals)
+      rival.exited.then(() => {
+        if (ended.push(rival) === RIVALS - 1) resolve();
+      });
+  });
+  expect((await curl("--unix-socket", path, "http://x/health")).status).toBe(200);
+  const winner = rivals.find((rival) => !ended.includes(rival));
+  winner?.kill("SIGTERM");
+  expect(await winner?.exited).toBe(0);
+  expect(existsSync(path)).toBe(false);
+});
+
 test("another user of the host gets nowhere", async () => {
   if (process.getuid?.() !== 0) throw new Error("this test needs root, to become another user");
   const directory = `${home.path}/open`;

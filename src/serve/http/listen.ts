@@ -1,10 +1,11 @@
 /** The sockets at which a server listens. */
-import { lstatSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Server as Relay } from "node:net";
 import { tmpdir } from "node:os";
 import type { Server, WebSocketHandler } from "bun";
 import { errnoOf, messageOf, SmolError } from "../../errors.ts";
 import { MAX_MESSAGE_BYTES, type Session } from "../live/interactive.ts";
+import { removeSocket, removeStale, whilePlaceIsOurs } from "./socket-place.ts";
 
 /** Where to listen. */
 export type Place =
@@ -104,7 +105,13 @@ async function listenUnix(path: string, serve: Serve): Promise<Listener> {
       "serve.cannot_listen",
       `cannot listen at ${path}: a socket's path has at most 107 bytes`,
     );
-  await removeStale(path);
+  return await whilePlaceIsOurs(path, async () => {
+    await removeStale(path);
+    return listenAt(path, serve);
+  });
+}
+
+function listenAt(path: string, serve: Serve): Listener {
   // From its first moment nobody else can open it.
   const before = process.umask(0o177);
   try {
@@ -127,40 +134,17 @@ function listenerOf(server: BunServer, address: string, path?: string): Listener
   return {
     address,
     close: async () => {
-      const closed = server.stop(false);
-      // So that the next server finds nothing at its place.
-      if (path !== undefined) remove(path);
+      if (path === undefined) return await server.stop(false);
+      // So that the next server finds nothing at its place, and this one takes away nobody's but its own.
+      const { closed } = await whilePlaceIsOurs(path, async () => {
+        const closed = server.stop(false);
+        removeSocket(path);
+        return { closed };
+      });
       await closed;
     },
     end: async () => await server.stop(true),
   };
-}
-
-function remove(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-}
-
-/** A server that was killed leaves its socket. @throws SmolError `serve.in_use` when one answers, or it is no socket */
-async function removeStale(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket())
-    throw new SmolError("serve.in_use", `cannot listen at ${path}: something else is there`);
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ path });
-  socket.once("connect", () => resolve(true));
-  socket.once("error", (error) => resolve(errnoOf(error) !== "ECONNREFUSED"));
-  const answers = await promise;
-  socket.destroy();
-  if (answers)
-    throw new SmolError("serve.in_use", `another server listens at ${path}`, {
-      hint: "use that one, or another place: --listen PATH",
-    });
-  remove(path);
 }
 
 function cannotListen(where: string, error: unknown): SmolError {

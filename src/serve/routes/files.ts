@@ -11,6 +11,9 @@ const MACHINE = "/api/v1/machines/{name}";
 
 const IN = { archive: false, follow: true } as const;
 
+/** Of what is written: as the request or the archive has it. */
+const AS_SENT = { uid: undefined, gid: undefined, mode: undefined };
+
 /** @throws Refused `BAD_REQUEST` for a path that is none, or that means another one than it seems to */
 function guestPathOf({ params }: Pick<Asked, "params">): string {
   const path = `/${params.path}`;
@@ -19,7 +22,6 @@ function guestPathOf({ params }: Pick<Asked, "params">): string {
   return path;
 }
 
-/** @throws Refused `BAD_REQUEST` */
 function contentOf(request: Request): AsyncIterable<Uint8Array> {
   return (request.body ?? new Blob([]).stream()) as unknown as AsyncIterable<Uint8Array>;
 }
@@ -109,17 +111,11 @@ export const fileRoutes = [
         parents: true,
         progress,
         signal,
-        overrides: { mode: query.mode },
+        overrides: { ...AS_SENT, mode: query.mode },
       };
-      await withMachine(
-        serving,
-        params.name as string,
-        signal,
-        (machine) => copyToMachine(machine, upload as never),
-        {
-          autoStart: true,
-        },
-      );
+      await withMachine(serving, params.name as string, signal, (machine) => copyToMachine(machine, upload), {
+        autoStart: true,
+      });
       return { path, size: progress.bytes };
     },
   }),
@@ -169,17 +165,11 @@ export const fileRoutes = [
         path,
         progress,
         signal,
-        overrides: {},
+        overrides: AS_SENT,
       };
-      await withMachine(
-        serving,
-        params.name as string,
-        signal,
-        (machine) => copyToMachine(machine, upload as never),
-        {
-          autoStart: true,
-        },
-      );
+      await withMachine(serving, params.name as string, signal, (machine) => copyToMachine(machine, upload), {
+        autoStart: true,
+      });
       return { path, files: progress.files, size: progress.bytes };
     },
   }),
