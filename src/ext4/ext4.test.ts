@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { SmolError } from "../errors.ts";
+import { TreeMembers } from "../image/tar/index.ts";
 import { FileType, type TreeFile } from "../image/tree/index.ts";
 import { Ext4 } from "./index.ts";
 
@@ -198,6 +199,83 @@ test("whatever bytes a guest has written: files, or an error that says so", () =
     }
   }
   expect(failed).toBeGreaterThan(10);
+});
+
+/** Changes a disk, and says what its reader says then. */
+function changed(path: string, change: (bytes: Buffer) => void): () => void {
+  const bytes = readFileSync(path);
+  change(bytes);
+  writeFileSync(path, bytes);
+  return () => {
+    using disk = new Ext4(path);
+    disk.entries(disk.root);
+  };
+}
+
+test("attributes that share one value are refused: a block of them would be a megabyte here", () => {
+  const path = makeDisk((root) => {
+    writeFileSync(`${root}/file`, "");
+    run("setfattr", "-n", "user.note", "-v", "v".repeat(900), `${root}/file`);
+  });
+  const listed = changed(path, (bytes) => {
+    let block = 0;
+    while (bytes.readUInt32LE(block) !== 0xea020000) block += 4096;
+    for (let at = block + 32; at + 20 < block + 4096; at += 20) {
+      bytes.fill(0, at, at + 20);
+      bytes[at] = 4;
+      bytes[at + 1] = 1;
+      bytes.writeUInt32LE(4096, at + 8);
+      bytes.write(String(at % 10_000).padStart(4, "0"), at + 16);
+    }
+  });
+  expect(listed).toThrow("attributes share their place");
+});
+
+test("a name that leads farther than numbers reach", () => {
+  const path = makeDisk((root) => writeFileSync(`${root}/a name to be found`, ""));
+  const listed = changed(path, (bytes) => {
+    bytes.writeUInt32LE(0xffffffff, 1024);
+    bytes.writeUInt32LE(0xffffffff, 1024 + 32);
+    bytes.writeUInt32LE(1, 1024 + 40);
+    bytes.writeUInt32LE(bytes.readUInt32LE(1024 + 96) | 0x10, 1024 + 96);
+    // The root's own inode is where it was: that of group 1, in groups of one.
+    const descriptors = bytes.subarray(4096, 8192);
+    const table = descriptors.readUInt32LE(8);
+    bytes.writeUInt32LE(1, 1024 + 260);
+    bytes.copy(bytes, table * 4096, table * 4096 + 256, table * 4096 + 512);
+    descriptors.writeUInt32LE(table, 64 + 8);
+    bytes.writeUInt32LE(0xfffffff0, bytes.indexOf("a name to be found") - 8);
+  });
+  expect(listed).toThrow("outside of the disk");
+});
+
+test("the target of a symbolic link needs no tree of blocks", () => {
+  const path = makeDisk((root) => symlinkSync(`/${"long/".repeat(40)}`, `${root}/link`));
+  const listed = changed(path, (bytes) => {
+    // Its inode: the size, and behind it the root of its extents.
+    for (let at = 0; at < bytes.length; at += 256) {
+      if (bytes.readUInt16LE(at) !== 0o120777 || bytes.readUInt32LE(at + 4) !== 201) continue;
+      expect(bytes.readUInt16LE(at + 40)).toBe(0xf30a);
+      bytes.writeUInt16LE(1, at + 46);
+      const block = bytes.readUInt32LE(at + 60) * 4096;
+      bytes.writeUInt32LE(block / 4096, at + 56);
+      bytes.writeUInt32LE(0, at + 60);
+      bytes.writeUInt16LE(0xf30a, block);
+      bytes.writeUInt16LE(0, block + 2);
+      bytes.writeUInt16LE(0, block + 6);
+    }
+  });
+  expect(listed).toThrow("a tree of extents is none");
+});
+
+test("a directory that lies in itself is written once", () => {
+  const path = makeDisk(
+    (root) => mkdirSync(`${root}/top/in`, { recursive: true }),
+    ["link /top/in /top/in/again"],
+  );
+  using disk = new Ext4(path);
+  const members = new TreeMembers({ skipped: 0 }).whole(disk, find(disk, "top"), "top");
+  expect(() => [...members]).toThrow("a directory has two names: top/in/again");
 });
 
 test("what is no ext4 at all", () => {

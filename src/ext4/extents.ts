@@ -10,6 +10,8 @@ const MAX_DEPTH = 5;
 const MAX_LENGTH = 32_768;
 /** Blocks of the tree that are read for one file: enough for 16 TiB in pieces of a MiB. */
 const MAX_NODES = 65_536;
+/** Pieces of one file; the largest file has a hundred thousand when it is whole. All are held in memory. */
+const MAX_EXTENTS = 4_000_000;
 
 /** Blocks of a file that follow each other on the disk. */
 export interface Extent {
@@ -23,10 +25,10 @@ export interface Extent {
 /**
  * The extents that were written, ascending; neighbours are joined.
  *
- * @param root the map in the inode @param readBlock of the disk
+ * @param root the map in the inode @param readBlock of the disk @param most blocks of the tree, the root included
  * @throws SmolError `disk.damaged`
  */
-export function readExtents(root: Buffer, readBlock: (block: number) => Buffer): Extent[] {
+export function readExtents(root: Buffer, readBlock: (block: number) => Buffer, most = MAX_NODES): Extent[] {
   const found: { block: number; count: number; start: number }[] = [];
   let nodes = 0;
   let end = 0;
@@ -34,12 +36,7 @@ export function readExtents(root: Buffer, readBlock: (block: number) => Buffer):
     const entries = node.readUInt16LE(2);
     const here = node.readUInt16LE(6);
     const fits = HEADER + entries * ENTRY <= node.length && here <= MAX_DEPTH;
-    if (
-      node.readUInt16LE(0) !== MAGIC ||
-      !fits ||
-      (depth !== undefined && here !== depth) ||
-      ++nodes > MAX_NODES
-    )
+    if (node.readUInt16LE(0) !== MAGIC || !fits || (depth !== undefined && here !== depth) || ++nodes > most)
       throw damaged("a tree of extents is none");
     for (let at = HEADER; at < HEADER + entries * ENTRY; at += ENTRY) {
       const block = node.readUInt32LE(at);
@@ -56,7 +53,8 @@ export function readExtents(root: Buffer, readBlock: (block: number) => Buffer):
       const last = found.at(-1);
       if (last !== undefined && last.block + last.count === block && last.start + last.count === start)
         last.count += count;
-      else found.push({ block, count, start });
+      else if (found.length < MAX_EXTENTS) found.push({ block, count, start });
+      else throw damaged("a file is in too many pieces");
     }
   };
   visit(root, undefined);

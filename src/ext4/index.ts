@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { limits } from "../image/limits.ts";
-import { type FileTree, FileType, type OpenTreeFile, type TreeFile } from "../image/tree/index.ts";
+import { type FileTree, FileType, Listing, type OpenTreeFile, type TreeFile } from "../image/tree/index.ts";
 import { type Extent, readExtents } from "./extents.ts";
 import { damaged } from "./failure.ts";
 import { descriptorPlace, type Geometry, readGeometry } from "./geometry.ts";
@@ -24,7 +24,6 @@ export class Ext4 implements FileTree, Disposable {
   readonly unclean: boolean;
   readonly #fd: number;
   readonly #geometry: Geometry;
-  readonly #inodes = new WeakMap<TreeFile, DiskInode>();
 
   /** @throws SmolError `disk.damaged` */
   constructor(path: string) {
@@ -45,23 +44,31 @@ export class Ext4 implements FileTree, Disposable {
   }
 
   entries(directory: TreeFile): ReadonlyMap<string, TreeFile> {
-    const { size } = this.#inode(directory);
+    const inode = this.#readInode(directory.id);
+    const { size } = inode;
     const { block } = this.#geometry;
     if (size > MAX_DIRECTORY || size % block !== 0) throw damaged("a directory has a size that none has");
     const numbers = new Map<string, number>();
-    for (const extent of this.#extents(directory)) {
+    for (const extent of this.#extents(inode)) {
       for (let index = 0; index < extent.count && (extent.block + index) * block < size; index++) {
         readNames(this.#block(extent.start + index), numbers);
       }
     }
     const sorted = [...numbers].sort(([a], [b]) => (a < b ? -1 : 1));
-    return new Map(sorted.map(([name, number]) => [name, this.#file(number)]));
+    const listing = new Listing();
+    const fileOf = (number: number) => {
+      const file = this.#file(number);
+      listing.add(file);
+      return file;
+    };
+    return new Map(sorted.map(([name, number]) => [name, fileOf(number)]));
   }
 
   open(file: TreeFile): OpenTreeFile {
     const { size } = file;
     const { block } = this.#geometry;
-    const extents = size === 0 ? [] : this.#extents(file).filter((extent) => extent.block * block < size);
+    const all = size === 0 ? [] : this.#extents(this.#readInode(file.id));
+    const extents = all.filter((extent) => extent.block * block < size);
     const runs: { offset: number; length: number }[] = [];
     for (const extent of extents) {
       const offset = extent.block * block;
@@ -89,8 +96,7 @@ export class Ext4 implements FileTree, Disposable {
     return bytes;
   }
 
-  #extents(file: TreeFile): Extent[] {
-    const inode = this.#inode(file);
+  #extents(inode: DiskInode): Extent[] {
     if (!inode.hasExtents) throw damaged("a file has no extents");
     const extents = readExtents(inode.map, (block) => this.#block(block));
     const { blocks } = this.#geometry;
@@ -107,22 +113,21 @@ export class Ext4 implements FileTree, Disposable {
     if (isRegular && inode.size > limits.fileBytes) throw damaged(`inode ${number} has a size that none has`);
     const isDevice = type === FileType.character || type === FileType.block;
     const more = inode.attributeBlock === 0 ? [] : parseAttributeBlock(this.#block(inode.attributeBlock));
-    const file: TreeFile = {
+    return {
       ...{ type, links, id: number },
       attributes: { permissions, uid, gid, seconds, nanoseconds, xattrs: [...inode.xattrs, ...more] },
       size: isRegular ? inode.size : 0,
       target: type === FileType.symlink ? this.#target(inode, number) : "",
       ...(isDevice ? deviceNumber(inode.map) : { major: 0, minor: 0 }),
     };
-    this.#inodes.set(file, inode);
-    return file;
   }
 
   #target(inode: DiskInode, number: number): string {
     const { size, map, hasExtents } = inode;
     if (size === 0 || size >= limits.pathBytes) throw damaged(`the link ${number} has no target`);
     if (!hasExtents && size < MAP_BYTES) return map.toString("latin1", 0, size);
-    const [first] = hasExtents ? readExtents(map, (block) => this.#block(block)) : [];
+    // It is in one block, and needs no tree.
+    const [first] = hasExtents ? readExtents(map, (block) => this.#block(block), 1) : [];
     if (first === undefined || first.block !== 0) throw damaged(`the link ${number} has no target`);
     return this.#block(first.start).toString("latin1", 0, size);
   }
@@ -137,12 +142,6 @@ export class Ext4 implements FileTree, Disposable {
     return parseInode(this.#read(table + ((number - 1) % inodesPerGroup) * inodeBytes, inodeBytes), number);
   }
 
-  #inode(file: TreeFile): DiskInode {
-    const inode = this.#inodes.get(file);
-    if (inode === undefined) throw new TypeError("a file of another tree");
-    return inode;
-  }
-
   #block(number: number): Buffer {
     const { block, blocks } = this.#geometry;
     if (number < 1 || number >= blocks) throw damaged("something lies outside of the disk");
@@ -150,6 +149,7 @@ export class Ext4 implements FileTree, Disposable {
   }
 
   #read(position: number, length: number): Buffer {
+    if (!Number.isSafeInteger(position + length)) throw damaged("something lies outside of the disk");
     const bytes = Buffer.allocUnsafe(length);
     let done = 0;
     while (done < length) {

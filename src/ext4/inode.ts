@@ -87,6 +87,7 @@ const prefixes: Readonly<Record<number, string>> = {
 /** @param first where the first entry is @param origin what places of values count from */
 function readAttributes(area: Buffer, first: number, origin: number): Xattr[] {
   const found: Xattr[] = [];
+  let bytes = 0;
   let at = first;
   while (at + 16 <= area.length && area.readUInt32LE(at) !== 0) {
     const nameLength = area[at] as number;
@@ -96,6 +97,9 @@ function readAttributes(area: Buffer, first: number, origin: number): Xattr[] {
     const nameEnd = at + 16 + nameLength;
     if (area.readUInt32LE(at + 4) !== 0 || nameEnd > area.length || start + size > area.length)
       throw damaged("an attribute is outside of its place");
+    // Values that lie over each other would be many times what the disk holds.
+    bytes += nameLength + size;
+    if (bytes > area.length) throw damaged("attributes share their place");
     const name = `${prefixes[index] ?? ""}${area.toString("latin1", at + 16, nameEnd)}`;
     const value = Buffer.from(area.subarray(start, start + size));
     if (index === 2 || index === 3) found.push({ name, value: aclValue(value) });

@@ -28,6 +28,8 @@ export const limits = {
   xattrBytes: 64 * KiB,
   /** Attributes of one entry. */
   xattrs: 256,
+  /** Extended attributes of all files of a tree that is read from a disk; labels of SELinux take a tenth for `entries`. */
+  treeXattrBytes: GiB,
   /** One PAX header, or one GNU long name. GNU tar's own maps of very sparse files need the room. */
   paxBytes: 8 * MiB,
   /** Data runs of one sparse file, and of all sparse files of a layer together. */

@@ -83,6 +83,58 @@ test("files of all kinds", async () => {
   expect(Buffer.from(holes.stdout).equals(sparse)).toBe(true);
 });
 
+test("whatever the inodes of a pack say: files, or an error that says so", async () => {
+  const path = `${directory}/hostile.erofs`;
+  const files = Array.from({ length: 60 }, (_, index) => ({
+    path: `a/${index % 7}/${index}`,
+    data: "x".repeat(index * 30),
+  }));
+  await writeErofsFromTar([bytes(tarOf(...files, { path: "link", type: "2", target: "a" }))], path);
+  const whole = readFileSync(path);
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  let state = seed;
+  const random = (below: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return state % below;
+  };
+  let failed = 0;
+  for (let round = 0; round < 400; round++) {
+    const damaged = Buffer.from(whole);
+    for (let flips = 0; flips < 12; flips++) damaged[1024 + random(damaged.length - 1024)] = random(256);
+    // A regular file that is a directory, or in pieces.
+    const inode = 1152 + 32 * random(((damaged.length - 1152) >> 5) - 2);
+    damaged.writeUInt16LE([1, 5, 9][random(3)] as number, inode);
+    damaged.writeUInt16LE([0o40755, 0o100644, 0o120777][random(3)] as number, inode + 4);
+    writeFileSync(path, damaged);
+    try {
+      using disk = openFileDisk(path);
+      const image = new Erofs(disk);
+      let steps = 0;
+      for (const { data, size } of new TreeMembers({ skipped: 0 }).whole(image, image.root, "")) {
+        if (++steps > 2000) break;
+        for (const { offset, length } of data?.runs ?? []) if (size < 1 << 20) data?.read(offset, length);
+      }
+    } catch (error) {
+      if (!(error instanceof SmolError)) throw new Error(`SEED=${seed} round ${round}`, { cause: error });
+      failed++;
+    }
+  }
+  expect(failed).toBeGreaterThan(10);
+});
+
+test("a map of chunks that nobody has memory for", async () => {
+  const path = `${directory}/chunks.erofs`;
+  await writeErofsFromTar([bytes(tarOf({ path: "small", data: "a small file" }))], path);
+  const image = readFileSync(path);
+  const inode = image.indexOf("a small file") - 64;
+  // Layout.chunked, in chunks of a block.
+  image.writeUInt16LE(9, inode);
+  image.writeBigUInt64LE(2n ** 43n, inode + 8);
+  image.writeUInt32LE(0, inode + 16);
+  writeFileSync(path, image);
+  expect(archiveOf(path)).rejects.toThrow("too many chunks");
+});
+
 test("a damaged image is an error that says so", async () => {
   const path = `${directory}/three.erofs`;
   await writeErofsFromTar([bytes(tarOf({ path: "a/b", data: random(9000) }))], path);

@@ -1,6 +1,7 @@
 /**
  * Reads the EROFS images that the writer makes, without mounting them: a machine's image, to say what the machine has
- * changed of it. The format is that of format.ts. The files are our own, so what is not as it was written is damage.
+ * changed of it. The format is that of format.ts. The files are our own, so what is not as it was written is damage; but
+ * inodes of small files come with packs (src/image/layer/check.ts), so that whatever they say is checked here.
  */
 import { SmolError } from "../../errors.ts";
 import { limits } from "../limits.ts";
@@ -8,10 +9,12 @@ import {
   type FileTree,
   FileType,
   type FileTypeBits,
+  Listing,
   type OpenTreeFile,
   type TreeFile,
   type Xattr,
 } from "../tree/index.ts";
+import { MAX_CHUNKS } from "./chunks.ts";
 import {
   BLOCK,
   EXTENDED_INODE,
@@ -57,10 +60,11 @@ export class Erofs implements FileTree {
 
   entries(directory: TreeFile): ReadonlyMap<string, TreeFile> {
     const found = new Map<string, TreeFile>();
+    const listing = new Listing();
     const { size, read } = this.#open(directory);
     for (let start = 0; start < size; start += BLOCK) {
       const block = read(start, Math.min(BLOCK, size - start));
-      const count = block.readUInt16LE(8) / 12;
+      const count = block.length < 12 ? 0 : block.readUInt16LE(8) / 12;
       if (!Number.isInteger(count) || count === 0 || count * 12 > block.length)
         throw damaged("a directory is none");
       for (let index = 0; index < count; index++) {
@@ -68,7 +72,9 @@ export class Erofs implements FileTree {
         const to = index + 1 < count ? block.readUInt16LE(index * 12 + 20) : block.length;
         const name = block.toString("latin1", from, to).replace(/\0+$/, "");
         if (name === "." || name === "..") continue;
-        found.set(name, this.#file(Number(block.readBigUInt64LE(index * 12))));
+        const file = this.#file(Number(block.readBigUInt64LE(index * 12)));
+        listing.add(file);
+        found.set(name, file);
       }
     }
     return found;
@@ -102,6 +108,7 @@ export class Erofs implements FileTree {
   #chunks({ size, union, behind }: DiskInode): OpenTreeFile {
     const chunk = BLOCK * 2 ** (union & 0x1f);
     const count = Math.ceil(size / chunk);
+    if (count > MAX_CHUNKS) throw damaged("a file has too many chunks");
     const map = this.#source.read(behind, count * 4);
     const blockOf = (index: number) => map.readUInt32LE(index * 4);
     const runs: { offset: number; length: number }[] = [];
@@ -172,7 +179,8 @@ function readXattrs(area: Buffer): Xattr[] {
     const prefix = xattrPrefix(area[at + 1] as number);
     const nameEnd = at + 4 + nameLength;
     const end = nameEnd + area.readUInt16LE(at + 2);
-    if (prefix === undefined || end > area.length) throw damaged("an attribute is none");
+    if (prefix === undefined || end > area.length || found.length === limits.xattrs)
+      throw damaged("an attribute is none");
     const name = `${prefix}${area.toString("latin1", at + 4, nameEnd)}`;
     found.push({ name, value: Buffer.from(area.subarray(nameEnd, end)) });
     at = (end + 3) & ~3;

@@ -1,6 +1,13 @@
 import { SmolError } from "../../errors.ts";
 import { limits } from "../limits.ts";
-import { type Attributes, type FileTree, FileType, printable, type TreeFile } from "../tree/index.ts";
+import {
+  type Attributes,
+  type FileTree,
+  FileType,
+  Listing,
+  printable,
+  type TreeFile,
+} from "../tree/index.ts";
 import type { LayerMember } from "./layer.ts";
 
 /** What could not be in a layer. */
@@ -17,24 +24,49 @@ export class TreeMembers {
   readonly #report: MembersReport;
   /** The first names of files with several, of each tree. */
   readonly #first = new Map<FileTree, Map<number, string>>();
+  /** Directories that were written whole, and all that was listed, of each tree. */
+  readonly #met = new Map<FileTree, Set<number>>();
+  readonly #listings = new Map<FileTree, Listing>();
   #entries = 0;
 
   constructor(report: MembersReport) {
     this.#report = report;
   }
 
-  /** Everything of a directory, or one file. @throws SmolError `image.limit`, `image.bad_file_name` */
+  /**
+   * Everything of a directory, or one file.
+   *
+   * @throws SmolError `image.limit`, `image.bad_entry`, `image.bad_file_name`
+   */
   *whole(tree: FileTree, file: TreeFile, path: string, depth = 0): Generator<LayerMember, void, undefined> {
     this.count(path, depth);
     if (file.type !== FileType.directory) {
       yield* this.file(tree, file, path);
       return;
     }
+    this.#meet(tree, file, path);
     yield memberOf(path, file);
-    for (const [name, child] of tree.entries(file)) {
+    for (const [name, child] of this.list(tree, file)) {
       checkName(name);
       yield* this.whole(tree, child, joined(path, name), depth + 1);
     }
+  }
+
+  /** What is in a directory. It counts, because it is held while all below is written. @throws SmolError `image.limit` */
+  list(tree: FileTree, directory: TreeFile): ReadonlyMap<string, TreeFile> {
+    const names = tree.entries(directory);
+    const listing = this.#listings.get(tree) ?? new Listing();
+    this.#listings.set(tree, listing);
+    for (const file of names.values()) listing.add(file);
+    return names;
+  }
+
+  /** On a stranger's disk a directory may lie in itself. */
+  #meet(tree: FileTree, { id }: TreeFile, path: string): void {
+    const met = this.#met.get(tree) ?? new Set<number>();
+    this.#met.set(tree, met);
+    if (met.has(id)) throw new SmolError("image.bad_entry", `a directory has two names: ${printable(path)}`);
+    met.add(id);
   }
 
   /** A file that is no directory. */

@@ -1,6 +1,6 @@
 /** The tree of files of an image that is being put together. */
 
-export type { FileTree, OpenTreeFile, TreeFile } from "./file-tree.ts";
+export { type FileTree, Listing, type OpenTreeFile, type TreeFile } from "./file-tree.ts";
 export {
   type Attributes,
   bytesOf,

@@ -71,13 +71,14 @@ class Walk {
     if (this.#met.has(file.id)) throw damaged("a directory has two names");
     this.#met.add(file.id);
     yield memberOf(path, file);
-    const names = this.#upper.entries(file);
+    const names = this.#members.list(this.#upper, file);
     const through = directoryOf(below);
     const lies = directoryOf(here);
     const isSame = lies?.id === through?.id;
     const isWhole = lies !== undefined && !isSame;
     if (isWhole) yield whiteout(joined(path, ".wh..wh..opq"), file.attributes);
-    const seen = through === undefined ? new Map<string, TreeFile>() : this.#image.entries(through);
+    const seen =
+      through === undefined ? new Map<string, TreeFile>() : this.#members.list(this.#image, through);
     if (!isWhole && lies !== undefined) {
       for (const [name, child] of names) {
         if (isWhiteout(child) && seen.has(name))
