@@ -9,6 +9,7 @@ import { version } from "../version.ts";
 import { configOf, configToManifest } from "./config.ts";
 import { packLayer } from "./layers.ts";
 import { carriesSecrets, type Manifest, type PackedLayer } from "./manifest.ts";
+import { refuseHost } from "./reach.ts";
 import { settingsToManifest } from "./spec.ts";
 import { PackWriter, type RuntimeFile, type WrittenPack } from "./write.ts";
 
@@ -47,6 +48,7 @@ export async function createPack(
 ): Promise<WrittenPack & { readonly manifest: Manifest }> {
   const { image, cacheDir, spec, output, signal, onBytes } = options;
   if (spec.secrets.length > 0) throw carriesSecrets();
+  refuseHost(settingsToManifest(spec, options.said).network);
   const directory = `${cacheDir}/images`;
   const stored = describeImage(directory, image.id);
   if (stored === undefined)

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { SmolError } from "../errors.ts";
 import { tarOf } from "../image/image.fixture.ts";
 import { type BootableImage, openLocalImage } from "../image/index.ts";
+import { hostPlatform, platformName } from "../image/platform.ts";
 import { buildSpec } from "../machine/model/build.ts";
 import { createPack, openPack, openPackedImage } from "./index.ts";
-import { machineLayerOfNothing, noise } from "./pack.fixture.ts";
+import type { PackedLayer } from "./manifest.ts";
+import { machineLayerOfNothing, manifestOf, noise, writePack } from "./pack.fixture.ts";
 
 setDefaultTimeout(120_000);
 
@@ -171,6 +173,16 @@ test("a damaged layer is refused and leaves nothing; the sound pack is taken aft
   expect(await codeOf(() => openIn(target, `${directory}/f-damaged`))).toBe("pack.damaged");
   expect(layersIn(target, "")).toEqual([]);
   (await openIn(target, `${directory}/f`)).release();
+});
+
+test("layers that nobody has room for are refused before a byte is written", async () => {
+  const [layer] = manifestOf().layers;
+  const layers = [{ ...(layer as PackedLayer), tree_bytes: 2 ** 20, data_bytes: 2 ** 39 }];
+  await writePack(`${directory}/large`, noise(1000, 1), {
+    manifest: manifestOf({ layers, platform: platformName(hostPlatform()) }),
+  });
+  expect(await codeOf(() => openIn(target, `${directory}/large`))).toBe("pack.limit");
+  expect(existsSync(target)).toBe(false);
 });
 
 test("a cache that is removed is made again", async () => {

@@ -12,6 +12,11 @@ export const limits = {
   manifestBytes: 16 * MiB,
   /** Layers of an image, as in src/image/limits.ts. */
   layers: 512,
+  /**
+   * Bytes of all layers in the image cache: the files of an image (src/image/limits.ts), and as much again for trees and
+   * the padding of files. One chunk that comes a million times is small in a pack.
+   */
+  unpackedBytes: 512 * 1024 * MiB,
   /** Two for each layer. */
   blobs: 2 * 512,
   /** After decompression. The writer makes chunks of 1 MiB; memory is taken for a few at once. */

@@ -23,6 +23,7 @@ import {
 import { SmolError } from "../errors.ts";
 import { beyond, damaged } from "./failure.ts";
 import { limits } from "./limits.ts";
+import { refuseHost } from "./reach.ts";
 
 /** Grows only when an older program would misread a manifest; keys are added without. */
 export const MANIFEST_FORMAT = 1;
@@ -140,7 +141,7 @@ export function encodeManifest(manifest: Manifest): Buffer {
 
 /**
  * @param bytes which have the digest that the section table promises
- * @throws SmolError `pack.damaged`, `pack.secrets`, `pack.unsupported`
+ * @throws SmolError `pack.damaged`, `pack.secrets`, `pack.reaches_host`, `pack.unsupported`
  */
 export function decodeManifest(bytes: Buffer): Manifest {
   const value = parse(bytes);
@@ -156,7 +157,10 @@ export function decodeManifest(bytes: Buffer): Manifest {
     );
   }
   const parsed = safeParse(manifestSchema, value);
-  if (parsed.success) return parsed.output;
+  if (parsed.success) {
+    refuseHost(parsed.output.network);
+    return parsed.output;
+  }
   const [issue] = parsed.issues;
   const where = issue.path?.map(({ key }) => String(key)).join(".") ?? "";
   throw damaged(`${where || "the manifest"} (${issue.message})`);

@@ -6,7 +6,9 @@ import type { BootableImage, Platform } from "../image/index.ts";
 import { checkPlatform, hostPlatform } from "../image/platform.ts";
 import { findImage, imageId, openStore } from "../image/store/index.ts";
 import { configOf, platformOf } from "./config.ts";
+import { beyond } from "./failure.ts";
 import { unpackLayer } from "./layers.ts";
+import { limits } from "./limits.ts";
 import type { Pack } from "./read.ts";
 import { sha256 } from "./zeros.ts";
 
@@ -67,8 +69,11 @@ async function unpackImage(
   parts: Parts,
 ): Promise<BootableImage | undefined> {
   const { signal, onUnpack, cacheDir } = options;
-  const store = await openStore(cacheDir);
   const layers = [...new Map(pack.manifest.layers.map((layer) => [layer.id, layer])).values()];
+  // Held against the index, layer by layer, as they are unpacked.
+  const unpacked = layers.reduce((sum, { data_bytes, tree_bytes }) => sum + data_bytes + tree_bytes, 0);
+  if (unpacked > limits.unpackedBytes) throw beyond(`layers of more than ${limits.unpackedBytes} bytes`);
+  const store = await openStore(cacheDir);
   const total = layers.reduce((sum, { data_bytes }) => sum + data_bytes, 0);
   let done = 0;
   const onBytes = (bytes: number) => {

@@ -152,6 +152,23 @@ test("a manifest with secrets, or of a later format, is refused", async () => {
   }
 });
 
+test("a network that reaches what is the host's own is refused, by whatever rule", async () => {
+  const { decodeManifest, encodeManifest } = await import("./manifest.ts");
+  const network = { egress: "list" as const, allow_presets: [], check_server_name: false, add_hosts: [] };
+  const rules = { allow_hosts: ["example.com"], allow_cidrs: ["10.0.0.0/8", "0.0.0.0/0"], dns: ["1.1.1.1"] };
+  const codeFor = (changes: Partial<typeof rules>) =>
+    codeOf(async () =>
+      decodeManifest(encodeManifest(manifestOf({ network: { ...network, ...rules, ...changes } }))),
+    );
+  expect(await codeFor({})).toBe("accepted");
+  for (const range of ["127.0.0.1", "127.0.0.0/8:80/tcp", "169.254.169.254/32", "::1", "::ffff:127.0.0.1"])
+    expect([range, await codeFor({ allow_cidrs: [range] })]).toEqual([range, "pack.reaches_host"]);
+  for (const host of ["127.0.0.1", "host.smolvm.internal:5432", "[::1]:80"])
+    expect([host, await codeFor({ allow_hosts: [host] })]).toEqual([host, "pack.reaches_host"]);
+  for (const server of ["127.0.0.53", "169.254.169.254:53", "[::1]:5353"])
+    expect([server, await codeFor({ dns: [server] })]).toEqual([server, "pack.reaches_host"]);
+});
+
 describe("signatures", () => {
   test("a pack is accepted with its signer's key, and with no other", async () => {
     const [ours, others] = [makeKeys(), makeKeys()];
