@@ -127,6 +127,7 @@ describe("help", () => {
         pack create             Package an OCI image, or a Smolfile's machine, as a program
         pack run                Run a VM from a packed file, and remove it at the end
         pack inspect            Show what is in a pack
+        pack export             Make an ordinary image of a pack, or of a machine
         pack push               Put a pack into a registry
         pack pull               Get a pack from a registry
         pack prune              The same as images prune: packs are unpacked to the image cache

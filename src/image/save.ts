@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { SmolError } from "../errors.ts";
+import { parseReference, type Reference } from "../registry/index.ts";
 import { Erofs } from "./erofs/index.ts";
 import { imageNamed, type NameOptions } from "./manage/names.ts";
 import { survey } from "./manage/survey.ts";
@@ -17,6 +18,10 @@ export interface SaveRequest extends NameOptions {
   readonly name: string;
   /** The archive, which appears complete or not at all, in the place of what is there. */
   readonly path: string;
+  /** What other tools are to call it, in the place of the name that it has here. */
+  readonly reference?: string | undefined;
+  /** Seconds since 1970: when it was made; default: when it came into the cache. */
+  readonly createdAt?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,12 +44,13 @@ const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
  * one. All of its files are in one layer, because the cache has layers in another form than the one their digests are of.
  * The same image gives the same bytes.
  *
- * @throws SmolError `image.not_found`, `image.ambiguous_name`, `image.layer_damaged`, `image.save_failed`; the signal's
+ * @throws SmolError `registry.bad_reference`, `image.not_found`, `image.ambiguous_name`, `image.layer_damaged`, `image.save_failed`; the signal's
  * reason
  */
 export async function saveImage(request: SaveRequest): Promise<SavedImage> {
   const { cacheDir, name, path, signal } = request;
   const directory = `${cacheDir}/images`;
+  const given = request.reference === undefined ? undefined : tagged(request.reference, request.registry);
   const { image, ref } = imageNamed(survey(directory), name, request);
   const { stored } = image;
   const lease = leaseImage(directory, stored.id, false);
@@ -57,7 +63,8 @@ export async function saveImage(request: SaveRequest): Promise<SavedImage> {
       const members = new TreeMembers({ skipped: 0 }).whole(files, files.root, "");
       archive.file("oci-layout", JSON.stringify({ imageLayoutVersion: "1.0.0" }));
       const layer = await archive.blobOf(writeLayerTar(members), signal);
-      const { platform, createdAt, made } = stored;
+      const { platform, made } = stored;
+      const { createdAt = stored.createdAt } = request;
       const about = { platform, createdAt, made, diffIds: [layer.digest] };
       const config = archive.blob(configDocument(stored.config, about));
       const manifest = archive.blob(
@@ -68,7 +75,7 @@ export async function saveImage(request: SaveRequest): Promise<SavedImage> {
           layers: [{ mediaType: LAYER, ...layer }],
         }),
       );
-      const { familiar, canonical } = ref?.ref ?? {};
+      const { familiar, canonical } = given ?? ref?.ref ?? {};
       const tag = canonical?.slice(canonical.lastIndexOf(":") + 1);
       const annotations =
         canonical === undefined || canonical.includes("@")
@@ -87,6 +94,15 @@ export async function saveImage(request: SaveRequest): Promise<SavedImage> {
   } finally {
     lease.release();
   }
+}
+
+/** A name for an image that has yet to get a digest. */
+function tagged(name: string, registry: string | undefined): Reference {
+  const reference = parseReference(name, { registry });
+  if (reference.digest === undefined) return reference;
+  throw new SmolError("registry.bad_reference", `${name} is the name of another image: its digest is in it`, {
+    hint: "give a name with a tag: app:1.0",
+  });
 }
 
 const blobPath = (digest: string): string => `blobs/${digest.replace(":", "/")}`;

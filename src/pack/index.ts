@@ -5,6 +5,7 @@
  * pack after that is verified before it is given out.
  */
 export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
+export { platformOf } from "./config.ts";
 export { type CreatePackOptions, createPack } from "./create.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";

@@ -53,6 +53,7 @@ import { stop } from "./machine/stop.ts";
 import { update } from "./machine/update.ts";
 import { wait } from "./machine/wait.ts";
 import { packCreate } from "./pack/create.ts";
+import { packExport } from "./pack/export.ts";
 import { packInspect } from "./pack/inspect.ts";
 import { packPrune } from "./pack/prune.ts";
 import { packPull } from "./pack/pull.ts";
@@ -132,6 +133,7 @@ export const program: Program = {
     packCreate,
     packRun,
     packInspect,
+    packExport,
     packPush,
     packPull,
     packPrune,
