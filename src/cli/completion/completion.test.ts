@@ -38,7 +38,7 @@ const LINES: readonly [string, readonly string[]][] = [
   ["smolvm -", ["--error-format", "--help", "--version", "-V", "-h"]],
   ["smolvm machine ", MACHINE_COMMANDS],
   ["smolvm machine u", ["update"]],
-  ["smolvm image ", ["inspect", "ls", "prune", "pull", "rm"]],
+  ["smolvm image ", ["inspect", "ls", "prune", "pull", "rm", "save"]],
   ["smolvm images rm --fo", ["--force"]],
   ["smolvm machine run --pull ", ["always", "missing", "never"]],
   ["smolvm vm r", ["resize", "run"]],
