@@ -1,24 +1,130 @@
+import { run } from "../build/host.ts";
+import { assetPath } from "../src/assets/index.ts";
+import { type Confinement, type HostLayers, planLaunch, startLauncher } from "../src/confine/index.ts";
+import { tryLayers } from "../src/confine/layers.ts";
+import { libraryPaths } from "../src/engine/program.ts";
+import { findQemu } from "../src/engine/qemu/binary.ts";
 import { program } from "../test/support/program.ts";
 import { withHome } from "./support/confine-home.ts";
+import { measureCommand } from "./support/measure.ts";
+import { compare, median, minimum } from "./support/rounds.ts";
+import { printComparison, printTable } from "./support/table.ts";
 
-/** Starts of a throw-away machine, in turns with and without confinement: what the layers cost. Milliseconds. */
-const ROUNDS = 15;
+/**
+ * What the layers of confinement cost a start. First the launcher alone, with each layer by itself, around a program that
+ * ends at once: there a millisecond can be seen. Then one system call, with and without. Then whole starts with and
+ * without, and what differs within a round.
+ *
+ *     bun bench/confine.ts [rounds]
+ */
 
-const times = { auto: [] as number[], off: [] as number[] };
+const rounds = Number(process.argv[2] ?? 15);
+/** The launcher takes a few milliseconds, a start a second. */
+const LAUNCHES_PER_ROUND = 8;
+
+const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
+const NO_LAYER: Confinement = { mode: "off", host: null };
+
 await withHome(async (env) => {
-  const once = (mode: "auto" | "off"): number => {
-    const start = performance.now();
-    const run = Bun.spawnSync([program, "machine", "run", "--confine", mode, "-q", "--", "true"], { env });
-    if (run.exitCode !== 0) throw new Error(run.stderr.toString());
-    return performance.now() - start;
-  };
-  once("auto");
-  for (let round = 0; round < ROUNDS; round++)
-    for (const mode of round % 2 === 0 ? (["auto", "off"] as const) : (["off", "auto"] as const))
-      times[mode].push(once(mode));
+  const launcher = await assetPath("launcher", `${env.HOME}/cache`);
+  const host = await tryLayers(launcher);
+  await launches(launcher, host);
+  await calls(launcher, host, `${env.HOME}`);
+  await starts(env);
 });
-for (const [mode, list] of Object.entries(times)) {
-  const sorted = list.toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.floor((sorted.length - 1) * part)]?.toFixed(1);
-  console.log(`${mode.padEnd(6)} min ${at(0)}  median ${at(0.5)}  max ${at(1)} ms`);
+
+async function launches(launcher: string, host: HostLayers): Promise<void> {
+  const qemu = findQemu(process.env)?.path;
+  if (qemu === undefined) throw new Error("this host has no QEMU");
+  const settings: Record<string, Confinement> = {
+    "no layer": NO_LAYER,
+    "limits of resources": { mode: "auto", host: none },
+    Landlock: { mode: "auto", host: { ...none, landlock: host.landlock } },
+    "seccomp with a warden": { mode: "auto", host: { ...none, seccomp: host.seccomp } },
+    "namespaces and a root directory": { mode: "auto", host: { ...none, namespaces: host.namespaces } },
+    "all that the host has": { mode: "auto", host },
+  };
+  const samples = await compare(
+    Object.entries(settings).map(([name, confinement]) => ({
+      name,
+      measure: async () => (await launch(launcher, [qemu, "--version"], confinement)).total,
+    })),
+    { rounds: rounds * LAUNCHES_PER_ROUND, warmUp: 3 },
+  );
+  printComparison("`qemu --version` through the launcher", samples, "no layer");
 }
+
+/** Nanoseconds of a system call that passes whatever its arguments, and of one whose arguments are checked. */
+async function calls(launcher: string, host: HostLayers, directory: string): Promise<void> {
+  const path = `${directory}/call-cost`;
+  await run(["cc", "-O2", "-static", "-s", "-o", path, `${import.meta.dir}/support/call-cost.c`]);
+  const costs = async (confinement: Confinement): Promise<{ read: number; fcntl: number }> =>
+    JSON.parse((await launch(launcher, [path], confinement)).output);
+  const [without, all] = [await costs(NO_LAYER), await costs({ mode: "auto", host })];
+  printTable(
+    "one system call, ns",
+    ["", "no layer", "all that the host has"],
+    [
+      ["read, in the list", `${without.read}`, `${all.read}`],
+      ["fcntl, arguments checked", `${without.fcntl}`, `${all.fcntl}`],
+    ],
+  );
+}
+
+/** A program from the thought to its end: milliseconds, and what it said. */
+async function launch(launcher: string, command: [string, ...string[]], confinement: Confinement) {
+  const start = performance.now();
+  const order = planLaunch(
+    {
+      profile: "qemu",
+      command,
+      environment: ["LC_ALL=C"],
+      paths: libraryPaths(command[0]),
+      sockets: [],
+      addressSpaceBytes: 2 ** 36,
+      fileBytes: 2 ** 30,
+    },
+    confinement,
+  );
+  const child = startLauncher(launcher, order);
+  const [output, { code }, messages] = await Promise.all([
+    new Response(child.output).text(),
+    child.exited,
+    child.messages.text(),
+  ]);
+  if (code !== 0) throw new Error(messages);
+  return { total: performance.now() - start, output };
+}
+
+async function starts(env: Record<string, string>): Promise<void> {
+  /** Of `--timings`, by mode and round. */
+  const spans = { auto: [] as Spans[], off: [] as Spans[] };
+  const start = async (mode: keyof typeof spans): Promise<number> => {
+    const words = ["machine", "run", "--confine", mode, "-q", "--timings=json", "--", "true"];
+    const { stderr, total } = await measureCommand([program, ...words], { env });
+    spans[mode].push(JSON.parse(stderr));
+    return total;
+  };
+  const modes = ["off", "auto"] as const;
+  const samples = await compare(
+    modes.map((mode) => ({ name: `--confine ${mode}`, measure: () => start(mode) })),
+    { rounds },
+  );
+  printComparison("`machine run -- true`", samples, "--confine off");
+  const differences = (span: string) =>
+    spans.auto.map((auto, round) => (auto[span] ?? 0) - (spans.off[round]?.[span] ?? 0));
+  const names = Object.keys(spans.auto[0] ?? {});
+  printTable(
+    "`auto` minus `off`, by span, ms",
+    ["span", "median of the rounds' differences", "difference of the minima"],
+    names.map((name) => [
+      name,
+      median(differences(name)).toFixed(1),
+      (
+        minimum(spans.auto.map((one) => one[name] ?? 0)) - minimum(spans.off.map((one) => one[name] ?? 0))
+      ).toFixed(1),
+    ]),
+  );
+}
+
+type Spans = Readonly<Record<string, number>>;
