@@ -6,6 +6,7 @@
 import type { Settings } from "../config/index.ts";
 import type { NameOptions } from "./manage/index.ts";
 import { hostPlatform } from "./platform.ts";
+import { isImageId, isLocalImage } from "./source-kind.ts";
 import type { ImageSummary, OpenImageOptions, PullOptions, RemovedImages } from "./types.ts";
 import type { WriteErofsOptions, WrittenErofs } from "./write.ts";
 
@@ -97,6 +98,25 @@ export async function inspectImage(
   options: NameOptions = {},
 ): Promise<ImageSummary> {
   return await managing(cacheDir, (manage, directory) => manage.inspectImage(directory, name, options));
+}
+
+/**
+ * Digest of what an image's name led to in its registry, of an index or a manifest, as the cache knows it. Other names
+ * of the same image do not matter.
+ *
+ * @returns undefined for names that are no reference of a registry: files, ids, what was made here
+ */
+export async function digestOfName(
+  cacheDir: string,
+  name: string,
+  { platform = hostPlatform(), registry }: NameOptions = {},
+): Promise<string | undefined> {
+  if (isLocalImage(name) || isImageId(name)) return undefined;
+  const [{ parseReference }, { registryDigest }] = await Promise.all([
+    import("../registry/index.ts"),
+    import("./refs/index.ts"),
+  ]);
+  return registryDigest(`${cacheDir}/images`, parseReference(name, { registry }), platform);
 }
 
 /** Takes references off and removes images with their last one; see manage/remove.ts. */

@@ -7,7 +7,7 @@ import { exists, isRecipe, isRecipeName, locateSource } from "./local/source.ts"
 import { openLocalImage } from "./open.ts";
 import { checkPlatform, hostPlatform } from "./platform.ts";
 import { findKnownRef } from "./refs/index.ts";
-import { isLocalImage } from "./source-kind.ts";
+import { isImageId, isLocalImage } from "./source-kind.ts";
 import { findImage } from "./store/index.ts";
 import type { BootableImage, OpenImageOptions, PullOptions } from "./types.ts";
 
@@ -35,7 +35,7 @@ export async function openImage(source: string, options: OpenAnyImageOptions): P
     if (!image.cached) await makeRoom(directory, await options.loadSettings(), image.id);
     return image;
   }
-  if (/^sha256:[0-9a-f]{6,64}$/.test(source)) return await openById(directory, source, options);
+  if (isImageId(source)) return await openById(directory, source, options);
   try {
     return await openReference(directory, source, options);
   } catch (error) {

@@ -14,6 +14,9 @@ export function isLocalImage(source: string): boolean {
   return source === "-" || looksLikePath(source);
 }
 
+/** Whether `--image X` is the id of an image of the cache, or its first digits: no reference has this form. */
+export const isImageId = (source: string): boolean => /^sha256:[0-9a-f]{6,64}$/.test(source);
+
 /** Whether a text is meant as a path: it begins as one, or has the name of an archive. */
 export function looksLikePath(source: string): boolean {
   const { path } = splitArchiveTag(source);

@@ -3,8 +3,8 @@ import { basename, resolve } from "node:path";
 import { environment } from "../../command-line.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
-import { type BootableImage, openImage } from "../../image/index.ts";
-import { hostPlatform } from "../../image/platform.ts";
+import type { Platform } from "../../image/index.ts";
+import { hostPlatform, platformName } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
@@ -13,16 +13,14 @@ import type { createOptions } from "../commands/pack/create.ts";
 import { makeContext } from "../context.ts";
 import { machineLayer } from "../options/machine-layer.ts";
 import { machineOptions } from "../options/machine-options.ts";
-import { pullSettings } from "../options/pull-settings.ts";
 import { complain, warn } from "../output.ts";
 import { defaultsOf, type Values } from "../program/types.ts";
-import { reportPull } from "../progress/pull-report.ts";
 import { reportTransfer } from "../progress/transfer-report.ts";
 import type { CreatedPack } from "../show/pack-created.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
 import { isPack, packedProgram, refuseForeign } from "./pack-program.ts";
-import { imageOfMachine, layerOfMachine } from "./pack-source.ts";
+import { digestOf, imageOfMachine, imageOfName, layerOfMachine } from "./pack-source.ts";
 
 type CreateValues = Values<typeof createOptions>;
 
@@ -49,16 +47,19 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
       "give --image IMAGE, --from-vm NAME, or -s FILE of a Smolfile with an image",
     );
   }
-  const platform = flags.platform ?? layers.at(-1)?.platform ?? undefined;
+  const platform = parsed(flags.platform ?? layers.at(-1)?.platform ?? undefined);
   const program = isOfThisHost(platform) ? sidecar.slice(0, -SUFFIX.length) : undefined;
   if (program !== undefined) await refuseForeign(program, sidecar);
   else if (values.singleFile) {
-    throw usageError("cli.conflict", `--single-file makes a program for this host, and ${platform} is not`);
+    throw usageError(
+      "cli.conflict",
+      `--single-file makes a program for this host, and ${platform && platformName(platform)} is not`,
+    );
   }
   const output = values.singleFile && program !== undefined ? program : sidecar;
   return await interruptible(async (signal) => {
     const image = await (fromVm === undefined
-      ? imageOfName(context, source, { values, platform, signal })
+      ? imageOfName(context, source, { ...values, platform, signal })
       : imageOfMachine(context, fromVm, { signal }));
     if (!values.quiet) complain(`Packing ${source} as ${output}...`);
     const sides = { first: source, second: output };
@@ -76,7 +77,7 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
         spec: { ...spec, image: spec.image && nameOf(spec.image) },
         mode: spec.image === null ? "vm" : "container",
         said: (field) => [flags, ...layers].some((layer) => isSaid(layer[field])),
-        digest: await digestOf(context.paths.cache, image.id),
+        digest: fromVm === undefined ? await digestOf(context, source, platform) : null,
         created,
         output,
         program: output === program ? own?.launcher : undefined,
@@ -107,27 +108,6 @@ function nameOf(source: string): string | null {
 function isSaid(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value !== undefined;
   return Object.values(value).some((part) => part !== undefined);
-}
-
-async function imageOfName(
-  context: Context,
-  name: string,
-  { values, platform, signal }: { values: CreateValues; platform: string | undefined; signal: AbortSignal },
-): Promise<BootableImage> {
-  const report = reportPull({ quiet: values.quiet, progress: values.progress, upToDate: false });
-  try {
-    return await openImage(name, {
-      ...pullSettings(values),
-      cacheDir: context.paths.cache,
-      policy: values.pull,
-      platform: platform === undefined ? undefined : parsed(platform),
-      signal,
-      onPull: report.onPull,
-      loadSettings: async () => (await import("../../config/index.ts")).loadSettings(context.paths),
-    });
-  } finally {
-    await report.end();
-  }
 }
 
 /**
@@ -161,20 +141,14 @@ async function saidBy(
 }
 
 /** A program and smolvm go with packs for hosts like this one. */
-function isOfThisHost(platform: string | undefined): boolean {
-  return platform === undefined || parsed(platform).architecture === hostPlatform().architecture;
+function isOfThisHost(platform: Platform | undefined): boolean {
+  return platform === undefined || platform.architecture === hostPlatform().architecture;
 }
 
-function parsed(platform: string) {
+function parsed(platform: string | undefined): Platform | undefined {
+  if (platform === undefined) return undefined;
   const [os = "", architecture = "", variant] = platform.split("/");
   return { os, architecture, variant };
-}
-
-/** What a name of the image led to, if it has one; several may have led to it. */
-async function digestOf(cacheDir: string, id: string): Promise<string | null> {
-  const { inspectImage } = await import("../../image/index.ts");
-  const { digests } = await inspectImage(cacheDir, id);
-  return digests[0] ?? null;
 }
 
 /** @throws SmolError for names that are probably a mistake, and for files that are something else */

@@ -1,9 +1,19 @@
+import type { Settings } from "../../config/index.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
-import { type BootableImage, openImage } from "../../image/index.ts";
+import {
+  type BootableImage,
+  digestOfName,
+  openImage,
+  type Platform,
+  type PullPolicy,
+} from "../../image/index.ts";
 import { inspectMachine, type MachineSpec } from "../../machine/index.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
+import type { ProgressMode } from "../options/pull-options.ts";
+import { pullSettings } from "../options/pull-settings.ts";
 import { warn } from "../output.ts";
+import { reportPull } from "../progress/pull-report.ts";
 
 /** What a machine that is packed says about the pack: all but what its host lends it. */
 export function layerOfMachine(context: Context, name: string): SpecLayer {
@@ -36,6 +46,50 @@ export function layerOfMachine(context: Context, name: string): SpecLayer {
   };
 }
 
+interface NamedOptions {
+  readonly platform: Platform | undefined;
+  readonly pull: PullPolicy;
+  readonly proxy: string | undefined;
+  readonly noProxy: string | undefined;
+  readonly maxImageSize: number | undefined;
+  readonly quiet: boolean;
+  readonly progress: ProgressMode;
+  readonly signal: AbortSignal;
+}
+
+/** The image of a name, as `machine run` takes them; its download is shown on stderr. */
+export async function imageOfName(
+  context: Context,
+  name: string,
+  options: NamedOptions,
+): Promise<BootableImage> {
+  const { platform, pull, quiet, progress, signal } = options;
+  const report = reportPull({ quiet, progress, upToDate: false });
+  try {
+    return await openImage(name, {
+      ...pullSettings(options),
+      cacheDir: context.paths.cache,
+      policy: pull,
+      platform,
+      signal,
+      onPull: report.onPull,
+      loadSettings: () => settingsOf(context),
+    });
+  } finally {
+    await report.end();
+  }
+}
+
+/** What an image's name led to in its registry: the same in every cache, whatever else that knows of the image. */
+export async function digestOf(
+  context: Context,
+  name: string,
+  platform: Platform | undefined,
+): Promise<string | null> {
+  const registry = (await settingsOf(context)).images.defaultRegistry;
+  return (await digestOfName(context.paths.cache, name, { platform, registry })) ?? null;
+}
+
 /** An image of a machine that does not run: the layers of its image, and its changes as one more. */
 export async function imageOfMachine(
   context: Context,
@@ -46,16 +100,15 @@ export async function imageOfMachine(
   const committed = await commitMachine(context, name, options);
   if (committed.skipped > 0) warn(`${committed.skipped} sockets are not packed: only programs make them`);
   try {
-    return await openCached(context, committed.id, options.signal);
+    return await openImage(committed.id, {
+      cacheDir: context.paths.cache,
+      signal: options.signal,
+      loadSettings: () => settingsOf(context),
+    });
   } finally {
     committed.release();
   }
 }
 
-async function openCached(context: Context, id: string, signal: AbortSignal): Promise<BootableImage> {
-  return await openImage(id, {
-    cacheDir: context.paths.cache,
-    signal,
-    loadSettings: async () => (await import("../../config/index.ts")).loadSettings(context.paths),
-  });
-}
+const settingsOf = async (context: Context): Promise<Settings> =>
+  (await import("../../config/index.ts")).loadSettings(context.paths);

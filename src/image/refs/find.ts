@@ -12,3 +12,14 @@ export function findKnownRef(
   if (exact !== undefined || digest === undefined) return exact;
   return findRefByDigest(images, `${registry}/${repository}`, digest, platform);
 }
+
+/**
+ * What a reference led to in its registry, as the cache knows it; one with a digest says so itself.
+ *
+ * @returns undefined for one that was never asked for, or is the name of an image that was made here
+ */
+export function registryDigest(images: string, reference: Reference, platform: Platform): string | undefined {
+  if (reference.digest !== undefined) return reference.digest;
+  const ref = findRef(images, reference.canonical, platform);
+  return ref?.digest === ref?.imageId ? undefined : ref?.digest;
+}
