@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   renameSync,
@@ -74,6 +75,14 @@ export class NewFile {
       throw error;
     }
   }
+}
+
+/**
+ * Whether nothing is at a place, or a regular file: to be asked about a place that a user names. `commit` would put its
+ * file there instead of a device, or of a link such as /dev/stdout, and nobody wants that.
+ */
+export function isReplaceable(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
 }
 
 function temporaryPath(path: string): string {

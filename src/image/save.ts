@@ -5,7 +5,7 @@ import { parseReference, type Reference } from "../registry/index.ts";
 import { Erofs } from "./erofs/index.ts";
 import { imageNamed, type NameOptions } from "./manage/names.ts";
 import { survey } from "./manage/survey.ts";
-import { NewFile } from "./newfile.ts";
+import { isReplaceable, NewFile } from "./newfile.ts";
 import { configDocument } from "./oci/index.ts";
 import { openImageDisk } from "./store/disk-source.ts";
 import { leaseImage } from "./store/index.ts";
@@ -16,7 +16,7 @@ export interface SaveRequest extends NameOptions {
   readonly cacheDir: string;
   /** As `inspectImage` takes it. */
   readonly name: string;
-  /** The archive, which appears complete or not at all, in the place of what is there. */
+  /** The archive, which appears complete or not at all, in the place of a file that is there. */
   readonly path: string;
   /** What other tools are to call it, in the place of the name that it has here. */
   readonly reference?: string | undefined;
@@ -120,6 +120,8 @@ class Archive {
 
   constructor(path: string) {
     this.#path = path;
+    if (!this.#attempt(() => isReplaceable(path)))
+      throw new SmolError("image.save_failed", `cannot write ${path}: it is there, and is no regular file`);
     this.#file = this.#attempt(() => new NewFile(dirname(path)));
   }
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect } from "bun:test";
-import { readFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { resolvePaths } from "../../src/config/paths.ts";
 import { readErofs } from "../image/erofs-reader.ts";
 import { differences, listTree } from "../image/listing.ts";
@@ -133,5 +133,17 @@ describe("pack export", () => {
     const digest = `app@sha256:${"0".repeat(64)}`;
     expect(await refusal("--oci", at("x.tar"), "-t", digest, pack)).toBe("registry.bad_reference");
     expect(await Bun.file(at("x.tar")).exists()).toBe(false);
+    run(["mkfifo", at("pipe")]);
+    symlinkSync(pack, at("link"));
+    mkdirSync(at("folder"));
+    for (const name of ["pipe", "link", "folder"]) {
+      const { ino } = lstatSync(at(name));
+      const code = await refusal("--oci", at(name), pack);
+      expect([name, code, lstatSync(at(name)).ino]).toEqual([
+        name,
+        name === "link" ? "pack.unwritable" : "image.save_failed",
+        ino,
+      ]);
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { manifestOf, noise, writePack } from "../../src/pack/pack.fixture.ts";
 import { hostArchitecture } from "../image/layout.ts";
 import {
@@ -118,6 +118,9 @@ describe.each([
     expect(await refused(home, "push", `${name}:2`, "-f", "no-such.smolmachine")).toBe("pack.not_found");
     expect(await refused(home, "push", `${name}@${sha256(own)}`, "-f", own)).toBe("registry.bad_reference");
     expect(await refused(home, "pull", name.toUpperCase())).toBe("registry.bad_reference");
+    symlinkSync("/dev/null", `${home.path}/link`);
+    expect(await refused(home, "pull", `${name}:1.0`, "-o", "link")).toBe("pack.unwritable");
+    expect(readlinkSync(`${home.path}/link`)).toBe("/dev/null");
   });
 });
 

@@ -1,7 +1,7 @@
 import { statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { SmolError } from "../../errors.ts";
-import { NewFile } from "../../image/newfile.ts";
+import { isReplaceable, NewFile } from "../../image/newfile.ts";
 import {
   openRepository,
   type Reference,
@@ -28,7 +28,7 @@ export interface RemotePackRequest {
 }
 
 export interface PullPackRequest extends RemotePackRequest {
-  /** Where the file is to be. It appears complete and verified, in the place of what is there, or not at all. */
+  /** Where the file is to be. It appears complete and verified, in the place of a file that is there, or not at all. */
   readonly path: string;
   readonly onProgress?: ((bytes: number, total: number) => void) | undefined;
 }
@@ -63,6 +63,8 @@ export async function pullPack(request: PullPackRequest): Promise<RemotePack> {
   const { path, registry, onProgress } = request;
   const repository = openRepository(request.reference, registry);
   const { pack, ...about } = await find(repository, request);
+  if (!attempt(path, () => isReplaceable(path)))
+    throw new SmolError("pack.unwritable", `cannot write ${path}: it is there, and is no regular file`);
   attempt(path, () => checkSpace(path, pack.size));
   const file = attempt(path, () => new NewFile(dirname(path)));
   try {
