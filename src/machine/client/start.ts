@@ -13,6 +13,7 @@ import {
   planNetwork,
   proxyAuthorities,
   proxyVariables,
+  type ResolvedImage,
   resolveFiles,
   resolveImage,
   type StartOrder,
@@ -107,8 +108,11 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
   const process = new MachineProcess();
   const abort = () => void process.end();
   options.signal?.addEventListener("abort", abort, { once: true });
+  let release = () => {};
   try {
-    const { order, durable } = await makeOrder(context, claim.record, options);
+    const { order, durable } = await makeOrder(context, claim.record, options, (image) => {
+      release = image.release;
+    });
     options.signal?.throwIfAborted();
     await keepImage(context.paths, claim.record, order.record);
     options.onBoot?.();
@@ -123,15 +127,22 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     options.signal?.throwIfAborted();
     throw namingHolder(context, claim.name, claim.record.ports, error);
   } finally {
+    // The machine's pin keeps it now; a program that lasts would keep it beyond the machine.
+    release();
     options.signal?.removeEventListener("abort", abort);
   }
 }
 
-/** Everything that the machine's process needs to know. */
+/**
+ * Everything that the machine's process needs to know.
+ *
+ * @param onImage gets the image as soon as it is there, to release it at the end: also when what follows fails
+ */
 async function makeOrder(
   context: Context,
   record: MachineRecord,
   options: StartOptions,
+  onImage: (image: ResolvedImage) => void,
 ): Promise<{ order: StartOrder; durable: Promise<void> }> {
   const { paths, environment: env } = context;
   // Before anything is downloaded or booted.
@@ -141,6 +152,7 @@ async function makeOrder(
   const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
+  onImage(image);
   const files = await resolveFiles(engine.name, image, record, paths);
   const { launcher } = files;
   const confinement = await chooseConfinement({

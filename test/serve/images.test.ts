@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { tarOf } from "../../src/image/image.fixture.ts";
+import { busyboxLayer, file } from "../support/images.ts";
+import { useMachines } from "../support/machines.ts";
+import { slowness } from "../support/program.ts";
+import { startCraneRegistry, useRegistry } from "../support/registry/index.ts";
+import { Api, eventsOf } from "./api.ts";
+
+/** Images of a real registry through the HTTP API: got, run, and removed. */
+setDefaultTimeout(120_000 * slowness);
+
+let api: Api;
+let reference: string;
+
+// Before what looks whether anything is left.
+afterAll(async () => {
+  await api.stop();
+});
+
+const home = useMachines();
+const { server, push } = useRegistry();
+// What other tests have in the cache is nothing to these.
+home.env.XDG_CACHE_HOME = `${home.path}/cache`;
+
+const SMALL = { cpus: 1, memoryMb: 256, overlayGb: 2, storageGb: 1 };
+
+beforeAll(async () => {
+  const registry = server(await startCraneRegistry());
+  const layers = [await busyboxLayer(), tarOf(file("marker", "of the image\n"))];
+  const config = { Env: ["PATH=/bin", "FROM=image"], User: "65534:65534" };
+  reference = await push(registry, layers, "team/app:1", { config });
+  api = await Api.start(home);
+}, 120_000 * slowness);
+
+const create = (json: object) => api.ask("POST", "/api/v1/machines", { json: { ...SMALL, ...json } });
+const exec = async (name: string, ...command: readonly string[]) =>
+  (await api.ask("POST", `/api/v1/machines/${name}/exec`, { json: { command } })).stdout;
+const listed = async () => (await api.ask("GET", "/api/v1/images")).images;
+
+test("an image is pulled with its progress, runs, and is removed when no machine needs it", async () => {
+  const pulled = await api.call("POST", "/api/v1/images/pull/stream", { json: { image: reference } });
+  const events = await Array.fromAsync(eventsOf(pulled));
+  expect(events.length).toBeGreaterThan(1);
+  expect(events.at(-1)?.event).toBe("image");
+  const image = JSON.parse(events.at(-1)?.data ?? "");
+  expect(image).toMatchObject({ references: [reference], os: "linux", layerCount: 2, inUse: false });
+  const again = await api.ask("POST", "/api/v1/images/pull", { json: { reference } });
+  expect(again.image.id).toBe(image.id);
+  expect(await listed()).toMatchObject([{ id: image.id }]);
+
+  await create({ name: "app", image: reference });
+  expect(await exec("app", "sh", "-c", "cat /marker; id -u; echo $FROM")).toBe(
+    "of the image\n65534\nimage\n",
+  );
+  expect((await api.ask("GET", "/api/v1/machines/app/images")).images).toMatchObject([{ id: image.id }]);
+  await create({ name: "plain" });
+  const inside = { image: reference, command: ["cat", "/marker"] };
+  expect((await api.ask("POST", "/api/v1/machines/plain/run", { json: inside })).stdout).toBe(
+    "of the image\n",
+  );
+
+  const remove = { json: { image: reference } };
+  expect((await api.refusal("POST", "/api/v1/images/remove", remove)).status).toBe(409);
+  for (const name of ["app", "plain"]) await api.ask("DELETE", `/api/v1/machines/${name}`);
+  const removed = await api.ask("POST", "/api/v1/images/remove", remove);
+  expect(removed.images).toEqual([image.id]);
+  expect(removed.freedBytes).toBeGreaterThan(500_000);
+  expect(await listed()).toEqual([]);
+  expect((await api.refusal("POST", "/api/v1/images/remove", remove)).status).toBe(404);
+});
