@@ -63,6 +63,8 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "machine.not_running": "CONFLICT",
   "machine.stopped": "CONFLICT",
   "machine.failed": "CONFLICT",
+  // Somebody else ended it, or its program did.
+  "machine.lost": "CONFLICT",
   "machine.busy": "CONFLICT",
   "machine.stuck": "CONFLICT",
   "machine.ephemeral": "CONFLICT",
@@ -75,6 +77,7 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "machine.disk_shrink": "BAD_REQUEST",
   "machine.no_space": "NO_SPACE",
   "machine.wait_timeout": "TIMEOUT",
+  "pack.no_space": "NO_SPACE",
   "port.in_use": "PORT_IN_USE",
   "port.duplicate": "BAD_REQUEST",
   "process.ended": "CONFLICT",
@@ -91,6 +94,10 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "volume.in_use": "CONFLICT",
   "workspace.has_changes": "CONFLICT",
   "protocol.too_large": "PAYLOAD_TOO_LARGE",
+  // A machine that this host's engine cannot build as it is described.
+  "engine.bad_spec": "CONFLICT",
+  "engine.no_shares": "CONFLICT",
+  "engine.too_many_devices": "CONFLICT",
   "engine.unavailable": "UNAVAILABLE",
   "engine.requested_unavailable": "UNAVAILABLE",
 };
@@ -101,6 +108,7 @@ const CLIENTS_AREAS = new Set([
   "exec",
   "image",
   "network",
+  "pack",
   "port",
   "volume",
   "workspace",

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tarOf } from "../../src/image/image.fixture.ts";
 import { busyboxLayer, file } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
@@ -6,7 +7,7 @@ import { slowness } from "../support/program.ts";
 import { startCraneRegistry, useRegistry } from "../support/registry/index.ts";
 import { Api, eventsOf } from "./api.ts";
 
-/** Images of a real registry through the HTTP API: got, run, and removed. */
+/** Images of a real registry, and packs, through the HTTP API: got, run, and removed. */
 setDefaultTimeout(120_000 * slowness);
 
 let api: Api;
@@ -23,16 +24,20 @@ const { server, push } = useRegistry();
 home.env.XDG_CACHE_HOME = `${home.path}/cache`;
 
 const SMALL = { cpus: 1, memoryMb: 256, overlayGb: 2, storageGb: 1 };
+const shared = `${home.path}/shared`;
 
 beforeAll(async () => {
   const registry = server(await startCraneRegistry());
   const layers = [await busyboxLayer(), tarOf(file("marker", "of the image\n"))];
   const config = { Env: ["PATH=/bin", "FROM=image"], User: "65534:65534" };
   reference = await push(registry, layers, "team/app:1", { config });
-  api = await Api.start(home);
+  mkdirSync(shared);
+  api = await Api.start(home, ["--allow-mount", shared]);
 }, 120_000 * slowness);
 
 const create = (json: object) => api.ask("POST", "/api/v1/machines", { json: { ...SMALL, ...json } });
+const refusedCreate = (json: object) =>
+  api.refusal("POST", "/api/v1/machines", { json: { ...SMALL, ...json } });
 const exec = async (name: string, ...command: readonly string[]) =>
   (await api.ask("POST", `/api/v1/machines/${name}/exec`, { json: { command } })).stdout;
 const listed = async () => (await api.ask("GET", "/api/v1/images")).images;
@@ -67,4 +72,32 @@ test("an image is pulled with its progress, runs, and is removed when no machine
   expect(removed.freedBytes).toBeGreaterThan(500_000);
   expect(await listed()).toEqual([]);
   expect((await api.refusal("POST", "/api/v1/images/remove", remove)).status).toBe(404);
+});
+
+test("a machine is made of a pack below an allowed directory, and needs the pack no more", async () => {
+  const words = ["pack", "create", "-q", "--no-runtime", "--image", reference, "--cpus", "2"];
+  const packed = await home.smolvm([...words, "-o", `${shared}/app`]);
+  expect([packed.exitCode, packed.stderr]).toEqual([0, ""]);
+  const from = `${shared}/app.smolmachine`;
+  // The request's own fields win over the pack's.
+  expect(await create({ name: "packed", from })).toMatchObject({ cpus: 1 });
+  const { cpus: _, ...more } = SMALL;
+  const own = { ...more, name: "own", from };
+  expect(await api.ask("POST", "/api/v1/machines", { json: own })).toMatchObject({ cpus: 2 });
+  const elsewhere = `${home.path}/app.smolmachine`;
+  renameSync(from, elsewhere);
+  expect(await exec("packed", "sh", "-c", "cat /marker; id -u; echo $FROM")).toBe(
+    "of the image\n65534\nimage\n",
+  );
+  expect(await refusedCreate({ from: elsewhere })).toMatchObject({ status: 403, code: "FORBIDDEN" });
+  expect((await refusedCreate({ from: "app.smolmachine" })).status).toBe(400);
+  renameSync(elsewhere, from);
+  expect((await refusedCreate({ from, image: reference })).error).toContain("exclude each other");
+  writeFileSync(`${shared}/none`, "no pack at all");
+  expect((await refusedCreate({ name: "bad", from: `${shared}/none` })).error).toContain("is no pack");
+  const bytes = readFileSync(from);
+  bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+  writeFileSync(`${shared}/flipped`, bytes);
+  expect((await refusedCreate({ name: "bad", from: `${shared}/flipped` })).status).toBe(400);
+  expect((await api.refusal("GET", "/api/v1/machines/bad")).status).toBe(404);
 });

@@ -39,8 +39,10 @@ import {
   environmentOf,
   field,
   guestPath,
+  imageName,
   MAX_WAIT_SECONDS,
   milliseconds,
+  queryWord,
   seconds,
   variables,
   word,
@@ -226,11 +228,11 @@ export const execRoutes = [
       `\`{"type":"exit","code":N}\`. A message has at most ${MAX_MESSAGE_BYTES} bytes.`,
     failures: [404, 409],
     query: strictObject({
-      cmd: field(array(word), "The program; repeated: its arguments. Default: /bin/sh."),
+      cmd: field(array(queryWord), "The program; repeated: its arguments. Default: /bin/sh."),
       cols: field(side, "Default: 80."),
       rows: field(side, "Default: 24."),
       workdir: field(guestPath, "Default: the machine's."),
-      user: field(word, "Default: the machine's."),
+      user: field(queryWord, "Default: the machine's."),
     }),
     answer: { type: "", status: 101, about: "The connection is a WebSocket now." },
     handle: async (asked) => {
@@ -271,7 +273,7 @@ export const execRoutes = [
       failures: [404, 408, 409],
     },
     summary: "Run a command in an image of its own inside a machine; nothing of it stays",
-    body: { schema: strictObject({ image: word, command, ...surroundings }) },
+    body: { schema: strictObject({ image: imageName, command, ...surroundings }) },
     answer: { schema: resultSchema, about: "How it ended, and what it wrote." },
     handle: async (asked) => {
       const { params, body, serving, signal } = asked;

@@ -17,7 +17,7 @@ import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
-import { field, word } from "../schema/fields.ts";
+import { field, imageName, word } from "../schema/fields.ts";
 import type { Serving } from "../serving.ts";
 
 const tag = "images";
@@ -59,7 +59,7 @@ function imageOf({ id, references, digests, sizeBytes, platform, layers, created
 }
 
 const pullSchema = strictObject({
-  image: word,
+  image: imageName,
   ociPlatform: field(
     pipe(
       string(),
@@ -91,7 +91,7 @@ async function pull(
   signal: AbortSignal,
   onPull?: (event: PullProgress) => void,
 ): Promise<ImageSummary> {
-  if (image === "" || isLocalImage(image))
+  if (isLocalImage(image))
     throw new Refused("BAD_REQUEST", "image: must be the name of an image in a registry");
   const begun = performance.now();
   const settings = await loadSettings(context.paths);
@@ -197,7 +197,7 @@ export const imageRoutes = [
     },
     summary: "Take a name off an image, and remove it with its last one",
     body: {
-      schema: strictObject({ image: word, force: field(boolean(), "Also one that has several names.") }),
+      schema: strictObject({ image: imageName, force: field(boolean(), "Also one that has several names.") }),
     },
     answer: { schema: removedSchema, about: "What went." },
     handle: async ({ body, serving }) => {

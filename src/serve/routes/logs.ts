@@ -14,7 +14,7 @@ import {
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
-import { count, field, word } from "../schema/fields.ts";
+import { count, field, queryWord } from "../schema/fields.ts";
 
 const tag = "watching";
 const MACHINE = "/api/v1/machines/{name}";
@@ -191,7 +191,7 @@ export const logRoutes = [
     ...{ method: "get", path: `${MACHINE}/policy/explain`, id: "explainPolicy", tag, limit: "server" },
     summary: "What a machine's policy decides about a destination",
     failures: [404],
-    query: strictObject({ host: word, port: field(count(1, 65_535), "Default: any.") }),
+    query: strictObject({ host: queryWord, port: field(count(1, 65_535), "Default: any.") }),
     answer: {
       about: "Each way to the destination; none for a machine without a network.",
       schema: strictObject({

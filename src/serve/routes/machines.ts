@@ -19,12 +19,13 @@ import { buildSpec } from "../../machine/model/build.ts";
 import { specSchema } from "../../machine/model/spec.ts";
 import { machineStatuses } from "../../machine/model/status.ts";
 import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
+import { openPack, packedSettings } from "../../pack/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute } from "../http/route.ts";
 import { allowedPath } from "../machine/host-paths.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
 import { start } from "../machine/reach.ts";
-import { field, MAX_WAIT_SECONDS, machineName, milliseconds, seconds, word } from "../schema/fields.ts";
+import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds } from "../schema/fields.ts";
 import { machineInfo, machineInfoSchema } from "../schema/machine-info.ts";
 import { createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
 import type { Serving } from "../serving.ts";
@@ -40,21 +41,28 @@ export const machineRoutes = [
     ...{ method: "post", path: "/api/v1/machines", id: "createMachine", tag, limit: "server" },
     summary: "Make a machine; it does not run yet",
     description:
-      "Nothing is downloaded or booted. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
+      "Nothing is downloaded or booted. What `from` says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
       "`memoryMb`, `storageGb`, `overlayGb` and `network`.",
     failures: [403, 409],
     body: { schema: createSchema, former: FORMER },
     answer: one,
     handle: async ({ body, serving, signal }) => {
       const { mountRoots: roots } = serving.options;
-      const { image } = body;
-      if (image === "" || image === "-")
-        throw new Refused("BAD_REQUEST", "image: must be the name of one, or a path");
+      const { image, from, ifNotExists } = body;
+      if (image === "-") throw new Refused("BAD_REQUEST", "image: must be the name of one, or a path");
+      if (image !== undefined && from !== undefined)
+        throw new Refused("BAD_REQUEST", "image and from exclude each other: a pack has its own image");
       const source = image !== undefined && isLocalImage(image) ? allowedPath(image, roots) : image;
       const name = body.name ?? makeMachineName();
       const flags = layerOf({ ...body, image: source }, roots);
-      const spec = buildSpec({ name, ephemeral: false, layers: [], flags, words: [], wordsAre: "arguments" });
-      await createKept(serving.context, spec, { signal }, { ifNotExists: body.ifNotExists });
+      const pack = from === undefined ? undefined : await openPack(allowedPath(from, roots));
+      try {
+        const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
+        const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
+        await createKept(serving.context, spec, { pack, signal }, { ifNotExists });
+      } finally {
+        await pack?.close();
+      }
       return infoOf(serving, name);
     },
   }),
@@ -63,7 +71,7 @@ export const machineRoutes = [
     summary: "List machines by name",
     query: strictObject({
       state: field(array(picklist(machineStatuses)), "Only those in one of these states."),
-      label: field(array(word), "Only those with all of these labels: NAME or NAME=VALUE."),
+      label: field(array(queryWord), "Only those with all of these labels: NAME or NAME=VALUE."),
     }),
     answer: { schema: strictObject({ machines: array(machineInfoSchema) }), about: "All that fit." },
     handle: ({ query, serving }) => {

@@ -37,6 +37,12 @@ export const word = pipe(
   regex(/^[^\u0000]*$/, "must not contain a NUL character"),
 );
 
+/** The same in a query: the head of a request has at most 16 KiB, and all that is over it gets no answer of ours. */
+export const queryWord = pipe(word, maxLength(4096));
+
+/** What names an image. */
+export const imageName = pipe(word, minLength(1, "must be the name of an image"));
+
 export const words = pipe(array(word), maxLength(MAX_ENTRIES));
 
 /** A command that is run at once. */

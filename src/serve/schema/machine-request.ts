@@ -23,6 +23,7 @@ import {
   count,
   field,
   guestPath,
+  imageName,
   MAX_ENTRIES,
   machineName,
   seconds,
@@ -124,8 +125,12 @@ const refused = {
 export const createSchema = strictObject({
   name: field(machineName, "Default: vm- and eight digits."),
   image: field(
-    word,
+    imageName,
     "Of a registry; or a path of the host, below one of --allow-mount. Default: the built-in one.",
+  ),
+  from: field(
+    word,
+    "A pack: a path of the host, below one of --allow-mount. Its files go into the image cache. Not with image.",
   ),
   networkBackend: field(
     picklist(["virtio-net", "tsi"]),
