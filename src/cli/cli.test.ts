@@ -130,7 +130,7 @@ describe("help", () => {
         pack export             Make an ordinary image of a pack, or of a machine
         pack push               Put a pack into a registry
         pack pull               Get a pack from a registry
-        pack prune              The same as images prune: packs are unpacked to the image cache
+        pack prune              Remove images of packs, and images that nobody needs
         keygen                  Make a pair of keys, to sign packs and to verify them
         serve start             Answer requests over HTTP until it is told to end
         serve openapi           Print the OpenAPI document of the HTTP API

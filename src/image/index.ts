@@ -4,7 +4,7 @@
  * Everything heavy is loaded when it is needed: opening an image that is in the cache costs a few milliseconds.
  */
 import type { Settings } from "../config/index.ts";
-import type { NameOptions } from "./manage/index.ts";
+import type { NameOptions, PruneImagesOptions } from "./manage/index.ts";
 import { hostPlatform } from "./platform.ts";
 import { isImageId, isLocalImage } from "./source-kind.ts";
 import type { ImageSummary, OpenImageOptions, PullOptions, RemovedImages } from "./types.ts";
@@ -129,10 +129,7 @@ export async function removeImages(
 }
 
 /** Removes what nobody needs; see manage/remove.ts. */
-export async function pruneImages(
-  cacheDir: string,
-  options: { readonly all?: boolean; readonly dryRun?: boolean },
-): Promise<RemovedImages> {
+export async function pruneImages(cacheDir: string, options: PruneImagesOptions): Promise<RemovedImages> {
   return await managing(cacheDir, (manage, directory) => manage.pruneImages(directory, options));
 }
 

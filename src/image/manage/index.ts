@@ -2,5 +2,5 @@
 export { keepWithinLimit, makeRoom } from "./evict.ts";
 export { inspectImage, listImages } from "./list.ts";
 export type { NameOptions } from "./names.ts";
-export { pruneImages, removeImages } from "./remove.ts";
+export { type PruneImagesOptions, pruneImages, removeImages } from "./remove.ts";
 export { survey } from "./survey.ts";

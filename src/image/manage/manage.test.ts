@@ -264,6 +264,27 @@ describe("others at the same time", () => {
 });
 
 describe("prune", () => {
+  test("of images without a name, those that were used last stay, and those that are in use", async () => {
+    await withCache(async (cache) => {
+      for (const [name, seconds] of Object.entries({ new: 4000, old: 3000, older: 2000, used: 1000 })) {
+        await cache.add(name, [base, tarOf(file(name))]);
+        cache.used(name, seconds);
+      }
+      cache.used("a", 1);
+      const lease = leaseImage(cache.images, cache.ids.used ?? "", false);
+      const options = { keepUnnamed: 1 };
+      expect(pruneImages(cache.images, { ...options, dryRun: true }).images).toHaveLength(2);
+      expect(cache.names).toEqual(["a", "b", "new", "old", "older", "used"]);
+      const { images, inUse } = pruneImages(cache.images, options);
+      expect(images.map(({ id }) => id).sort()).toEqual([cache.ids.old, cache.ids.older].sort() as string[]);
+      expect(inUse).toEqual([]);
+      expect(cache.names).toEqual(["a", "b", "new", "used"]);
+      lease?.release();
+      pruneImages(cache.images, { keepUnnamed: 0 });
+      expect(cache.names).toEqual(["a", "b"]);
+    });
+  });
+
   test("removes layers without an image, and what interrupted removals left; a dry run only says so", async () => {
     await withCache(async (cache) => {
       const stray = imagePaths(cache.images, `sha256:${"ab".repeat(32)}`);

@@ -45,20 +45,28 @@ export function removeImages(
   return result([...removed], unused, { untagged, ...kept(directory, [...inUse]) });
 }
 
+/** See `pruneImages`. */
+export interface PruneImagesOptions {
+  readonly all?: boolean | undefined;
+  readonly keepUnnamed?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
 /**
  * Removes what nobody needs: images that no reference leads to and that were not made of a local archive, layers
  * without an image, and what interrupted processes left.
  *
  * @param options.all also all other images that no machine uses or will use at its next start.
+ * @param options.keepUnnamed also those images without a reference, of packs and files, that no machine needs, but this
+ *   number that were used last.
  * @param options.dryRun says what would be removed, and changes nothing.
  */
-export function pruneImages(
-  directory: string,
-  options: { readonly all?: boolean; readonly dryRun?: boolean },
-): RemovedImages {
+export function pruneImages(directory: string, options: PruneImagesOptions): RemovedImages {
   const before = survey(directory);
+  const old = new Set(oldUnnamed(directory, before.images, options.keepUnnamed));
   const wanted = before.images.filter(
-    ({ refs, stored }) => options.all || (refs.length === 0 && stored.origin === "registry"),
+    (image) =>
+      options.all || old.has(image) || (image.refs.length === 0 && image.stored.origin === "registry"),
   );
   if (options.dryRun) {
     const inUse = wanted.filter(({ stored }) => isInUse(directory, stored.id));
@@ -80,6 +88,20 @@ export function pruneImages(
     return false;
   });
   return result(removed, deleteUnused(directory), { untagged: [], ...kept(directory, inUse) });
+}
+
+/** Images of packs and files that no machine needs, without those that were used last. */
+function oldUnnamed(
+  directory: string,
+  images: readonly SurveyedImage[],
+  keep: number | undefined,
+): readonly SurveyedImage[] {
+  if (keep === undefined) return [];
+  return images
+    .filter(({ refs, stored }) => refs.length === 0 && stored.origin === "local")
+    .toSorted((a, b) => b.lastUsedMs - a.lastUsedMs)
+    .slice(keep)
+    .filter(({ stored }) => !isInUse(directory, stored.id));
 }
 
 /** Images that stay because of whoever uses them. */

@@ -22,18 +22,24 @@ later).`,
   run: ({ values }) => pruneAll(values),
 });
 
-/**
- * Prunes the images of this host, and says what went. Resolves to the exit code.
- *
- * @param machine the one that the user named
- */
-export async function pruneAll(values: Values<typeof pruneOptions>, machine?: string): Promise<number> {
+interface PruneScope {
+  /** The one that the user named. */
+  readonly machine?: string | undefined;
+  /** See `pruneImages`. */
+  readonly keepUnnamed?: number | undefined;
+}
+
+/** Prunes the images of this host, and says what went. Resolves to the exit code. */
+export async function pruneAll(
+  values: Values<typeof pruneOptions>,
+  { machine, keepUnnamed }: PruneScope = {},
+): Promise<number> {
   const [{ resolvePaths }, { pruneImages }] = await Promise.all([
     import("../../../config/paths.ts"),
     import("../../../image/index.ts"),
   ]);
   const { all, dryRun, json } = values;
-  const removed = await pruneImages(resolvePaths().cache, { all, dryRun });
+  const removed = await pruneImages(resolvePaths().cache, { all, dryRun, keepUnnamed });
   if (json) {
     const { removedJson } = await import("../../show/images-json.ts");
     await printJson(removedJson(removed, dryRun));

@@ -23,7 +23,7 @@ same. The images that machines are made of stay, whether these run or not.`,
   run: async ({ values, words }) => {
     const name = givenName({ values, words });
     if (name !== undefined) await checkMachine(name, values.all);
-    return pruneAll(values, name);
+    return pruneAll(values, { machine: name });
   },
 });
 

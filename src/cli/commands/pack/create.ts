@@ -34,6 +34,12 @@ export const createOptions = {
     description: "Leave smolvm out: 60 MB less, and hosts need one that is installed",
   }),
   json: jsonObject,
+  stagingDirectory: value({
+    long: "staging-dir",
+    placeholder: "DIR",
+    description: "No effect: nothing is staged, packs are written in place",
+    parse: parseText,
+  }),
   ...section("Image", { ...imageOptions, pull: pullPolicy, ...pullOptions }),
   ...section("Machine", {
     cpus: value({
