@@ -45,14 +45,14 @@ export async function exportShown(path: string | undefined, values: ExportValues
   const context = makeContext();
   const settings = await loadSettings(context.paths);
   return await interruptible(async (signal) => {
-    const source = await (fromVm === undefined
+    const source: Source = await (fromVm === undefined
       ? imageOfPack(context, path ?? (await findSidecar(".")), { values, signal })
       : imageOfMachine(context, fromVm, { signal }));
     try {
       const { saveImage } = await import("../../image/save.ts");
       return await saveImage({
         ...{ cacheDir: context.paths.cache, name: source.id, path: output, reference, signal },
-        createdAt: "createdAt" in source ? source.createdAt : undefined,
+        createdAt: source.createdAt,
         registry: settings.images.defaultRegistry,
       });
     } finally {
