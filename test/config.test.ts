@@ -115,6 +115,7 @@ describe("config show", () => {
       },
       cache: { max_bytes: 1.5 * 1024 ** 3 },
       pull: { stall_timeout_seconds: 30, attempts: 5, parallel_layers: 4 },
+      confinement: { mode: "auto" },
       unused: ["cloud"],
     });
   });
@@ -129,6 +130,7 @@ describe("config show", () => {
   Stall timeout:   30 s
   Attempts:        5
   Parallel layers: 4
+  Confinement:     auto
 
 Registries of images:
   Default:         docker.io

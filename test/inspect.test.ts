@@ -1,4 +1,5 @@
 import { describe, expect } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { until } from "./support/process.ts";
 import { engine } from "./support/program.ts";
 import { onBoth, onQemu, useHome } from "./support/register.ts";
@@ -128,6 +129,20 @@ describe("--timings", () => {
     const { output, stderr } = await home.run(["echo", "hi"], { options: ["--timings"] });
     expect(output).toBe("hi\n");
     expect(stderr.match(/^[a-z ]+\d+\.\d ms$/gm)).toHaveLength(spans.length + 1);
+    expect(stderr).toMatch(/^confined by {2}\S.* \((auto|require)\)$/m);
+  });
+
+  onQemu("say how the VM was confined, as the settings want it where nothing else does", async () => {
+    const SMOLVM_CONFIG = `${home.path}/confinement.toml`;
+    writeFileSync(SMOLVM_CONFIG, '[confinement]\nmode = "off"\n');
+    const line = async (env: Record<string, string>) =>
+      (await home.run(["true"], { options: ["--timings"], env })).stderr.match(/^confined by.*$/m)?.[0];
+    expect(await line({ SMOLVM_CONFIG, SMOLVM_CONFINE: "" })).toEndWith(
+      "no layer; without landlock, seccomp, namespaces (off)",
+    );
+    expect(await line({ SMOLVM_CONFIG, SMOLVM_CONFINE: "auto" })).toEndWith("(auto)");
+    const { stderr } = await home.run(["true"], { env: { SMOLVM_DEBUG: "1", SMOLVM_CONFINE: "auto" } });
+    expect(stderr).toMatch(/^smolvm: the VM is confined by .*\(auto\)$/m);
   });
 });
 

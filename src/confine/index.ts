@@ -6,14 +6,16 @@ import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 export { type Launched, startLauncher } from "./launch.ts";
 export type { LaunchOrder } from "./order.ts";
 export { planLaunch } from "./plan.ts";
-export { type LayerReport, reportLayers } from "./report.ts";
+export { type LayerReport, reportLayers, summarizeLayers } from "./report.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
 export type { AllowedPath, ConfinedProgram, ConfineMode, Confinement, HostLayers } from "./types.ts";
 export { confineModes } from "./types.ts";
 
 export interface ConfineOptions {
-  /** The user's wish; default: SMOLVM_CONFINE, else `auto`. */
+  /** The user's wish for this start; default: SMOLVM_CONFINE, else what the settings say. */
   readonly mode?: ConfineMode | undefined;
+  /** Reads the user's lasting wish; asked only where the start has none of its own. */
+  readonly settings: () => Promise<ConfineMode>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The launcher's file; undefined where there is none (macOS). */
   readonly launcher: string | undefined;
@@ -27,10 +29,12 @@ export interface ConfineOptions {
  */
 export async function chooseConfinement({
   env,
-  mode = modeFrom(env),
+  mode: wish = modeFrom(env),
+  settings,
   launcher,
   cacheDir,
 }: ConfineOptions): Promise<Confinement> {
+  const mode = wish ?? (await settings());
   if (mode === "off" || launcher === undefined) {
     const confinement: Confinement = { mode, host: null };
     requireLayers(confinement);
@@ -43,8 +47,8 @@ export async function chooseConfinement({
 }
 
 /** @throws SmolError `confine.bad_mode` */
-function modeFrom({ SMOLVM_CONFINE: given }: ConfineOptions["env"]): ConfineMode {
-  if (!given) return "auto";
+function modeFrom({ SMOLVM_CONFINE: given }: ConfineOptions["env"]): ConfineMode | undefined {
+  if (!given) return undefined;
   const mode = confineModes.find((name) => name === given);
   if (mode !== undefined) return mode;
   const words = confineModes.join(", ");

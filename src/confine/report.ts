@@ -24,6 +24,15 @@ export function reportLayers({ mode, host }: Confinement): LayerReport[] {
   });
 }
 
+/** The same in a line: `landlock, seccomp, namespaces (auto)`, `landlock; without seccomp, namespaces (auto)`. */
+export function summarizeLayers(confinement: Confinement): string {
+  const layers = reportLayers(confinement);
+  const names = (inForce: boolean) => layers.filter((one) => one.inForce === inForce).map(({ name }) => name);
+  const [present, absent] = [names(true), names(false)];
+  const missing = absent.length === 0 ? "" : `; without ${absent.join(", ")}`;
+  return `${present.join(", ") || "no layer"}${missing} (${confinement.mode})`;
+}
+
 const describe: Record<LayerName, (host: HostLayers) => LayerReport> = {
   landlock: ({ landlock, reasons }) => ({
     name: "landlock",

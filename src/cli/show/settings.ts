@@ -17,13 +17,14 @@ export function settingsJson(settings: Settings, env: Environment) {
     machines: registriesJson(settings.machines, "machines", env),
     cache: { max_bytes: Number.isFinite(maxBytes) ? maxBytes : null },
     pull: { stall_timeout_seconds: stallSeconds, attempts, parallel_layers: parallelLayers },
+    confinement: { mode: settings.confinement },
     unused: settings.unused,
   };
 }
 
 /** The same for people. */
 export function formatSettings(shown: ReturnType<typeof settingsJson>): string {
-  const { defaults, cache, pull } = shown;
+  const { defaults, cache, pull, confinement } = shown;
   const limit = cache.max_bytes === null ? "unlimited" : formatBytes(cache.max_bytes);
   return [
     "Machines:",
@@ -39,6 +40,7 @@ export function formatSettings(shown: ReturnType<typeof settingsJson>): string {
     `  Stall timeout:   ${pull.stall_timeout_seconds} s`,
     `  Attempts:        ${pull.attempts}`,
     `  Parallel layers: ${pull.parallel_layers}`,
+    `  Confinement:     ${confinement.mode}`,
     "",
     ...section("images", shown.images),
     "",

@@ -43,6 +43,11 @@ export const EXAMPLE = `# Settings of smolvm. Every line that begins with "#" an
 #stall_timeout = "30s"               # a connection that brings nothing for so long is given up
 #attempts = 5                        # how often a request is tried in all
 #parallel_layers = 4
+
+# --- Confinement of the processes that run VMs ------------------------------------------------------------------------
+
+#[confinement]
+#mode = "require"                    # no start where the host lacks a layer; "auto" takes what there is, "off" none
 `;
 
 /**

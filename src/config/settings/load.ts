@@ -1,6 +1,7 @@
 import { SmolError } from "../../errors.ts";
 import type { TomlCodes, TomlTable } from "../../toml/table.ts";
 import { type Paths, resolvePaths } from "../paths.ts";
+import { DEFAULT_CONFINEMENT, readConfinement } from "./confinement.ts";
 import { readSettingsFile } from "./file.ts";
 import { cacheFromEnvironment, DEFAULT_CACHE, DEFAULT_PULL, readCache, readPull } from "./limits.ts";
 import { legacyPath, settingsPath } from "./path.ts";
@@ -36,6 +37,7 @@ export async function loadSettings(
     machines: own.machines ?? NO_REGISTRIES,
     cache: cacheFromEnvironment(env) ?? own.cache,
     pull: own.pull,
+    confinement: own.confinement,
     path,
     present: own.present,
     legacyPath: legacy === undefined ? undefined : legacyPath(path),
@@ -52,7 +54,7 @@ function missing(path: string): SmolError {
 }
 
 async function readConfig(path: string) {
-  const defaults = { cache: DEFAULT_CACHE, pull: DEFAULT_PULL, present: false, unused: [], notes: [] };
+  const defaults = { cache: DEFAULT_CACHE, pull: DEFAULT_PULL, confinement: DEFAULT_CONFINEMENT };
   const read = await readFile(path, (root, directory, findings) => {
     const images = root.table("images");
     const machines = root.table("machines");
@@ -61,13 +63,14 @@ async function readConfig(path: string) {
       machines: machines && readRegistries(machines, directory, findings),
       cache: readCache(root.table("cache")),
       pull: readPull(root.table("pull")),
+      confinement: readConfinement(root.table("confinement")),
     };
     noteCloud(root.table("cloud"), findings);
     root.finish();
     return found;
   });
   return read === undefined
-    ? { ...defaults, images: undefined, machines: undefined }
+    ? { ...defaults, images: undefined, machines: undefined, present: false, unused: [], notes: [] }
     : { ...read, present: true };
 }
 

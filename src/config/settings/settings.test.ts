@@ -21,6 +21,7 @@ test("without a file, everything has its default", async () => {
     machines: { defaultRegistry: undefined, registries: new Map() },
     cache: { maxBytes: 64 * 1024 ** 3 },
     pull: { stallSeconds: 30, attempts: 5, parallelLayers: 4 },
+    confinement: "auto",
     path: settings.path,
     present: false,
     legacyPath: undefined,
@@ -57,6 +58,8 @@ max_size = "1.5G"
 stall_timeout = "1m 30s"
 attempts = 1
 parallel_layers = 16
+[confinement]
+mode = "require"
 `),
   );
   const directory = settings.path.replace("/config.toml", "");
@@ -82,6 +85,7 @@ parallel_layers = 16
     machines: { defaultRegistry: "docker.io" },
     cache: { maxBytes: 1.5 * 1024 ** 3 },
     pull: { stallSeconds: 90, attempts: 1, parallelLayers: 16 },
+    confinement: "require",
     unused: [],
   });
 });

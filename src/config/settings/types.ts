@@ -1,3 +1,5 @@
+import type { ConfineMode } from "../../confine/types.ts";
+
 /** What `config.toml` says, checked, with the defaults in place of what it does not say. */
 export interface Settings {
   /** `[images]`: where images come from. */
@@ -6,6 +8,8 @@ export interface Settings {
   readonly machines: RegistrySettings;
   readonly cache: CacheSettings;
   readonly pull: PullSettings;
+  /** How the processes of VMs are confined where a start does not say it. */
+  readonly confinement: ConfineMode;
   /** Absolute path of the file, whether or not it exists. */
   readonly path: string;
   readonly present: boolean;

@@ -1,4 +1,4 @@
-import { type ConfineMode, chooseConfinement } from "../../confine/index.ts";
+import type { ConfineMode, Confinement } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
 import { chooseEngine } from "../../engine/index.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
@@ -6,6 +6,7 @@ import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts
 import {
   type ImageOptions,
   libkrunSource,
+  planConfinement,
   planNetwork,
   proxyAuthorities,
   proxyVariables,
@@ -31,6 +32,8 @@ export interface EphemeralOptions extends ImageOptions, StartListener {
   readonly tty?: ExecRequest["tty"];
   /** How its VM's process is confined; default: by all that the host has. */
   readonly confine?: ConfineMode | undefined;
+  /** It is known how. */
+  readonly onConfined?: ((confinement: Confinement) => void) | undefined;
   /** A part of the start is over. */
   readonly onPhase?: ((phase: StartPhase) => void) | undefined;
   /** Everything is ready to start the machine; awaited. */
@@ -90,13 +93,8 @@ export class EphemeralMachine {
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
     const files = await resolveFiles(engine.name, image, spec, paths);
-    const { launcher } = files;
-    const confinement = await chooseConfinement({
-      mode: options.confine,
-      env,
-      launcher,
-      cacheDir: paths.cache,
-    });
+    const confinement = await planConfinement(this.#context, options.confine, files.launcher);
+    options.onConfined?.(confinement);
     options.onPhase?.("image");
     await options.onStart?.();
     const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());

@@ -1,4 +1,4 @@
-import { type ConfineMode, chooseConfinement } from "../../confine/index.ts";
+import type { ConfineMode } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
 import { chooseEngine, type EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
@@ -10,6 +10,7 @@ import {
   argumentsOf,
   type ImageOptions,
   libkrunSource,
+  planConfinement,
   planNetwork,
   proxyAuthorities,
   proxyVariables,
@@ -154,13 +155,7 @@ async function makeOrder(
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   onImage(image);
   const files = await resolveFiles(engine.name, image, record, paths);
-  const { launcher } = files;
-  const confinement = await chooseConfinement({
-    mode: options.confine,
-    env,
-    launcher,
-    cacheDir: paths.cache,
-  });
+  const confinement = await planConfinement(context, options.confine, files.launcher);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
   const authorities = proxyAuthorities(record, env);

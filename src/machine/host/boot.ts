@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { summarizeLayers } from "../../confine/index.ts";
 import { isDebugging } from "../../debug.ts";
 import type { Engine, LaunchConfined, NetCard, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
@@ -66,6 +67,7 @@ export function bootMachine(
     listener.stop();
     rmSync(agentSocket, { force: true });
   };
+  if (isDebugging()) console.error(`smolvm: the VM is confined by ${summarizeLayers(order.confinement)}`);
   let vm: RunningVm;
   try {
     vm = engine.launch(describeVm(order, disks, engine, agentSocket, options.card), {

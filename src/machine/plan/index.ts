@@ -1,4 +1,5 @@
 /** From what a machine is, and an image, to what its process carries out. */
+export { planConfinement } from "./confinement.ts";
 export {
   type ImageOptions,
   libkrunSource,

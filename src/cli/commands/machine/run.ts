@@ -1,3 +1,4 @@
+import type { Confinement } from "../../../confine/index.ts";
 import { ExitCode, SmolError } from "../../../errors.ts";
 import { describeInit } from "../../init-words.ts";
 import { runOptions } from "../../options/run-options.ts";
@@ -89,6 +90,7 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
     if (kind === "overlay") warn(`what is changed in ${target} is lost at the end; machine create keeps it`);
   const report = reportPull({ ...values, upToDate: false });
   const timings = new terminal.Timings();
+  let confinement: Confinement | undefined;
   const interrupts = new terminal.Interrupts();
   const machine = await openEphemeral(makeContext(), spec, {
     ...image,
@@ -99,6 +101,9 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
     signal: interrupts.signal,
     onPull: report.onPull,
     onPhase: (phase) => timings.end(phase),
+    onConfined: (found) => {
+      confinement = found;
+    },
     onStart: async () => {
       await report.end();
       if (isAnnounced(invocation)) complain(`Starting ephemeral machine (${spec.name})...`);
@@ -122,7 +127,7 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
     await terminal.settled(running);
     timings.end("teardown");
     await report.end();
-    await showTimings(values.timings, timings);
+    await showTimings(values.timings, timings, confinement);
   }
 
   async function showRun(): Promise<number> {
@@ -154,10 +159,18 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
 }
 
 /** On stderr, after the command's own output; nothing when there was no start to be measured. */
-async function showTimings(format: "text" | "json" | undefined, timings: Timings): Promise<void> {
-  if (format === undefined || !timings.has("agent")) return;
-  const { writeFully } = await import("../../terminal/index.ts");
-  const text = format === "json" ? JSON.stringify(timings) : `${timings}`;
+async function showTimings(
+  format: "text" | "json" | undefined,
+  timings: Timings,
+  confinement: Confinement | undefined,
+): Promise<void> {
+  if (format === undefined || confinement === undefined || !timings.has("agent")) return;
+  const [{ writeFully }, { summarizeLayers }] = await Promise.all([
+    import("../../terminal/index.ts"),
+    import("../../../confine/index.ts"),
+  ]);
+  const layers = `confined by  ${summarizeLayers(confinement)}`;
+  const text = format === "json" ? JSON.stringify(timings) : `${timings}\n${layers}`;
   await writeFully(2, Buffer.from(`${text}\n`)).catch(() => {});
 }
 

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { type ConfineMode, type Confinement, chooseConfinement, summarizeLayers } from "./index.ts";
+
+/** On a host without a launcher, where nothing has to be tried. */
+const choose = (wishes: { mode?: ConfineMode; env?: string; settings?: ConfineMode }) =>
+  chooseConfinement({
+    mode: wishes.mode,
+    env: { SMOLVM_CONFINE: wishes.env },
+    settings: async () => wishes.settings ?? "auto",
+    launcher: undefined,
+    cacheDir: "/nowhere",
+  });
+
+test("a start's own wish wins over the environment's, and that over the settings'", async () => {
+  expect(await choose({})).toEqual({ mode: "auto", host: null });
+  expect((await choose({ settings: "off" })).mode).toBe("off");
+  expect((await choose({ env: "", settings: "off" })).mode).toBe("off");
+  expect((await choose({ env: "auto", settings: "require" })).mode).toBe("auto");
+  expect((await choose({ mode: "off", env: "require", settings: "require" })).mode).toBe("off");
+});
+
+test("who requires everything, whichever way, gets no start without it", () => {
+  for (const wishes of [{ mode: "require" }, { env: "require" }, { settings: "require" }] as const)
+    expect(choose(wishes)).rejects.toThrow(expect.objectContaining({ code: "confine.missing" }));
+});
+
+test("a word that is no mode is an error, not the default", () => {
+  expect(choose({ env: "on" })).rejects.toThrow(expect.objectContaining({ code: "confine.bad_mode" }));
+});
+
+test("a line says what is in force and what is not", () => {
+  const host: Confinement["host"] = { landlock: 7, seccomp: "watched", namespaces: "root", reasons: {} };
+  const line = (changes: Partial<typeof host>, mode: ConfineMode = "auto") =>
+    summarizeLayers({ mode, host: { ...host, ...changes } });
+  expect(line({})).toBe("landlock, seccomp, namespaces (auto)");
+  expect(line({ landlock: 0, namespaces: "bare" })).toBe("seccomp; without landlock, namespaces (auto)");
+  expect(line({}, "off")).toBe("no layer; without landlock, seccomp, namespaces (off)");
+});
