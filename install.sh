@@ -101,6 +101,8 @@ check_address() {
   [ -n "$from" ] || die "this installer does not know where releases are" "say where with --from ADDRESS"
   from=${from%/}
   case $from in
+    # Before the @ is a user name: http://127.0.0.1:80@example.org is example.org.
+    http://*@* | https://*@*) die "there is an @ in $from" "release addresses have neither user names nor passwords" ;;
     https://* | http://127.0.0.1:* | http://127.0.0.1/* | http://localhost:* | http://localhost/* | "http://[::1]:"*) ;;
     http://*) die "$from is not https" "anybody on the way could change what is downloaded" ;;
     file://*) from=${from#file://} ;;

@@ -93,8 +93,8 @@ int main(int count, char **words) {
     cache_runtime(cache, &pack, path, program);
   }
 
-  /* smolvm __packed PACK NAME WORDS...; see src/cli/packed/. */
-  char **argv = calloc((size_t)count + 4, sizeof *argv);
+  /* smolvm __packed PACK NAME WORDS...; see src/cli/packed/. Before Linux 5.18 there may be no word at all. */
+  char **argv = calloc((size_t)count + 5, sizeof *argv);
   if (!argv) fail(NULL, "there is not enough memory");
   const char *name = count > 0 ? words[0] : self;
   const char *slash = strrchr(name, '/');

@@ -182,6 +182,8 @@ describe("install.sh", () => {
     expect([half.exitCode, below(`${work}/half`)]).toEqual([0, []]);
     const plain = await install(`${work}/plain`, ["--from", "http://example.invalid"]);
     expect(plain.stderr).toContain("is not https");
+    const hidden = await install(`${work}/plain`, ["--from", "http://127.0.0.1:80@example.invalid"]);
+    expect([hidden.code, hidden.stderr]).toEqual([1, expect.stringContaining("there is an @ in")]);
     await install(`${work}/signed`);
     const receipt = `${work}/signed/share/smolvm/receipt`;
     await Bun.write(receipt, readFileSync(receipt, "utf8").replace(/^key .*/m, "key other"));
