@@ -1,3 +1,5 @@
+import { promisify } from "node:util";
+import { zstdDecompress } from "node:zlib";
 import type { Chunk } from "./chunk-index.ts";
 import { damaged } from "./failure.ts";
 import { isZero, sha256, zeroDigest } from "./zeros.ts";
@@ -42,11 +44,14 @@ export async function readChunk(
   return bytes;
 }
 
-/** As much memory is taken as the frame says that it needs: it has to say what the index does. */
+/**
+ * As much memory is taken as the frame says that it needs: it has to say what the index does. Behind it there may be
+ * another frame of any size, for which `Bun.zstdDecompress` knows no limit.
+ */
 async function decompress(frame: Buffer, bytes: number): Promise<Buffer> {
   if (contentSize(frame) !== bytes) throw damaged("a part of its contents");
   try {
-    return await Bun.zstdDecompress(frame);
+    return await promisify(zstdDecompress)(frame, { maxOutputLength: bytes, chunkSize: Math.max(bytes, 64) });
   } catch (error) {
     throw damaged("a part of its contents", error);
   }

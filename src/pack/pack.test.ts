@@ -152,6 +152,21 @@ test("a manifest with secrets, or of a later format, is refused", async () => {
   }
 });
 
+test("a chunk with a second, larger frame behind its own takes no memory for it", async () => {
+  const { readChunk } = await import("./chunk.ts");
+  const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+  const small = Buffer.alloc(1000, "s");
+  const frames = [Bun.zstdCompressSync(small), Bun.zstdCompressSync(Buffer.alloc(1 << 30))];
+  const stored = Buffer.concat(frames);
+  const chunk = { position: 0, storedBytes: stored.length, bytes: 1000, storedDigest: sha256(stored) };
+  const before = process.memoryUsage.rss();
+  expect(await codeOf(() => readChunk({ ...chunk, digest: sha256(small) }, async () => stored))).toBe(
+    "pack.damaged",
+  );
+  const { maxRSS } = process.resourceUsage();
+  expect(maxRSS * 1024 - before).toBeLessThan(2 ** 29);
+});
+
 test("a network that reaches what is the host's own is refused, by whatever rule", async () => {
   const { decodeManifest, encodeManifest } = await import("./manifest.ts");
   const network = { egress: "list" as const, allow_presets: [], check_server_name: false, add_hosts: [] };
