@@ -1,8 +1,8 @@
+import { NO_GPU } from "../engine/gpu.ts";
 import { isTable, nameOf, type TomlPath } from "../toml/index.ts";
 import type { Problem } from "./problem.ts";
 import type { SmolfileContent } from "./schema.ts";
 
-const GPU = "a machine has no GPU in this release";
 const FORK = "a machine cannot be forked in this release";
 
 /**
@@ -10,9 +10,9 @@ const FORK = "a machine cannot be forked in this release";
  * and gives it to the machine in settings.ts.
  */
 const LATER: readonly (readonly [path: readonly string[], reason: string])[] = [
-  [["gpu"], GPU],
-  [["cuda"], GPU],
-  [["auto_graph"], GPU],
+  [["gpu"], NO_GPU],
+  [["cuda"], NO_GPU],
+  [["auto_graph"], NO_GPU],
   [["rosetta"], "programs of another architecture are not translated in this release"],
   [["docker_socket"], "no socket of the machine answers on the host in this release"],
   [["fork", "enabled"], FORK],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
+import { NO_GPU } from "../engine/gpu.ts";
 import { checkSmolfile } from "./check.ts";
 import { loadSmolfile } from "./load.ts";
 import { withSmolfile } from "./smolfile.fixture.ts";
@@ -62,12 +63,11 @@ test("the first thing that is wrong is the error", async () => {
 });
 
 describe("what this release cannot do", () => {
-  const gpu = "a machine has no GPU in this release";
   const fork = "a machine cannot be forked in this release";
   test.each([
-    ["gpu = true", `1:1: gpu = true: ${gpu}`],
-    ["cuda = true", `1:1: cuda = true: ${gpu}`],
-    ["auto_graph = true", `1:1: auto_graph = true: ${gpu}`],
+    ["gpu = true", `1:1: gpu = true: ${NO_GPU}`],
+    ["cuda = true", `1:1: cuda = true: ${NO_GPU}`],
+    ["auto_graph = true", `1:1: auto_graph = true: ${NO_GPU}`],
     [
       "rosetta = true",
       "1:1: rosetta = true: programs of another architecture are not translated in this release",

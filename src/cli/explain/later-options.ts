@@ -1,3 +1,6 @@
+// Not the folder's face, which loads the engines.
+import { NO_GPU, NO_GPU_REMEDY } from "../../engine/gpu.ts";
+
 /** An option that upstream or docker has and this program does not: refused with what to do instead. */
 export interface UnavailableOption {
   /** Every name, with dashes. */
@@ -8,8 +11,6 @@ export interface UnavailableOption {
   /** There is nothing to choose: it is always as this option would make it. */
   readonly always?: boolean | undefined;
 }
-
-const GPU = "a machine has no GPU";
 
 const unavailable = (reason: string, hint: string | undefined, ...names: string[]): UnavailableOption => ({
   names,
@@ -37,7 +38,7 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--secret-env NAME=VARIABLE or --secret-file NAME=/absolute/path",
     "--secret",
   ),
-  unavailable(GPU, undefined, "--gpu", "--gpu-vram", "--gpus", "--cuda", "--auto-graph", "--device"),
+  unavailable(NO_GPU, NO_GPU_REMEDY, "--gpu", "--gpu-vram", "--gpus", "--cuda", "--auto-graph", "--device"),
   unavailable("other architectures are not translated", undefined, "--rosetta"),
   unavailable(
     "the machine's Docker is not shown on the host by itself",

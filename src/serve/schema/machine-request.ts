@@ -18,6 +18,8 @@ import {
   strictObject,
   string,
 } from "valibot";
+// Not the folder's face, which loads the engines.
+import { NO_GPU } from "../../engine/gpu.ts";
 import { restartPolicies, specSchema } from "../../machine/model/spec.ts";
 import {
   count,
@@ -117,7 +119,7 @@ const changeable = {
 /** What a server gives nobody, and clients of upstream's API may mention. */
 const refused = {
   secrets: field(strictObject({}), "Empty: a request cannot name secrets of the server's host."),
-  gpu: field(literal(false), "No GPU in this release."),
+  gpu: field(literal(false, NO_GPU), "A machine has no GPU in this release."),
   cuda: field(literal(false), "Not in this product."),
   dockerSocket: field(literal(false), "Not in this release."),
 };
