@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect } from "bun:test";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { manifestOf, noise, writePack } from "../../src/pack/pack.fixture.ts";
+import { hostArchitecture } from "../image/layout.ts";
 import { imageWith } from "../support/images.ts";
 import { SMALL, useMachines } from "../support/machines.ts";
 import { onBoth, onQemu } from "../support/register.ts";
@@ -81,21 +83,10 @@ describe("a pack", () => {
   });
 
   onQemu("of a stopped machine has its files and settings, and is refused while it runs", async () => {
-    await home.ok(
-      "create",
-      "dev",
-      ...SMALL,
-      "--image",
-      image,
-      "-u",
-      "0",
-      "-e",
-      "MADE=here",
-      "--entrypoint",
-      "sleep",
-      "--",
-      "inf",
-    );
+    const lent = ["-p", "0:80", "-v", `${at("folder")}:/mnt`];
+    mkdirSync(at("folder"));
+    const settings = ["--image", image, "-u", "0", "-e", "MADE=here", "--entrypoint", "sleep"];
+    await home.ok("create", "dev", ...SMALL, ...settings, ...lent, "--", "inf");
     await home.ok("start", "dev");
     await home.sh(
       "dev",
@@ -103,7 +94,11 @@ describe("a pack", () => {
     );
     expect(await codeOf(["pack", "create", "--from-vm", "dev", "-o", at("dev")])).toBe("machine.running");
     await home.ok("stop", "dev");
-    await pack("create", "-q", "--from-vm", "dev", "-o", at("dev"));
+    const { exitCode, stderr } = await home.smolvm(["pack", "create", "--from-vm", "dev", "-o", at("dev")]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain(
+      "not packed, because whoever runs the pack gives it: the machine's volumes, ports\n",
+    );
     const words = ["--entrypoint", "sh", "--", "-c", "cat /bin/new /workspace/w; echo $MADE $FROM; id -u"];
     const run = await home.smolvm(["pack", "run", "-q", "--sidecar", at("dev.smolmachine"), ...words], {
       env: elsewhere(),
@@ -212,6 +207,25 @@ describe("signatures", () => {
 });
 
 describe("a pack that is not right", () => {
+  onQemu("for another architecture is refused by its name, and no machine is made", async () => {
+    const other = hostArchitecture === "amd64" ? "arm64" : "amd64";
+    const sidecar = at("foreign.smolmachine");
+    await writePack(sidecar, noise(1000, 1), { manifest: manifestOf({ platform: `linux/${other}` }) });
+    for (const words of [
+      ["pack", "run", "-q", "--sidecar", sidecar],
+      ["machine", "run", "-q", "--engine", "qemu", "--from", sidecar],
+      ["machine", "create", "--from", sidecar, "foreign"],
+    ]) {
+      const { exitCode, output, stderr } = await home.smolvm(["--error-format", "json", ...words]);
+      expect([exitCode, output]).toEqual([words[1] === "create" ? 1 : 125, ""]);
+      const { code, message, hint } = JSON.parse(stderr.trim().split("\n").at(-1) ?? "").error;
+      expect(code).toBe("image.wrong_platform");
+      expect(message).toContain(`linux/${other}`);
+      expect(hint).toContain("a pack runs on hosts of its architecture");
+    }
+    expect((await home.smolvm(["machine", "ls", "-q"])).output).not.toContain("foreign");
+  });
+
   onQemu("is refused before anything of it runs", async () => {
     const sound = readFileSync(at("app.smolmachine"));
     const damaged = Buffer.from(sound);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tarOf } from "../../src/image/image.fixture.ts";
+import { onDisk } from "../support/disk.ts";
 import { program } from "../support/program.ts";
 import {
   type PullError,
@@ -31,18 +32,6 @@ beforeAll(async () => {
   ];
   reference = await push(registry, layers, "big/one:1");
 });
-
-/**
- * Runs a script in which `disk/` is a filesystem of its own of that size, in a mount namespace of its own: the host
- * does not see it. The program's cache is there.
- */
-async function onDisk(home: PullHome, size: string, script: string) {
-  const user = process.getuid?.() === 0 ? [] : ["-r"];
-  const inside = `mkdir -p disk && mount -t tmpfs -o size=${size} none disk && export XDG_CACHE_HOME=$PWD/disk && ${script}`;
-  return await home.shell(`unshare ${user.join(" ")} -m --propagation private bash -c '${inside}'`, {
-    env: { PROGRAM: program },
-  });
-}
 
 /** The code of the error on stderr. */
 const codeIn = ({ stderr }: { stderr: string }) => (JSON.parse(stderr) as { error: PullError }).error.code;

@@ -24,8 +24,12 @@ export function layerOfMachine(context: Context, name: string): SpecLayer {
     ...(record.secrets.length > 0 ? ["secrets"] : []),
     ...(record.volumes.length > 0 ? ["volumes"] : []),
     ...(record.ports.length > 0 ? ["ports"] : []),
+    ...(record.sshAgent ? ["SSH agent"] : []),
+    ...(record.mountSockets.length + record.exposeSockets.length > 0 ? ["sockets of the host"] : []),
   ];
-  for (const what of lent) warn(`the machine's ${what} are not packed: whoever runs the pack gives them`);
+  if (lent.length > 0) {
+    warn(`not packed, because whoever runs the pack gives it: the machine's ${lent.join(", ")}`);
+  }
   const { name: _, ephemeral: __, imageId: ___, ...settings }: MachineSpec = record;
   return {
     ...settings,
