@@ -1,4 +1,5 @@
 import { ExitCode, SmolError } from "../errors.ts";
+import type { Program } from "./program/types.ts";
 
 /** An error in the arguments: exit code 2 whatever the command. */
 export function usageError(code: string, message: string, hint?: string): SmolError {
@@ -10,7 +11,7 @@ export function badValue(message: string, hint?: string): SmolError {
   return usageError("cli.bad_value", message, hint);
 }
 
-/** The command that shows how it is meant. */
-export function seeHelp(path: readonly string[]): string {
-  return `see \`${["smolvm", ...path, "-h"].join(" ")}\``;
+/** The command of a program that shows how `path` is meant. */
+export function seeHelp({ name }: Program, path: readonly string[]): string {
+  return `see \`${[name, ...path, "-h"].join(" ")}\``;
 }

@@ -11,22 +11,24 @@ export function explainCommand(program: Program, { word, where: { path } }: NotI
   const typed = [...path, word].join(" ");
   const later = LATER_COMMANDS.find(({ names }) => names.includes(typed));
   if (later) {
-    const message = `\`smolvm ${typed}\` is not available in this release: ${later.reason}`;
-    return usageError("cli.unavailable_command", message, seeHelp(path));
+    const message = `\`${program.name} ${typed}\` is not available in this release: ${later.reason}`;
+    return usageError("cli.unavailable_command", message, seeHelp(program, path));
   }
   return usageError("cli.unknown_command", `unknown command \`${typed}\``, hintFor(program, path, word));
 }
 
 function hintFor(program: Program, path: readonly string[], word: string): string {
   const other = DOCKER_COMMANDS.get([...path, word].join(" "));
-  if (other) return `did you mean \`smolvm ${other}\`?`;
+  if (other) return `did you mean \`${program.name} ${other}\`?`;
   // `smolvm run`, `smolvm ls`: the word is right and stands in the wrong place.
   const moved = nearestFirst(program.commands, path).find(
     (command) => nameOf(command.path) === word || command.aliases.includes(word),
   );
-  if (moved) return `did you mean \`smolvm ${moved.path.join(" ")}\`?`;
+  if (moved) return `did you mean \`${program.name} ${moved.path.join(" ")}\`?`;
   const suggestion = nearest(word, stepsAfter(program, path).flatMap(namesOfStep));
-  return suggestion ? `did you mean \`smolvm ${[...path, suggestion].join(" ")}\`?` : seeHelp(path);
+  return suggestion
+    ? `did you mean \`${program.name} ${[...path, suggestion].join(" ")}\`?`
+    : seeHelp(program, path);
 }
 
 function nameOf(path: readonly string[]): string | undefined {
@@ -36,8 +38,8 @@ function nameOf(path: readonly string[]): string | undefined {
 /** `smolvm` or `smolvm machine` alone. */
 export function explainIncomplete(program: Program, path: readonly string[]): SmolError {
   const names = [...new Set(commandsBelow(program, path).map((command) => command.path[path.length]))];
-  const message = `expected a command after \`${["smolvm", ...path].join(" ")}\`: ${names.join(", ")}`;
+  const message = `expected a command after \`${[program.name, ...path].join(" ")}\`: ${names.join(", ")}`;
   // docker lists images by the word alone.
-  const hint = path[0] === "images" ? "`smolvm images ls` lists the images" : seeHelp(path);
+  const hint = path[0] === "images" ? "`smolvm images ls` lists the images" : seeHelp(program, path);
   return usageError("cli.no_command", message, hint);
 }

@@ -20,7 +20,7 @@ export function explainOption(program: Program, { word, where }: NotInTable): Sm
   const suggestion = other && own.includes(other) ? other : nearest(word, own);
   const hint = suggestion
     ? `did you mean ${suggestion}?`
-    : (elsewhere(program, word, where.path) ?? seeHelp(where.path));
+    : (elsewhere(program, word, where.path) ?? seeHelp(program, where.path));
   return usageError("cli.unknown_option", `unknown option ${word}`, hint);
 }
 
@@ -42,5 +42,5 @@ function elsewhere(program: Program, word: string, path: readonly string[]): str
   const owner = nearestFirst(program.commands, path).find((command) =>
     Object.values(command.options).flatMap(optionNames).includes(word),
   );
-  return owner && `${word} is an option of \`smolvm ${owner.path.join(" ")}\``;
+  return owner && `${word} is an option of \`${program.name} ${owner.path.join(" ")}\``;
 }

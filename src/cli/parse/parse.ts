@@ -34,7 +34,8 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
   const early: string[] = [];
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] as string;
-    if (word === "--") throw usageError("cli.no_command", "expected a command before --", seeHelp([]));
+    if (word === "--")
+      throw usageError("cli.no_command", "expected a command before --", seeHelp(program, []));
     if (word.startsWith("-") && word !== "-") {
       if (path.length === 0 && (word === "--version" || word === "-V"))
         return { kind: "version", json: asksForJson(argv) };
@@ -54,7 +55,7 @@ export function parse(program: Program, argv: readonly string[]): Parsed {
   const help = early.find((word) => word === "-h" || word === "--help");
   if (help) return { kind: "help", topic: path, form: formOf(help === "--help" ? "long" : "short", early) };
   if (early.length > 0) {
-    throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(path));
+    throw usageError("cli.no_command", `expected a command after ${early.join(" ")}`, seeHelp(program, path));
   }
   return { kind: "incomplete", topic: path };
 }
@@ -63,7 +64,7 @@ function parseCommand(program: Program, command: CommandSpec, words: readonly st
   const { version: _, help: __, ...globals } = program.globals;
   const sorted = sortWords(command, globals, words);
   if (sorted.help) return { kind: "help", topic: command.path, form: formOf(sorted.help, words) };
-  checkWords(command, sorted);
+  checkWords(program, command, sorted);
   const invocation = {
     command,
     values: readValues(command.options, sorted.texts),
@@ -76,21 +77,29 @@ function parseCommand(program: Program, command: CommandSpec, words: readonly st
   return { kind: "command", invocation };
 }
 
-function checkWords(command: CommandSpec, { words, workload }: Sorted): void {
+function checkWords(program: Program, command: CommandSpec, { words, workload }: Sorted): void {
   const expected = command.arguments;
   if (expected.kind === "command") {
     if (workload.length > 0 || !expected.required) return;
-    throw usageError("cli.missing_word", `${command.path.join(" ")} needs a command`, seeHelp(command.path));
+    throw usageError(
+      "cli.missing_word",
+      `${command.path.join(" ")} needs a command`,
+      seeHelp(program, command.path),
+    );
   }
   const [min, max] = expected.kind === "none" ? [0, 0] : [expected.min, expected.max];
   if (words.length > max) {
-    throw usageError("cli.unexpected_word", `unexpected argument: ${words[max]}`, seeHelp(command.path));
+    throw usageError(
+      "cli.unexpected_word",
+      `unexpected argument: ${words[max]}`,
+      seeHelp(program, command.path),
+    );
   }
   if (words.length < min && expected.kind === "words") {
     throw usageError(
       "cli.missing_word",
       `${command.path.join(" ")} needs ${expected.placeholder}`,
-      seeHelp(command.path),
+      seeHelp(program, command.path),
     );
   }
 }
