@@ -56,7 +56,9 @@ describe("a packed program", () => {
       expect((await start(moved, ["--version"])).output).toMatch(/^my app \d+\.\d+\.\d+\n$/);
       expect((await start(moved, ["info"])).output).toContain("\nChecksum:");
       expect((await start(moved, ["--help"])).output).toContain("Start the packed machine in the background");
-      expect((await start(moved, ["run", "--no-such"])).exitCode).toBe(2);
+      const wrong = await start(moved, ["run", "--no-such"]);
+      expect(wrong.stderr).toEndWith("hint: see `my app run -h`\n");
+      expect(wrong.exitCode).toBe(2);
       forget();
     },
     400,
@@ -74,12 +76,25 @@ describe("a packed program", () => {
       );
       expect((await start(path, ["start"])).output).toMatch(/^Daemon already running \(PID: \d+\)\n$/);
       expect((await start(path, ["status"])).output).toMatch(/^Status: running \(PID: \d+\)\n/);
+      const running = await start(path, ["start", "--mem", "300"]);
+      expect(running.stderr).toContain("the daemon is running");
+      expect(running.stderr).toContain("hint: stop it first: `service stop`\n");
+      expect(running.exitCode).toBe(1);
+      expect((await start(path, ["start", "--mem", "256"])).output).toStartWith("Daemon already running");
       const write = await start(path, ["exec", "--", "/bin/sh", "-c", "echo kept >/file; exit 3"]);
       expect(write).toMatchObject({ output: "", stderr: "", exitCode: 3 });
       expect((await start(path, ["stop"])).output).toBe("Daemon stopped\n");
       expect((await start(path, ["stop"])).output).toBe("Daemon not running\n");
-      await start(path, ["start"]);
-      expect((await start(path, ["exec", "--", "/bin/cat", "/file"])).output).toBe("kept\n");
+      const other = await start(path, ["start", "--init", "true"]);
+      expect(other.stderr).toContain(
+        "was made already, with another --init\nhint: `smolvm machine delete packed-",
+      );
+      expect(other.exitCode).toBe(1);
+      await start(path, ["start", "--mem", "300", "-e", "LATER=yes"]);
+      const seen = await start(path, ["exec", "--", "/bin/sh", "-c", "cat /file; echo $LATER"]);
+      expect(seen.output).toBe("kept\nyes\n");
+      const [{ memory_mib }] = JSON.parse((await home.smolvm(["machine", "ls", "--json"])).output);
+      expect(memory_mib).toBe(300);
       await start(path, ["stop"]);
       const { output } = await home.smolvm(["machine", "ls", "--json"]);
       const [{ name = "" } = {}] = JSON.parse(output) as { name: string }[];

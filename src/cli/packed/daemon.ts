@@ -6,14 +6,17 @@ import type { Pack } from "../../pack/index.ts";
 import { isThere, type Machines, openMachines } from "../machines.ts";
 import { describeMachine } from "../options/describe.ts";
 import { engineFromEnvironment } from "../options/engine.ts";
-import type { MachineValues } from "../options/machine-options.ts";
+import { machineLayer } from "../options/machine-layer.ts";
 import { machineOptions } from "../options/machine-options.ts";
 import { warn } from "../output.ts";
-import { defaultsOf } from "../program/types.ts";
+import { defaultsOf, type Values } from "../program/types.ts";
 import { createInterruptible } from "../work/create.ts";
 import { execShown, type Surroundings } from "../work/exec.ts";
 import { openPackFile } from "../work/open-pack.ts";
 import { startShown } from "../work/start.ts";
+import { startOptions } from "./program.ts";
+
+type StartValues = Values<typeof startOptions>;
 
 const SUFFIX = ".smolmachine";
 
@@ -26,26 +29,31 @@ export class PackedDaemon {
   readonly #machines: Machines;
   readonly #context: Context;
   readonly #name: string;
+  readonly #program: string;
 
-  private constructor(pack: string, name: string, machines: Machines, context: Context) {
+  private constructor(program: string, pack: string, name: string, machines: Machines, context: Context) {
+    this.#program = program;
     this.#pack = pack;
     this.#name = name;
     this.#machines = machines;
     this.#context = context;
   }
 
-  /** @throws SmolError `pack.*` */
-  static async open(path: string): Promise<PackedDaemon> {
+  /** @param program as it was called @param path the pack's file @throws SmolError `pack.*` */
+  static async open(program: string, path: string): Promise<PackedDaemon> {
     const [{ machines, context }, name] = await Promise.all([openMachines(), withPack(path, machineNameOf)]);
-    return new PackedDaemon(path, name, machines, context);
+    return new PackedDaemon(program, path, name, machines, context);
   }
 
   /**
-   * @param values options for the machine when it is made
+   * @param values options for the machine; those of one that was made before change it, as `machine update` does
+   * @param given the keys of those that were typed
    * @returns what to print
+   * @throws SmolError `machine.running` for what a running machine cannot change, `machine.bad_setting`
    */
-  async start(values: Partial<MachineValues>): Promise<string> {
-    if (!isThere(this.#machines, this.#context, this.#name)) await this.#make(values);
+  async start(values: StartValues, given: ReadonlySet<string>): Promise<string> {
+    if (this.#info() === undefined) await this.#make(values);
+    else if (Object.keys(startOptions).some((key) => given.has(key))) await this.#change(values);
     const { started, pid, report } = await startShown(this.#context, this.#name, {
       engine: engineFromEnvironment(),
       quiet: false,
@@ -67,7 +75,7 @@ export class PackedDaemon {
     if (this.#info()?.status !== "running") {
       throw new SmolError("machine.not_running", "the daemon is not running", {
         exitCode: 1,
-        hint: "start it with the command start",
+        hint: `start it: \`${this.#program} start\``,
       });
     }
     const argv = words.length > 0 ? words : await withPack(this.#pack, packedCommand);
@@ -94,7 +102,39 @@ export class PackedDaemon {
     return isMade ? this.#machines.inspectMachine(this.#context, this.#name) : undefined;
   }
 
-  async #make(values: Partial<MachineValues>): Promise<void> {
+  async #change(values: StartValues): Promise<void> {
+    const { init, initOnce, ...layer } = await machineLayer({ ...defaultsOf(machineOptions), ...values });
+    const { record } = this.#machines.inspectMachine(this.#context, this.#name);
+    this.#refuseOther("--init", record?.init, init);
+    this.#refuseOther("--init-once", record?.initOnce, initOnce);
+    try {
+      await this.#machines.updateMachine(this.#context, this.#name, {
+        ...layer,
+        init: undefined,
+        initOnce: undefined,
+      });
+    } catch (error) {
+      if (!(error instanceof SmolError) || error.code !== "machine.running") throw error;
+      throw new SmolError(error.code, "the daemon is running, and these options would change it", {
+        hint: `stop it first: \`${this.#program} stop\``,
+        cause: error,
+      });
+    }
+  }
+
+  /** Init commands are the one thing that a machine keeps as it was made with. */
+  #refuseOther(
+    option: string,
+    made: readonly string[] | undefined,
+    wanted: readonly string[] | undefined,
+  ): void {
+    if (wanted === undefined || Bun.deepEquals(made, wanted)) return;
+    throw new SmolError("machine.bad_setting", `the machine was made already, with another ${option}`, {
+      hint: `\`smolvm machine delete ${this.#name}\` deletes it with its files; the next start makes it anew`,
+    });
+  }
+
+  async #make(values: StartValues): Promise<void> {
     const pack = await openPackFile(this.#pack, []);
     try {
       const all = { ...defaultsOf(machineOptions), ...values };

@@ -25,7 +25,7 @@ export function packedProgram(name: string, pack: string): Program {
   });
   const daemon = async () => {
     const { PackedDaemon } = await import("./daemon.ts");
-    return await PackedDaemon.open(pack);
+    return await PackedDaemon.open(name, pack);
   };
   const run = command({
     path: ["run"],
@@ -52,10 +52,11 @@ could not be started; 126 when the command cannot be executed; 127 when it does 
     summary: "Start the packed machine in the background; it keeps its files",
     options: startOptions,
     text: `Starts a machine that stays: what it writes survives stop and start, until it is deleted as a machine
-of smolvm's. Options count when the machine is made, at the first start.`,
+of smolvm's. Options count from then on: at a later start they change the machine as machine update
+does, which needs one that is stopped. Only --init and --init-once stay as at the first start.`,
     examples: [{ command: `${name} start -p 8080:80` }],
-    run: async ({ values }) => {
-      await print(await (await daemon()).start(values));
+    run: async ({ values, given }) => {
+      await print(await (await daemon()).start(values, given));
       return 0;
     },
   });

@@ -19,7 +19,7 @@ export interface SettingChange {
 
 /**
  * Changes settings of a machine that does not run; they hold from its next start on. Of one that runs, its policy and its
- * published ports are changed at once, and nothing else.
+ * published ports are changed at once, and nothing else; settings that it has already are no change.
  *
  * @returns what is different now; nothing when all was like that before
  * @throws SmolError `machine.not_found`, `machine.running`, `machine.bad_setting`, `machine.disk_shrink`,
@@ -46,7 +46,7 @@ export async function updateMachine(
     await refuseUnapplied(name, gone);
     const settings = Object.keys(changed) as (keyof MachineSpec)[];
     const different = settings.filter((key) => !Bun.deepEquals(record[key], changed[key], true));
-    if (claim.isRunning()) await changeRunning(context, record, changed, different);
+    if (different.length > 0 && claim.isRunning()) await changeRunning(context, record, changed, different);
     if (different.length > 0) writeRecord(context.paths, { ...record, ...changed });
     for (const workspace of gone) removeWorkspace(workspace);
     return different.map((setting) => ({ setting, before: record[setting], after: changed[setting] }));
@@ -65,7 +65,7 @@ async function changeRunning(
   changed: MachineSpec,
   different: readonly (keyof MachineSpec)[],
 ): Promise<void> {
-  const live = different.length > 0 && different.every((key) => key === "network" || key === "ports");
+  const live = different.every((key) => key === "network" || key === "ports");
   if (!live || !keepsCard(record, changed)) throw running(record.name);
   const machine = await connectMachine(context, record.name);
   try {
