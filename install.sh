@@ -8,6 +8,7 @@
 #   --version VERSION     this version                           (default: the newest)
 #   --from ADDRESS        another release: https://..., or a directory
 #   --require-signature   gives up where nothing here can check the signature
+#   --newest              prints the newest version, and installs nothing
 #   --uninstall           removes what it installed; machines and images stay
 #   --help                prints this
 #
@@ -28,7 +29,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # --- what was asked for -----------------------------------------------------------------------------------------------
 
-prefix='' version='' from='' uninstall='' require_signature=''
+prefix='' version='' from='' uninstall='' newest='' require_signature='' new_prefix='' locked=''
 
 read_options() {
   while [ $# -gt 0 ]; do
@@ -42,6 +43,7 @@ read_options() {
       --version) version=${1#v}; shift ;;
       --from) from=$1; shift ;;
       --require-signature) require_signature=yes ;;
+      --newest) newest=yes ;;
       --uninstall) uninstall=yes ;;
       -h | --help) usage; exit 0 ;;
       *) usage >&2; die "unknown option: $option" ;;
@@ -70,6 +72,7 @@ Installs smolvm for this user, without root.
   --version VERSION     this version                           (default: the newest)
   --from ADDRESS        another release: https://..., or a directory
   --require-signature   gives up where nothing here can check the signature
+  --newest              prints the newest version, and installs nothing
   --uninstall           removes what it installed; machines and images stay
   --help                prints this
 USAGE
@@ -112,16 +115,18 @@ check_address() {
   esac
 }
 
-# fetch NAME FILE: gets $from/NAME. Not in a subshell, so that `die` ends the program.
+# fetch NAME FILE: gets $from/NAME. Not in a subshell, so that `die` ends the program. A download whose installer was
+# killed keeps no lock.
 fetch() {
   case $from in
     /*) cp "$from/$1" "$2" 2>/dev/null || die "there is no $1 in $from"; return ;;
   esac
   if has curl; then
-    curl -fsSL --retry 3 --connect-timeout 20 --proto '=http,https' --proto-redir '=https' -o "$2" "$from/$1" ||
+    curl -fsSL --retry 3 --connect-timeout 20 --speed-limit 1 --speed-time 60 \
+      --proto '=http,https' --proto-redir '=https' -o "$2" "$from/$1" 9<&- ||
       die "downloading $from/$1 failed"
   elif has wget; then
-    wget -q -O "$2" "$from/$1" || die "downloading $from/$1 failed"
+    wget -q -O "$2" "$from/$1" 9<&- || die "downloading $from/$1 failed"
   else
     die "there is neither curl nor wget here" "download the release and give its directory: --from DIR"
   fi
@@ -173,6 +178,14 @@ find_version() {
   esac
 }
 
+print_newest() {
+  work=$(mktemp -d) || die "there is no room for a temporary file"
+  trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' HUP INT TERM
+  find_version
+  printf '%s\n' "$version"
+}
+
 # get_archive: $work/archive.tar.gz, checked.
 get_archive() {
   archive=smolvm-$version-$platform.tar.gz
@@ -190,18 +203,29 @@ get_archive() {
 
 # make_work: sets $work to a directory on the prefix's filesystem, so that files can be moved to their places.
 make_work() {
+  [ -d "$prefix" ] || new_prefix=yes
   mkdir -p "$prefix" 2>/dev/null || die "$prefix cannot be made" "choose another place with --prefix DIR"
-  [ -w "$prefix" ] || die "$prefix cannot be written to" "choose another place with --prefix DIR"
+  [ -w "$prefix" ] || die "$prefix cannot be written to" "be the user who may, or choose another place with --prefix DIR"
+  lock_prefix
   for left in "$prefix"/.smolvm-install.*; do
-    # What an installer left that was killed.
-    [ ! -d "$left" ] || kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"
+    # What an installer left that was killed: under the lock none is at work, else its number tells.
+    if [ -n "$locked" ] || ! kill -0 "${left##*.}" 2>/dev/null; then rm -rf "$left"; fi
   done
   work=$prefix/.smolvm-install.$$
   (umask 077 && mkdir "$work") || die "$work cannot be made"
-  trap 'rm -rf "$work"' EXIT
+  trap 'rm -rf "$work"; [ -z "$new_prefix" ] || rmdir "$prefix" 2>/dev/null || true' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
+}
+
+# lock_prefix: another installer that is at work there ends first, where there is a program for that. Each file is
+# replaced in one step anyway; with two at once some could be of one version and some of another.
+lock_prefix() {
+  has flock || return 0
+  exec 9<"$prefix"
+  flock -n 9 || { say "waiting for another installer of $prefix"; flock 9; }
+  locked=yes
 }
 
 install_files() {
@@ -217,12 +241,18 @@ install_files() {
   [ "$said" = "smolvm $version" ] || die "the archive holds another version: $said"
 
   (cd "$tree" && find . -type f | sed 's,^\./,,' | sort) >"$work/files"
+  # Every directory before the first file, so that the receipt can say which of them were not there.
+  if [ -f "$receipt" ]; then installed dir >"$work/made"; else : >"$work/made"; fi
+  [ -z "$new_prefix" ] || echo . >>"$work/made"
+  make_directory share/smolvm
+  while IFS= read -r file; do make_directory "${file%/*}"; done <"$work/files"
   {
     echo "# What smolvm's installer has put below this prefix, and where it came from."
     echo "version $version"
     echo "from $from"
     [ -z "$release_key" ] || echo "key $release_key"
     sed 's/^/file /' "$work/files"
+    sed 's/^/dir /' "$work/made"
   } >"$work/receipt"
 
   # Everything else before the program: that it is new is what counts.
@@ -234,23 +264,27 @@ install_files() {
   place "$tree/bin/smolvm" bin/smolvm
 }
 
-# place SOURCE FILE: moves it to its place below the prefix, in one step.
-place() {
-  target=$prefix/$2
-  mkdir -p "${target%/*}" || die "${target%/*} cannot be made"
-  mv -f "$1" "$target" || die "$target cannot be written"
+# make_directory DIR: below the prefix, with those above it.
+make_directory() {
+  [ ! -d "$prefix/$1" ] || return 0
+  case $1 in */*) make_directory "${1%/*}" ;; esac
+  mkdir "$prefix/$1" || die "$prefix/$1 cannot be made"
+  echo "$1" >>"$work/made"
 }
+
+# place SOURCE FILE: moves it to its place below the prefix, in one step.
+place() { mv -f "$1" "$prefix/$2" || die "$prefix/$2 cannot be written"; }
 
 # remove_obsolete: files of the version that was installed before, which this one does not have.
 remove_obsolete() {
   [ -f "$receipt" ] || return 0
-  installed_files | while IFS= read -r file; do
+  installed file | while IFS= read -r file; do
     grep -qxF -- "$file" "$work/files" || rm -f "$prefix/$file"
   done
 }
 
-# installed_files: what the receipt lists; names that lead elsewhere are not ours.
-installed_files() { sed -n 's/^file //p' "$receipt" | grep -v -e '^/' -e '\(^\|/\)\.\.\(/\|$\)'; }
+# installed file|dir: what the receipt lists; names that lead elsewhere are not ours.
+installed() { sed -n "s/^$1 //p" "$receipt" | { grep -v -e '^/' -e '\(^\|/\)\.\.\(/\|$\)' || true; }; }
 
 say_where() {
   say "installed smolvm $version to $prefix/bin/smolvm"
@@ -267,12 +301,20 @@ say_where() {
 
 uninstall() {
   [ -f "$receipt" ] || die "there is nothing in $prefix that this installer has installed" "say where with --prefix DIR"
-  installed_files | while IFS= read -r file; do
+  lock_prefix
+  directories=$(installed dir | sort -r)
+  installed file | while IFS= read -r file; do
     rm -f "$prefix/$file" || die "$prefix/$file cannot be removed"
   done || exit 1
   rm -f "$receipt"
-  # Only those that are ours, and only when they are empty.
-  rmdir "$prefix/share/smolvm" "$prefix/share/doc/smolvm" 2>/dev/null || true
+  # Those that it made, the deepest first, and only when they are empty. Two are its own, whatever the receipt says.
+  printf '%s\n' share/smolvm share/doc/smolvm "$directories" | while IFS= read -r directory; do
+    case $directory in
+      '') ;;
+      .) rmdir "$prefix" 2>/dev/null || true ;;
+      *) rmdir "$prefix/$directory" 2>/dev/null || true ;;
+    esac
+  done
   say "removed smolvm from $prefix"
   say "its machines and images are still there: ${XDG_DATA_HOME:-${HOME:-~}/.local/share}/smolvm, ${XDG_CACHE_HOME:-${HOME:-~}/.cache}/smolvm"
 }
@@ -282,6 +324,7 @@ main() {
   if [ -n "$uninstall" ]; then uninstall; return; fi
   [ -n "$from" ] || from=$release_url
   check_address
+  if [ -n "$newest" ]; then print_newest; return; fi
   find_platform
   for tool in tar gzip sed cut find; do has "$tool" || die "$tool is missing here"; done
   make_work

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { run } from "../../build/host.ts";
 import { debianImage } from "../support/debian.ts";
 import { Home } from "../support/home.ts";
-import { dist, release, serve, version, writeKey } from "./release.fixture.ts";
+import { dist, flip, platform, release, serve, version, writeKey } from "./release.fixture.ts";
 
 /** `./dev release` and what people install from it; dpkg, ruby, openssl, shells and curl are the judges. */
 
@@ -15,7 +15,7 @@ const server = serve(() => served);
 const url = `http://127.0.0.1:${server.port}`;
 const home = new Home();
 const files = () => `${work}/release/${version}`;
-const archive = `smolvm-${version}-linux-${process.arch === "x64" ? "amd64" : "arm64"}.tar.gz`;
+const archive = `smolvm-${version}-${platform}.tar.gz`;
 
 beforeAll(async () => {
   await release(`${work}/release`, url, writeKey(`${work}/key.pem`));
@@ -62,13 +62,6 @@ async function tampered(name: string, change: (path: string) => unknown): Promis
   await run(["cp", "-a", `${work}/release`, served]);
   await change(`${served}/${version}/${name}`);
 }
-
-const flip = async (path: string) => {
-  const bytes = Buffer.from(await Bun.file(path).bytes());
-  const middle = bytes.length >> 1;
-  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
-  await Bun.write(path, bytes);
-};
 
 describe("a release", () => {
   test("has an archive, a package, a formula, a bill of materials, and sums of them that are signed", async () => {
@@ -131,9 +124,21 @@ describe("install.sh", () => {
       expect(readFileSync(`${prefix}/share/smolvm/receipt`, "utf8")).toContain(`\nfrom ${url}\n`);
       expect(readdirSync(prefix).sort()).toEqual(["bin", "share"]);
       expect((await install(prefix, ["--uninstall"], { shell: shell.split(" ") })).code).toBe(0);
-      expect(below(prefix)).toEqual([]);
+      expect(existsSync(prefix)).toBe(false);
     },
   );
+
+  test("removes the directories that it made, when nothing else is in them, and no other", async () => {
+    const prefix = `${work}/shared`;
+    mkdirSync(`${prefix}/share/man/man1`, { recursive: true });
+    await install(prefix);
+    await install(prefix);
+    await Bun.write(`${prefix}/share/zsh/site-functions/_mine`, "");
+    expect((await install(prefix, ["--uninstall"])).code).toBe(0);
+    const left = readdirSync(prefix, { recursive: true }).sort();
+    const mine = ["share/zsh", "share/zsh/site-functions", "share/zsh/site-functions/_mine"];
+    expect(left).toEqual(["share", "share/man", "share/man/man1", ...mine]);
+  });
 
   test("works with wget alone, without openssl and ssh-keygen, and says that the signature was not checked", async () => {
     const tools = `${work}/tools`;
