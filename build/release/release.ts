@@ -10,8 +10,9 @@ import {
 } from "node:fs";
 import { basename, dirname } from "node:path";
 import { gzipSync } from "node:zlib";
+import { installerFor } from "../../src/cli/update/installer.ts";
 import { packageVersion } from "../compile.ts";
-import { architecture, EPOCH_SECONDS, root, say, sha256File } from "../host.ts";
+import { architecture, EPOCH_SECONDS, say, sha256File } from "../host.ts";
 import { writeTar } from "../tar.ts";
 import { type ReleaseFile, releaseFiles, treeOf } from "./contents.ts";
 import { debianPackage } from "./debian.ts";
@@ -67,7 +68,7 @@ export async function makeRelease(options: ReleaseOptions): Promise<void> {
 
   rmSync(`${directory}/${version}`, { recursive: true, force: true });
   renameSync(unfinished, `${directory}/${version}`);
-  replace(`${directory}/install.sh`, installer(url, key), 0o755);
+  replace(`${directory}/install.sh`, installerFor({ url, key: key?.pem }), 0o755);
   replace(`${directory}/latest`, `${version}\n`, 0o644);
 }
 
@@ -111,20 +112,6 @@ async function writeSums(directory: string, key: ReleaseKey | undefined): Promis
   if (key === undefined) return;
   writeFileSync(`${directory}/SHA256SUMS.sig`, key.sign(sums));
   writeFileSync(`${directory}/SHA256SUMS.sshsig`, sshSignature(key, sums));
-}
-
-/** The installer's own file with the lines filled in that say where the release is, and who signed it. */
-function installer(url: string, key: ReleaseKey | undefined): string {
-  const values: Record<string, string> = { url, key: key?.pem ?? "", ssh_key: key?.ssh ?? "" };
-  return readFileSync(`${root}/install.sh`, "utf8").replace(
-    /^release_(url|key|ssh_key)=.*$/gm,
-    (_, name: string) => `release_${name}='${shellSafe(values[name] ?? "")}'`,
-  );
-}
-
-function shellSafe(value: string): string {
-  if (!/^[\w.:/+=@%~-]*$/.test(value)) throw new Error(`${value} has characters that no address needs`);
-  return value;
 }
 
 function replace(path: string, content: string, mode: number): void {

@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { sshPublicKey, sshString } from "../../src/cli/update/installer.ts";
 
 /**
  * Signs a release with an ed25519 key, for both programs that verify such a signature almost everywhere: `openssl` 3
@@ -23,10 +24,10 @@ export interface ReleaseKey {
 export function releaseKey(pem: string): ReleaseKey {
   const key = createPrivateKey(pem);
   if (key.asymmetricKeyType !== "ed25519") throw new Error("a release is signed with an ed25519 key");
-  const spki = createPublicKey(key).export({ type: "spki", format: "der" });
+  const body = createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
   return {
-    pem: spki.toString("base64"),
-    ssh: sshPublicKey(spki).toString("base64"),
+    pem: body,
+    ssh: sshPublicKey(body),
     sign: (message) => sign(null, message, key as KeyObject),
   };
 }
@@ -34,23 +35,12 @@ export function releaseKey(pem: string): ReleaseKey {
 /** The message's signature as a file for `ssh-keygen -Y verify`. */
 export function sshSignature({ ssh, sign }: ReleaseKey, message: Uint8Array): string {
   const hash = createHash("sha512").update(message).digest();
-  const about = [string(NAMESPACE), string(""), string("sha512")];
-  const signed = Buffer.concat([Buffer.from("SSHSIG"), ...about, string(hash)]);
-  const signature = Buffer.concat([string(KEY_TYPE), string(sign(signed))]);
+  const about = [sshString(NAMESPACE), sshString(""), sshString("sha512")];
+  const signed = Buffer.concat([Buffer.from("SSHSIG"), ...about, sshString(hash)]);
+  const signature = Buffer.concat([sshString(KEY_TYPE), sshString(sign(signed))]);
   const version = Buffer.from([0, 0, 0, 1]);
-  const key = string(Buffer.from(ssh, "base64"));
-  const blob = Buffer.concat([Buffer.from("SSHSIG"), version, key, ...about, string(signature)]);
+  const key = sshString(Buffer.from(ssh, "base64"));
+  const blob = Buffer.concat([Buffer.from("SSHSIG"), version, key, ...about, sshString(signature)]);
   const body = blob.toString("base64").replace(/.{70}/g, "$&\n");
   return `-----BEGIN SSH SIGNATURE-----\n${body}\n-----END SSH SIGNATURE-----\n`;
-}
-
-/** The key's own bytes are the last 32 of its SubjectPublicKeyInfo. */
-const sshPublicKey = (spki: Buffer) => Buffer.concat([string(KEY_TYPE), string(spki.subarray(-32))]);
-
-/** As RFC 4251 writes one: its length in four bytes, then itself. */
-function string(value: string | Uint8Array): Buffer {
-  const bytes = Buffer.from(value as Uint8Array);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

@@ -143,6 +143,7 @@ describe("help", () => {
         doctor                  Say which engines work on this host, and what to do about the others
         completion              Print a shell's completion script
         licences                Print the licences of everything in this program
+        self-update             Put the newest version in the place of this one
         version                 Print the version
         help                    Print the manual, or a command's help
 
@@ -528,7 +529,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, serve, smolfile, config, doctor, completion, licences, version, help
+      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, serve, smolfile, config, doctor, completion, licences, self-update, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -66,6 +66,7 @@ import { completion } from "./system/completion.ts";
 import { doctor } from "./system/doctor.ts";
 import { help } from "./system/help.ts";
 import { licences } from "./system/licences.ts";
+import { selfUpdate } from "./system/self-update.ts";
 import { version } from "./system/version.ts";
 import { volumeCreate } from "./volume/create.ts";
 import { volumeInspect } from "./volume/inspect.ts";
@@ -149,6 +150,7 @@ export const program: Program = {
     doctor,
     completion,
     licences,
+    selfUpdate,
     version,
     help,
   ],

@@ -51,7 +51,9 @@ test("short options that take a value in some commands only may stand before the
 
 test("long options take a value in all commands or in none", () => {
   const kinds = new Map<string, boolean>();
-  const tables = [program.globals, ...commands.map(({ options }) => options)];
+  // The program's own --version is only looked for before the first word.
+  const { version: _, ...globals } = program.globals;
+  const tables = [globals, ...commands.map(({ options }) => options)];
   for (const option of tables.flatMap((table) => Object.values(table))) {
     const takesWord = option.placeholder !== undefined && !option.optional;
     for (const name of namesOf(option).filter((word) => word.startsWith("--"))) {

@@ -28,6 +28,7 @@ const LINES: readonly [string, readonly string[]][] = [
       "machine",
       "pack",
       "pull",
+      "self-update",
       "serve",
       "smolfile",
       "version",

@@ -1,0 +1,5 @@
+/** With `with { type: "text" }`. */
+declare module "*.sh" {
+  const text: string;
+  export default text;
+}
