@@ -15,9 +15,15 @@ export async function makeChunk(bytes: Buffer, level: number): Promise<MadeChunk
     const digest = zeroDigest(bytes.length);
     return { bytes: bytes.length, digest, storedBytes: 0, storedDigest: sha256(""), frame: undefined };
   }
-  const frame = await Bun.zstdCompress(bytes, { level });
-  const storedDigest = sha256(frame);
-  return { bytes: bytes.length, digest: sha256(bytes), storedBytes: frame.length, storedDigest, frame };
+  const [digest, frame] = await Promise.all([threadedSha256(bytes), Bun.zstdCompress(bytes, { level })]);
+  const storedDigest = await threadedSha256(frame);
+  return { bytes: bytes.length, digest, storedBytes: frame.length, storedDigest, frame };
+}
+
+/** Hex. On a thread of the runtime, beside compression: hashing takes as long as compressing. */
+async function threadedSha256(bytes: Uint8Array): Promise<string> {
+  // Neither files nor frames are read into shared memory, which is what the type allows besides.
+  return Buffer.from(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)).toString("hex");
 }
 
 export type MadeChunk = Omit<Chunk, "position"> & { readonly frame: Uint8Array | undefined };
