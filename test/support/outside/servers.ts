@@ -1,15 +1,19 @@
 /**
- * The outside of a test of networks: runs in a network namespace of its own, where addresses of the internet are on the
- * loopback, and serves on them. Says `ready`, and then each question about a name that it is asked.
+ * The outside of a test of networks: runs in a network namespace of its own, where addresses of the internet lead to
+ * itself, and serves on them. Says `ready`, and then each question about a name that it is asked.
  */
+import { writeFileSync } from "node:fs";
 import { serveZone, type Zone } from "../../../src/net/dns/dns.fixture.ts";
 import { ADDRESSES, CLOSED, EVIL, INNER, OUTER, OUTER6 } from "./addresses.ts";
 
 const ip = (...words: string[]) => Bun.spawnSync(["ip", ...words], { stderr: "inherit" });
 
 ip("link", "set", "lo", "up");
-for (const address of ADDRESSES) ip("addr", "add", `${address}/32`, "dev", "lo");
-ip("addr", "add", `${OUTER6}/128`, "dev", "lo");
+// They are served here and on no link: the addresses of a host's links are the host's own, and closed to machines.
+for (const address of ADDRESSES) ip("route", "add", "local", `${address}/32`, "dev", "lo");
+// IPv6 lets a program listen on such an address only by this switch, which is the namespace's own.
+writeFileSync("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
+ip("-6", "route", "add", "local", `${OUTER6}/128`, "dev", "lo");
 // A route, so that the host has IPv6.
 ip("tuntap", "add", "dev", "out", "mode", "tun");
 ip("link", "set", "out", "up");
