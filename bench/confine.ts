@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { run } from "../build/host.ts";
 import { assetPath } from "../src/assets/index.ts";
 import { type Confinement, type HostLayers, planLaunch, startLauncher } from "../src/confine/index.ts";
@@ -12,8 +13,8 @@ import { printComparison, printTable } from "./support/table.ts";
 
 /**
  * What the layers of confinement cost a start. First the launcher alone, with each layer by itself, around a program that
- * ends at once: there a millisecond can be seen. Then one system call, with and without. Then whole starts with and
- * without, and what differs within a round.
+ * ends at once: there a millisecond can be seen. Then one system call, with and without. Then machines that run,
+ * and last whole starts with and without, and what differs within a round.
  *
  *     bun bench/confine.ts [rounds]
  */
@@ -22,6 +23,7 @@ const rounds = Number(process.argv[2] ?? 15);
 /** The launcher takes a few milliseconds, a start a second. */
 const LAUNCHES_PER_ROUND = 8;
 
+const modes = ["off", "auto"] as const;
 const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
 const NO_LAYER: Confinement = { mode: "off", host: null };
 
@@ -30,6 +32,7 @@ await withHome(async (env) => {
   const host = await tryLayers(launcher);
   await launches(launcher, host);
   await calls(launcher, host, `${env.HOME}`);
+  await running(env);
   await starts(env);
 });
 
@@ -96,6 +99,46 @@ async function launch(launcher: string, command: [string, ...string[]], confinem
   return { total: performance.now() - start, output };
 }
 
+/** Two machines, one without a layer: commands, a file on a folder of the host, and memory. */
+async function running(env: Record<string, string>): Promise<void> {
+  const machine = async (...words: string[]) => await measureCommand([program, "machine", ...words], { env });
+  const size = ["--cpus", "1", "--mem", "512"];
+  for (const mode of modes) {
+    await machine("create", mode, ...size, "-v", `${mode}:/folder`);
+    await machine("start", mode, "--confine", mode);
+  }
+  try {
+    const compared = async (title: string, script: string, times: number) => {
+      const contenders = modes.map((mode) => ({
+        name: mode,
+        measure: async () => (await machine("exec", "--name", mode, "--", "sh", "-c", script)).total,
+      }));
+      printComparison(title, await compare(contenders, { rounds: times }), "off");
+    };
+    await compared("`machine exec -- sh -c true`", "true", rounds * 2);
+    const write = "dd if=/dev/zero of=/folder/file bs=1M count=32 conv=fsync 2>/dev/null";
+    await compared("32 MiB into a folder of the host", write, Math.ceil(rounds / 3));
+    const memory = await Promise.all(
+      modes.map(async (mode) => {
+        const { vmm_pid } = JSON.parse((await machine("status", "--json", mode)).stdout);
+        return [mode, mebibytes(vmm_pid).toFixed(1), mebibytes(parentOf(vmm_pid)).toFixed(2)];
+      }),
+    );
+    printTable("memory for itself, MiB (PSS)", ["", "VMM", "its parent: the warden"], memory);
+  } finally {
+    for (const mode of modes) await machine("delete", "-f", mode);
+  }
+}
+
+function mebibytes(pid: number): number {
+  const [, kibibytes] = /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
+  return Number(kibibytes) / 1024;
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
 async function starts(env: Record<string, string>): Promise<void> {
   /** Of `--timings`, by mode and round. */
   const spans = { auto: [] as Spans[], off: [] as Spans[] };
@@ -105,7 +148,6 @@ async function starts(env: Record<string, string>): Promise<void> {
     spans[mode].push(JSON.parse(stderr));
     return total;
   };
-  const modes = ["off", "auto"] as const;
   const samples = await compare(
     modes.map((mode) => ({ name: `--confine ${mode}`, measure: () => start(mode) })),
     { rounds },
