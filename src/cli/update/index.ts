@@ -72,7 +72,9 @@ async function runInstaller(
   const passOn = INTERRUPTS.map((signal) => {
     const pass = () => {
       received = signal;
-      process.kill(-child.pid, signal === "SIGQUIT" ? "SIGTERM" : signal);
+      // Its group is gone when it has ended.
+      if (child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, signal === "SIGQUIT" ? "SIGTERM" : signal);
     };
     process.on(signal, pass);
     return () => process.off(signal, pass);
