@@ -99,6 +99,7 @@ describe("a pack", () => {
     expect(stderr).toContain(
       "not packed, because whoever runs the pack gives it: the machine's volumes, ports\n",
     );
+    expect(stderr).toContain("packed, for whoever has the pack to read: the values of the machine's MADE\n");
     const words = ["--entrypoint", "sh", "--", "-c", "cat /bin/new /workspace/w; echo $MADE $FROM; id -u"];
     const run = await home.smolvm(["pack", "run", "-q", "--sidecar", at("dev.smolmachine"), ...words], {
       env: elsewhere(),

@@ -30,6 +30,10 @@ export function layerOfMachine(context: Context, name: string): SpecLayer {
   if (lent.length > 0) {
     warn(`not packed, because whoever runs the pack gives it: the machine's ${lent.join(", ")}`);
   }
+  const variables = record.env.map((text) => text.split("=", 1)[0]);
+  if (variables.length > 0) {
+    warn(`packed, for whoever has the pack to read: the values of the machine's ${variables.join(", ")}`);
+  }
   const { name: _, ephemeral: __, imageId: ___, ...settings }: MachineSpec = record;
   return {
     ...settings,
