@@ -54,6 +54,16 @@ static int unix_connected(const char *path, int abstract)
     return connected(AF_UNIX, SOCK_STREAM, 0, &address, length);
 }
 
+/* By the call that the C library does not use any more, and that arm64 never had. */
+static int open_of_old(const char *path, int flags)
+{
+#ifdef SYS_open
+    return (int)syscall(SYS_open, path, flags, 0600);
+#else
+    return open(path, flags, 0600);
+#endif
+}
+
 int main(int count, char **words)
 {
     if (count < 3) return 9;
@@ -70,6 +80,10 @@ int main(int count, char **words)
     if (is("list")) end(open(path, O_RDONLY | O_DIRECTORY) >= 0);
     if (is("create")) end(open(path, O_WRONLY | O_CREAT, 0600) >= 0);
     if (is("unnamed")) end(open(path, O_WRONLY | O_TMPFILE, 0600) >= 0);
+    /* Opened only for reading, which Landlock before its third version takes it for. */
+    if (is("empty")) end(open(path, O_RDONLY | O_TRUNC) >= 0);
+    if (is("old_create")) end(open_of_old(path, O_WRONLY | O_CREAT) >= 0);
+    if (is("old_unnamed")) end(open_of_old(path, O_WRONLY | O_TMPFILE) >= 0);
     if (is("truncate")) end(truncate(path, 0) == 0);
     if (is("directory")) end(mkdir(path, 0700) == 0);
     if (is("remove")) end(unlink(path) == 0);
@@ -124,6 +138,16 @@ int main(int count, char **words)
     if (is("limits")) {
         struct rlimit more = {RLIM_INFINITY, RLIM_INFINITY};
         end(setrlimit(RLIMIT_AS, &more) == 0);
+    }
+    /* Where the low half of the address is zero, as if there were no limits to set. */
+    if (is("hidden_limits")) {
+        struct rlimit *less = mmap((void *)(1ul << 32), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (less != (void *)(1ul << 32) || syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, less) != 0) end(0);
+        end(syscall(SYS_prlimit64, 0, RLIMIT_STACK, less, NULL) == 0);
+    }
+    if (is("code")) {
+        void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        end(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0);
     }
     if (is("memory")) end(mmap(NULL, 64ul << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
     if (is("descriptors")) {

@@ -92,6 +92,11 @@ const attempts = (): [attempt: string, on: string][] => {
     ["unnamed", directory],
     ["unnamed", "/"],
     ["truncate", path("image")],
+    ["empty", path("image")],
+    ["old_create", path("made")],
+    ["old_create", "/made"],
+    ["old_unnamed", directory],
+    ["old_unnamed", "/"],
     ["directory", path("made")],
     ["directory", "/made"],
     ["remove", path("image")],
@@ -127,10 +132,27 @@ const attempts = (): [attempt: string, on: string][] => {
         "module",
         "bpf",
       ],
-      ...["perf", "keys", "uring", "dumpable", "root", "chroot", "limits", "memory", "descriptors"],
+      ...[
+        "perf",
+        "keys",
+        "uring",
+        "dumpable",
+        "root",
+        "chroot",
+        "limits",
+        "hidden_limits",
+        "memory",
+        "descriptors",
+      ],
     ].map((attempt): [string, string] => [attempt, "0"]),
     ["fill", path("disk")],
   ];
+};
+
+/** QEMU translates what it emulates to code of its own. */
+const attemptsOn: Record<(typeof profileNames)[number], [attempt: string, on: string][]> = {
+  qemu: [],
+  krun: [["code", "0"]],
 };
 
 /** Exit code 0 is a success of the attacker's. */
@@ -181,6 +203,7 @@ for (const profile of profileNames) {
     ["an old Landlock", { landlock: 1 }],
     ["no Landlock", { landlock: 0 }],
     ["no warden", { seccomp: "plain" }],
+    ["no namespaces, an old Landlock", { namespaces: "none", landlock: 1 }],
   ] as const) {
     test(`${profile}, ${name}: nothing that an attacker tries succeeds`, async () => {
       const layers = { ...host, ...without };
@@ -193,7 +216,7 @@ for (const profile of profileNames) {
         expect({ may, code: (await attack(profile, layers, may, on)).code }).toEqual({ may, code: 0 });
       const succeeded: string[] = [];
       const unknown: string[] = [];
-      for (const [attempt, on] of attempts()) {
+      for (const [attempt, on] of [...attempts(), ...attemptsOn[profile]]) {
         const { code, messages } = await attack(profile, layers, attempt, on);
         if (code === 0) succeeded.push(`${attempt} ${on}`);
         // Refused by the kernel, or ended for a forbidden call: by name where there is a warden.
@@ -227,11 +250,17 @@ test("the attempts are real: without confinement they succeed", () => {
     ["signal", String(sibling.pid)],
     ["pidfd", String(sibling.pid)],
     ["dumpable", "0"],
+    ["thread_signal", String(sibling.pid)],
+    ["hidden_limits", "0"],
+    ["code", "0"],
     ["memory", "0"],
     ["descriptors", "0"],
     ["fill", path("other-disk")],
     ["unnamed", directory],
     ["create", path("by-hand")],
+    ["old_create", path("by-hand-too")],
+    ["old_unnamed", directory],
+    ["empty", path("image")],
   ] as const)
     expect({ attempt, code: unconfined(attempt, on) }).toEqual({ attempt, code: 0 });
 });

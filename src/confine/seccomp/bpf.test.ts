@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
 import { Action, assemble, type Filter } from "./bpf.ts";
 
-/** Runs a filter as the kernel does, on a `struct seccomp_data` of zeros but for these fields. */
-function run(program: Buffer, call: { arch: number; number: number; values?: readonly number[] }): number {
+/** Runs a filter as the kernel does, on a `struct seccomp_data` of zeros but for these fields; X is loaded with PID. */
+function run(program: Buffer, call: { arch: number; number: number; values?: readonly bigint[] }): number {
   const data = Buffer.alloc(64);
   data.writeUInt32LE(call.number >>> 0, 0);
   data.writeUInt32LE(call.arch >>> 0, 4);
-  for (const [index, value] of (call.values ?? []).entries()) data.writeUInt32LE(value >>> 0, 16 + 8 * index);
+  for (const [index, value] of (call.values ?? []).entries()) data.writeBigUInt64LE(value, 16 + 8 * index);
   let accumulator = 0;
+  let own = -1;
   for (let at = 0; ; at++) {
     const code = program.readUInt16LE(at * 8);
     const value = program.readUInt32LE(at * 8 + 4);
@@ -16,6 +17,8 @@ function run(program: Buffer, call: { arch: number; number: number; values?: rea
     };
     if (code === 0x20) accumulator = data.readUInt32LE(value);
     else if (code === 0x54) accumulator = (accumulator & value) >>> 0;
+    else if (code === 0x01) own = PID;
+    else if (code === 0x1d) jump(accumulator === own);
     else if (code === 0x15) jump(accumulator === value);
     else if (code === 0x35) jump(accumulator >= value);
     else if (code === 0x06) return value;
@@ -24,6 +27,8 @@ function run(program: Buffer, call: { arch: number; number: number; values?: rea
 }
 
 const ARCH = 0xc000003e;
+/** What the launcher writes in place of `ownProcess`. */
+const PID = 4711;
 const filter: Filter = {
   architecture: ARCH,
   otherwise: Action.killProcess,
@@ -39,10 +44,18 @@ const filter: Filter = {
       ],
     },
     { number: 4, refused: true, otherwise: Action.errno(38) },
+    {
+      number: 5,
+      checks: [
+        { argument: 0, values: "ownProcess" },
+        { argument: 1, half: "high", values: [0] },
+      ],
+    },
   ],
 };
 const program = assemble(filter);
-const result = (number: number, ...values: number[]) => run(program, { arch: ARCH, number, values });
+const result = (number: number, ...values: number[]) =>
+  run(program, { arch: ARCH, number, values: values.map(BigInt) });
 
 test("a call passes when it is in the list, and its arguments are", () => {
   expect(result(1, 99)).toBe(Action.allow);
@@ -51,6 +64,13 @@ test("a call passes when it is in the list, and its arguments are", () => {
   expect(result(3, 0x101, 0, 4)).toBe(Action.allow);
   expect(result(3, 0x102, 0, 4)).toBe(Action.killProcess);
   expect(result(3, 1, 0, 1)).toBe(Action.killProcess);
+});
+
+test("an argument is compared with the process's own id, and by its high half where that counts", () => {
+  expect(result(5, PID, 0xffffffff)).toBe(Action.allow);
+  expect(result(5, PID + 1, 0)).toBe(Action.killProcess);
+  expect(result(5, 0, 0)).toBe(Action.killProcess);
+  expect(result(5, PID, 2 ** 32)).toBe(Action.killProcess);
 });
 
 test("what is refused, forbidden, unknown, of x32 or of another architecture does not pass", () => {

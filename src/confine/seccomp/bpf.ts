@@ -12,12 +12,15 @@ export const Action = {
   errno: (errno: number): number => 0x00050000 | errno,
 } as const;
 
-/** The low 32 bits of an argument, after the mask, are one of the values. */
+/** Half of an argument, after the mask, is one of the values. */
 export interface Check {
   /** 0 to 5. */
   readonly argument: number;
+  /** Default: the low 32 bits, which are all that the kernel takes for an int. */
+  readonly half?: "low" | "high" | undefined;
   readonly mask?: number | undefined;
-  readonly values: readonly number[];
+  /** `ownProcess`: the id of the process for which the filter is installed, as it is in its own namespace. */
+  readonly values: readonly number[] | "ownProcess";
 }
 
 export interface Rule {
@@ -43,11 +46,14 @@ export interface Filter {
 /** Offsets in struct seccomp_data. */
 const NUMBER = 0;
 const ARCHITECTURE = 4;
-const argumentOffset = (index: number): number => 16 + 8 * index;
+const argumentOffset = ({ argument, half }: Check): number => 16 + 8 * argument + (half === "high" ? 4 : 0);
 
 const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+/** The launcher writes the process id into instructions of this kind, which are for nothing else (launcher/seccomp.c). */
+const OWN_PROCESS = 0x01; // BPF_LDX | BPF_IMM
+const EQUAL_OWN = 0x1d; // BPF_JMP | BPF_JEQ | BPF_X
 const AT_LEAST = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RETURN = 0x06; // BPF_RET | BPF_K
 
@@ -95,18 +101,27 @@ function block({ number, checks = [], refused = false, otherwise }: Rule, byDefa
   // From the end: each check jumps to what follows it, or to the last instruction.
   if (!refused) body.push({ code: RETURN, value: Action.allow });
   if (refused || checks.length > 0) body.push({ code: RETURN, value: fail });
-  for (const { argument, mask, values } of [...checks].reverse()) {
-    const rest = body.length;
-    const comparisons = values.map((value, index): Instruction => {
-      const left = values.length - 1 - index;
-      return { code: EQUAL, value, ifTrue: left, ifFalse: left === 0 ? rest - 1 : 0 };
-    });
+  for (const check of [...checks].reverse()) {
+    const { mask, values } = check;
     body.unshift(
-      { code: LOAD, value: argumentOffset(argument) },
+      { code: LOAD, value: argumentOffset(check) },
       ...(mask === undefined ? [] : [{ code: AND, value: mask }]),
-      ...comparisons,
+      ...comparisons(values, body.length - 1),
     );
   }
   if (body.length > FARTHEST) throw new Error(`the rule of system call ${number} is too long`);
   return [{ code: EQUAL, value: number, ifFalse: body.length }, ...body];
+}
+
+/** Goes on behind itself when the accumulator is one of the values, else jumps `toFailure` instructions from there. */
+function comparisons(values: Check["values"], toFailure: number): Instruction[] {
+  if (values === "ownProcess")
+    return [
+      { code: OWN_PROCESS, value: 0 },
+      { code: EQUAL_OWN, value: 0, ifFalse: toFailure },
+    ];
+  return values.map((value, index) => {
+    const left = values.length - 1 - index;
+    return { code: EQUAL, value, ifTrue: left, ifFalse: left === 0 ? toFailure : 0 };
+  });
 }

@@ -35,7 +35,14 @@ const PR = {
   setVma: 0x53564d41,
 } as const;
 
+/** Of open(2), on all processors: what is not there cannot be made, and what is there not be emptied. */
+const O_CREAT = 0o100;
+const O_TRUNC = 0o1000;
+const O_TMPFILE = 0o20000000;
+
 const one = (argument: number, ...values: number[]): Check => ({ argument, values });
+/** A pointer to nothing: one to where only the low half of the address is zero can be had. */
+const none = (argument: number): Check[] => [one(argument, 0), { argument, half: "high", values: [0] }];
 
 /** Threads, and no processes: clone3 keeps its flags in memory, where a filter cannot see them. */
 const threads: Entry[] = [
@@ -64,8 +71,8 @@ const signals: Entry[] = [
   "rt_sigreturn",
   "sigaltstack",
   "restart_syscall",
-  // To its own threads: ids of others are none of this PID namespace, and Landlock keeps signals inside.
-  "tgkill",
+  // To its own threads, also where neither a PID namespace nor Landlock (before version 6) hides others.
+  { name: "tgkill", checks: [{ argument: 0, values: "ownProcess" }], errno: EPERM },
 ];
 
 const time: Entry[] = ["clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "clock_getres"];
@@ -114,14 +121,14 @@ const files: Entry[] = [
   },
 ];
 
+/** Of the flags. */
+const onlyWhatIsThere = { mask: O_CREAT | O_TRUNC | O_TMPFILE, values: [0] };
+
 /** By name, of which Landlock and the root directory leave few. */
 const names: Entry[] = [
-  {
-    name: "openat",
-    checks: [{ argument: 2, mask: 0o20000000, values: [0] /* without O_TMPFILE */ }],
-    errno: EACCES,
-  },
-  "open",
+  // Landlock before version 3 lets a file be emptied by whoever may read it.
+  { name: "openat", checks: [{ argument: 2, ...onlyWhatIsThere }], errno: EACCES },
+  { name: "open", checks: [{ argument: 1, ...onlyWhatIsThere }], errno: EACCES },
   "newfstatat",
   "stat",
   "lstat",
@@ -141,7 +148,7 @@ const sockets: Entry[] = [
   "recvmsg",
   "sendmsg",
   "recvfrom",
-  { name: "sendto", checks: [one(4, 0)], errno: EACCES },
+  { name: "sendto", checks: none(4), errno: EACCES },
   "shutdown",
   "getsockname",
   "getpeername",
@@ -161,7 +168,7 @@ const itself: Entry[] = [
   "getppid",
   "getrlimit",
   // Looking, not setting.
-  { name: "prlimit64", checks: [one(0, 0), one(2, 0)], errno: EPERM },
+  { name: "prlimit64", checks: [one(0, 0), ...none(2)], errno: EPERM },
   // One that is set is as hard as this one, which stays.
   "seccomp",
   "arch_prctl",
@@ -179,13 +186,15 @@ const common: Entry[] = [
   ...itself,
 ];
 
-const noNewMemory = { argument: 2, mask: PROT_WRITE | PROT_EXEC };
-/** Memory that can be written is not executed: what a guest writes is no program. */
-const noCode: Entry[] = ["mmap", "mprotect"].map((name) => ({
-  name,
-  checks: [{ ...noNewMemory, values: [0, PROT_WRITE, PROT_EXEC] }],
-  errno: EACCES,
-}));
+const protection = { argument: 2, mask: PROT_WRITE | PROT_EXEC };
+/**
+ * Memory that can be written is not executed, nor later: what a guest writes is no program. The C library's loader maps
+ * code from files, of which a root directory of its own has no writable one (`noexec`).
+ */
+const noCode: Entry[] = [
+  { name: "mmap", checks: [{ ...protection, values: [0, PROT_WRITE, PROT_EXEC] }], errno: EACCES },
+  { name: "mprotect", checks: [{ ...protection, values: [0, PROT_WRITE] }], errno: EACCES },
+];
 
 const refused: Readonly<Record<string, number>> = {
   clone3: ENOSYS,
