@@ -167,6 +167,11 @@ test("with a token everything but the health asks for it", async () => {
   expect(
     (await curl("-H", `Authorization: Bearer ${TOKEN}`, "-H", "Host: any.example", machines)).status,
   ).toBe(200);
+  // A page asks first without the token, and then with it.
+  const page = ["-H", "Origin: http://localhost:3000"];
+  expect((await curl("-X", "OPTIONS", ...page, machines)).status).toBe(204);
+  expect((await curl("-X", "OPTIONS", "-H", "Origin: https://evil.example", machines)).status).toBe(403);
+  expect((await curl(...page, machines)).status).toBe(401);
   await end(started);
 });
 
@@ -205,26 +210,37 @@ test("with certificates only those of the authority get in", async () => {
   expect((await ask()).status).toBe(0);
   expect((await ask(...as("other"))).status).toBe(0);
   expect((await ask(...as("client"))).status).toBe(200);
+  // By whatever name it is reached: a page that was led here has no certificate.
+  expect((await ask(...as("client"), "-H", "Host: machines.example")).status).toBe(200);
   await end(started);
 });
 
-test("what systemd passes in is where it listens", async () => {
+test("what systemd passes in is where it listens, for no page that was led there, and never as if it had certificates", async () => {
   const path = `${home.path}/run/activated.sock`;
   const script = `
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(path)}); s.listen(16)
 os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.environ["LISTEN_FDS"] = "1"; os.environ["LISTEN_PID"] = str(os.getpid())
-os.execv(sys.argv[1], [sys.argv[1], "serve", "start"])`;
-  const child = Bun.spawn(["python3", "-c", script, program], {
-    env: home.env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+os.execv(sys.argv[1], [sys.argv[1], "serve", "start", *sys.argv[2:]])`;
+  const activated = (...words: string[]) =>
+    Bun.spawn(["python3", "-c", script, program, ...words], {
+      env: home.env,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  const pem = `${home.path}/any.pem`;
+  writeFileSync(pem, "");
+  const guarded = activated("--tls-cert", pem, "--tls-key", pem, "--tls-client-ca", pem);
+  expect(await new Response(guarded.stderr).text()).toContain("cannot have certificates");
+  expect(await guarded.exited).toBe(1);
+  rmSync(path);
+  const child = activated();
   const server = new Talking(child);
   expect(await server.line()).toBe("smolvm API server listening on descriptor 3");
   expect((await curl("--unix-socket", path, "http://localhost/health")).status).toBe(200);
+  expect((await curl("--unix-socket", path, "http://evil.example/health")).status).toBe(403);
   expect(await end({ server })).toBe(0);
   rmSync(path);
 });

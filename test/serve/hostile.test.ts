@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { useMachines } from "../support/machines.ts";
 import { slowness } from "../support/program.ts";
@@ -182,4 +183,43 @@ test("a client that types without end, to a program that does not read, is close
   const gone = "while pgrep -f '[s]leep 4243'; do sleep 0.1; done > /dev/null; echo gone";
   const json = { command: ["sh", "-c", gone], timeoutSecs: 20 };
   expect((await api.ask("POST", `${BOX}/exec`, { json })).stdout).toBe("gone\n");
+});
+
+test("many small messages that wait are as much as a few large ones", async () => {
+  const raw = new Raw();
+  const query = `cmd=sh&cmd=-c&cmd=${encodeURIComponent("stty -icanon -echo; echo begun; exec sleep 4244")}`;
+  raw.socket.write(
+    `GET ${BOX}/exec/interactive?${query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  );
+  await raw.until("begun");
+  const letters = Buffer.concat(Array.from({ length: 10_000 }, () => frame(BINARY, Buffer.from("x"))));
+  for (let count = 0; count < 100; count++) raw.socket.write(letters);
+  await raw.closed;
+});
+
+test("who asks for the head of a stream keeps nothing open", async () => {
+  const open = () => readdirSync(`/proc/${api.pid}/fd`).length;
+  const before = open();
+  for (const path of [`${BOX}/logs?follow=true`, `${BOX}/events`, `${BOX}/files/bin/busybox`])
+    for (let count = 0; count < 130; count++)
+      expect([path, (await fetch(`${api.url}${path}`, { method: "HEAD" })).status]).toEqual([path, 200]);
+  await exec("true");
+  expect(open() - before).toBeLessThan(20);
+});
+
+test("an image is no way to a path of the host", async () => {
+  const outside = `${home.path}/outside`;
+  mkdirSync(outside);
+  const command = ["true"];
+  for (const image of ["/", outside, `${outside}/not-there.tar`, `${home.path}/../etc`])
+    expect([image, (await api.refusal("POST", `${BOX}/run`, { json: { image, command } })).code]).toEqual([
+      image,
+      "FORBIDDEN",
+    ]);
+  for (const image of ["-", "here.tar", "./here"])
+    expect([image, (await api.refusal("POST", `${BOX}/run`, { json: { image, command } })).code]).toEqual([
+      image,
+      "BAD_REQUEST",
+    ]);
 });

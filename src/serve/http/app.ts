@@ -75,8 +75,13 @@ async function answerTo(
   serving: Serving,
 ): Promise<Response> {
   const request = c.req.raw;
-  const limit = route.limit === "server" ? AbortSignal.timeout(serving.options.requestTimeoutMs) : undefined;
-  const signal = limit === undefined ? request.signal : AbortSignal.any([request.signal, limit]);
+  const over = new AbortController();
+  // Not AbortSignal.timeout, which keeps what it holds until its time, long after a quick answer.
+  const timer =
+    route.limit === "server"
+      ? setTimeout(() => over.abort(tooLong()), serving.options.requestTimeoutMs)
+      : undefined;
+  const signal = AbortSignal.any([request.signal, over.signal]);
   try {
     const asked: Asked = {
       params: paramsOf(route, request.url),
@@ -84,15 +89,24 @@ async function answerTo(
       body: await bodyOf(route, request, signal),
       ...{ request, signal, serving },
     };
-    return await unlessAborted(route.handle(asked), limit);
+    const answer = await unlessAborted(route.handle(asked), over.signal);
+    if (request.method !== "HEAD") return answer;
+    // Nobody reads what a GET would have said, so what would say it has to be told to end.
+    over.abort();
+    answer.body?.cancel().catch(() => {});
+    return new Response(null, answer);
   } catch (error) {
     if (isTimeout(error)) return problemAnswer(new Refused("TIMEOUT", "the request took too long"));
     const problem = problemOf(error);
     if (problem.code === "INTERNAL_ERROR" && !(error instanceof Refused))
       serving.context.note(wordsOf(error) ?? "");
     return problemAnswer(error);
+  } finally {
+    clearTimeout(timer);
   }
 }
+
+const tooLong = () => new DOMException("the time of a request is over", "TimeoutError");
 
 const isTimeout = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
 

@@ -4,7 +4,10 @@ import { Refused } from "../errors.ts";
 
 /** How requests come in. */
 export interface Door {
-  /** A Unix socket: whoever can open it is the user. */
+  /**
+   * Who comes in is known whatever page led there: by the mode of a Unix socket, or by a certificate, and then the name
+   * that was asked for is in the server's.
+   */
   readonly isPrivate: boolean;
 }
 
@@ -32,7 +35,8 @@ export function checkRequest(
       "FORBIDDEN",
       "this server takes no requests of web pages of that origin: --cors-origin",
     );
-  if (token === undefined || open) return;
+  // A page's question whether it may ask (WHATWG Fetch, 3.2) never has a token, and its answer is in the document.
+  if (token === undefined || open || request.method === "OPTIONS") return;
   const given = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
   if (given === undefined || !isSame(given, token))
     throw new Refused("UNAUTHORIZED", "give the server's token: Authorization: Bearer TOKEN", {

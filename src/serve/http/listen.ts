@@ -53,14 +53,19 @@ const websocket: WebSocketHandler<Session> = {
   perMessageDeflate: false,
 };
 
-/** @throws SmolError `serve.in_use`, `serve.cannot_listen` */
+/** @throws SmolError `serve.in_use`, `serve.cannot_listen`, `serve.tls` for a descriptor, which it would leave unguarded */
 export async function listen(place: Place, serve: Serve, tls: Tls | undefined): Promise<Listener> {
   if (place.kind === "tcp") return listenTcp(place, serve, tls);
-  if (place.kind === "unix") return await listenUnix(place.path, serve);
+  if (place.kind === "unix") return await listenUnix(place.path, serve, true);
+  if (tls !== undefined)
+    throw new SmolError("serve.tls", "what systemd passes in cannot have certificates", {
+      hint: "let the server open the port itself: --listen ADDR:PORT",
+    });
   // Bun.serve takes no descriptor: what comes in there is passed on to a socket of our own.
   const directory = mkdtempSync(`${tmpdir()}/smolvm-serve-`);
   const path = `${directory}/socket`;
-  const inner = await listenUnix(path, serve);
+  // That may be a TCP port: who comes in is not known.
+  const inner = await listenUnix(path, serve, false);
   const relay = await relayFrom(place.fd, path);
   return {
     address: `descriptor ${place.fd}`,
@@ -87,7 +92,7 @@ function listenTcp({ host, port }: Place & { kind: "tcp" }, serve: Serve, tls: T
       idleTimeout: IDLE_SECONDS,
       fetch: (request, server) => {
         server.timeout(request, 0);
-        return serve(request, server, false);
+        return serve(request, server, tls !== undefined);
       },
       ...(tls === undefined ? {} : { tls: { ...tls, requestCert: true, rejectUnauthorized: true } }),
     });
@@ -99,7 +104,7 @@ function listenTcp({ host, port }: Place & { kind: "tcp" }, serve: Serve, tls: T
   }
 }
 
-async function listenUnix(path: string, serve: Serve): Promise<Listener> {
+async function listenUnix(path: string, serve: Serve, isPrivate: boolean): Promise<Listener> {
   if (Buffer.byteLength(path) > 107)
     throw new SmolError(
       "serve.cannot_listen",
@@ -107,18 +112,18 @@ async function listenUnix(path: string, serve: Serve): Promise<Listener> {
     );
   return await whilePlaceIsOurs(path, async () => {
     await removeStale(path);
-    return listenAt(path, serve);
+    return listenAt(path, serve, isPrivate);
   });
 }
 
-function listenAt(path: string, serve: Serve): Listener {
+function listenAt(path: string, serve: Serve, isPrivate: boolean): Listener {
   // From its first moment nobody else can open it.
   const before = process.umask(0o177);
   try {
     const options = {
       ...common,
       unix: path,
-      fetch: (request: Request, server: BunServer) => serve(request, server, true),
+      fetch: (request: Request, server: BunServer) => serve(request, server, isPrivate),
     };
     // Bun's types say that a Unix socket has no such limit; its program has one of 10 s unless it is told.
     const server = Bun.serve<Session>({ ...options, idleTimeout: 0 } as typeof options);

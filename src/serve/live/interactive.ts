@@ -10,6 +10,9 @@ export const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** What a client may have sent that the process has not read: it cannot be asked to wait. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
+/** What a message that waits takes beside its bytes, about: an empty one is no less work to keep. */
+const MESSAGE_COST = 512;
+
 /** What is sent before the client has taken it; the process waits then. */
 const MAX_UNSENT_BYTES = 256 * 1024;
 
@@ -83,7 +86,8 @@ export class Session {
   }
 
   #type(socket: Socket, bytes: Uint8Array): void {
-    this.#waitingBytes += bytes.length;
+    const cost = bytes.length + MESSAGE_COST;
+    this.#waitingBytes += cost;
     if (this.#waitingBytes > MAX_WAITING_BYTES) {
       socket.close(CLOSE.tooMuch, "the process reads no input");
       return;
@@ -91,7 +95,7 @@ export class Session {
     // The runtime may use its buffer again.
     this.#process.write(Buffer.from(bytes)).then(
       () => {
-        this.#waitingBytes -= bytes.length;
+        this.#waitingBytes -= cost;
       },
       // Its end tells why.
       () => {},

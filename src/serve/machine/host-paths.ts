@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
+import { isLocalImage } from "../../image/source-kind.ts";
 import { quote } from "../../values/index.ts";
 import { Refused } from "../errors.ts";
 
@@ -17,6 +18,16 @@ export function allowedPath(path: string, roots: readonly string[]): string {
   if (real === undefined || !roots.some(isBelow))
     throw new Refused("FORBIDDEN", `the server allows no such path of its host: ${quote(path)}`);
   return real;
+}
+
+/**
+ * An image that a client may name: one of a registry or of the cache as it is, and a path as `allowedPath` has it.
+ *
+ * @throws Refused as `allowedPath`; `BAD_REQUEST` for standard input, which is the server's
+ */
+export function allowedImage(image: string, roots: readonly string[]): string {
+  if (image === "-") throw new Refused("BAD_REQUEST", "image: must be the name of one, or a path");
+  return isLocalImage(image) ? allowedPath(image, roots) : image;
 }
 
 function resolved(path: string): string | undefined {

@@ -33,6 +33,7 @@ import { runToEnd } from "../live/command.ts";
 import { MAX_MESSAGE_BYTES, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
+import { allowedImage } from "../machine/host-paths.ts";
 import { reach } from "../machine/reach.ts";
 import {
   command,
@@ -237,7 +238,7 @@ export const execRoutes = [
     answer: { type: "", status: 101, about: "The connection is a WebSocket now." },
     handle: async (asked) => {
       const { params, query, request, serving, signal } = asked;
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      if (request.method !== "GET" || request.headers.get("upgrade")?.toLowerCase() !== "websocket")
         throw new Refused("BAD_REQUEST", "this takes a WebSocket");
       const machine = await reach(serving, params.name as string, signal, true);
       try {
@@ -270,16 +271,17 @@ export const execRoutes = [
       id: "runInImage",
       tag,
       limit: "own",
-      failures: [404, 408, 409],
+      failures: [403, 404, 408, 409],
     },
     summary: "Run a command in an image of its own inside a machine; nothing of it stays",
     body: { schema: strictObject({ image: imageName, command, ...surroundings }) },
     answer: { schema: resultSchema, about: "How it ended, and what it wrote." },
     handle: async (asked) => {
       const { params, body, serving, signal } = asked;
+      const image = allowedImage(body.image, serving.options.mountRoots);
       const machine = await reach(serving, params.name as string, signal, true);
       try {
-        const { image, workdir } = body;
+        const { workdir } = body;
         const env = environmentOf(body.env);
         const { id } = await createContainer(serving.context, machine, image, { workdir, env, signal });
         try {

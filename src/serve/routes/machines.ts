@@ -1,6 +1,5 @@
 /** Machines: made, listed, started, stopped, changed, deleted. */
 import { array, boolean, optional, picklist, strictObject, string } from "valibot";
-import { isLocalImage } from "../../image/source-kind.ts";
 import {
   cloneMachine,
   createKept,
@@ -22,7 +21,7 @@ import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
 import { openPack, packedSettings } from "../../pack/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute } from "../http/route.ts";
-import { allowedPath } from "../machine/host-paths.ts";
+import { allowedImage, allowedPath } from "../machine/host-paths.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
 import { start } from "../machine/reach.ts";
 import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds } from "../schema/fields.ts";
@@ -49,10 +48,9 @@ export const machineRoutes = [
     handle: async ({ body, serving, signal }) => {
       const { mountRoots: roots } = serving.options;
       const { image, from, ifNotExists } = body;
-      if (image === "-") throw new Refused("BAD_REQUEST", "image: must be the name of one, or a path");
       if (image !== undefined && from !== undefined)
         throw new Refused("BAD_REQUEST", "image and from exclude each other: a pack has its own image");
-      const source = image !== undefined && isLocalImage(image) ? allowedPath(image, roots) : image;
+      const source = image === undefined ? undefined : allowedImage(image, roots);
       const name = body.name ?? makeMachineName();
       const flags = layerOf({ ...body, image: source }, roots);
       const pack = from === undefined ? undefined : await openPack(allowedPath(from, roots));
