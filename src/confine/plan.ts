@@ -44,14 +44,12 @@ export function planLaunch(
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
   if (layers.landlock > 0) addLandlock(order, layers.landlock, paths);
   enter(order, layers, user, paths);
-  if (confinement.host !== null) {
-    order.step("dropCapabilities", "capabilities");
-    limit(order, LIMIT.fsize, program.fileBytes);
-    limit(order, LIMIT.as, program.addressSpaceBytes);
-    limit(order, LIMIT.nofile, OPEN_FILES);
-    limit(order, LIMIT.memlock, 0);
-    limit(order, LIMIT.msgqueue, 0);
-  }
+  order.step("dropCapabilities", "capabilities");
+  limit(order, LIMIT.fsize, program.fileBytes);
+  limit(order, LIMIT.as, program.addressSpaceBytes);
+  limit(order, LIMIT.nofile, OPEN_FILES);
+  limit(order, LIMIT.memlock, 0);
+  limit(order, LIMIT.msgqueue, 0);
   if (layers.landlock > 0) order.step("landlockEnforce", "Landlock");
   addFilter(order, program, layers);
   return order.execute(program.command, program.environment);

@@ -88,7 +88,11 @@ test("the VM's process has no privileges to gain, no core, nobody else's files a
   const status = readFileSync(`/proc/${vm.pid}/status`, "utf8");
   expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
   expect(status).toMatch(/^Umask:\s+0077$/m);
-  expect(readFileSync(`/proc/${vm.pid}/limits`, "utf8")).toMatch(/^Max core file size\s+0\s+0\s/m);
+  for (const set of ["Inh", "Prm", "Eff", "Amb"]) expect(status).toMatch(RegExp(`^Cap${set}:\\s+0+$`, "m"));
+  const limits = readFileSync(`/proc/${vm.pid}/limits`, "utf8");
+  expect(limits).toMatch(/^Max core file size\s+0\s+0\s/m);
+  expect(limits).toMatch(/^Max open files\s+1024\s+1024\s/m);
+  expect(limits).toMatch(/^Max address space\s+8589934592\s+8589934592\s/m);
   expect(readdirSync(`/proc/${vm.pid}/fd`).sort()).toEqual(["0", "1", "2"]);
   expect(readFileSync(`/proc/${vm.pid}/environ`, "utf8")).toBe("LC_ALL=C\0");
   expect(readlinkSync(`/proc/${vm.pid}/cwd`)).toBe("/");
