@@ -1,5 +1,5 @@
 /** What a host has to confine processes with, found out by trying, as for engines: what a kernel lists proves little. */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { landlockVersion } from "../../ffi/libc.ts";
 import { bootId } from "../host/index.ts";
@@ -18,24 +18,45 @@ export interface LayersOptions {
 /** Trials take milliseconds; an emulated machine with ten others needs most of a second. */
 const TRIAL_MS = 10_000;
 
-/** Kept until the host boots again, or somebody changes who may have namespaces. */
+/** A process's namespaces decide what it may have: a container's answer is not its host's, though they share a home. */
+const SURROUNDINGS = ["/proc/self/ns/user", "/proc/self/ns/mnt"];
+
+/** EAGAIN, ENOMEM, ENFILE, EMFILE, ENOSPC (as many namespaces as there may be): a moment later there may be room. */
+const passingErrors: ReadonlySet<number> = new Set([11, 12, 23, 24, 28]);
+
+/** Why a trial did not work. */
+interface Failure {
+  readonly reason: string;
+  /** It says something about this moment, and not about the host. */
+  readonly passing: boolean;
+}
+
+/** Kept until the host boots again, or somebody changes who may have namespaces; not kept where something was short. */
 export async function findLayers(options: LayersOptions): Promise<HostLayers> {
   const path = `${options.cacheDir}/confine.json`;
   const key = layersKey(options.launcher);
   const kept = readKept(path, key);
   if (kept !== undefined) return kept;
-  const layers = await tryLayers(options.launcher);
-  await keep(path, key, layers);
+  const { layers, lasting } = await tryAll(options.launcher);
+  if (lasting) await keep(path, key, layers);
   return layers;
 }
 
 /** The same without a look at what was kept. */
 export async function tryLayers(launcher: string): Promise<HostLayers> {
+  return (await tryAll(launcher)).layers;
+}
+
+async function tryAll(launcher: string): Promise<{ layers: HostLayers; lasting: boolean }> {
+  let lasting = true;
   const reasons: Partial<Record<(typeof layerNames)[number], string>> = {};
   const version = landlockVersion();
   const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons };
-  const works = async (layers: Partial<HostLayers>): Promise<string | undefined> =>
-    await tryStart(launcher, { ...none, ...layers });
+  const works = async (layers: Partial<HostLayers>): Promise<string | undefined> => {
+    const failure = await tryStart(launcher, { ...none, ...layers });
+    if (failure?.passing) lasting = false;
+    return failure?.reason;
+  };
 
   const withLandlock = version === 0 ? "this kernel has no Landlock" : await works({ landlock: version });
   const landlock = withLandlock === undefined ? version : 0;
@@ -54,11 +75,11 @@ export async function tryLayers(launcher: string): Promise<HostLayers> {
   if (whole === undefined) namespaces = "root";
   else if ((await works({ namespaces: "bare" })) === undefined) namespaces = "bare";
   if (whole !== undefined) reasons.namespaces = whole;
-  return { landlock, seccomp, namespaces, reasons };
+  return { layers: { landlock, seccomp, namespaces, reasons }, lasting };
 }
 
 /** Starts the launcher through itself, confined like that; undefined when that works, else why it does not. */
-async function tryStart(launcher: string, layers: HostLayers): Promise<string | undefined> {
+async function tryStart(launcher: string, layers: HostLayers): Promise<Failure | undefined> {
   const program: ConfinedProgram = {
     profile: "qemu",
     command: [launcher, "nothing"],
@@ -74,8 +95,11 @@ async function tryStart(launcher: string, layers: HostLayers): Promise<string | 
   try {
     const [{ code, signal }, output] = await Promise.all([child.exited, child.messages.text()]);
     if (code === 0) return undefined;
-    const { what, errno } = failureIn(output);
-    return what === undefined ? `it ended with ${signal ?? `exit code ${code}`}` : `${what}: errno ${errno}`;
+    const { what, errno = 0 } = failureIn(output);
+    if (what !== undefined) return { reason: `${what}: errno ${errno}`, passing: passingErrors.has(errno) };
+    // It took too long, or something ended it from outside (the kernel, short of memory).
+    if (signal === "SIGKILL") return { reason: `it ended with ${signal}`, passing: true };
+    return { reason: `it ended with ${signal ?? `exit code ${code}`}`, passing: false };
   } finally {
     clearTimeout(timer);
   }
@@ -97,6 +121,7 @@ function layersKey(launcher: string): string {
     bootId(),
     launcher,
     process.geteuid?.(),
+    ...SURROUNDINGS.map((path) => readlinkSync(path)),
     ...switches.map((path) => readText(path)?.trim() ?? "-"),
   ].join(" ");
 }
