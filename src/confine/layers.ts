@@ -121,7 +121,7 @@ function layersKey(launcher: string): string {
     bootId(),
     launcher,
     process.geteuid?.(),
-    ...SURROUNDINGS.map((path) => readlinkSync(path)),
+    ...SURROUNDINGS.map((path) => readLink(path) ?? "-"),
     ...switches.map((path) => readText(path)?.trim() ?? "-"),
   ].join(" ");
 }
@@ -129,6 +129,14 @@ function layersKey(launcher: string): string {
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
   } catch {
     return undefined;
   }
