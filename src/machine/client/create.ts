@@ -2,8 +2,9 @@ import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
 import { createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
+import type { SettleOptions } from "../volumes/index.ts";
 
-export interface CreateOptions {
+export interface CreateOptions extends SettleOptions {
   /** A machine of that name and the same description is fine. */
   readonly ifNotExists?: boolean | undefined;
 }
@@ -21,7 +22,7 @@ export interface Created {
  */
 export function createMachine(context: Context, asked: MachineSpec, options: CreateOptions = {}): Created {
   const { paths } = context;
-  const spec = asked.volumes.length === 0 ? asked : settled(asked);
+  const spec = asked.volumes.length === 0 ? asked : settled(asked, options);
   const name = checkMachineName(spec.name);
   const record = newRecord(spec, Date.now());
   const lock = createStopped(paths, name, (directory) => writeFirstRecord(directory, record));
@@ -43,9 +44,9 @@ export function createMachine(context: Context, asked: MachineSpec, options: Cre
 }
 
 /** Every command that is about a machine loads this file, and few of them need that one. */
-function settled(spec: MachineSpec): MachineSpec {
+function settled(spec: MachineSpec, options: SettleOptions): MachineSpec {
   const { settleVolumes } = require("../volumes/sources.ts") as typeof import("../volumes/sources.ts");
-  return settleVolumes(spec);
+  return settleVolumes(spec, options);
 }
 
 function exists(name: string): SmolError {

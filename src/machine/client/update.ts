@@ -5,7 +5,7 @@ import { changeSpec } from "../model/build.ts";
 import type { MachineRecord, MachineSpec, Removals, SpecLayer } from "../model/index.ts";
 import { planNetwork } from "../plan/index.ts";
 import { type Claim, claimMachine, writeRecord } from "../store/index.ts";
-import { settleVolumes } from "../volumes/index.ts";
+import { type SettleOptions, settleVolumes } from "../volumes/index.ts";
 import { connectMachine } from "./connect.ts";
 import { namingHolder } from "./port-conflict.ts";
 import { refuseUnapplied, removeWorkspace, workspacesOf } from "./workspaces.ts";
@@ -21,6 +21,7 @@ export interface SettingChange {
  * Changes settings of a machine that does not run; they hold from its next start on. Of one that runs, its policy and its
  * published ports are changed at once, and nothing else; settings that it has already are no change.
  *
+ * @param options of the volumes that are added
  * @returns what is different now; nothing when all was like that before
  * @throws SmolError `machine.not_found`, `machine.running`, `machine.bad_setting`, `machine.disk_shrink`,
  * `workspace.has_changes`: then nothing is changed
@@ -30,6 +31,7 @@ export async function updateMachine(
   name: string,
   changes: SpecLayer,
   removals: Removals = {},
+  options: SettleOptions = {},
 ): Promise<readonly SettingChange[]> {
   const claim = await claimMachine(context.paths, name);
   try {
@@ -37,7 +39,7 @@ export async function updateMachine(
     const added =
       changes.volumes === undefined
         ? changes
-        : { ...changes, ...settleVolumes({ volumes: [...changes.volumes] }) };
+        : { ...changes, ...settleVolumes({ volumes: [...changes.volumes] }, options) };
     const changed = changeSpec(record, added, removals);
     planResize(record, changed);
     const { paths } = context;

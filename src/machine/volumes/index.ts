@@ -7,4 +7,4 @@ export {
   pruneVolumes,
   removeVolume,
 } from "./named.ts";
-export { planVolumes, settleVolumes } from "./sources.ts";
+export { planVolumes, type SettleOptions, settleVolumes } from "./sources.ts";

@@ -13,21 +13,31 @@ const PROTECTED_TREES = "/var/run /var/log /etc /boot /usr /bin /sbin /lib /lib6
   " ",
 );
 
+export interface SettleOptions {
+  /** Links have been followed before, and what they led to was allowed: what leads elsewhere by now is refused. */
+  readonly sourcesResolved?: boolean | undefined;
+}
+
 /**
  * A description whose paths of the host are those that the machine will have: absolute, without links, looked at now.
  *
- * @throws SmolError `volume.no_source`, `volume.protected`, `volume.not_shareable`
+ * @throws SmolError `volume.no_source`, `volume.protected`, `volume.not_shareable`, `volume.changed`
  */
-export function settleVolumes<T extends Pick<MachineSpec, "volumes">>(spec: T): T {
+export function settleVolumes<T extends Pick<MachineSpec, "volumes">>(
+  spec: T,
+  { sourcesResolved = false }: SettleOptions = {},
+): T {
   if (spec.volumes.length === 0) return spec;
   const volumes = spec.volumes.map((volume) =>
-    volume.kind === "volume" ? volume : { ...volume, source: settle(volume) },
+    volume.kind === "volume" ? volume : { ...volume, source: settle(volume, sourcesResolved) },
   );
   return { ...spec, volumes };
 }
 
-function settle({ kind, source }: Volume): string {
+function settle({ kind, source }: Volume, isResolved: boolean): string {
   const path = canonical(source);
+  if (isResolved && path !== source)
+    throw new SmolError("volume.changed", `${source} is not any more what it was when it was allowed`);
   if (PROTECTED.includes(path) || PROTECTED_TREES.some((tree) => isWithin(path, tree))) {
     throw new SmolError("volume.protected", `${path} belongs to the host's system and is not shared`, {
       hint: "copy what the machine needs into a directory of yours, and share that",

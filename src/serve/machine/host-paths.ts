@@ -6,7 +6,8 @@ import { Refused } from "../errors.ts";
 
 /**
  * A path of the host that a client may name: it lies in one of the directories that the server's owner has allowed, with
- * every link on the way followed. The resolved path is what is used: a link that is changed later changes nothing.
+ * every link on the way followed. The resolved path is what is used, and whoever uses it later than at once has to see that
+ * no link has come into it (`settleVolumes`): guests write in these directories.
  *
  * @param roots resolved
  * @throws Refused `FORBIDDEN`, also for what is not there: a client learns nothing about other paths

@@ -33,6 +33,9 @@ const tag = "machines";
 const one = { schema: machineInfoSchema, about: "The machine as it is now." };
 const MACHINE = "/api/v1/machines/{name}";
 
+/** Paths of volumes were looked at when the request came; a guest may have put a link there since. */
+const ALLOWED = { sourcesResolved: true } as const;
+
 const infoOf = ({ context }: Serving, name: string) => machineInfo(inspectMachine(context, name));
 
 export const machineRoutes = [
@@ -57,7 +60,7 @@ export const machineRoutes = [
       try {
         const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
         const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
-        await createKept(serving.context, spec, { pack, signal }, { ifNotExists });
+        await createKept(serving.context, spec, { pack, signal }, { ifNotExists, ...ALLOWED });
       } finally {
         await pack?.close();
       }
@@ -105,13 +108,14 @@ export const machineRoutes = [
       const name = params.name as string;
       const { remove = {}, network, ...changes } = body;
       const layer = layerOf({ ...changes, network }, serving.options.mountRoots);
-      await updateMachine(serving.context, name, layer, {
+      const removals = {
         ...{ env: remove.env, labels: remove.labels, mounts: remove.mounts, addHosts: remove.addHosts },
         ports: remove.ports?.map(portOf),
         allowHosts: rulesOf("remove.allowedHosts", remove.allowedHosts, parseHostRule),
         allowRanges: rulesOf("remove.allowedCidrs", remove.allowedCidrs, parseRangeRule),
         allowPresets: remove.allowedPresets,
-      });
+      };
+      await updateMachine(serving.context, name, layer, removals, ALLOWED);
       return infoOf(serving, name);
     },
   }),
