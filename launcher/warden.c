@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -60,12 +61,18 @@ static int hear(int link)
     return fd;
 }
 
-/* Ends as the confined process has ended. */
-static _Noreturn void follow(pid_t confined)
+/* Returns how it ended. */
+static int wait_for(pid_t confined)
 {
     int status;
     while (waitpid(confined, &status, 0) < 0)
         if (errno != EINTR) _exit(1);
+    return status;
+}
+
+/* Ends as the confined process has ended. */
+static _Noreturn void follow(int status)
+{
     if (WIFEXITED(status)) _exit(WEXITSTATUS(status));
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
@@ -80,6 +87,8 @@ static void tell(const struct seccomp_data *call)
     int length = snprintf(line, sizeof line,
                           "smolvm-vmm-failed: {\"stage\":\"seccomp\",\"syscall\":%d,\"argument\":\"%llx\",\"second\":\"%llx\"}\n",
                           call->nr, (unsigned long long)call->args[0], (unsigned long long)call->args[1]);
+    /* The confined process had the same open file: it may not wait for room, if that one said so. */
+    fcntl(STDERR_FILENO, F_SETFL, 0);
     if (write(STDERR_FILENO, line, (size_t)length) < 0) return;
 }
 
@@ -110,8 +119,11 @@ static void answer(int listener, pid_t confined)
         } reply = {.answer = {.id = asked.call.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE}};
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply) == 0) return;
     }
-    tell(&asked.call.data);
     kill(confined, SIGKILL);
+    int status = wait_for(confined);
+    /* Now nobody writes behind it, and the last line is the one that counts. */
+    tell(&asked.call.data);
+    follow(status);
 }
 
 _Noreturn void keep_watch(pid_t confined, int link)
@@ -135,5 +147,5 @@ _Noreturn void keep_watch(pid_t confined, int link)
         /* It has closed its end without a filter: there is nothing to hear. */
         if (waiting[0].fd < 0 && waiting[1].fd < 0) break;
     }
-    follow(confined);
+    follow(wait_for(confined));
 }

@@ -47,7 +47,7 @@ export class ConsoleTail {
 }
 
 /** Removes what a terminal would obey: escape sequences, control characters but newline and tab, bidi overrides. */
-function sanitize(text: string): string {
+export function sanitize(text: string): string {
   return (
     text
       // Control sequences (ECMA-48 5.4) and operating system commands, then whatever is left of control characters.

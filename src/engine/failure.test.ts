@@ -23,6 +23,22 @@ test("messages without a failure stay as they are", () => {
   expect(splitFailure("one\ntwo")).toEqual({ error: null, rest: "one\ntwo" });
 });
 
+test("the last line counts, and what it says drives no terminal", () => {
+  const line = formatFailure(
+    new SmolError("engine.krun_failed", "\u001b[2Jit failed", { hint: "\u202etry" }),
+  );
+  const { error } = splitFailure(formatFailure(new Error("x")) + line);
+  expect(error).toMatchObject({ code: "engine.krun_failed", message: "it failed", hint: "try" });
+});
+
+test("where there is a launcher, a line in smolvm's words is a failure without them", () => {
+  const line = formatFailure(new SmolError("host.full", "buy more", { hint: "run this" }));
+  expect(splitFailure(line, ["descriptors"]).error).toMatchObject({
+    code: "engine.vmm_failed",
+    hint: undefined,
+  });
+});
+
 test("a damaged line is still a failure", () => {
   const line = formatFailure(new Error("x")).slice(0, -4);
   expect(splitFailure(line).error).toMatchObject({ code: "engine.vmm_failed" });

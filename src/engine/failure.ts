@@ -1,7 +1,11 @@
-/** How a VMM process tells its parent why it gave up: one line among its messages, which no guest can write. */
+/**
+ * How a VMM process tells its parent why it gave up: one line among its messages. No guest can write it, but an attacker
+ * who runs code in the VMM can: such a line can say that a start failed, and no more in smolvm's own words.
+ */
 
 import { architectureOf, nameOfCall } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
+import { sanitize } from "./console.ts";
 import { krunFailure } from "./krun/failure.ts";
 
 const MARK = "smolvm-vmm-failed: ";
@@ -16,16 +20,16 @@ export function formatFailure(error: unknown): string {
 }
 
 /**
- * Takes the line, if there is one, out of the messages.
+ * Takes the line, if there is one, out of the messages. The last one counts: the warden writes when the VMM is gone.
  *
- * @param subjects what each step of the launcher's order was about
+ * @param subjects what each step of the launcher's order was about; empty where there is no launcher
  */
 export function splitFailure(
   messages: string,
   subjects: readonly string[] = [],
 ): { error: SmolError | null; rest: string } {
   const lines = messages.split("\n");
-  const index = lines.findIndex((line) => line.startsWith(MARK));
+  const index = lines.findLastIndex((line) => line.startsWith(MARK));
   if (index === -1) return { error: null, rest: messages };
   const [line = ""] = lines.splice(index, 1);
   return { error: parseFailure(line.slice(MARK.length), subjects), rest: lines.join("\n") };
@@ -33,10 +37,12 @@ export function splitFailure(
 
 function parseFailure(json: string, subjects: readonly string[]): SmolError {
   try {
-    const told = JSON.parse(json);
+    const told = JSON.parse(json, (_key, value) => (typeof value === "string" ? sanitize(value) : value));
     if (told.stage === "krun") return krunFailure(String(told.what), Number(told.errno));
     if (told.stage === "seccomp") return forbiddenCall(told);
     if (told.stage === "launcher") return launcherFailure(told, subjects);
+    // The launcher and what it becomes have no words of their own.
+    if (subjects.length > 0) throw new Error("not of the launcher, the warden or krun.c");
     const { code, message, hint } = told;
     return new SmolError(String(code), String(message), hint ? { hint: String(hint) } : {});
   } catch {

@@ -145,6 +145,13 @@ int main(int count, char **words)
         if (less != (void *)(1ul << 32) || syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, less) != 0) end(0);
         end(syscall(SYS_prlimit64, 0, RLIMIT_STACK, less, NULL) == 0);
     }
+    /* Speaks as smolvm's own processes do, before it is ended. */
+    if (is("lie")) {
+        const char *line = "smolvm-vmm-failed: {\"code\":\"host.full\",\"message\":\"\\u001b[2Jfull\",\"hint\":\"run this\"}\n";
+        if (write(STDERR_FILENO, line, strlen(line)) < 0 || fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK) != 0) end(0);
+        if (strcmp(path, "and fork") == 0) syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        end(0);
+    }
     if (is("code")) {
         void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         end(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0);

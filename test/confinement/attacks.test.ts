@@ -11,9 +11,10 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { assetPath } from "../../src/assets/index.ts";
-import { type HostLayers, planLaunch, startLauncher } from "../../src/confine/index.ts";
+import { type ConfinedProgram, type HostLayers, planLaunch, startLauncher } from "../../src/confine/index.ts";
 import { tryLayers } from "../../src/confine/layers.ts";
-import { profileNames } from "../../src/confine/types.ts";
+import { type ProfileName, profileNames } from "../../src/confine/types.ts";
+import { launchVm } from "../../src/engine/launch.ts";
 
 /**
  * A VMM that is an attacker: a program in the VMM's place, confined as QEMU and libkrun are, tries what an escaped guest
@@ -150,34 +151,34 @@ const attempts = (): [attempt: string, on: string][] => {
 };
 
 /** QEMU translates what it emulates to code of its own. */
-const attemptsOn: Record<(typeof profileNames)[number], [attempt: string, on: string][]> = {
+const attemptsOn: Record<ProfileName, [attempt: string, on: string][]> = {
   qemu: [],
   krun: [["code", "0"]],
 };
 
+/** The attacker in the VMM's place. */
+const program = (profile: ProfileName, attempt: string, on: string): ConfinedProgram => ({
+  profile,
+  command: [attacker, attempt, on],
+  environment: [],
+  paths: [
+    { path: attacker, rights: "execute" },
+    { path: path("disk"), rights: "write" },
+    { path: path("image"), rights: "read" },
+  ],
+  sockets: [],
+  addressSpaceBytes: 1 << 30,
+  fileBytes: 1 << 20,
+});
+
 /** Exit code 0 is a success of the attacker's. */
 async function attack(
-  profile: (typeof profileNames)[number],
+  profile: ProfileName,
   layers: HostLayers,
   attempt: string,
   on: string,
 ): Promise<{ code: number | null; messages: string }> {
-  const order = planLaunch(
-    {
-      profile,
-      command: [attacker, attempt, on],
-      environment: [],
-      paths: [
-        { path: attacker, rights: "execute" },
-        { path: path("disk"), rights: "write" },
-        { path: path("image"), rights: "read" },
-      ],
-      sockets: [],
-      addressSpaceBytes: 1 << 30,
-      fileBytes: 1 << 20,
-    },
-    { mode: "auto", host: layers },
-  );
+  const order = planLaunch(program(profile, attempt, on), { mode: "auto", host: layers });
   const child = startLauncher(launcher, order);
   const [{ code }, messages] = await Promise.all([child.exited, child.messages.text()]);
   return { code, messages };
@@ -232,6 +233,19 @@ for (const profile of profileNames) {
     });
   }
 }
+
+test("an attacker does not speak for smolvm: neither words of its own, nor nothing of its forbidden call", async () => {
+  const lie = (then: string) => {
+    const command = [attacker, "lie", then] as const;
+    const confine = { launcher, confinement: { mode: "auto", host } } as const;
+    return launchVm({ engine: "qemu", command }, { confine }, () => program("qemu", "lie", then)).exited;
+  };
+  expect((await lie("and fork")).error).toMatchObject({ code: "confine.forbidden_call" });
+  const { error } = await lie("and end");
+  expect(error).toMatchObject({ code: "engine.vmm_failed", hint: undefined });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  expect(error?.message).not.toMatch(/[\u0000-\u001f]/);
+});
 
 test("the attempts are real: without confinement they succeed", () => {
   const unconfined = (attempt: string, on: string) => Bun.spawnSync([attacker, attempt, on]).exitCode;
