@@ -120,6 +120,7 @@ int main(int count, char **words)
     if (is("trace")) end(ptrace(PTRACE_ATTACH, number, 0, 0) == 0);
     if (is("signal")) end(kill(number, 0) == 0);
     if (is("thread_signal")) end(syscall(SYS_tgkill, number, number, SIGURG) == 0);
+    if (is("pin")) { cpu_set_t one; CPU_ZERO(&one); CPU_SET(0, &one); end(sched_setaffinity(number, sizeof one, &one) == 0); }
     if (is("memory_of")) {
         struct iovec local = {&byte, 1}, remote = {main, 1};
         end(syscall(SYS_process_vm_readv, number, &local, 1, &remote, 1, 0) == 1);

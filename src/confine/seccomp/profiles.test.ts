@@ -57,7 +57,7 @@ for (const profile of profileNames)
           "io_uring_setup",
         ],
         ...["ioctl", "prctl", "sendto", "fcntl", "pidfd_open", "pidfd_getfd", "memfd_create", "userfaultfd"],
-        ...["open", "openat", "tgkill", "prlimit64"],
+        ...["open", "openat", "tgkill", "prlimit64", "sched_setaffinity"],
       ])
         expect(bare).not.toContain(name);
     });

@@ -273,11 +273,8 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
         errno: EACCES,
       },
       "copy_file_range",
-      "sched_setaffinity",
     ],
-    refused: Object.fromEntries(
-      Object.entries(refused).filter(([name]) => name !== "socket" && name !== "sched_setaffinity"),
-    ),
+    refused: Object.fromEntries(Object.entries(refused).filter(([name]) => name !== "socket")),
   }),
 };
 
