@@ -9,7 +9,7 @@ export { platformOf } from "./config.ts";
 export { type CreatePackOptions, createPack } from "./create.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";
-export { type OpenPackedOptions, openPackedImage } from "./open-image.ts";
+export { type OpenPackedOptions, openPackedImage, type PackSource } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { type OwnRuntimeOptions, ownRuntime, writeLauncher } from "./runtime.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";

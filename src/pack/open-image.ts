@@ -2,22 +2,38 @@ import { resolve } from "node:path";
 import type { Settings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
 import { bootable } from "../image/bootable.ts";
-import type { BootableImage, Platform } from "../image/index.ts";
+import type { BootableImage, Platform, PullProgress } from "../image/index.ts";
 import { checkPlatform, hostPlatform } from "../image/platform.ts";
 import { findImage, imageId, openStore } from "../image/store/index.ts";
 import { configOf, platformOf } from "./config.ts";
 import { beyond } from "./failure.ts";
 import { unpackLayer } from "./layers.ts";
 import { limits } from "./limits.ts";
+import type { Manifest } from "./manifest.ts";
 import type { Pack } from "./read.ts";
 import { sha256 } from "./zeros.ts";
 
-export interface OpenPackedOptions {
+/** A pack of which the manifest is known. A `Pack` is one; another one may be fetched only when it is read. */
+export interface PackSource {
+  /** For messages: its file, or its name in a registry. */
+  readonly name: string;
+  readonly manifest: Manifest;
+  /** The pack itself, verified as `openPack` does; it is closed with its source. @throws SmolError; the signal's reason */
+  contents(options: FetchOptions): Promise<Pack>;
+  close(): Promise<void>;
+}
+
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told what a download does; never for a pack that is a file. */
+  readonly onPull?: ((event: PullProgress) => void) | undefined;
+}
+
+export interface OpenPackedOptions extends FetchOptions {
   /** `Paths.cache`. */
   readonly cacheDir: string;
   /** What the machine is to be; default: Linux on the host's architecture. */
   readonly platform?: Platform | undefined;
-  readonly signal?: AbortSignal | undefined;
   /** Told how much of the layers' files is in the cache, while they come; never for a pack that is there. */
   readonly onUnpack?: ((bytes: number, total: number) => void) | undefined;
   /** How much the cache may hold. */
@@ -32,10 +48,10 @@ const ATTEMPTS = 3;
  * for any number of processes at once; after that, nothing but the pack's manifest is read. When somebody removes the
  * cache meanwhile, it is unpacked again.
  *
- * @throws SmolError `pack.damaged`, `image.wrong_platform`, `image.no_space` and others; nothing is left behind then
- *   but complete layers. When `signal` fires, its reason.
+ * @throws SmolError `pack.damaged`, `image.wrong_platform`, `image.no_space`, and what `contents` throws; nothing is left
+ *   behind then but complete layers. When `signal` fires, its reason.
  */
-export async function openPackedImage(pack: Pack, options: OpenPackedOptions): Promise<BootableImage> {
+export async function openPackedImage(pack: PackSource, options: OpenPackedOptions): Promise<BootableImage> {
   const { manifest } = pack;
   const platform = platformOf(manifest);
   checkPlatform(
@@ -56,7 +72,7 @@ export async function openPackedImage(pack: Pack, options: OpenPackedOptions): P
   }
   throw new SmolError(
     "image.removed",
-    `other processes keep removing the image of ${pack.path} from the cache`,
+    `other processes keep removing the image of ${pack.name} from the cache`,
   );
 }
 
@@ -64,16 +80,17 @@ type Parts = Parameters<Awaited<ReturnType<typeof openStore>>["assemble"]>[0];
 
 /** @returns undefined when others removed the image, or a layer, before it could be held */
 async function unpackImage(
-  pack: Pack,
+  source: PackSource,
   options: OpenPackedOptions,
   parts: Parts,
 ): Promise<BootableImage | undefined> {
   const { signal, onUnpack, cacheDir } = options;
-  const layers = [...new Map(pack.manifest.layers.map((layer) => [layer.id, layer])).values()];
+  const layers = [...new Map(source.manifest.layers.map((layer) => [layer.id, layer])).values()];
   // Held against the index, layer by layer, as they are unpacked.
   const unpacked = layers.reduce((sum, { data_bytes, tree_bytes }) => sum + data_bytes + tree_bytes, 0);
   if (unpacked > limits.unpackedBytes) throw beyond(`layers of more than ${limits.unpackedBytes} bytes`);
   const store = await openStore(cacheDir);
+  const pack = await source.contents(options);
   const total = layers.reduce((sum, { data_bytes }) => sum + data_bytes, 0);
   let done = 0;
   const onBytes = (bytes: number) => {

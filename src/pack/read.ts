@@ -101,6 +101,16 @@ export class Pack {
     if (hasher.digest("hex") !== section.digest) throw damaged(describeSection(section));
   }
 
+  /** `path`: how messages call it. */
+  get name(): string {
+    return this.path;
+  }
+
+  /** Itself: a pack that is a file has not to be fetched (`PackSource`). */
+  async contents(): Promise<Pack> {
+    return this;
+  }
+
   /** Closes the file; nothing is read from it after that. */
   async close(): Promise<void> {
     await closed(this.#file);

@@ -148,7 +148,7 @@ test("a pack is no image, and says what it is", async () => {
   const name = `${go.host}/no/image:1`;
   await pack(home, "push", name, "-f", own);
   const { code, hint } = await home.refused(name);
-  expect([code, hint]).toEqual(["image.not_an_image", expect.stringContaining("smolvm pack pull")]);
+  expect([code, hint]).toEqual(["image.is_a_pack", expect.stringContaining("smolvm machine run")]);
 });
 
 test("an image is no pack", async () => {

@@ -4,7 +4,7 @@ import { environment } from "../../command-line.ts";
 import { looksLikePath, splitArchiveTag } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { MachineSpec, SpecLayer } from "../../machine/model/index.ts";
-import type { Pack } from "../../pack/index.ts";
+import type { PackSource } from "../../pack/index.ts";
 import { warn } from "../output.ts";
 import { machineLayer } from "./machine-layer.ts";
 import type { MachineValues } from "./machine-options.ts";
@@ -15,7 +15,7 @@ export interface Described {
   readonly ephemeral: boolean;
   readonly smolfile: string | undefined;
   /** In place of a Smolfile. */
-  readonly pack?: Pack | undefined;
+  readonly pack?: PackSource | undefined;
   /** The words behind the options. */
   readonly words: readonly string[];
   readonly wordsAre: "arguments" | "command";
@@ -42,7 +42,7 @@ export async function describeMachine(values: MachineValues, described: Describe
   return spec;
 }
 
-async function layersOf(smolfile: string | undefined, pack: Pack | undefined): Promise<SpecLayer[]> {
+async function layersOf(smolfile: string | undefined, pack: PackSource | undefined): Promise<SpecLayer[]> {
   if (pack !== undefined) return [(await import("../../pack/index.ts")).packedSettings(pack.manifest)];
   if (smolfile === undefined) return [];
   const { loadSmolfile } = await import("../../smolfile/index.ts");

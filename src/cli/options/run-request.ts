@@ -4,7 +4,7 @@ import type { ImageOptions } from "../../machine/index.ts";
 // Not the folder's faces, which load more.
 import type { MachineSpec } from "../../machine/model/index.ts";
 import { makeMachineName } from "../../machine/model/name.ts";
-import type { Pack } from "../../pack/index.ts";
+import type { PackSource } from "../../pack/index.ts";
 import { oneLine, quote } from "../../values/index.ts";
 import type { Invocation } from "../program/types.ts";
 import { checkStdin } from "../terminal/input.ts";
@@ -25,9 +25,10 @@ export interface RunRequest {
 /**
  * What the arguments ask for, checked as far as that is possible without looking at the image.
  *
+ * @param behind the pack that `--image` turned out to name
  * @throws SmolError with exit code 2; `machine.bad_setting`, `smolfile.*`
  */
-export async function requestOf(invocation: RunInvocation): Promise<RunRequest> {
+export async function requestOf(invocation: RunInvocation, behind?: PackSource): Promise<RunRequest> {
   const { values, workload } = invocation;
   if (values.image === "-" && (values.interactive || values.tty)) {
     throw usageError(
@@ -40,7 +41,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
   rejectImageAsCommand(invocation);
   rejectOtherArchitecture(invocation);
   const { detach, smolfile } = values;
-  const pack = await packed(values);
+  const pack = behind ?? (await packed(values));
   if (values.egress === "learn" && !detach) {
     throw usageError(
       "cli.network_options",
@@ -63,7 +64,7 @@ export async function requestOf(invocation: RunInvocation): Promise<RunRequest> 
 }
 
 /** Most machines are made of no pack: what that takes is loaded for those that are. */
-async function packed(values: RunInvocation["values"]): Promise<Pack | undefined> {
+async function packed(values: RunInvocation["values"]): Promise<PackSource | undefined> {
   if (values.from === undefined && values.verifyKeys.length === 0) return undefined;
   return await (await import("../work/open-pack.ts")).packOf(values);
 }

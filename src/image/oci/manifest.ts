@@ -33,12 +33,12 @@ export function parseManifest(
   }
   if (!isConfigType(manifest.config.mediaType)) {
     const kind = printable(manifest.artifactType ?? manifest.config.mediaType);
-    const isPack = manifest.config.mediaType === "application/vnd.smolmachines.machine.config.v1+json";
-    throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`, {
-      hint: isPack
-        ? "it is a pack: smolvm pack pull NAME, then --from FILE in the place of --image"
-        : undefined,
-    });
+    if (manifest.config.mediaType === "application/vnd.smolmachines.machine.config.v1+json") {
+      throw new SmolError("image.is_a_pack", "this is a pack, not a container image", {
+        hint: "smolvm machine run --image NAME runs it; elsewhere: smolvm pack pull NAME, then --from FILE",
+      });
+    }
+    throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
   }
   const layers = manifest.layers.map(({ digest, size, mediaType: type, urls }) => {
     requireLayerType(type);

@@ -5,7 +5,7 @@ import type { Context } from "../../context.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import type { BootableImage, Platform, PullPolicy, PullProgress } from "../../image/index.ts";
-import type { Pack } from "../../pack/index.ts";
+import type { PackSource } from "../../pack/index.ts";
 import { type DiskSizes, templateOf } from "../disks/index.ts";
 import type { ImageFacts, MachineFiles } from "./order.ts";
 import type { WorkloadDefaults } from "./workload.ts";
@@ -22,7 +22,7 @@ export interface ImageOptions {
   /** Bytes of the image's files at which a pull is given up. */
   readonly maxImageBytes?: number | undefined;
   /** The pack that the image is in: its name means nothing then. The caller closes it. */
-  readonly pack?: Pack | undefined;
+  readonly pack?: PackSource | undefined;
   /** Told how many bytes of a pack's layers are in the cache, while they come. */
   readonly onUnpack?: ((bytes: number, total: number) => void) | undefined;
   /** The archive, for an image called `-`. */
@@ -98,16 +98,17 @@ async function openNamed(context: Context, source: string, options: ImageOptions
   return await naming(source, opening);
 }
 
-async function openPacked(context: Context, pack: Pack, options: ImageOptions): Promise<BootableImage> {
+async function openPacked(context: Context, pack: PackSource, options: ImageOptions): Promise<BootableImage> {
   const { openPackedImage } = await import("../../pack/index.ts");
   const opening = openPackedImage(pack, {
     cacheDir: context.paths.cache,
     loadSettings: () => settingsOf(context),
     platform: options.platform,
     signal: options.signal,
+    onPull: options.onPull,
     onUnpack: options.onUnpack,
   });
-  return await naming(pack.path, opening);
+  return await naming(pack.name, opening);
 }
 
 async function settingsOf({ paths, note }: Context): Promise<Settings> {

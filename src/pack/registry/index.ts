@@ -1,6 +1,8 @@
 /** Packs in registries: pushed, looked at, and pulled, as OCI artifacts. */
 export {
   inspectRemotePack,
+  openRemotePack,
+  type Patience,
   type PullPackRequest,
   pullPack,
   type RemotePack,

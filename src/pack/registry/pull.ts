@@ -1,6 +1,7 @@
 import { statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { SmolError } from "../../errors.ts";
+import type { PullProgress } from "../../image/index.ts";
 import { isReplaceable, NewFile } from "../../image/newfile.ts";
 import {
   openRepository,
@@ -10,7 +11,8 @@ import {
 } from "../../registry/index.ts";
 import { unwritable } from "../failure.ts";
 import { decodeManifest, type Manifest } from "../manifest.ts";
-import { openPack } from "../read.ts";
+import type { PackSource } from "../open-image.ts";
+import { openPack, type Pack } from "../read.ts";
 import {
   MAX_DOCUMENT,
   mediaTypes,
@@ -60,11 +62,37 @@ export async function inspectRemotePack(request: RemotePackRequest): Promise<Rem
  * @throws SmolError as `inspectRemotePack`, `pack.no_space`, `pack.unwritable`; the signal's reason
  */
 export async function pullPack(request: PullPackRequest): Promise<RemotePack> {
-  const { path, registry, onProgress } = request;
+  const { path, registry } = request;
   const repository = openRepository(request.reference, registry);
   const { pack, ...about } = await find(repository, request);
   if (!attempt(path, () => isReplaceable(path)))
     throw new SmolError("pack.unwritable", `cannot write ${path}: it is there, and is no regular file`);
+  const file = await download(repository, about.manifest, pack, request);
+  try {
+    attempt(path, () => file.commit(path));
+  } finally {
+    file.discard();
+  }
+  return { ...about, layerDigest: pack.digest, layerBytes: pack.size };
+}
+
+/** Where a download goes, and who is told of it. */
+interface DownloadRequest extends Pick<PullPackRequest, "reference" | "onProgress"> {
+  /** In the directory where the file is made. */
+  readonly path: string;
+}
+
+/**
+ * The file of a pack, verified. It has no name yet: the caller gives it one, or discards it.
+ *
+ * @param announced what the registry says the pack is
+ */
+async function download(
+  repository: Repository,
+  announced: Manifest,
+  pack: PackDescriptor,
+  { path, reference, onProgress }: DownloadRequest,
+): Promise<NewFile> {
   attempt(path, () => checkSpace(path, pack.size));
   const file = attempt(path, () => new NewFile(dirname(path)));
   try {
@@ -77,20 +105,73 @@ export async function pullPack(request: PullPackRequest): Promise<RemotePack> {
       onProgress?.(done, pack.size);
     }
     if (hasher.digest("hex") !== pack.digest.slice(pack.digest.indexOf(":") + 1)) {
-      throw new SmolError(
-        "registry.digest_mismatch",
-        `${request.reference.familiar} is not what its digest says`,
-        {
-          hint: "it was damaged on the way, or in the registry: pull again, or push it again",
-        },
-      );
+      throw new SmolError("registry.digest_mismatch", `${reference.familiar} is not what its digest says`, {
+        hint: "it was damaged on the way, or in the registry: pull again, or push it again",
+      });
     }
-    await checkContent(file.fd, about.manifest, request.reference.familiar);
-    attempt(path, () => file.commit(path));
-  } finally {
+    await checkContent(file.fd, announced, reference.familiar);
+    return file;
+  } catch (error) {
     file.discard();
+    throw error;
   }
-  return { ...about, layerDigest: pack.digest, layerBytes: pack.size };
+}
+
+/** How long a silent registry is waited for, and how often it is asked. */
+export type Patience = Partial<Pick<RegistryOptions, "stallMs" | "attempts">>;
+
+/**
+ * A pack in a registry, to be run: what it says about itself is asked for now; the pack is downloaded when its contents
+ * are, into a file without a name in the cache, which is gone when the source is closed.
+ *
+ * @param cacheDir `Paths.cache`
+ * @param patience for that first question alone, in place of what `request` says
+ * @throws SmolError as `inspectRemotePack`
+ */
+export async function openRemotePack(
+  request: RemotePackRequest,
+  cacheDir: string,
+  patience: Patience = {},
+): Promise<PackSource> {
+  const { reference, registry, platform } = request;
+  const { manifest, digest, pack } = await find(
+    openRepository(reference, { ...registry, ...patience }),
+    request,
+  );
+  let opened: Pack | undefined;
+  return {
+    name: reference.familiar,
+    manifest,
+    contents: async ({ signal, onPull }) => {
+      opened ??= await fetchPack(signal, onPull);
+      return opened;
+    },
+    close: async () => await opened?.close(),
+  };
+
+  async function fetchPack(
+    signal: AbortSignal | undefined,
+    onPull: ((event: PullProgress) => void) | undefined,
+  ): Promise<Pack> {
+    const { familiar } = reference;
+    const { digest: layer, size } = pack;
+    const layers = [{ digest: layer, size, present: false }];
+    onPull?.({ kind: "resolved", reference: familiar, digest, platform, layers });
+    const onRetry: RegistryOptions["onRetry"] = (event) => onPull?.({ kind: "retry", ...event });
+    const repository = openRepository(reference, { ...registry, signal, onRetry });
+    const onProgress = (bytes: number) => onPull?.({ kind: "layer", digest: layer, bytes, size });
+    const file = await download(repository, manifest, pack, {
+      path: `${cacheDir}/images/pack`,
+      ...{ reference, onProgress },
+    });
+    try {
+      const found = await openPack(`/dev/fd/${file.fd}`);
+      onPull?.({ kind: "stored", digest: layer });
+      return found;
+    } finally {
+      file.discard();
+    }
+  }
 }
 
 /** What cannot fit is not begun, whatever size somebody has made up. */
@@ -98,7 +179,7 @@ function checkSpace(path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(dirname(path));
   if (bytes <= bavail * bsize) return;
   throw new SmolError("pack.no_space", `no room for ${path}: the pack has ${bytes} bytes`, {
-    hint: "free some space, or name another place with -o",
+    hint: "free some space there, or get it elsewhere: smolvm pack pull -o PATH",
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Pack } from "../../../pack/index.ts";
+import type { PackSource } from "../../../pack/index.ts";
 import { openMachines } from "../../machines.ts";
 import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { machineOptions } from "../../options/machine-options.ts";
@@ -38,6 +38,9 @@ that name that was made with the same settings; another one is an error that nam
 
 --from makes it of a pack: what the machine is, is in the pack, and options win. Its files go into
 the image cache, so the pack is not needed after that; what other images have is not copied.
+--image with the name of a pack in a registry does the same: create asks the registry for a few
+seconds what a name is that the cache has no image of, and where none answers takes it for an
+image's.
 
 --init runs a shell command in the machine at each start, before COMMAND; a failure ends the start.
 --init-once does so at the first start only. What -e sets is kept, readable by you, with the
@@ -53,9 +56,10 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
   run: async (invocation) => {
     const { values, words, workload } = invocation;
     const { machines, context } = await openMachines();
-    const [{ describeMachine }, { createInterruptible }] = await Promise.all([
+    const [{ describeMachine }, { createInterruptible }, { reportPull }] = await Promise.all([
       import("../../options/describe.ts"),
       import("../../work/create.ts"),
+      import("../../progress/pull-report.ts"),
     ]);
     const name = givenName({ values, words }) ?? machines.makeMachineName();
     const pack = await packed(values);
@@ -68,9 +72,13 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       wordsAre: "arguments",
     });
     await noteMisplaced(invocation);
-    const image = { platform: values.platform, pack };
+    const report = reportPull({ quiet: values.json, progress: "auto", upToDate: false });
+    const image = { platform: values.platform, pack, onPull: pack && report.onPull };
     const { record, created } = await createInterruptible(machines, context, spec, image, values).finally(
-      () => pack?.close(),
+      async () => {
+        await pack?.close();
+        await report.end();
+      },
     );
     if (values.json) {
       await printJson(machines.machineJson(machines.inspectMachine(context, name)));
@@ -94,7 +102,11 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
   },
 });
 
-async function packed(values: Values<typeof options>): Promise<Pack | undefined> {
-  if (values.from === undefined && values.verifyKeys.length === 0) return undefined;
-  return await (await import("../../work/open-pack.ts")).packOf(values);
+async function packed(values: Values<typeof options>): Promise<PackSource | undefined> {
+  const { from, verifyKeys, image, platform, smolfile } = values;
+  if (from !== undefined || verifyKeys.length > 0)
+    return await (await import("../../work/open-pack.ts")).packOf(values);
+  // A pack says what the machine is: that cannot wait for its start.
+  if (image === undefined || smolfile !== undefined) return undefined;
+  return await (await import("../../work/remote-pack.ts")).packBehind(image, platform);
 }

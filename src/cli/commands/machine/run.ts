@@ -2,7 +2,7 @@ import type { Confinement } from "../../../confine/index.ts";
 import { ExitCode, SmolError } from "../../../errors.ts";
 import { describeInit } from "../../init-words.ts";
 import { runOptions } from "../../options/run-options.ts";
-import type { RunInvocation } from "../../options/run-request.ts";
+import type { RunInvocation, RunRequest } from "../../options/run-request.ts";
 import { complain, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import type { Timings } from "../../terminal/index.ts";
@@ -34,7 +34,8 @@ Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image appl
 COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 --from runs a pack, FILE.smolmachine: image and settings are in it, and options win. Its files are
-unpacked once, into the image cache.
+unpacked once, into the image cache. --image with the name of a pack in a registry does the same:
+each run asks the registry what the pack is, the first one downloads it.
 
 Without an option of "Network" the machine has none; images are pulled by the host all the same.
 --net opens everything outside, --allow-host and its like only what they name, -p a port into it.
@@ -70,18 +71,31 @@ be executed; 127 when it does not exist; 2 for wrong options; 1 when there is no
 
 /** Resolves to the exit code of the command. */
 export async function runInMachine(invocation: RunInvocation): Promise<number> {
-  const [{ openEphemeral }, { notesOn, requestOf }, terminal, { reportPull }, { makeContext }] =
-    await Promise.all([
-      import("../../../machine/index.ts"),
-      import("../../options/run-request.ts"),
-      import("../../terminal/index.ts"),
-      import("../../progress/pull-report.ts"),
-      import("../../context.ts"),
-    ]);
+  const { notesOn, requestOf } = await import("../../options/run-request.ts");
+  const request = await requestOf(invocation);
+  for (const note of await notesOn(invocation)) warn(note);
+  try {
+    return await runAsked(invocation, request);
+  } catch (error) {
+    // Only the registry knows: nothing is asked twice for what is an image.
+    const { image, smolfile } = invocation.values;
+    const isPack = error instanceof SmolError && error.code === "image.is_a_pack";
+    if (!isPack || image === undefined || smolfile !== undefined) throw error;
+    const { packOfRegistry } = await import("../../work/remote-pack.ts");
+    const pack = await packOfRegistry(image, invocation.values);
+    return await runAsked(invocation, await requestOf(invocation, pack));
+  }
+}
+
+async function runAsked(invocation: RunInvocation, { spec, image }: RunRequest): Promise<number> {
+  const [{ openEphemeral }, terminal, { reportPull }, { makeContext }] = await Promise.all([
+    import("../../../machine/index.ts"),
+    import("../../terminal/index.ts"),
+    import("../../progress/pull-report.ts"),
+    import("../../context.ts"),
+  ]);
   const { values } = invocation;
   const { interactive, tty } = values;
-  const { spec, image } = await requestOf(invocation);
-  for (const note of await notesOn(invocation)) warn(note);
   if (values.detach) {
     const { runDetached } = await import("../../work/run-detached.ts");
     return await runDetached(spec, image, values).finally(() => image.pack?.close());
