@@ -4,6 +4,7 @@ import { unlessAborted } from "../../within.ts";
 import { problemAnswer, problemOf, Refused, STATUS } from "../errors.ts";
 import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
+import { TimeLimit } from "../time-limit.ts";
 import { jsonOf } from "./body.ts";
 import { checkRequest, type Door } from "./guard.ts";
 import type { Asked, Route } from "./route.ts";
@@ -75,13 +76,8 @@ async function answerTo(
   serving: Serving,
 ): Promise<Response> {
   const request = c.req.raw;
-  const over = new AbortController();
-  // Not AbortSignal.timeout, which keeps what it holds until its time, long after a quick answer.
-  const timer =
-    route.limit === "server"
-      ? setTimeout(() => over.abort(tooLong()), serving.options.requestTimeoutMs)
-      : undefined;
-  const signal = AbortSignal.any([request.signal, over.signal]);
+  const limit = new TimeLimit(route.limit === "server" ? serving.options.requestTimeoutMs : undefined);
+  const signal = AbortSignal.any([request.signal, limit.signal]);
   try {
     const asked: Asked = {
       params: paramsOf(route, request.url),
@@ -89,10 +85,10 @@ async function answerTo(
       body: await bodyOf(route, request, signal),
       ...{ request, signal, serving },
     };
-    const answer = await unlessAborted(route.handle(asked), over.signal);
+    const answer = await unlessAborted(route.handle(asked), limit.signal);
     if (request.method !== "HEAD") return answer;
     // Nobody reads what a GET would have said, so what would say it has to be told to end.
-    over.abort();
+    limit.abort();
     answer.body?.cancel().catch(() => {});
     return new Response(null, answer);
   } catch (error) {
@@ -102,11 +98,9 @@ async function answerTo(
       serving.context.note(wordsOf(error) ?? "");
     return problemAnswer(error);
   } finally {
-    clearTimeout(timer);
+    limit.clear();
   }
 }
-
-const tooLong = () => new DOMException("the time of a request is over", "TimeoutError");
 
 const isTimeout = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
 

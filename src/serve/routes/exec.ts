@@ -48,6 +48,7 @@ import {
   variables,
   word,
 } from "../schema/fields.ts";
+import { TimeLimit } from "../time-limit.ts";
 
 const tag = "exec";
 const MACHINE = "/api/v1/machines/{name}";
@@ -117,10 +118,11 @@ async function complete(
     for await (const { channel, bytes } of piecesOf(process)) kept[channel].add(bytes);
   })();
   reading.catch(() => {});
-  const limited =
-    timeoutSecs === undefined ? AbortSignal.timeout(serving.options.requestTimeoutMs) : undefined;
-  const either = limited === undefined ? signal : AbortSignal.any([signal, limited]);
-  const exitCode = await runToEnd(process, { stdin, timeoutMs: milliseconds(timeoutSecs) }, either);
+  const limit = new TimeLimit(timeoutSecs === undefined ? serving.options.requestTimeoutMs : undefined);
+  const either = AbortSignal.any([signal, limit.signal]);
+  const exitCode = await runToEnd(process, { stdin, timeoutMs: milliseconds(timeoutSecs) }, either).finally(
+    () => limit.clear(),
+  );
   // What was killed may have left its last words unsaid.
   await reading.catch(() => {});
   serving.metrics.exec.observe((performance.now() - begun) / 1000);

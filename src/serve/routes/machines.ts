@@ -28,6 +28,7 @@ import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds 
 import { machineInfo, machineInfoSchema } from "../schema/machine-info.ts";
 import { createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
 import type { Serving } from "../serving.ts";
+import { TimeLimit } from "../time-limit.ts";
 
 const tag = "machines";
 const one = { schema: machineInfoSchema, about: "The machine as it is now." };
@@ -225,8 +226,12 @@ export const machineRoutes = [
     answer: one,
     handle: async ({ params, query, serving, signal }) => {
       const name = params.name as string;
-      const limit = AbortSignal.timeout(milliseconds(query.timeoutSecs) ?? serving.options.requestTimeoutMs);
-      await waitForStatus(serving.context, name, query.until, AbortSignal.any([signal, limit]));
+      const limit = new TimeLimit(milliseconds(query.timeoutSecs) ?? serving.options.requestTimeoutMs);
+      try {
+        await waitForStatus(serving.context, name, query.until, AbortSignal.any([signal, limit.signal]));
+      } finally {
+        limit.clear();
+      }
       return infoOf(serving, name);
     },
   }),
