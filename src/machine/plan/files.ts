@@ -23,6 +23,8 @@ export interface ImageOptions {
   readonly maxImageBytes?: number | undefined;
   /** The pack that the image is in: its name means nothing then. The caller closes it. */
   readonly pack?: PackSource | undefined;
+  /** Where an image of this host is read, for a caller that has opened it: its name is only its name then. */
+  readonly file?: string | undefined;
   /** Told how many bytes of a pack's layers are in the cache, while they come. */
   readonly onUnpack?: ((bytes: number, total: number) => void) | undefined;
   /** The archive, for an image called `-`. */
@@ -82,7 +84,7 @@ export async function resolveImage(
 
 async function openNamed(context: Context, source: string, options: ImageOptions): Promise<BootableImage> {
   const { openImage } = await import("../../image/index.ts");
-  const opening = openImage(source, {
+  const opening = openImage(options.file ?? source, {
     cacheDir: context.paths.cache,
     signal: options.signal ?? new AbortController().signal,
     loadSettings: () => settingsOf(context),
@@ -95,7 +97,7 @@ async function openNamed(context: Context, source: string, options: ImageOptions
     platform: options.platform,
     stdin: options.stdin,
   });
-  return await naming(source, opening);
+  return await naming(source, opening, options.file);
 }
 
 async function openPacked(context: Context, pack: PackSource, options: ImageOptions): Promise<BootableImage> {
@@ -133,14 +135,15 @@ async function resolveBase(
 }
 
 /** Says in an error which image it is about. */
-async function naming<T>(source: string, opening: Promise<T>): Promise<T> {
+async function naming<T>(source: string, opening: Promise<T>, file = source): Promise<T> {
   try {
     return await opening;
   } catch (error) {
     const where = source === "-" ? "standard input" : source;
-    if (!(error instanceof SmolError) || error.message.includes(where)) throw error;
+    if (!(error instanceof SmolError) || (file === source && error.message.includes(where))) throw error;
     const { code, hint, exitCode } = error;
-    throw new SmolError(code, `${where}: ${error.message}`, {
+    const message = error.message.replaceAll(file, where);
+    throw new SmolError(code, message.includes(where) ? message : `${where}: ${message}`, {
       cause: error,
       hint,
       exitCode,

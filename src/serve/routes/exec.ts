@@ -33,7 +33,7 @@ import { runToEnd } from "../live/command.ts";
 import { MAX_MESSAGE_BYTES, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
-import { allowedImage } from "../machine/host-paths.ts";
+import { openAllowedImage } from "../machine/host-paths.ts";
 import { reach } from "../machine/reach.ts";
 import {
   command,
@@ -280,12 +280,17 @@ export const execRoutes = [
     answer: { schema: resultSchema, about: "How it ended, and what it wrote." },
     handle: async (asked) => {
       const { params, body, serving, signal } = asked;
-      const image = allowedImage(body.image, serving.options.mountRoots);
-      const machine = await reach(serving, params.name as string, signal, true);
+      const {
+        path: image = body.image,
+        file,
+        close,
+      } = openAllowedImage(body.image, serving.options.mountRoots);
+      let machine: Machine | undefined;
       try {
+        machine = await reach(serving, params.name as string, signal, true);
         const { workdir } = body;
         const env = environmentOf(body.env);
-        const { id } = await createContainer(serving.context, machine, image, { workdir, env, signal });
+        const { id } = await createContainer(serving.context, machine, image, { workdir, env, file, signal });
         try {
           await startContainer(machine, id);
           const request = { argv: body.command, env, cwd: workdir, stdin: false };
@@ -294,7 +299,8 @@ export const execRoutes = [
           await removeContainer(machine, id, true).catch(() => {});
         }
       } finally {
-        machine.close();
+        machine?.close();
+        close?.();
       }
     },
   }),

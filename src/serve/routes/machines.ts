@@ -18,10 +18,10 @@ import { buildSpec } from "../../machine/model/build.ts";
 import { specSchema } from "../../machine/model/spec.ts";
 import { machineStatuses } from "../../machine/model/status.ts";
 import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
-import { openPack, packedSettings } from "../../pack/index.ts";
+import { openPack, type Pack, packedSettings } from "../../pack/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute } from "../http/route.ts";
-import { allowedImage, allowedPath } from "../machine/host-paths.ts";
+import { openAllowed, openAllowedImage } from "../machine/host-paths.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
 import { start } from "../machine/reach.ts";
 import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds } from "../schema/fields.ts";
@@ -54,16 +54,21 @@ export const machineRoutes = [
       const { image, from, ifNotExists } = body;
       if (image !== undefined && from !== undefined)
         throw new Refused("BAD_REQUEST", "image and from exclude each other: a pack has its own image");
-      const source = image === undefined ? undefined : allowedImage(image, roots);
       const name = body.name ?? makeMachineName();
-      const flags = layerOf({ ...body, image: source }, roots);
-      const pack = from === undefined ? undefined : await openPack(allowedPath(from, roots));
+      const held = image === undefined ? {} : openAllowedImage(image, roots);
+      const packed = from === undefined ? undefined : openAllowed(from, roots);
+      let pack: Pack | undefined;
       try {
+        const flags = layerOf({ ...body, image: held.path ?? image }, roots);
+        pack = packed && (await openPack(packed.file));
         const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
         const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
-        await createKept(serving.context, spec, { pack, signal }, { ifNotExists, ...ALLOWED });
+        const { file } = held;
+        await createKept(serving.context, spec, { pack, file, signal }, { ifNotExists, ...ALLOWED });
       } finally {
         await pack?.close();
+        packed?.close();
+        held.close?.();
       }
       return infoOf(serving, name);
     },
