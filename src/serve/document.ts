@@ -2,8 +2,9 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
 import { version } from "../version.ts";
-import { PROBLEM_CODES } from "./http/app.ts";
+import { STATUS } from "./errors.ts";
 import type { Route } from "./http/route.ts";
+import { machineName } from "./schema/fields.ts";
 
 type Json = Record<string, unknown>;
 
@@ -24,19 +25,12 @@ const ABOUT: Readonly<Record<string, string>> = {
   path: "In the machine, without its first slash; slashes need no encoding.",
 };
 
-const NAME = {
-  type: "string",
-  minLength: 1,
-  maxLength: 128,
-  pattern: "^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$",
-};
-
 function operationOf(route: Route): Json {
   const { id, tag, summary, description, query, body, answer, failures = [] } = route;
   const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
   const path = names.map((name) => ({
     ...{ name, in: "path", required: true, description: ABOUT[name] },
-    schema: name === "name" ? NAME : { type: "string", minLength: 1 },
+    schema: name === "name" ? schemaOf(machineName) : { type: "string", minLength: 1 },
   }));
   return {
     ...{ operationId: id, tags: [tag], summary, description },
@@ -101,7 +95,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
           additionalProperties: false,
           properties: {
             error: { type: "string", description: "For people." },
-            code: { type: "string", enum: PROBLEM_CODES },
+            code: { type: "string", enum: Object.keys(STATUS) },
             reason: { type: "string", description: "Which of smolvm's own errors it is (docs/errors.md)." },
             hint: { type: "string", description: "What can be done about it." },
           },

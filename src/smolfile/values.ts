@@ -6,16 +6,13 @@ import {
   array,
   boolean,
   check,
-  description,
   type GenericSchema,
-  type InferOutput,
   integer,
   maxLength,
   maxValue,
   minLength,
   minValue,
   number,
-  optional,
   picklist,
   pipe,
   regex,
@@ -24,6 +21,8 @@ import {
 } from "valibot";
 import { typeName } from "../toml/index.ts";
 import { bytesIn, parseSpan, quote } from "../values/index.ts";
+
+export { described as key } from "../values/described.ts";
 
 /** Far beyond what people write, and bounded. */
 export const MAX_ENTRIES = 1000;
@@ -34,11 +33,6 @@ interface Wrong {
 }
 
 const wrongType = (expected: string) => (issue: Wrong) => `must be ${expected}, not ${typeName(issue.input)}`;
-
-/** A key that may be left out, and what editors say about it. */
-export function key<const S extends GenericSchema>(schema: S, about: string) {
-  return optional(pipe(schema, description<InferOutput<S>, string>(about)));
-}
 
 export const flag = boolean(wrongType("true or false"));
 

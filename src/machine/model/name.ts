@@ -1,8 +1,8 @@
 import { SmolError } from "../../errors.ts";
 import { oneLine } from "../../values/index.ts";
 
-const MAX_NAME_LENGTH = 128;
-const PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$/;
+export const MAX_NAME_LENGTH = 128;
+export const NAME_PATTERN = /^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$/;
 
 /**
  * Checks a machine name: 1 to 128 characters of A-Z a-z 0-9 _ -, the first a letter or digit, no `--`, no `-` at the
@@ -14,12 +14,13 @@ export function checkMachineName(name: string): string {
   const { length } = name;
   if (length > MAX_NAME_LENGTH)
     throw badName(`the machine name is too long: ${length} characters (max ${MAX_NAME_LENGTH})`);
-  if (PATTERN.test(name)) return name;
+  if (NAME_PATTERN.test(name)) return name;
   throw badName(`not a machine name: ${JSON.stringify(name.slice(0, 80))}`);
 }
 
 /** Whether `checkMachineName` is content. */
-export const isMachineName = (name: string): boolean => name.length <= MAX_NAME_LENGTH && PATTERN.test(name);
+export const isMachineName = (name: string): boolean =>
+  name.length <= MAX_NAME_LENGTH && NAME_PATTERN.test(name);
 
 function badName(message: string): SmolError {
   return new SmolError("machine.bad_name", message, {

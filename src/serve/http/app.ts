@@ -1,7 +1,7 @@
 /** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
 import { Hono, type Context as HonoContext } from "hono";
 import { unlessAborted } from "../../within.ts";
-import { problemAnswer, problemOf, Refused, STATUS } from "../errors.ts";
+import { problemAnswer, problemOf, Refused } from "../errors.ts";
 import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
@@ -208,5 +208,3 @@ function decorate(headers: Headers, request: Request, { options }: Serving, trac
   headers.set("access-control-allow-origin", origin);
   headers.set("access-control-expose-headers", "x-trace-id");
 }
-
-export const PROBLEM_CODES = Object.keys(STATUS);

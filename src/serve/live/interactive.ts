@@ -19,7 +19,8 @@ const MAX_UNSENT_BYTES = 256 * 1024;
 /** Close codes of RFC 6455, 7.4.1. */
 const CLOSE = { normal: 1000, tooMuch: 1009, failed: 1011, ending: 1001 } as const;
 
-const MAX_SIDE = 65_535;
+/** Columns, or rows, of a terminal. */
+export const MAX_SIDE = 65_535;
 
 type Socket = ServerWebSocket<Session>;
 

@@ -1,19 +1,7 @@
 /** Commands in machines. */
 
 import { constants } from "node:os";
-import {
-  array,
-  boolean,
-  integer,
-  maxValue,
-  minValue,
-  number,
-  optional,
-  picklist,
-  pipe,
-  strictObject,
-  string,
-} from "valibot";
+import { array, boolean, type InferOutput, number, optional, picklist, strictObject, string } from "valibot";
 import {
   createContainer,
   execEnvironment,
@@ -30,13 +18,14 @@ import {
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
 import { runToEnd } from "../live/command.ts";
-import { MAX_MESSAGE_BYTES, Session } from "../live/interactive.ts";
+import { MAX_MESSAGE_BYTES, MAX_SIDE, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { openAllowedImage } from "../machine/host-paths.ts";
 import { reach } from "../machine/reach.ts";
 import {
   command,
+  count,
   environmentOf,
   field,
   guestPath,
@@ -92,13 +81,7 @@ const resultSchema = strictObject({
 const { background: _, ...streamed } = execSchema.entries;
 const streamSchema = strictObject(streamed);
 
-type Body = {
-  readonly command: readonly string[];
-  readonly env?: Parameters<typeof environmentOf>[0];
-  readonly workdir?: string | undefined;
-  readonly user?: string | undefined;
-  readonly stdin?: string | undefined;
-};
+type Body = InferOutput<typeof streamSchema>;
 
 async function requestOf({ serving, params }: Pick<Asked, "serving" | "params">, body: Body) {
   const env = await execEnvironment(serving.context, params.name as string, { env: environmentOf(body.env) });
@@ -110,7 +93,7 @@ async function requestOf({ serving, params }: Pick<Asked, "serving" | "params">,
 async function complete(
   { serving, signal }: Pick<Asked, "serving" | "signal">,
   process: Process,
-  { stdin, timeoutSecs }: { readonly stdin?: string | undefined; readonly timeoutSecs?: number | undefined },
+  { stdin, timeoutSecs }: Pick<Body, "stdin" | "timeoutSecs">,
 ) {
   const begun = performance.now();
   const kept = { stdout: new Kept(MAX_OUTPUT_BYTES), stderr: new Kept(MAX_OUTPUT_BYTES) };
@@ -141,7 +124,7 @@ async function* eventsOf(
   { serving, signal }: Pick<Asked, "serving" | "signal">,
   machine: Machine,
   process: Process,
-  body: { readonly stdin?: string | undefined; readonly timeoutSecs?: number | undefined },
+  body: Body,
   encoding: "text" | "base64",
 ): AsyncGenerator<ServerEvent, void, void> {
   const begun = performance.now();
@@ -168,7 +151,7 @@ async function* eventsOf(
   }
 }
 
-const side = pipe(number(), integer(), minValue(1), maxValue(65_535));
+const side = count(1, MAX_SIDE);
 
 export const execRoutes = [
   jsonRoute({

@@ -1,5 +1,15 @@
 /** Images that are kept on the server's host. */
-import { array, boolean, number, optional, pipe, regex, strictObject, string } from "valibot";
+import {
+  array,
+  boolean,
+  type InferOutput,
+  number,
+  optional,
+  pipe,
+  regex,
+  strictObject,
+  string,
+} from "valibot";
 import { loadSettings } from "../../config/index.ts";
 import {
   type ImageSummary,
@@ -72,12 +82,7 @@ const pullSchema = strictObject({
 });
 const former = { platform: "ociPlatform", reference: "image" };
 
-interface PullBody {
-  readonly image: string;
-  readonly ociPlatform?: string | undefined;
-  readonly proxy?: string | undefined;
-  readonly noProxy?: string | undefined;
-}
+type PullBody = InferOutput<typeof pullSchema>;
 
 function platformOf(text: string | undefined): Platform | undefined {
   if (text === undefined) return undefined;

@@ -1,5 +1,5 @@
 /** What machines have printed, what happens to them, and what they use. */
-import { array, boolean, number, optional, picklist, strictObject, string } from "valibot";
+import { array, boolean, type InferOutput, number, optional, picklist, strictObject, string } from "valibot";
 import {
   connectMachine,
   consoleLog,
@@ -73,12 +73,7 @@ const logQuery = strictObject({
 });
 
 async function* logEvents(
-  asked: Asked<{
-    follow?: boolean | undefined;
-    tail?: number | undefined;
-    source?: string | undefined;
-    format?: string | undefined;
-  }>,
+  asked: Asked<InferOutput<typeof logQuery>>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const { params, query, serving } = asked;
   const name = params.name as string;

@@ -1,30 +1,24 @@
 /** The parts of which the schemas of requests and answers are made. */
 import {
   array,
-  description,
-  type GenericSchema,
-  type InferOutput,
   integer,
   maxLength,
   maxValue,
   minLength,
   minValue,
   number,
-  optional,
   pipe,
   regex,
   strictObject,
   string,
 } from "valibot";
+import { MAX_NAME_LENGTH, NAME_PATTERN } from "../../machine/model/name.ts";
+
+export { described as field } from "../../values/described.ts";
 
 /** Entries of a list, and characters of a text: far beyond what a request needs. */
 export const MAX_ENTRIES = 1000;
-export const MAX_TEXT = 65_536;
-
-/** What can be said about a field, and may be left out. */
-export function field<const S extends GenericSchema>(schema: S, about: string) {
-  return optional(pipe(schema, description<InferOutput<S>, string>(about)));
-}
+const MAX_TEXT = 65_536;
 
 export const count = (least: number, most: number) =>
   pipe(number(), integer(), minValue(least), maxValue(most));
@@ -51,11 +45,8 @@ export const command = pipe(array(word), minLength(1, "must name a program"), ma
 export const machineName = pipe(
   string(),
   minLength(1, "machine name cannot be empty"),
-  maxLength(128, "is too long: at most 128 characters"),
-  regex(
-    /^[A-Za-z0-9](?:[A-Za-z0-9_]|-(?!-|$))*$/,
-    "must be letters, digits, _ and -, and begin with a letter or digit",
-  ),
+  maxLength(MAX_NAME_LENGTH, `is too long: at most ${MAX_NAME_LENGTH} characters`),
+  regex(NAME_PATTERN, "must be letters, digits, _ and -, and begin with a letter or digit"),
 );
 
 /** An absolute path in the guest. */

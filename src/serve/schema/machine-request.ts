@@ -20,13 +20,13 @@ import {
 } from "valibot";
 // Not the folder's face, which loads the engines.
 import { NO_GPU } from "../../engine/gpu.ts";
-import { restartPolicies, specSchema } from "../../machine/model/spec.ts";
+import { MAX_PORTS } from "../../machine/model/network-schema.ts";
+import { MAX_MOUNTS, restartPolicies, specSchema } from "../../machine/model/spec.ts";
 import {
   count,
   field,
   guestPath,
   imageName,
-  MAX_ENTRIES,
   machineName,
   seconds,
   variableNames,
@@ -59,8 +59,6 @@ const tmpfs = strictObject({
   sizeBytes: field(count(4096, Number.MAX_SAFE_INTEGER), "Default: half of the memory."),
 });
 
-const names = pipe(array(word), maxLength(MAX_ENTRIES));
-
 const restart = strictObject({
   policy: field(picklist(restartPolicies), "When what has ended is started again. Default: never."),
   maxRetries: field(count(0, 2 ** 32 - 1), "In a row; 0: no limit."),
@@ -81,22 +79,22 @@ const changeable = {
   memoryMb: field(model.memoryMib, "MiB of memory, taken as it is used. Default: 8192."),
   storageGb: field(model.storageGib, "GiB of the disk at /storage. Default: 20."),
   overlayGb: field(model.overlayGib, "GiB for changes to the image's files. Default: 10."),
-  mounts: field(pipe(array(mount), maxLength(64)), "Folders of the host, and volumes."),
-  tmpfs: field(pipe(array(tmpfs), maxLength(64)), "Filesystems in the machine's memory."),
-  ports: field(pipe(array(port), maxLength(1024)), "Ports of the host that lead into the machine."),
+  mounts: field(pipe(array(mount), maxLength(MAX_MOUNTS)), "Folders of the host, and volumes."),
+  tmpfs: field(pipe(array(tmpfs), maxLength(MAX_MOUNTS)), "Filesystems in the machine's memory."),
+  ports: field(pipe(array(port), maxLength(MAX_PORTS)), "Ports of the host that lead into the machine."),
   network: field(boolean(), "The machine reaches the network. Default: false."),
   allowedHosts: field(
-    nullable(names),
+    nullable(words),
     "Names that it may reach: NAME, *.NAME, each with :PORT. Implies network.",
   ),
   allowedCidrs: field(
-    nullable(names),
+    nullable(words),
     "Ranges that it may reach; null: no list; []: nothing. Implies network.",
   ),
-  allowedPresets: field(names, "Lists of names that smolvm has. Implies network."),
+  allowedPresets: field(words, "Lists of names that smolvm has. Implies network."),
   hostLoopback: field(boolean(), "The host's loopback answers at the gateway. Default: false."),
-  dns: field(names, "Servers for names, ADDRESS[:PORT]. Default: the host's."),
-  addHosts: field(names, "Names with addresses of their own, NAME:ADDRESS."),
+  dns: field(words, "Servers for names, ADDRESS[:PORT]. Default: the host's."),
+  addHosts: field(words, "Names with addresses of their own, NAME:ADDRESS."),
   entrypoint: field(words, "Replaces the image's ENTRYPOINT, and drops its CMD."),
   cmd: field(words, "Replaces the image's CMD."),
   env: field(variables, "Variables of the machine's programs."),
@@ -147,13 +145,13 @@ export const createSchema = strictObject({
 
 const removals = strictObject({
   env: optional(variableNames),
-  labels: optional(names),
-  ports: optional(pipe(array(port), maxLength(1024))),
-  mounts: field(names, "By their paths in the guest."),
-  allowedHosts: optional(names),
-  allowedCidrs: optional(names),
-  allowedPresets: optional(names),
-  addHosts: optional(names),
+  labels: optional(words),
+  ports: optional(pipe(array(port), maxLength(MAX_PORTS))),
+  mounts: field(words, "By their paths in the guest."),
+  allowedHosts: optional(words),
+  allowedCidrs: optional(words),
+  allowedPresets: optional(words),
+  addHosts: optional(words),
 });
 
 export const updateSchema = strictObject({
