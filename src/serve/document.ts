@@ -3,7 +3,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
 import { version } from "../version.ts";
 import { STATUS } from "./errors.ts";
-import type { Route } from "./http/route.ts";
+import type { Param, Route } from "./http/route.ts";
 import { machineName } from "./schema/fields.ts";
 
 type Json = Record<string, unknown>;
@@ -19,7 +19,7 @@ const problem = {
   content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
 };
 
-const ABOUT: Readonly<Record<string, string>> = {
+const ABOUT: Readonly<Record<Param, string>> = {
   name: "Of the machine.",
   id: "Of the process.",
   path: "In the machine, without its first slash; slashes need no encoding.",
@@ -27,7 +27,7 @@ const ABOUT: Readonly<Record<string, string>> = {
 
 function operationOf(route: Route): Json {
   const { id, tag, summary, description, query, body, answer, failures = [] } = route;
-  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
+  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Param);
   const path = names.map((name) => ({
     ...{ name, in: "path", required: true, description: ABOUT[name] },
     schema: name === "name" ? schemaOf(machineName) : { type: "string", minLength: 1 },

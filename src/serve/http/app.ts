@@ -7,7 +7,7 @@ import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
 import { jsonOf } from "./body.ts";
 import { checkRequest, type Door } from "./guard.ts";
-import type { Asked, Route } from "./route.ts";
+import type { Asked, Param, Route } from "./route.ts";
 
 /** Requests that are worked on at once: each may hold a connection to a machine, and memory of its answer. */
 export const MAX_REQUESTS = 1024;
@@ -112,11 +112,11 @@ const wordsOf = (error: unknown): string | undefined =>
       : String(error);
 
 /** Decoded once each; the router has decoded some of them, and not all. */
-function paramsOf(route: Route, url: string): Record<string, string> {
+function paramsOf(route: Route, url: string): Asked["params"] {
   const given = new URL(url).pathname.split("/");
-  const params: Record<string, string> = {};
+  const params = { name: "", id: "", path: "" };
   for (const [index, part] of route.path.split("/").entries()) {
-    const name = /^\{(\w+)\}$/.exec(part)?.[1];
+    const name = /^\{(\w+)\}$/.exec(part)?.[1] as Param | undefined;
     if (name === undefined) continue;
     const raw = name === "path" ? given.slice(index).join("/") : (given[index] ?? "");
     try {

@@ -8,10 +8,16 @@ import type { Serving } from "../serving.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
+/** One machine. */
+export const MACHINE = "/api/v1/machines/{name}";
+
+/** The parts that paths may have; `path`, which is last, takes the rest. */
+export type Param = "name" | "id" | "path";
+
 /** What a client has sent, checked. */
 export interface Asked<Q = unknown, B = unknown> {
-  /** The parts of the path, decoded. */
-  readonly params: Readonly<Record<string, string>>;
+  /** The parts of the path, decoded; empty are those that it does not have. */
+  readonly params: Readonly<Record<Param, string>>;
   readonly query: Q;
   readonly body: B;
   readonly request: Request;
@@ -22,7 +28,7 @@ export interface Asked<Q = unknown, B = unknown> {
 
 interface Facts {
   readonly method: Method;
-  /** `/api/v1/machines/{name}`; a last part `{path}` takes the rest. */
+  /** With a `{Param}` for each part that is free. */
   readonly path: string;
   /** Of the operation, as clients that are made from the document call it. */
   readonly id: string;

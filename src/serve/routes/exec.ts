@@ -16,7 +16,7 @@ import {
   startDetached,
 } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
-import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
+import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { runToEnd } from "../live/command.ts";
 import { MAX_MESSAGE_BYTES, MAX_SIDE, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
@@ -40,7 +40,6 @@ import {
 import { TimeLimit } from "../time-limit.ts";
 
 const tag = "exec";
-const MACHINE = "/api/v1/machines/{name}";
 
 /** Of each output that an answer holds; what is more is read and dropped, and said so. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -84,7 +83,7 @@ const streamSchema = strictObject(streamed);
 type Body = InferOutput<typeof streamSchema>;
 
 async function requestOf({ serving, params }: Pick<Asked, "serving" | "params">, body: Body) {
-  const env = await execEnvironment(serving.context, params.name as string, { env: environmentOf(body.env) });
+  const env = await execEnvironment(serving.context, params.name, { env: environmentOf(body.env) });
   const { command: argv, workdir: cwd, user } = body;
   return { argv, env, cwd, user, stdin: body.stdin !== undefined };
 }
@@ -165,7 +164,7 @@ export const execRoutes = [
     },
     handle: async (asked) => {
       const { params, body, serving, signal } = asked;
-      const machine = await reach(serving, params.name as string, signal, body.autoStart ?? true);
+      const machine = await reach(serving, params.name, signal, body.autoStart ?? true);
       try {
         const request = await requestOf(asked, body);
         if (!body.background) return await complete(asked, machine.exec(request), body);
@@ -193,7 +192,7 @@ export const execRoutes = [
     answer: { type: "text/event-stream", about: "The output, and how it ended." },
     handle: async (asked) => {
       const { params, body, query, serving, signal } = asked;
-      const machine = await reach(serving, params.name as string, signal, body.autoStart ?? true);
+      const machine = await reach(serving, params.name, signal, body.autoStart ?? true);
       try {
         const process = machine.exec(await requestOf(asked, body));
         // What cannot be started is an answer of its own, and no stream.
@@ -225,7 +224,7 @@ export const execRoutes = [
       const { params, query, request, serving, signal } = asked;
       if (request.method !== "GET" || request.headers.get("upgrade")?.toLowerCase() !== "websocket")
         throw new Refused("BAD_REQUEST", "this takes a WebSocket");
-      const machine = await reach(serving, params.name as string, signal, true);
+      const machine = await reach(serving, params.name, signal, true);
       try {
         const { cmd = ["/bin/sh"], cols: columns = 80, rows = 24, ...rest } = query;
         const made = await requestOf(asked, {
@@ -270,7 +269,7 @@ export const execRoutes = [
       } = openAllowedImage(body.image, serving.options.mountRoots);
       let machine: Machine | undefined;
       try {
-        machine = await reach(serving, params.name as string, signal, true);
+        machine = await reach(serving, params.name, signal, true);
         const { workdir } = body;
         const env = environmentOf(body.env);
         const { id } = await createContainer(serving.context, machine, image, { workdir, env, file, signal });
@@ -306,7 +305,7 @@ export const execRoutes = [
       }),
     },
     handle: async ({ params, serving, signal }) => {
-      const machine = await reach(serving, params.name as string, signal, false);
+      const machine = await reach(serving, params.name, signal, false);
       try {
         return { processes: (await listProcesses(machine)).map(processOf) };
       } finally {
@@ -324,9 +323,9 @@ export const execRoutes = [
     },
     answer: { schema: strictObject({ signalled: string() }), about: "It was sent." },
     handle: async ({ params, body, serving, signal }) => {
-      const machine = await reach(serving, params.name as string, signal, false);
+      const machine = await reach(serving, params.name, signal, false);
       try {
-        const id = params.id as string;
+        const id = params.id;
         await killProcess(machine, id, constants.signals[(body.signal ?? "SIGKILL") as NodeJS.Signals]);
         return { signalled: id };
       } finally {

@@ -2,12 +2,11 @@
 import { boolean, number, strictObject, string } from "valibot";
 import { copyFromMachine, copyToMachine, type Machine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
-import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
+import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { withMachine } from "../machine/reach.ts";
 import { count, field } from "../schema/fields.ts";
 
 const tag = "files";
-const MACHINE = "/api/v1/machines/{name}";
 
 const IN = { archive: false, follow: true } as const;
 
@@ -80,7 +79,7 @@ async function download(
 ): Promise<Response> {
   const { params, serving, signal } = asked;
   return await streamed(type, signal, (begin, write, either) =>
-    withMachine(serving, params.name as string, either, (machine) => copy(machine, begin, write, either), {
+    withMachine(serving, params.name, either, (machine) => copy(machine, begin, write, either), {
       autoStart: true,
     }),
   );
@@ -113,7 +112,7 @@ export const fileRoutes = [
         signal,
         overrides: { ...AS_SENT, mode: query.mode },
       };
-      await withMachine(serving, params.name as string, signal, (machine) => copyToMachine(machine, upload), {
+      await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, upload), {
         autoStart: true,
       });
       return { path, size: progress.bytes };
@@ -167,7 +166,7 @@ export const fileRoutes = [
         signal,
         overrides: AS_SENT,
       };
-      await withMachine(serving, params.name as string, signal, (machine) => copyToMachine(machine, upload), {
+      await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, upload), {
         autoStart: true,
       });
       return { path, files: progress.files, size: progress.bytes };

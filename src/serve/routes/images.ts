@@ -25,13 +25,12 @@ import {
 import { isLocalImage } from "../../image/source-kind.ts";
 import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
-import { jsonRoute, rawRoute } from "../http/route.ts";
+import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { field, imageName, word } from "../schema/fields.ts";
 import type { Serving } from "../serving.ts";
 
 const tag = "images";
-const MACHINE = "/api/v1/machines/{name}";
 
 const imageSchema = strictObject({
   id: string(),
@@ -225,7 +224,7 @@ export const imageRoutes = [
     summary: "The image of a machine that runs; none for the built-in one",
     answer: { schema: strictObject({ images: array(imageSchema) }), about: "One, or none." },
     handle: async ({ params, serving }) => {
-      const { record, status } = inspectMachine(serving.context, params.name as string);
+      const { record, status } = inspectMachine(serving.context, params.name);
       if (!hasProcess(status)) return { images: [] };
       const images = await listImages(serving.context.paths.cache);
       return { images: images.filter(({ id }) => id === record?.imageId).map(imageOf) };
@@ -238,7 +237,7 @@ export const imageRoutes = [
     body: { schema: pullSchema, former },
     answer: { schema: strictObject({ image: imageSchema }), about: "It is there." },
     handle: async ({ params, body, serving, signal }) => {
-      inspectMachine(serving.context, params.name as string);
+      inspectMachine(serving.context, params.name);
       return { image: imageOf(await pull(serving, body, signal)) };
     },
   }),

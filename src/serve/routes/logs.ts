@@ -12,12 +12,11 @@ import {
   workloadLog,
 } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
-import { type Asked, jsonRoute, rawRoute } from "../http/route.ts";
+import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { count, field, queryWord } from "../schema/fields.ts";
 
 const tag = "watching";
-const MACHINE = "/api/v1/machines/{name}";
 
 /** Streams that stay open: each holds a descriptor or two of this process and one of a machine's. */
 const MAX_FOLLOWERS = 256;
@@ -76,7 +75,7 @@ async function* logEvents(
   asked: Asked<InferOutput<typeof logQuery>>,
 ): AsyncGenerator<ServerEvent, void, void> {
   const { params, query, serving } = asked;
-  const name = params.name as string;
+  const name = params.name;
   const isJson = query.format === "json";
   const options = (signal: AbortSignal) => ({ tail: query.tail, follow: query.follow, signal });
   if (query.source === "console") {
@@ -102,7 +101,7 @@ async function* logEvents(
 
 async function* machineEvents(asked: Asked): AsyncGenerator<ServerEvent, void, void> {
   const { params, serving } = asked;
-  const machine = await connectMachine(serving.context, params.name as string);
+  const machine = await connectMachine(serving.context, params.name);
   try {
     for await (const event of untilEnding(asked, async function* (signal) {
       const observed = await observeMachine(machine, {}, signal);
@@ -141,7 +140,7 @@ export const logRoutes = [
     },
     handle: (asked) => {
       // What is not there is an answer of its own, and no stream.
-      inspectMachine(asked.serving.context, asked.params.name as string);
+      inspectMachine(asked.serving.context, asked.params.name);
       const events = logEvents(asked);
       return eventStream(asked.query.follow ? follow(events) : events);
     },
@@ -152,7 +151,7 @@ export const logRoutes = [
     description: "Events `watching` (at once), `health`, `ended`, `restarting`, `gave_up` and `started`.",
     answer: { type: "text/event-stream", about: "Named events with JSON." },
     handle: async (asked) => {
-      const probe = await connectMachine(asked.serving.context, asked.params.name as string);
+      const probe = await connectMachine(asked.serving.context, asked.params.name);
       probe.close();
       return eventStream(follow(machineEvents(asked)));
     },
@@ -171,7 +170,7 @@ export const logRoutes = [
     answer: { schema: strictObject({ events: array(egressSchema) }), about: "The oldest first." },
     handle: async ({ params, query, serving, signal }) => {
       const tail = query.limit ?? 200;
-      const log = egressLog(serving.context, params.name as string, { tail, signal });
+      const log = egressLog(serving.context, params.name, { tail, signal });
       const events = await Array.fromAsync(
         log,
         ({ time, operation, destination: dest, decision, rule, ...rest }) => {
@@ -206,7 +205,7 @@ export const logRoutes = [
       }),
     },
     handle: async ({ params, query, serving }) => {
-      const explained = await explainPolicy(serving.context, params.name as string, query.host, query.port);
+      const explained = await explainPolicy(serving.context, params.name, query.host, query.port);
       if (explained === null) return { network: false, flows: [] };
       const { lookup, flows } = explained;
       return { network: true, lookup: lookup?.allow, flows: flows.map((flow) => ({ ...flow })) };
@@ -227,7 +226,7 @@ export const logRoutes = [
       about: "Rules.",
     },
     handle: async ({ params, serving }) => {
-      const { hosts, ranges } = await learnedPolicy(serving.context, params.name as string);
+      const { hosts, ranges } = await learnedPolicy(serving.context, params.name);
       return { allowedHosts: [...hosts], allowedCidrs: [...ranges] };
     },
   }),
@@ -246,7 +245,7 @@ export const logRoutes = [
       }),
     },
     handle: async ({ params, serving }) => {
-      const machine = await connectMachine(serving.context, params.name as string);
+      const machine = await connectMachine(serving.context, params.name);
       try {
         for await (const figures of machineFigures(serving.context, machine, FIGURES_MS)) {
           const { memoryBytes, availableBytes, hostBytes, processors, root } = figures;

@@ -20,7 +20,7 @@ import { machineStatuses } from "../../machine/model/status.ts";
 import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
 import { openPack, type Pack, packedSettings } from "../../pack/index.ts";
 import { Refused } from "../errors.ts";
-import { jsonRoute } from "../http/route.ts";
+import { jsonRoute, MACHINE } from "../http/route.ts";
 import { openAllowed, openAllowedImage } from "../machine/host-paths.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
 import { start } from "../machine/reach.ts";
@@ -32,7 +32,6 @@ import { TimeLimit } from "../time-limit.ts";
 
 const tag = "machines";
 const one = { schema: machineInfoSchema, about: "The machine as it is now." };
-const MACHINE = "/api/v1/machines/{name}";
 
 /** Paths of volumes were looked at when the request came; a guest may have put a link there since. */
 const ALLOWED = { sourcesResolved: true } as const;
@@ -94,7 +93,7 @@ export const machineRoutes = [
     ...{ method: "get", path: MACHINE, id: "getMachine", tag, limit: "server", failures: [404] },
     summary: "Tell about a machine",
     answer: one,
-    handle: ({ params, serving }) => infoOf(serving, params.name as string),
+    handle: ({ params, serving }) => infoOf(serving, params.name),
   }),
   jsonRoute({
     ...{
@@ -111,7 +110,7 @@ export const machineRoutes = [
     body: { schema: updateSchema, former: FORMER },
     answer: one,
     handle: async ({ params, body, serving }) => {
-      const name = params.name as string;
+      const name = params.name;
       const { remove = {}, network, ...changes } = body;
       const layer = layerOf({ ...changes, network }, serving.options.mountRoots);
       const removals = {
@@ -131,7 +130,7 @@ export const machineRoutes = [
     query: strictObject({ force: field(picklist(["true", "false"]), "No effect: nothing is ever asked.") }),
     answer: { schema: strictObject({ deleted: string() }), about: "It is gone." },
     handle: async ({ params, serving, signal }) => {
-      const name = params.name as string;
+      const name = params.name;
       await deleteMachine(serving.context, name, signal);
       return { deleted: name };
     },
@@ -150,8 +149,8 @@ export const machineRoutes = [
     body: { schema: strictObject({}), optional: true },
     answer: one,
     handle: async ({ params, serving, signal }) => {
-      await start(serving, params.name as string, signal);
-      return infoOf(serving, params.name as string);
+      await start(serving, params.name, signal);
+      return infoOf(serving, params.name);
     },
   }),
   jsonRoute({
@@ -169,7 +168,7 @@ export const machineRoutes = [
     },
     answer: one,
     handle: async ({ params, body, serving, signal }) => {
-      const name = params.name as string;
+      const name = params.name;
       const { force } = body;
       const timeoutMs = milliseconds(body.timeoutSecs);
       await stopMachine(serving.context, name, { force, timeoutMs, signal });
@@ -183,7 +182,7 @@ export const machineRoutes = [
     body: { schema: strictObject({}), optional: true },
     answer: one,
     handle: async ({ params, serving, signal }) => {
-      const name = params.name as string;
+      const name = params.name;
       await stopMachine(serving.context, name, { signal });
       await start(serving, name, signal);
       return infoOf(serving, name);
@@ -205,8 +204,8 @@ export const machineRoutes = [
       const { storageGb: storageGib, overlayGb: overlayGib } = body;
       if (storageGib === undefined && overlayGib === undefined)
         throw new Refused("BAD_REQUEST", "give storageGb, overlayGb or both");
-      await resizeMachine(serving.context, params.name as string, { storageGib, overlayGib });
-      return infoOf(serving, params.name as string);
+      await resizeMachine(serving.context, params.name, { storageGib, overlayGib });
+      return infoOf(serving, params.name);
     },
   }),
   jsonRoute({
@@ -216,7 +215,7 @@ export const machineRoutes = [
     body: { schema: strictObject({ name: machineName }) },
     answer: one,
     handle: async ({ params, body, serving }) => {
-      await cloneMachine(serving.context, params.name as string, body.name);
+      await cloneMachine(serving.context, params.name, body.name);
       return infoOf(serving, body.name);
     },
   }),
@@ -230,7 +229,7 @@ export const machineRoutes = [
     }),
     answer: one,
     handle: async ({ params, query, serving, signal }) => {
-      const name = params.name as string;
+      const name = params.name;
       const limit = new TimeLimit(milliseconds(query.timeoutSecs) ?? serving.options.requestTimeoutMs);
       try {
         await waitForStatus(serving.context, name, query.until, AbortSignal.any([signal, limit.signal]));
