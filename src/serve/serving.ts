@@ -25,7 +25,7 @@ export interface LogEntry {
   readonly status: number;
   readonly milliseconds: number;
   readonly traceId: string;
-  /** A bug's own words. */
+  /** Why it did not come to a route. */
   readonly failure?: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
-import { Hono, type Context as HonoContext } from "hono";
+import { Hono } from "hono";
 import { unlessAborted } from "../../within.ts";
 import { problemAnswer, problemOf, Refused } from "../errors.ts";
 import { queryValues, read } from "../schema/read.ts";
@@ -17,7 +17,8 @@ const PREFLIGHT_SECONDS = 600;
 
 /** What the router has beside the request. */
 interface Bindings {
-  readonly door: Door;
+  /** The routes of its path, whatever the method. */
+  readonly found: readonly Route[];
 }
 
 export type Answer = (request: Request, door: Door) => Promise<Response>;
@@ -25,22 +26,22 @@ export type Answer = (request: Request, door: Door) => Promise<Response>;
 export function makeApp(routes: readonly Route[], serving: Serving): Answer {
   const app = new Hono<{ Bindings: Bindings }>({ strict: false });
   for (const route of routes)
-    app.on(route.method.toUpperCase(), honoPath(route.path), (c) => answerTo(route, c, serving));
-  app.notFound((c) => problemAnswer(unmatched(routes, c.req.method, new URL(c.req.url).pathname)));
+    app.on(route.method.toUpperCase(), honoPath(route.path), (c) => answerTo(route, c.req.raw, serving));
+  app.notFound((c) => problemAnswer(unmatched(c.env.found, c.req.method)));
   app.onError((error) => problemAnswer(error));
   let working = 0;
   return async (request, door) => {
     const begun = performance.now();
     const traceId = crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
     const { pathname } = new URL(request.url);
+    const found = matching(routes, pathname);
     let failure: unknown;
     let answer: Response;
     try {
       if (++working > MAX_REQUESTS)
         throw new Refused("UNAVAILABLE", "the server has as much work as it takes", { "retry-after": "1" });
-      checkRequest(request, door, { ...serving.options, open: isOpen(routes, pathname) });
-      answer =
-        request.method === "OPTIONS" ? preflight(routes, pathname) : await app.fetch(request, { door });
+      checkRequest(request, door, { ...serving.options, open: found[0]?.open ?? false });
+      answer = request.method === "OPTIONS" ? preflight(found) : await app.fetch(request, { found });
     } catch (error) {
       failure = error;
       answer = problemAnswer(error);
@@ -48,17 +49,15 @@ export function makeApp(routes: readonly Route[], serving: Serving): Answer {
       working--;
     }
     if (answer.status !== STATUS_SWITCHED) decorate(answer.headers, request, serving, traceId);
-    const path = patternOf(routes, pathname);
-    serving.metrics.request(request.method, path, answer.status);
+    serving.metrics.request(request.method, seriesOf(found[0]), answer.status);
     const milliseconds = Math.round(performance.now() - begun);
-    const { method } = request;
     serving.options.log?.({
-      method,
+      method: request.method,
       path: pathname,
       status: answer.status,
       milliseconds,
       traceId,
-      failure: wordsOf(failure),
+      failure: failure === undefined ? undefined : wordsOf(failure),
     });
     return answer;
   };
@@ -70,12 +69,7 @@ const STATUS_SWITCHED = 101;
 const honoPath = (path: string) =>
   path.replace(/\{(\w+)\}/g, (_, name) => (name === "path" ? ":path{.+}" : `:${name}`));
 
-async function answerTo(
-  route: Route,
-  c: HonoContext<{ Bindings: Bindings }>,
-  serving: Serving,
-): Promise<Response> {
-  const request = c.req.raw;
+async function answerTo(route: Route, request: Request, serving: Serving): Promise<Response> {
   const limit = new TimeLimit(route.limit === "server" ? serving.options.requestTimeoutMs : undefined);
   const signal = AbortSignal.any([request.signal, limit.signal]);
   try {
@@ -93,9 +87,8 @@ async function answerTo(
     return new Response(null, answer);
   } catch (error) {
     if (isTimeout(error)) return problemAnswer(new Refused("TIMEOUT", "the request took too long"));
-    const problem = problemOf(error);
-    if (problem.code === "INTERNAL_ERROR" && !(error instanceof Refused))
-      serving.context.note(wordsOf(error) ?? "");
+    if (!(error instanceof Refused) && problemOf(error).code === "INTERNAL_ERROR")
+      serving.context.note(wordsOf(error));
     return problemAnswer(error);
   } finally {
     limit.clear();
@@ -104,12 +97,8 @@ async function answerTo(
 
 const isTimeout = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
 
-const wordsOf = (error: unknown): string | undefined =>
-  error === undefined
-    ? undefined
-    : error instanceof Error
-      ? `${error.name}: ${error.message}`
-      : String(error);
+const wordsOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 
 /** Decoded once each; the router has decoded some of them, and not all. */
 function paramsOf(route: Route, url: string): Asked["params"] {
@@ -145,7 +134,7 @@ async function bodyOf({ body }: Route, request: Request, signal: AbortSignal): P
   return read(schema, await unlessAborted(jsonOf(request, optional), signal), "body", former);
 }
 
-/** The route that a path leads to, whatever the method. */
+/** The routes that a path leads to, whatever the method. */
 function matching(routes: readonly Route[], pathname: string): readonly Route[] {
   return routes.filter(({ path }) => patternTo(path).test(pathname));
 }
@@ -164,30 +153,26 @@ function patternTo(path: string): RegExp {
 }
 
 /** What a series of metrics is called: never what a client has made up. */
-const patternOf = (routes: readonly Route[], pathname: string): string =>
-  matching(routes, pathname)[0]
-    ?.path.replace(/\{(?!path)\w+\}/g, ":id")
-    .replace("{path}", ":path") ?? "other";
+const seriesOf = (route: Route | undefined): string =>
+  route?.path.replace(/\{(?!path)\w+\}/g, ":id").replace("{path}", ":path") ?? "other";
 
-const isOpen = (routes: readonly Route[], pathname: string): boolean =>
-  matching(routes, pathname)[0]?.open ?? false;
-
-const methodsOf = (routes: readonly Route[], pathname: string): string[] => {
-  const methods = matching(routes, pathname).map(({ method }) => method.toUpperCase());
+/** @param found all routes of a path */
+const methodsOf = (found: readonly Route[]): string[] => {
+  const methods = found.map(({ method }) => method.toUpperCase());
   return methods.includes("GET") ? [...methods, "HEAD"] : methods;
 };
 
-function unmatched(routes: readonly Route[], method: string, pathname: string): Refused {
-  const methods = methodsOf(routes, pathname);
+function unmatched(found: readonly Route[], method: string): Refused {
+  const methods = methodsOf(found);
   if (methods.length === 0)
     return new Refused("NOT_FOUND", "there is no such path: see /api-docs/openapi.json");
   return new Refused("METHOD_NOT_ALLOWED", `${method} is not possible here`, { allow: methods.join(", ") });
 }
 
 /** CORS (WHATWG Fetch, 3.2): a page asks whether it may ask. Which origins may is checked before. */
-function preflight(routes: readonly Route[], pathname: string): Response {
-  const methods = methodsOf(routes, pathname);
-  if (methods.length === 0) throw unmatched(routes, "OPTIONS", pathname);
+function preflight(found: readonly Route[]): Response {
+  const methods = methodsOf(found);
+  if (methods.length === 0) throw unmatched(found, "OPTIONS");
   return new Response(null, {
     status: 204,
     headers: {
