@@ -22,7 +22,7 @@ import { MAX_MESSAGE_BYTES, MAX_SIDE, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { openAllowedImage } from "../machine/host-paths.ts";
-import { reach } from "../machine/reach.ts";
+import { reach, withMachine } from "../machine/reach.ts";
 import {
   command,
   count,
@@ -304,14 +304,10 @@ export const execRoutes = [
         ),
       }),
     },
-    handle: async ({ params, serving, signal }) => {
-      const machine = await reach(serving, params.name, signal, false);
-      try {
-        return { processes: (await listProcesses(machine)).map(processOf) };
-      } finally {
-        machine.close();
-      }
-    },
+    handle: ({ params, serving, signal }) =>
+      withMachine(serving, params.name, signal, async (machine) => ({
+        processes: (await listProcesses(machine)).map(processOf),
+      })),
   }),
   jsonRoute({
     ...{ method: "post", path: `${MACHINE}/processes/{id}/kill`, id: "killProcess", tag, limit: "server" },
@@ -323,14 +319,10 @@ export const execRoutes = [
     },
     answer: { schema: strictObject({ signalled: string() }), about: "It was sent." },
     handle: async ({ params, body, serving, signal }) => {
-      const machine = await reach(serving, params.name, signal, false);
-      try {
-        const id = params.id;
-        await killProcess(machine, id, constants.signals[(body.signal ?? "SIGKILL") as NodeJS.Signals]);
-        return { signalled: id };
-      } finally {
-        machine.close();
-      }
+      const { name, id } = params;
+      const number = constants.signals[(body.signal ?? "SIGKILL") as NodeJS.Signals];
+      await withMachine(serving, name, signal, (machine) => killProcess(machine, id, number));
+      return { signalled: id };
     },
   }),
 ];

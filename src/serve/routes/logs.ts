@@ -7,6 +7,7 @@ import {
   explainPolicy,
   inspectMachine,
   learnedPolicy,
+  type Machine,
   machineFigures,
   observeMachine,
   workloadLog,
@@ -14,6 +15,7 @@ import {
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
+import { withMachine } from "../machine/reach.ts";
 import { count, field, queryWord } from "../schema/fields.ts";
 
 const tag = "watching";
@@ -99,9 +101,7 @@ async function* logEvents(
   }
 }
 
-async function* machineEvents(asked: Asked): AsyncGenerator<ServerEvent, void, void> {
-  const { params, serving } = asked;
-  const machine = await connectMachine(serving.context, params.name);
+async function* machineEvents(asked: Asked, machine: Machine): AsyncGenerator<ServerEvent, void, void> {
   try {
     for await (const event of untilEnding(asked, async function* (signal) {
       const observed = await observeMachine(machine, {}, signal);
@@ -151,9 +151,13 @@ export const logRoutes = [
     description: "Events `watching` (at once), `health`, `ended`, `restarting`, `gave_up` and `started`.",
     answer: { type: "text/event-stream", about: "Named events with JSON." },
     handle: async (asked) => {
-      const probe = await connectMachine(asked.serving.context, asked.params.name);
-      probe.close();
-      return eventStream(follow(machineEvents(asked)));
+      const machine = await connectMachine(asked.serving.context, asked.params.name);
+      try {
+        return eventStream(follow(machineEvents(asked, machine)));
+      } catch (error) {
+        machine.close();
+        throw error;
+      }
     },
   }),
   jsonRoute({
@@ -244,9 +248,8 @@ export const logRoutes = [
         processes: number(),
       }),
     },
-    handle: async ({ params, serving }) => {
-      const machine = await connectMachine(serving.context, params.name);
-      try {
+    handle: ({ params, serving, signal }) =>
+      withMachine(serving, params.name, signal, async (machine) => {
         for await (const figures of machineFigures(serving.context, machine, FIGURES_MS)) {
           const { memoryBytes, availableBytes, hostBytes, processors, root } = figures;
           // The first ones tell nothing about the processor.
@@ -254,9 +257,6 @@ export const logRoutes = [
           return { memoryBytes, availableBytes, hostBytes, processors, processes: root.processes };
         }
         throw new Refused("CONFLICT", "the machine has ended");
-      } finally {
-        machine.close();
-      }
-    },
+      }),
   }),
 ];
