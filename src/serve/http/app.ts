@@ -10,7 +10,7 @@ import { checkRequest, type Door } from "./guard.ts";
 import type { Asked, Param, Route } from "./route.ts";
 
 /** Requests that are worked on at once: each may hold a connection to a machine, and memory of its answer. */
-export const MAX_REQUESTS = 1024;
+const MAX_REQUESTS = 1024;
 
 /** Of a page that asks whether it may ask, in seconds. */
 const PREFLIGHT_SECONDS = 600;

@@ -2,7 +2,7 @@
 import { Refused } from "../errors.ts";
 
 /** A description of a machine takes some kilobytes; standard input of a command the rest. */
-export const MAX_JSON_BYTES = 2 * 1024 * 1024;
+const MAX_JSON_BYTES = 2 * 1024 * 1024;
 
 /** Depth at which nothing that is known stands; a parser that recurses has to stop somewhere. */
 const MAX_DEPTH = 32;

@@ -4,7 +4,7 @@ import type { Process } from "../../machine/index.ts";
 import { exitCodeOf } from "../../protocol/index.ts";
 
 /** The exit code of what ran too long, as timeout(1) has it. */
-export const TIMED_OUT = 124;
+const TIMED_OUT = 124;
 
 /**
  * Passes standard input to a process, and waits for its end. Its output has to be read meanwhile.

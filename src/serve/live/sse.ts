@@ -14,7 +14,7 @@ export interface ServerEvent {
 }
 
 /** CR, LF and CRLF all end a line of the format: a client gets LF for each. */
-export function encodeEvent({ event, data }: ServerEvent): Uint8Array {
+function encodeEvent({ event, data }: ServerEvent): Uint8Array {
   const name = event === undefined ? "" : `event: ${event}\n`;
   const lines = data.split(/\r\n|\n|\r/).map((line) => `data: ${line}\n`);
   return encoder.encode(`${name}${lines.join("")}\n`);

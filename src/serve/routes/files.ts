@@ -1,17 +1,18 @@
 /** Files of machines, streamed in both directions without a limit of size. */
 import { boolean, number, strictObject, string } from "valibot";
-import { copyFromMachine, copyToMachine, type Machine } from "../../machine/index.ts";
+import {
+  copyFromMachine,
+  copyToMachine,
+  type DownloadRequest,
+  type FileTarget,
+  type UploadRequest,
+} from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { withMachine } from "../machine/reach.ts";
 import { count, field } from "../schema/fields.ts";
 
 const tag = "files";
-
-const IN = { archive: false, follow: true } as const;
-
-/** Of what is written: as the request or the archive has it. */
-const AS_SENT = { uid: undefined, gid: undefined, mode: undefined };
 
 /** @throws Refused `BAD_REQUEST` for a path that is none, or that means another one than it seems to */
 function guestPathOf({ params }: Pick<Asked, "params">): string {
@@ -25,21 +26,42 @@ function contentOf(request: Request): AsyncIterable<Uint8Array> {
   return (request.body ?? new Blob([]).stream()) as unknown as AsyncIterable<Uint8Array>;
 }
 
+/** Of every copy: links are followed, and nobody can be told what is not copied. */
+const COMMON = { follow: true, onNote: () => {} } as const;
+
+/** Sends what a request brings into its machine. @returns where it is, and how much it was */
+async function upload(
+  asked: Asked,
+  what: Pick<UploadRequest, "source" | "archive"> & {
+    readonly mode?: number | undefined;
+    readonly parents?: boolean;
+  },
+) {
+  const { params, serving, signal } = asked;
+  const { mode, ...rest } = what;
+  const path = guestPathOf(asked);
+  const progress = { files: 0, bytes: 0 };
+  const overrides = { uid: undefined, gid: undefined, mode };
+  const request = { ...COMMON, ...rest, path, overrides, progress, signal };
+  await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, request), {
+    autoStart: true,
+  });
+  return { path, ...progress };
+}
+
 /**
  * Answers with what a copy out of a machine gives. The status is told once the first bytes are there, and a failure
  * after that breaks the answer off, which a client can see.
  *
- * @param copy passes pieces to `write`, which resolves when there is room for more
+ * @param targetOf what the copy writes to, made of what takes pieces of the answer
  */
-async function streamed(
+async function download(
+  asked: Asked,
   type: string,
-  signal: AbortSignal,
-  copy: (
-    begin: () => void,
-    write: (bytes: Uint8Array) => Promise<void>,
-    signal: AbortSignal,
-  ) => Promise<void>,
+  targetOf: (answer: FileTarget) => DownloadRequest["target"],
 ): Promise<Response> {
+  const { params, serving } = asked;
+  const path = guestPathOf(asked);
   const gone = new AbortController();
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -50,7 +72,13 @@ async function streamed(
     await writer.write(bytes.slice());
   };
   writer.closed.catch(() => gone.abort(new Error("the client has gone")));
-  const copying = copy(begun.resolve, write, AbortSignal.any([signal, gone.signal])).then(
+  const signal = AbortSignal.any([asked.signal, gone.signal]);
+  const target = targetOf({ begin: begun.resolve, write });
+  const progress = { files: 0, bytes: 0 };
+  const request = { ...COMMON, archive: true, path, target, progress, signal };
+  const copying = withMachine(serving, params.name, signal, (machine) => copyFromMachine(machine, request), {
+    autoStart: true,
+  }).then(
     async () => {
       begun.resolve();
       await writer.close();
@@ -63,26 +91,6 @@ async function streamed(
   copying.catch(() => {});
   await begun.promise;
   return new Response(readable, { headers: { "content-type": type, "x-content-type-options": "nosniff" } });
-}
-
-const quiet = { onNote: () => {} };
-
-async function download(
-  asked: Asked,
-  copy: (
-    machine: Machine,
-    begin: () => void,
-    write: (bytes: Uint8Array) => Promise<void>,
-    signal: AbortSignal,
-  ) => Promise<void>,
-  type: string,
-): Promise<Response> {
-  const { params, serving, signal } = asked;
-  return await streamed(type, signal, (begin, write, either) =>
-    withMachine(serving, params.name, either, (machine) => copy(machine, begin, write, either), {
-      autoStart: true,
-    }),
-  );
 }
 
 export const fileRoutes = [
@@ -98,24 +106,10 @@ export const fileRoutes = [
     body: "bytes",
     answer: { schema: strictObject({ path: string(), size: number() }), about: "It is written." },
     handle: async (asked) => {
-      const { params, query, request, serving, signal } = asked;
-      const path = guestPathOf(asked);
-      const progress = { files: 0, bytes: 0 };
-      const source = { content: contentOf(request) };
-      const upload = {
-        ...IN,
-        ...quiet,
-        source,
-        path,
-        parents: true,
-        progress,
-        signal,
-        overrides: { ...AS_SENT, mode: query.mode },
-      };
-      await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, upload), {
-        autoStart: true,
-      });
-      return { path, size: progress.bytes };
+      const source = { content: contentOf(asked.request) };
+      const { mode } = asked.query;
+      const { path, bytes } = await upload(asked, { source, archive: false, parents: true, mode });
+      return { path, size: bytes };
     },
   }),
   rawRoute({
@@ -123,22 +117,7 @@ export const fileRoutes = [
     summary: "Read a file",
     failures: [404, 409],
     answer: { type: "application/octet-stream", about: "Its content." },
-    handle: async (asked) => {
-      const path = guestPathOf(asked);
-      return await download(
-        asked,
-        (machine, begin, write, signal) =>
-          copyFromMachine(machine, {
-            ...IN,
-            ...quiet,
-            path,
-            target: { begin, write },
-            progress: { files: 0, bytes: 0 },
-            signal,
-          }),
-        "application/octet-stream",
-      );
-    },
+    handle: (asked) => download(asked, "application/octet-stream", (answer) => answer),
   }),
   jsonRoute({
     ...{ method: "put", path: `${MACHINE}/archive/{path}`, id: "writeArchive", tag, limit: "none" },
@@ -153,23 +132,9 @@ export const fileRoutes = [
       about: "It is unpacked.",
     },
     handle: async (asked) => {
-      const { params, query, request, serving, signal } = asked;
-      const path = guestPathOf(asked);
-      const progress = { files: 0, bytes: 0 };
-      const upload = {
-        ...quiet,
-        follow: true,
-        archive: query.owners ?? false,
-        source: contentOf(request),
-        path,
-        progress,
-        signal,
-        overrides: AS_SENT,
-      };
-      await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, upload), {
-        autoStart: true,
-      });
-      return { path, files: progress.files, size: progress.bytes };
+      const source = contentOf(asked.request);
+      const { path, files, bytes } = await upload(asked, { source, archive: asked.query.owners ?? false });
+      return { path, files, size: bytes };
     },
   }),
   rawRoute({
@@ -177,22 +142,6 @@ export const fileRoutes = [
     summary: "Read a file or a directory as a tar archive",
     failures: [404, 409],
     answer: { type: "application/x-tar", about: "A POSIX tar archive." },
-    handle: async (asked) => {
-      const path = guestPathOf(asked);
-      return await download(
-        asked,
-        (machine, _, target, signal) =>
-          copyFromMachine(machine, {
-            ...quiet,
-            archive: true,
-            follow: true,
-            path,
-            target,
-            progress: { files: 0, bytes: 0 },
-            signal,
-          }),
-        "application/x-tar",
-      );
-    },
+    handle: (asked) => download(asked, "application/x-tar", ({ write }) => write),
   }),
 ];
