@@ -79,16 +79,16 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "machine.wait_timeout": "TIMEOUT",
   "pack.no_space": "NO_SPACE",
   "port.in_use": "PORT_IN_USE",
-  "port.duplicate": "BAD_REQUEST",
   "process.ended": "CONFLICT",
   "process.too_many": "CONFLICT",
   "container.too_many": "CONFLICT",
   "registry.unauthorized": "FORBIDDEN",
   "registry.denied": "FORBIDDEN",
-  "registry.bad_reference": "BAD_REQUEST",
-  "registry.bad_proxy": "BAD_REQUEST",
+  "registry.bad_answer": "BAD_GATEWAY",
   "registry.rate_limited": "UNAVAILABLE",
   "registry.unavailable": "UNAVAILABLE",
+  // A command, not what the path names.
+  "exec.not_found": "BAD_REQUEST",
   "run.timeout": "TIMEOUT",
   "run.no_command": "BAD_REQUEST",
   "volume.in_use": "CONFLICT",
@@ -96,6 +96,7 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "protocol.too_large": "PAYLOAD_TOO_LARGE",
   // A machine that this host's engine cannot build as it is described.
   "engine.bad_spec": "CONFLICT",
+  "engine.bad_qemu": "INTERNAL_ERROR",
   "engine.no_shares": "CONFLICT",
   "engine.too_many_devices": "CONFLICT",
   "engine.unavailable": "UNAVAILABLE",
@@ -120,8 +121,8 @@ function codeOf(reason: string): ProblemCode {
   const single = Object.hasOwn(SINGLE, reason) ? SINGLE[reason] : undefined;
   if (single !== undefined) return single;
   const [area = "", what = ""] = reason.split(".");
-  if (what === "not_found" && area !== "exec") return "NOT_FOUND";
-  if (what.startsWith("bad_") && area !== "registry" && area !== "engine") return "BAD_REQUEST";
+  if (what === "not_found") return "NOT_FOUND";
+  if (what.startsWith("bad_")) return "BAD_REQUEST";
   if (area === "registry") return "BAD_GATEWAY";
   return CLIENTS_AREAS.has(area) ? "BAD_REQUEST" : "INTERNAL_ERROR";
 }
