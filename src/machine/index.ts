@@ -44,9 +44,11 @@ export {
   absentMachine,
   hasProcess,
   inspectMachine,
+  isWorkloadRunning,
   listMachineNames,
   listMachines,
   type MachineInfo,
+  portsOf,
 } from "./client/info.ts";
 export type { LogsOptions } from "./client/logs.ts";
 export type { MachineEvent, Observed, Supervision } from "./client/observe.ts";

@@ -1,5 +1,5 @@
 import type { Context } from "../../context.ts";
-import type { MachineRecord, MachineState, MachineStatus } from "../model/index.ts";
+import type { MachineRecord, MachineState, MachineStatus, PortSpec } from "../model/index.ts";
 import { notFound } from "../model/index.ts";
 import {
   checkEntryName,
@@ -15,6 +15,14 @@ import { residentBytes } from "./resident.ts";
 /** Whether a machine in this state has a process. */
 export const hasProcess = (status: MachineStatus): boolean =>
   status === "running" || status === "starting" || status === "stopping" || status === "unreachable";
+
+/** The ports of a machine. Where a port 0 is, only its process knows. */
+export const portsOf = ({ status, record, state }: MachineInfo): readonly PortSpec[] =>
+  (hasProcess(status) ? state?.ports : undefined) ?? record?.ports ?? [];
+
+/** Whether the workload runs. What a process that was killed has told last need not be so any more. */
+export const isWorkloadRunning = ({ status, state }: MachineInfo): boolean =>
+  hasProcess(status) && state?.workload?.end === null;
 
 /** What is known about a machine without asking it. */
 export interface MachineInfo {

@@ -1,7 +1,7 @@
 /** A machine as JSON; summary-schema.ts says what the keys are. */
 
 import { type MachineState, mountCount, type NetworkSpec } from "../model/index.ts";
-import { hasProcess, type MachineInfo } from "./info.ts";
+import { hasProcess, isWorkloadRunning, type MachineInfo, portsOf } from "./info.ts";
 import type { MachineJson } from "./summary-schema.ts";
 
 export type { MachineJson };
@@ -47,7 +47,9 @@ export function machineJson(info: MachineInfo): MachineJson {
     labels: record?.labels ?? {},
     network: record !== undefined && (record.network !== null || record.ports.length > 0),
     ports: record?.ports.length ?? 0,
-    published: portsOf(info, alive),
+    published: portsOf(info).map(({ address, host, guest, protocol }) => ({
+      ...{ address, host_port: host, guest_port: guest, protocol },
+    })),
     network_policy: policyOf(record?.network),
     mounts: record ? mountCount(record) : 0,
     volumes: (record?.volumes ?? []).map(({ kind, source, target, readOnly }) => ({
@@ -80,16 +82,8 @@ export function machineJson(info: MachineInfo): MachineJson {
     started_at: toSeconds(state?.startedAt),
     ready_at: toSeconds(state?.readyAt),
     ended_at: toSeconds(state?.endedAt),
-    workload: workloadOf(state?.workload, alive),
+    workload: workloadOf(info),
   };
-}
-
-function portsOf({ record, state }: MachineInfo, alive: boolean): MachineJson["published"] {
-  // Where a port 0 is, only the machine's process knows.
-  const ports = (alive ? state?.ports : undefined) ?? record?.ports ?? [];
-  return ports.map(({ address, host, guest, protocol }) => ({
-    ...{ address, host_port: host, guest_port: guest, protocol },
-  }));
 }
 
 function policyOf(network: NetworkSpec | null | undefined): MachineJson["network_policy"] {
@@ -115,13 +109,13 @@ function healthOf(health: State["health"] | undefined): MachineJson["health"] {
   return { status, failures, output, checked_at: at / 1000 };
 }
 
-function workloadOf(workload: State["workload"] | undefined, alive: boolean): MachineJson["workload"] {
+function workloadOf(info: MachineInfo): MachineJson["workload"] {
+  const workload = info.state?.workload;
   if (workload === null || workload === undefined) return null;
   const { argv, startedAt, end } = workload;
   return {
     command: argv,
-    // What a process that was killed has told last need not be so any more.
-    running: alive && end === null,
+    running: isWorkloadRunning(info),
     started_at: startedAt / 1000,
     ended_at: toSeconds(end?.at),
     exit_code: end?.exitCode ?? null,

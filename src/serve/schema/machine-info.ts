@@ -10,7 +10,7 @@ import {
   strictObject,
   string,
 } from "valibot";
-import { hasProcess, type MachineInfo as Known } from "../../machine/index.ts";
+import { hasProcess, isWorkloadRunning, type MachineInfo as Known, portsOf } from "../../machine/index.ts";
 import { restartPolicies } from "../../machine/model/spec.ts";
 import { machineStatuses } from "../../machine/model/status.ts";
 
@@ -143,10 +143,7 @@ export function machineInfo(known: Known): MachineInfo {
       target,
       sizeBytes: sizeBytes ?? undefined,
     })),
-    // Where a port 0 is, only the machine's process knows.
-    ports: ((alive ? state?.ports : undefined) ?? record?.ports ?? []).map(
-      ({ address, host, guest, protocol }) => ({ address, host, guest, protocol }),
-    ),
+    ports: portsOf(known).map(({ address, host, guest, protocol }) => ({ address, host, guest, protocol })),
     network: network !== null && network !== undefined,
     networkBackend: record !== undefined && (network || record.ports.length > 0) ? "virtio-net" : undefined,
     allowedHosts: isListed ? network.allowHosts : undefined,
@@ -196,14 +193,13 @@ function healthOf({ record, state }: Known): MachineInfo["health"] {
   };
 }
 
-function workloadOf({ status, state }: Known): MachineInfo["workload"] {
-  const workload = state?.workload;
+function workloadOf(known: Known): MachineInfo["workload"] {
+  const workload = known.state?.workload;
   if (workload === null || workload === undefined) return undefined;
   const { argv, startedAt, end } = workload;
   return {
     command: argv,
-    // What a process that was killed has told last need not be so any more.
-    running: hasProcess(status) && end === null,
+    running: isWorkloadRunning(known),
     startedAt: startedAt / 1000,
     endedAt: seconds(end?.at),
     exitCode: end?.exitCode ?? undefined,
