@@ -1,5 +1,6 @@
 /** One file without a name around it: what the HTTP API sends and gets. */
 import { SmolError } from "../errors.ts";
+import { Holes } from "./holes.ts";
 import { limits } from "./limits.ts";
 import type { RecordEvent } from "./reader.ts";
 import { Kind, type RecordWriter } from "./records.ts";
@@ -7,8 +8,6 @@ import type { SendOptions } from "./tree-reader.ts";
 
 /** Of what is sent at once. */
 const PIECE_BYTES = 64 * 1024;
-
-const ZEROS = new Uint8Array(64 * 1024);
 
 /**
  * Sends the content of a file, whose size nobody needs to know before its end.
@@ -58,14 +57,17 @@ export interface FileTarget {
 export class FileWriter {
   readonly #path: string;
   readonly #target: FileTarget;
+  readonly #holes: Holes;
   #written = 0;
-  /** Bytes of holes, so far. */
-  #holes = 0;
 
   /** @param path as it was asked for, for messages */
   constructor(path: string, target: FileTarget) {
     this.#path = path;
     this.#target = target;
+    this.#holes = new Holes(
+      (bytes) => target.write(bytes),
+      () => new SmolError("copy.limit", `the file has holes of more than ${limits.tarHoleBytes} bytes`),
+    );
   }
 
   /** @throws SmolError `copy.guest_file` when it is a directory or a link; `copy.limit` */
@@ -84,13 +86,7 @@ export class FileWriter {
   }
 
   async #zeros(end: number): Promise<void> {
-    this.#holes += Math.max(0, end - this.#written);
-    if (this.#holes > limits.tarHoleBytes)
-      throw new SmolError("copy.limit", `the file has holes of more than ${limits.tarHoleBytes} bytes`);
-    while (this.#written < end) {
-      const length = Math.min(end - this.#written, ZEROS.length);
-      await this.#target.write(ZEROS.subarray(0, length));
-      this.#written += length;
-    }
+    await this.#holes.fill(end - this.#written);
+    this.#written = Math.max(this.#written, end);
   }
 }

@@ -1,10 +1,9 @@
 import { SmolError } from "../errors.ts";
 import { TAR_END, tarHeader, tarPadding } from "../image/tar/index.ts";
+import { Holes, ZEROS } from "./holes.ts";
 import { limits } from "./limits.ts";
 import { broken, type RecordEvent } from "./reader.ts";
 import { type Entry, Kind } from "./records.ts";
-
-const ZEROS = Buffer.alloc(64 * 1024);
 
 const TYPES: Readonly<Record<Entry["kind"], string>> = {
   [Kind.file]: "0",
@@ -20,8 +19,7 @@ export class TarWriter {
   readonly #paths: string[] = [];
   readonly #topName: string;
   #file: { readonly size: number; written: number } | undefined;
-  /** Bytes of holes, so far. */
-  #holes = 0;
+  readonly #holes: Holes;
   /** Files that may get further names, by their path from the top. */
   readonly #linked = new Set<string>();
   /** A file whose size is not known before it is read. */
@@ -33,6 +31,7 @@ export class TarWriter {
   constructor(topName: string, write: (bytes: Uint8Array) => Promise<void>) {
     this.#topName = topName;
     this.#write = write;
+    this.#holes = new Holes(write, tooManyHoles);
   }
 
   async take(event: RecordEvent): Promise<void> {
@@ -106,17 +105,14 @@ export class TarWriter {
 
   /** Holes, and what a file has lost since its header was written. */
   async #zeros(file: { written: number }, end: number): Promise<void> {
-    this.#holes += Math.max(0, end - file.written);
-    if (this.#holes > limits.tarHoleBytes)
-      throw new SmolError("copy.limit", `the files have holes of more than ${limits.tarHoleBytes} bytes`, {
-        hint: "copy to a directory, which keeps holes: a tar to stdout has zeros for them",
-      });
-    while (file.written < end) {
-      const length = Math.min(end - file.written, ZEROS.length);
-      await this.#write(ZEROS.subarray(0, length));
-      file.written += length;
-    }
+    await this.#holes.fill(end - file.written);
+    file.written = Math.max(file.written, end);
   }
 }
+
+const tooManyHoles = () =>
+  new SmolError("copy.limit", `the files have holes of more than ${limits.tarHoleBytes} bytes`, {
+    hint: "copy to a directory, which keeps holes: a tar to stdout has zeros for them",
+  });
 
 const padded = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(tarPadding(bytes.length))]);
