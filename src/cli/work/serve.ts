@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { messageOf, SmolError } from "../../errors.ts";
 import type { LogEntry, Place, Tls } from "../../serve/index.ts";
 import type { ServeValues } from "../commands/serve/start.ts";
@@ -142,18 +142,6 @@ function rootOf(path: string): string {
     return realpathSync(path);
   } catch (error) {
     throw new SmolError("serve.unreadable", `--allow-mount: ${messageOf(error)}`);
-  }
-}
-
-/** A file that appears whole, or not at all. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    writeFileSync(temporary, text);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new SmolError("serve.unwritable", `cannot write ${path}: ${messageOf(error)}`);
   }
 }
 

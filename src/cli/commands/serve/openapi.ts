@@ -42,8 +42,8 @@ export const serveOpenApi = command({
         : Bun.YAML.stringify(document, undefined, 2);
     if (values.output === undefined) await print(`${text}\n`);
     else {
-      const { writeWhole } = await import("../../work/serve.ts");
-      await writeWhole(values.output, `${text}\n`);
+      const { writeDocument } = await import("../../work/serve-openapi.ts");
+      writeDocument(values.output, `${text}\n`);
     }
     return 0;
   },
