@@ -56,6 +56,12 @@ export const platformName = (platform: Declared) =>
     "/",
   );
 
+/** The platform that `platformName` gives such a name: `linux/arm64/v8`, whose form has been checked. */
+export function platformNamed(name: string): Platform {
+  const [os = "", architecture = "", variant] = name.split("/");
+  return { os, architecture, variant };
+}
+
 /**
  * Compares what an image's configuration says with the platform that is needed.
  *

@@ -1,5 +1,6 @@
 import type { ImageConfig, Platform } from "../image/index.ts";
 import { parseConfig } from "../image/oci/index.ts";
+import { platformNamed } from "../image/platform.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** The keys of a manifest that say what runs. */
@@ -33,8 +34,5 @@ export function configOf(manifest: ConfigKeys): ImageConfig {
   return parseConfig(JSON.stringify({ config, rootfs: { type: "layers", diff_ids: [] } })).config;
 }
 
-/** `linux/arm64/v8`, which the manifest's schema has checked. */
-export function platformOf({ platform }: Pick<Manifest, "platform">): Platform {
-  const [os = "", architecture = "", variant] = platform.split("/");
-  return { os, architecture, variant };
-}
+/** The manifest's schema has checked its form. */
+export const platformOf = ({ platform }: Pick<Manifest, "platform">): Platform => platformNamed(platform);

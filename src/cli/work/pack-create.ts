@@ -4,7 +4,7 @@ import { environment } from "../../command-line.ts";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import type { Platform } from "../../image/index.ts";
-import { hostPlatform, platformName } from "../../image/platform.ts";
+import { hostPlatform, platformName, platformNamed } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
@@ -145,11 +145,8 @@ function isOfThisHost(platform: Platform | undefined): boolean {
   return platform === undefined || platform.architecture === hostPlatform().architecture;
 }
 
-function parsed(platform: string | undefined): Platform | undefined {
-  if (platform === undefined) return undefined;
-  const [os = "", architecture = "", variant] = platform.split("/");
-  return { os, architecture, variant };
-}
+const parsed = (platform: string | undefined): Platform | undefined =>
+  platform === undefined ? undefined : platformNamed(platform);
 
 /** @throws SmolError for names that are probably a mistake, and for files that are something else */
 async function outputOf(name: string | undefined): Promise<string> {

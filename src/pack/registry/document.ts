@@ -14,6 +14,7 @@ import {
   string,
 } from "valibot";
 import { SmolError } from "../../errors.ts";
+import { platformNamed } from "../../image/platform.ts";
 import { limits } from "../limits.ts";
 import type { Manifest } from "../manifest.ts";
 
@@ -97,16 +98,11 @@ export function packIndex(before: readonly PackDescriptor[], manifest: KnownByte
     mediaType: mediaTypes.manifest,
     ...manifest,
     artifactType: mediaTypes.pack,
-    platform: platformOf(platform),
+    platform: platformNamed(platform),
   };
   const others = before.filter((member) => nameOf(member.platform) !== platform);
   const manifests = [...others, own].sort((a, b) => (nameOf(a.platform) < nameOf(b.platform) ? -1 : 1));
   return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests }));
-}
-
-function platformOf(name: string): { os: string; architecture: string; variant?: string } {
-  const [os = "", architecture = "", variant] = name.split("/");
-  return variant === undefined ? { os, architecture } : { os, architecture, variant };
 }
 
 function nameOf(platform: PackDescriptor["platform"]): string {

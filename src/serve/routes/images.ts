@@ -15,13 +15,13 @@ import {
   type ImageSummary,
   inspectImage,
   listImages,
-  type Platform,
   type PullProgress,
   pruneImages,
   pullEventJson,
   pullImage,
   removeImages,
 } from "../../image/index.ts";
+import { platformNamed } from "../../image/platform.ts";
 import { isLocalImage } from "../../image/source-kind.ts";
 import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
@@ -48,7 +48,7 @@ const imageSchema = strictObject({
 });
 
 function imageOf({ id, references, digests, sizeBytes, platform, layers, createdAt, inUse }: ImageSummary) {
-  const [os = "", architecture = ""] = platform.split("/");
+  const { os, architecture } = platformNamed(platform);
   const [reference] = references;
   const [digest] = digests;
   return {
@@ -83,12 +83,6 @@ const former = { platform: "ociPlatform", reference: "image" };
 
 type PullBody = InferOutput<typeof pullSchema>;
 
-function platformOf(text: string | undefined): Platform | undefined {
-  if (text === undefined) return undefined;
-  const [os = "", architecture = "", variant] = text.split("/");
-  return { os, architecture, variant };
-}
-
 async function pull(
   { context, metrics }: Serving,
   { image, ociPlatform, proxy, noProxy }: PullBody,
@@ -100,7 +94,7 @@ async function pull(
   const begun = performance.now();
   const settings = await loadSettings(context.paths);
   const cacheDir = context.paths.cache;
-  const platform = platformOf(ociPlatform);
+  const platform = ociPlatform === undefined ? undefined : platformNamed(ociPlatform);
   const { id } = await pullImage(image, { settings, cacheDir, platform, proxy, noProxy, signal, onPull });
   metrics.pull.observe((performance.now() - begun) / 1000);
   return await inspectImage(cacheDir, id);
