@@ -1,8 +1,7 @@
 /** What a host has to confine processes with, found out by trying, as for engines: what a kernel lists proves little. */
 import { readFileSync, readlinkSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { landlockVersion } from "../../ffi/libc.ts";
-import { bootId } from "../host/index.ts";
+import { bootId, keepAnswer, keptAnswer } from "../host/index.ts";
 import { startLauncher } from "./launch.ts";
 import { planLaunch } from "./plan.ts";
 import { architectureOf } from "./seccomp/index.ts";
@@ -38,7 +37,7 @@ export async function findLayers(options: LayersOptions): Promise<HostLayers> {
   const kept = readKept(path, key);
   if (kept !== undefined) return kept;
   const { layers, lasting } = await tryAll(options.launcher);
-  if (lasting) await keep(path, key, layers);
+  if (lasting) keepAnswer(path, { key, layers });
   return layers;
 }
 
@@ -121,34 +120,22 @@ function layersKey(launcher: string): string {
     bootId(),
     launcher,
     process.geteuid?.(),
-    ...SURROUNDINGS.map((path) => readLink(path) ?? "-"),
-    ...switches.map((path) => readText(path)?.trim() ?? "-"),
+    ...SURROUNDINGS.map((path) => orNone(() => readlinkSync(path))),
+    ...switches.map((path) => orNone(() => readFileSync(path, "utf8").trim())),
   ].join(" ");
 }
 
-function readText(path: string): string | undefined {
+function orNone(read: () => string): string {
   try {
-    return readFileSync(path, "utf8");
+    return read();
   } catch {
-    return undefined;
-  }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
+    return "-";
   }
 }
 
 function readKept(path: string, key: string): HostLayers | undefined {
-  try {
-    const kept = JSON.parse(readText(path) ?? "null") as { key?: unknown; layers?: unknown } | null;
-    return kept?.key === key && isLayers(kept.layers) ? kept.layers : undefined;
-  } catch {
-    return undefined;
-  }
+  const kept = keptAnswer(path) as { key?: unknown; layers?: unknown } | null | undefined;
+  return kept?.key === key && isLayers(kept.layers) ? kept.layers : undefined;
 }
 
 function isLayers(value: unknown): value is HostLayers {
@@ -159,16 +146,4 @@ function isLayers(value: unknown): value is HostLayers {
     ["root", "bare", "none"].includes(layers?.namespaces ?? "") &&
     typeof layers?.reasons === "object"
   );
-}
-
-/** A cache that cannot be written is no reason to fail. */
-async function keep(path: string, key: string, layers: HostLayers): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, JSON.stringify({ key, layers }), { mode: 0o600, flag: "wx" });
-    await rename(temporary, path);
-  } catch {
-    await rm(temporary, { force: true }).catch(() => {});
-  }
 }

@@ -12,22 +12,22 @@ const path = `${directory}/new/probe.json`;
 const krun: Verdict = { engine: "krun", works: false, reason: "no", fix: "buy one", details: {} };
 const qemu: Verdict = { engine: "qemu", works: true, reason: "yes", details: { version: "7.2.22" } };
 
-test("keeps one verdict for each engine, for its key only", async () => {
+test("keeps one verdict for each engine, for its key only", () => {
   expect(cachedVerdict(path, "krun", "key 1")).toBeUndefined();
-  await keepVerdict(path, "key 1", krun);
-  await keepVerdict(path, "key 2", qemu);
+  keepVerdict(path, "key 1", krun);
+  keepVerdict(path, "key 2", qemu);
   expect(cachedVerdict(path, "krun", "key 1")).toEqual(krun);
   expect(cachedVerdict(path, "qemu", "key 2")).toEqual(qemu);
   expect(cachedVerdict(path, "krun", "key 2")).toBeUndefined();
-  await keepVerdict(path, "key 3", { ...krun, works: true });
+  keepVerdict(path, "key 3", { ...krun, works: true });
   expect(cachedVerdict(path, "krun", "key 1")).toBeUndefined();
   expect(cachedVerdict(path, "krun", "key 3")?.works).toBe(true);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(`${directory}/new`)).toEqual(["probe.json"]);
 });
 
-test("no damage to the file is more than a missing verdict", async () => {
-  await keepVerdict(path, "key", qemu);
+test("no damage to the file is more than a missing verdict", () => {
+  keepVerdict(path, "key", qemu);
   const whole = readFileSync(path);
   const anything = fc.oneof(
     fc.nat(whole.length).map((length) => whole.subarray(0, length)),
@@ -54,11 +54,11 @@ test("no damage to the file is more than a missing verdict", async () => {
       expect(Object.values(verdict.details).every((detail) => typeof detail === "string")).toBe(true);
     }),
   );
-  await keepVerdict(path, "key", qemu);
+  keepVerdict(path, "key", qemu);
   expect(cachedVerdict(path, "qemu", "key")).toEqual(qemu);
 });
 
-test("a directory that cannot be written is no failure", async () => {
-  await keepVerdict("/proc/nowhere/probe.json", "key", qemu);
+test("a directory that cannot be written is no failure", () => {
+  keepVerdict("/proc/nowhere/probe.json", "key", qemu);
   expect(cachedVerdict("/proc/nowhere/probe.json", "qemu", "key")).toBeUndefined();
 });

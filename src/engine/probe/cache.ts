@@ -1,5 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { keepAnswer, keptAnswer } from "../../host/index.ts";
 import { type EngineName, engineNames, type Verdict } from "../types.ts";
 
 /** Verdicts as they are kept: worth something only while everything they depend on is as it was. */
@@ -10,7 +9,6 @@ interface Entry {
 type Entries = Partial<Record<EngineName, Entry>>;
 
 const FORMAT = 1;
-const MAX_BYTES = 64 * 1024;
 
 /** The verdict that was kept for this key; undefined when there is none, or the file is damaged. */
 export function cachedVerdict(path: string, engine: EngineName, key: string): Verdict | undefined {
@@ -18,33 +16,21 @@ export function cachedVerdict(path: string, engine: EngineName, key: string): Ve
   return entry?.key === key ? entry.verdict : undefined;
 }
 
-/** Keeps a verdict beside those of the other engine. A cache that cannot be written is no reason to fail. */
-export async function keepVerdict(path: string, key: string, verdict: Verdict): Promise<void> {
+/** Keeps a verdict beside those of the other engine, where the cache can be written. */
+export function keepVerdict(path: string, key: string, verdict: Verdict): void {
   const entries: Entries = { ...readEntries(path), [verdict.engine]: { key, verdict } };
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, JSON.stringify({ format: FORMAT, entries }), { mode: 0o600, flag: "wx" });
-    await rename(temporary, path);
-  } catch {
-    await rm(temporary, { force: true }).catch(() => {});
-  }
+  keepAnswer(path, { format: FORMAT, entries });
 }
 
 function readEntries(path: string): Entries {
-  try {
-    if (statSync(path).size > MAX_BYTES) return {};
-    const content: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (!isRecord(content) || content.format !== FORMAT || !isRecord(content.entries)) return {};
-    const entries: Entries = {};
-    for (const engine of engineNames) {
-      const entry = content.entries[engine];
-      if (isEntry(entry, engine)) entries[engine] = entry;
-    }
-    return entries;
-  } catch {
-    return {};
+  const content = keptAnswer(path);
+  if (!isRecord(content) || content.format !== FORMAT || !isRecord(content.entries)) return {};
+  const entries: Entries = {};
+  for (const engine of engineNames) {
+    const entry = content.entries[engine];
+    if (isEntry(entry, engine)) entries[engine] = entry;
   }
+  return entries;
 }
 
 function isEntry(value: unknown, engine: EngineName): value is Entry {

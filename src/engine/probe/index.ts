@@ -25,7 +25,7 @@ export async function probeEngine(engine: EngineName, options: ProbeOptions): Pr
   if (kept !== undefined) return kept;
   const verdict = await tryEngine(engine, options);
   // A host that was too busy to answer may have time later.
-  if (!verdict.details.timeout) await keepVerdict(path, key, verdict);
+  if (!verdict.details.timeout) keepVerdict(path, key, verdict);
   return verdict;
 }
 
