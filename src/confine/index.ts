@@ -3,8 +3,8 @@ import { SmolError } from "../errors.ts";
 import { requireLayers } from "./report.ts";
 import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 
-export { type Launched, startLauncher } from "./launch.ts";
-export type { LaunchOrder } from "./order.ts";
+export { failureLine, takeFailureLine } from "./failure-line.ts";
+export { startLauncher } from "./launch.ts";
 export { planLaunch } from "./plan.ts";
 export { type LayerReport, reportLayers, summarizeLayers } from "./report.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";

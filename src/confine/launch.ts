@@ -1,6 +1,7 @@
 /** The launcher as a child of this process. */
 import { closeSync } from "node:fs";
 import { makePipe } from "../../ffi/libc.ts";
+import { readAndClose } from "../pipe.ts";
 import type { LaunchOrder } from "./order.ts";
 
 export interface Launched {
@@ -60,13 +61,4 @@ async function readNumber(fd: number): Promise<number | undefined> {
     // As if nothing had been written.
   }
   return /^\d+\n$/.test(line) ? Number(line) : undefined;
-}
-
-/** Bun reads from a copy of the descriptor, and leaves this one open when the stream has ended. */
-async function* readAndClose(fd: number): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* Bun.file(fd).stream();
-  } finally {
-    closeSync(fd);
-  }
 }

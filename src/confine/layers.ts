@@ -2,6 +2,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { landlockVersion } from "../../ffi/libc.ts";
 import { bootId, keepAnswer, keptAnswer } from "../host/index.ts";
+import { takeFailureLine } from "./failure-line.ts";
 import { startLauncher } from "./launch.ts";
 import { planLaunch } from "./plan.ts";
 import { architectureOf } from "./seccomp/index.ts";
@@ -94,7 +95,8 @@ async function tryStart(launcher: string, layers: HostLayers): Promise<Failure |
   try {
     const [{ code, signal }, output] = await Promise.all([child.exited, child.messages.text()]);
     if (code === 0) return undefined;
-    const { what, errno = 0 } = failureIn(output);
+    const { told = "{}" } = takeFailureLine(output);
+    const { what, errno = 0 }: { what?: string; errno?: number } = JSON.parse(told);
     if (what !== undefined) return { reason: `${what}: errno ${errno}`, passing: passingErrors.has(errno) };
     // It took too long, or something ended it from outside (the kernel, short of memory).
     if (signal === "SIGKILL") return { reason: `it ended with ${signal}`, passing: true };
@@ -102,11 +104,6 @@ async function tryStart(launcher: string, layers: HostLayers): Promise<Failure |
   } finally {
     clearTimeout(timer);
   }
-}
-
-function failureIn(output: string): { what?: string; errno?: number } {
-  const [, json = "{}"] = /smolvm-vmm-failed: (\{.*\})/.exec(output) ?? [];
-  return JSON.parse(json);
 }
 
 /** All that decides it and can change while the host runs. */

@@ -3,12 +3,10 @@
  * who runs code in the VMM can: such a line can say that a start failed, and no more in smolvm's own words.
  */
 
-import { architectureOf, nameOfCall } from "../confine/index.ts";
+import { architectureOf, failureLine, nameOfCall, takeFailureLine } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import { sanitize } from "./console.ts";
 import { krunFailure } from "./krun/failure.ts";
-
-const MARK = "smolvm-vmm-failed: ";
 
 /** The line, with its newline. */
 export function formatFailure(error: unknown): string {
@@ -16,11 +14,11 @@ export function formatFailure(error: unknown): string {
     error instanceof SmolError
       ? { code: error.code, message: error.message, hint: error.hint }
       : { code: "engine.vmm_failed", message: `cannot start the VM: ${messageOf(error)}` };
-  return `${MARK}${JSON.stringify(told)}\n`;
+  return failureLine(told);
 }
 
 /**
- * Takes the line, if there is one, out of the messages. The last one counts: the warden writes when the VMM is gone.
+ * Takes the line, if there is one, out of the messages.
  *
  * @param subjects what each step of the launcher's order was about; empty where there is no launcher
  */
@@ -28,11 +26,8 @@ export function splitFailure(
   messages: string,
   subjects: readonly string[] = [],
 ): { error: SmolError | null; rest: string } {
-  const lines = messages.split("\n");
-  const index = lines.findLastIndex((line) => line.startsWith(MARK));
-  if (index === -1) return { error: null, rest: messages };
-  const [line = ""] = lines.splice(index, 1);
-  return { error: parseFailure(line.slice(MARK.length), subjects), rest: lines.join("\n") };
+  const { told, rest } = takeFailureLine(messages);
+  return { error: told === undefined ? null : parseFailure(told, subjects), rest };
 }
 
 function parseFailure(json: string, subjects: readonly string[]): SmolError {

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { makePipe } from "../../ffi/libc.ts";
 import { messageOf, SmolError } from "../errors.ts";
+import { readAndClose } from "../pipe.ts";
 import { vmmCommand } from "./self.ts";
 import type { VmmHandle, VmmOrder } from "./types.ts";
 
@@ -66,14 +67,5 @@ function spawnVmm(): IdleVmm {
     });
   } finally {
     closeSync(writeEnd);
-  }
-}
-
-/** Bun reads from a copy of the descriptor, and leaves this one open when the stream has ended. */
-async function* readAndClose(fd: number): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* Bun.file(fd).stream();
-  } finally {
-    closeSync(fd);
   }
 }
