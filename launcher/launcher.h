@@ -4,7 +4,7 @@
  *
  *   main.c      reads the order, takes its steps one after the other
  *   order.c     fields of a step
- *   process.c   what a process is: limits, descriptors, user, capabilities, the program
+ *   process.c   what a process is: limits, descriptors, capabilities, the program
  *   namespace.c namespaces, and the process that stays outside
  *   mount.c     a root directory of its own
  *   landlock.c  which files it may use
@@ -48,7 +48,6 @@ void step_limit(struct fields *fields);
 void step_keep_descriptors(struct fields *fields);
 void step_connect(struct fields *fields);
 void step_no_new_privileges(struct fields *fields);
-void step_user(struct fields *fields);
 void step_drop_capabilities(struct fields *fields);
 void step_execute(struct fields *fields);
 /* Closes the descriptors from `first` to `last`; those that are closed already do no harm. */
@@ -64,7 +63,6 @@ void step_write(struct fields *fields);
 void step_mount(struct fields *fields);
 void step_bind(struct fields *fields);
 void step_directory(struct fields *fields);
-void step_link(struct fields *fields);
 void step_pivot(struct fields *fields);
 void step_unmount(struct fields *fields);
 

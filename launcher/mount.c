@@ -44,14 +44,6 @@ void step_directory(struct fields *fields)
     if (mkdir(path, 0755) != 0 && errno != EEXIST) give_up("directory");
 }
 
-/* Fields: text of the link, path. */
-void step_link(struct fields *fields)
-{
-    const char *text = take_text(fields), *path = take_text(fields);
-    make_parents(path);
-    if (symlink(text, path) != 0 && errno != EEXIST) give_up("link");
-}
-
 /*
  * Fields: what, where, flags (u64). Shows a file or a directory at another place, which is made, and takes rights away
  * from it there. Flags that it has already cannot be taken from it in a user namespace, and are kept. What is mounted

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stddef.h>
@@ -85,17 +84,6 @@ void step_no_new_privileges(struct fields *fields)
 {
     (void)fields;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("no_new_privs");
-}
-
-/* Fields: user and group (u32). For root only. */
-void step_user(struct fields *fields)
-{
-    uid_t user = take_u32(fields);
-    gid_t group = take_u32(fields);
-    if (setgroups(0, NULL) != 0 || setresgid(group, group, group) != 0 || setresuid(user, user, user) != 0)
-        give_up("user");
-    /* A change of user takes it back. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up("pdeathsig");
 }
 
 /* From now on this process has no privilege and gets none by execve, whoever it runs as. */
