@@ -3,6 +3,7 @@ import { run } from "../build/host.ts";
 import { assetPath } from "../src/assets/index.ts";
 import { type Confinement, type HostLayers, planLaunch, startLauncher } from "../src/confine/index.ts";
 import { tryLayers } from "../src/confine/layers.ts";
+import { NO_LAYERS } from "../src/confine/types.ts";
 import { libraryPaths } from "../src/engine/program.ts";
 import { findQemu } from "../src/engine/qemu/binary.ts";
 import { program } from "../test/support/program.ts";
@@ -24,7 +25,6 @@ const rounds = Number(process.argv[2] ?? 15);
 const LAUNCHES_PER_ROUND = 8;
 
 const modes = ["off", "auto"] as const;
-const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
 const NO_LAYER: Confinement = { mode: "off", host: null };
 
 await withHome(async (env) => {
@@ -41,10 +41,10 @@ async function launches(launcher: string, host: HostLayers): Promise<void> {
   if (qemu === undefined) throw new Error("this host has no QEMU");
   const settings: Record<string, Confinement> = {
     "no layer": NO_LAYER,
-    "limits of resources": { mode: "auto", host: none },
-    Landlock: { mode: "auto", host: { ...none, landlock: host.landlock } },
-    "seccomp with a warden": { mode: "auto", host: { ...none, seccomp: host.seccomp } },
-    "namespaces and a root directory": { mode: "auto", host: { ...none, namespaces: host.namespaces } },
+    "limits of resources": { mode: "auto", host: NO_LAYERS },
+    Landlock: { mode: "auto", host: { ...NO_LAYERS, landlock: host.landlock } },
+    "seccomp with a warden": { mode: "auto", host: { ...NO_LAYERS, seccomp: host.seccomp } },
+    "namespaces and a root directory": { mode: "auto", host: { ...NO_LAYERS, namespaces: host.namespaces } },
     "all that the host has": { mode: "auto", host },
   };
   const samples = await compare(

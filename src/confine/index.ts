@@ -1,5 +1,6 @@
 /** Confinement of the processes that run guests: what this host has, and the order that starts a program so. */
 import { SmolError } from "../errors.ts";
+import type { LayersOptions } from "./layers.ts";
 import { requireLayers } from "./report.ts";
 import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 
@@ -35,16 +36,13 @@ export async function chooseConfinement({
   cacheDir,
 }: ConfineOptions): Promise<Confinement> {
   const mode = wish ?? (await settings());
-  if (mode === "off" || launcher === undefined) {
-    const confinement: Confinement = { mode, host: null };
-    requireLayers(confinement);
-    return confinement;
-  }
-  const { findLayers } = await import("./layers.ts");
-  const confinement: Confinement = { mode, host: await findLayers({ launcher, cacheDir }) };
+  const host = mode === "off" || launcher === undefined ? null : await layersOf({ launcher, cacheDir });
+  const confinement: Confinement = { mode, host };
   requireLayers(confinement);
   return confinement;
 }
+
+const layersOf = async (options: LayersOptions) => (await import("./layers.ts")).findLayers(options);
 
 /** @throws SmolError `confine.bad_mode` */
 function modeFrom({ SMOLVM_CONFINE: given }: ConfineOptions["env"]): ConfineMode | undefined {

@@ -6,7 +6,7 @@ import { takeFailureLine } from "./failure-line.ts";
 import { startLauncher } from "./launch.ts";
 import { planLaunch } from "./plan.ts";
 import { architectureOf } from "./seccomp/index.ts";
-import type { ConfinedProgram, HostLayers, layerNames } from "./types.ts";
+import { type ConfinedProgram, type HostLayers, type LayerName, NO_LAYERS } from "./types.ts";
 
 export interface LayersOptions {
   /** The launcher's file. */
@@ -49,11 +49,10 @@ export async function tryLayers(launcher: string): Promise<HostLayers> {
 
 async function tryAll(launcher: string): Promise<{ layers: HostLayers; lasting: boolean }> {
   let lasting = true;
-  const reasons: Partial<Record<(typeof layerNames)[number], string>> = {};
+  const reasons: Partial<Record<LayerName, string>> = {};
   const version = landlockVersion();
-  const none: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons };
   const works = async (layers: Partial<HostLayers>): Promise<string | undefined> => {
-    const failure = await tryStart(launcher, { ...none, ...layers });
+    const failure = await tryStart(launcher, { ...NO_LAYERS, ...layers });
     if (failure?.passing) lasting = false;
     return failure?.reason;
   };

@@ -22,7 +22,7 @@ const kinds = [
 ] as const;
 type Kind = (typeof kinds)[number];
 
-export type Field = Buffer;
+type Field = Buffer;
 export const u32 = (value: number): Field => {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value >>> 0);

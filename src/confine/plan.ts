@@ -4,7 +4,14 @@ import { addLandlock } from "./landlock.ts";
 import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
 import { addRoot } from "./root.ts";
 import { architectureOf, filterOf } from "./seccomp/index.ts";
-import type { AllowedPath, ConfinedProgram, Confinement, HostLayers, ResolvedPath } from "./types.ts";
+import {
+  type AllowedPath,
+  type ConfinedProgram,
+  type Confinement,
+  type HostLayers,
+  NO_LAYERS,
+  type ResolvedPath,
+} from "./types.ts";
 
 /** RLIMIT_*, asm-generic/resource.h. */
 const LIMIT = { fsize: 1, core: 4, nofile: 7, memlock: 8, as: 9, msgqueue: 12 } as const;
@@ -16,24 +23,14 @@ const NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0
 const OPEN_FILES = 1024;
 
 /** On which the launcher writes the process id of the program. */
-export const REPORT_FD = 3;
-
-/** The caller's user and group, as the user namespace has them. */
-interface User {
-  readonly uid: number;
-  readonly gid: number;
-}
+const REPORT_FD = 3;
 
 /**
  * The order that starts the program as confined as `confinement` says.
  *
  * @throws Error when a path that has to be there is not
  */
-export function planLaunch(
-  program: ConfinedProgram,
-  confinement: Confinement,
-  user: User = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
-): LaunchOrder {
+export function planLaunch(program: ConfinedProgram, confinement: Confinement): LaunchOrder {
   const order = new OrderWriter();
   const layers = layersOf(confinement);
   for (const { path, fd } of program.sockets) order.step("connect", path, u32(fd), text(path));
@@ -43,7 +40,7 @@ export function planLaunch(
   limit(order, LIMIT.core, 0);
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
   if (layers.landlock > 0) addLandlock(order, layers.landlock, paths);
-  enter(order, layers, user, paths);
+  enter(order, layers, paths);
   order.step("dropCapabilities", "capabilities");
   limit(order, LIMIT.fsize, program.fileBytes);
   limit(order, LIMIT.as, program.addressSpaceBytes);
@@ -55,10 +52,8 @@ export function planLaunch(
   return order.execute(program.command, program.environment);
 }
 
-const nothing: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
-
 function layersOf({ mode, host }: Confinement): HostLayers {
-  return mode === "off" || host === null ? nothing : host;
+  return mode === "off" || host === null ? NO_LAYERS : host;
 }
 
 function limit(order: OrderWriter, resource: number, value: number): void {
@@ -66,15 +61,17 @@ function limit(order: OrderWriter, resource: number, value: number): void {
 }
 
 /** A child goes on in namespaces of its own, and what was the launcher is its warden. */
-function enter(order: OrderWriter, layers: HostLayers, user: User, paths: readonly ResolvedPath[]): void {
+function enter(order: OrderWriter, layers: HostLayers, paths: readonly ResolvedPath[]): void {
   const flags = layers.namespaces === "none" ? 0 : NAMESPACES;
   order.step("enter", "namespaces", u64(flags), u32(REPORT_FD));
   // Without rights in its namespaces it cannot say who it is there; its files are its files all the same.
   if (layers.namespaces !== "root") return;
   const write = (path: string, content: string) => order.step("write", path, text(path), text(content));
   write("/proc/self/setgroups", "deny");
-  write("/proc/self/uid_map", `${user.uid} ${user.uid} 1`);
-  write("/proc/self/gid_map", `${user.gid} ${user.gid} 1`);
+  // The caller's user and group, who are the same inside.
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  write("/proc/self/uid_map", `${uid} ${uid} 1`);
+  write("/proc/self/gid_map", `${gid} ${gid} 1`);
   addRoot(order, paths);
 }
 

@@ -20,6 +20,8 @@ export interface HostLayers {
   readonly reasons: Readonly<Partial<Record<LayerName, string>>>;
 }
 
+export const NO_LAYERS: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
+
 /** How a machine is to be confined: decided by who starts it. */
 export interface Confinement {
   readonly mode: ConfineMode;

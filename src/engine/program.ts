@@ -42,9 +42,12 @@ export function vmPaths({ kernel, disks }: VmSpec): AllowedPath[] {
   ];
 }
 
+/** Where a program's package lies: `/usr` of `/usr/bin/qemu-system-x86_64`. */
+export const prefixOf = (program: string): string => dirname(dirname(realpathSync(program)));
+
 /** Where a program that is linked dynamically finds its libraries, and the loader that starts it. */
 export function libraryPaths(program: string): AllowedPath[] {
-  const prefix = dirname(dirname(realpathSync(program)));
+  const prefix = prefixOf(program);
   const library = (path: string): AllowedPath => ({ path, rights: "library", optional: true });
   return [
     { path: program, rights: "execute" },

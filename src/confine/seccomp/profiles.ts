@@ -207,7 +207,6 @@ const refused: Readonly<Record<string, number>> = {
   sched_setscheduler: EPERM,
   sched_setattr: EPERM,
   sched_setaffinity: EPERM,
-  socket: EACCES,
   connect: EACCES,
 };
 
@@ -255,7 +254,7 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
       "chdir",
       "fchdir",
     ],
-    refused,
+    refused: { ...refused, socket: EACCES },
   }),
   krun: (architecture) => ({
     allowed: [
@@ -274,7 +273,7 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
       },
       "copy_file_range",
     ],
-    refused: Object.fromEntries(Object.entries(refused).filter(([name]) => name !== "socket")),
+    refused,
   }),
 };
 

@@ -1,9 +1,7 @@
-import { realpathSync } from "node:fs";
-import { dirname } from "node:path";
 import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { launchVm } from "../launch.ts";
-import { AGENT_FD, CARD_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
+import { AGENT_FD, CARD_FD, libraryPaths, prefixOf, vmLimits, vmPaths, vmSockets } from "../program.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
 import { type Channels, kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
@@ -29,7 +27,7 @@ export const qemuEngine: Engine = {
 
 function confinedQemu(spec: VmSpec, command: [string, ...string[]]): ConfinedProgram {
   const [program] = command;
-  const data = [`${dirname(dirname(realpathSync(program)))}/share`, "/usr/share", "/usr/local/share"];
+  const data = [`${prefixOf(program)}/share`, "/usr/share", "/usr/local/share"];
   const firmware = data.flatMap((path) => [`${path}/qemu`, `${path}/seabios`, `${path}/qemu-firmware`]);
   return {
     profile: "qemu",
@@ -38,7 +36,7 @@ function confinedQemu(spec: VmSpec, command: [string, ...string[]]): ConfinedPro
     paths: [
       ...vmPaths(spec),
       ...libraryPaths(program),
-      ...[...new Set(firmware)].map((path) => ({ path, rights: "library", optional: true }) as const),
+      ...firmware.map((path) => ({ path, rights: "library", optional: true }) as const),
     ],
     sockets: vmSockets(spec),
     ...vmLimits(spec),
