@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { SmolError } from "../errors.ts";
 import { tarOf } from "../image/image.fixture.ts";
 import { type BootableImage, openLocalImage } from "../image/index.ts";
 import { hostPlatform, platformName } from "../image/platform.ts";
 import { buildSpec } from "../machine/model/build.ts";
 import { createPack, openPack, openPackedImage } from "./index.ts";
 import type { PackedLayer } from "./manifest.ts";
-import { machineLayerOfNothing, manifestOf, noise, writePack } from "./pack.fixture.ts";
+import { codeOf, machineLayerOfNothing, manifestOf, noise, writePack } from "./pack.fixture.ts";
 
 setDefaultTimeout(120_000);
 
@@ -82,16 +81,6 @@ async function openIn(cacheDir: string, path: string): Promise<BootableImage> {
 
 const layersIn = (cacheDir: string, end: string) =>
   readdirSync(`${cacheDir}/images/layers`).filter((name) => name.endsWith(end));
-
-async function codeOf(action: () => Promise<unknown>): Promise<string> {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof SmolError) return error.code;
-    throw error;
-  }
-  return "accepted";
-}
 
 test("the files of an unpacked pack are those of the image that was packed, holes included", async () => {
   const { manifest } = await makePack(source, `${directory}/a`);

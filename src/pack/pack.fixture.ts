@@ -1,7 +1,19 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
+import { SmolError } from "../errors.ts";
 import type { Manifest } from "./manifest.ts";
 import { packedSettings } from "./spec.ts";
 import { type FinishOptions, PackWriter, type WrittenPack } from "./write.ts";
+
+/** The code of the error that an action ends with, or `accepted`. */
+export async function codeOf(action: () => Promise<unknown>): Promise<string> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof SmolError) return error.code;
+    throw error;
+  }
+  return "accepted";
+}
 
 /** Bytes that look random, and are the same for the same seed. */
 export function noise(bytes: number, seed: number): Buffer {

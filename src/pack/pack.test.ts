@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { SmolError } from "../errors.ts";
 import { CHUNK } from "./chunk-index.ts";
-import { manifestOf, noise, writePack } from "./pack.fixture.ts";
+import { codeOf, manifestOf, noise, writePack } from "./pack.fixture.ts";
 import { openPack } from "./read.ts";
 import { makeKeys, readPublicKey } from "./sign.ts";
 import { verifyPack } from "./verify.ts";
@@ -39,16 +38,6 @@ async function readBlob(path: string, digest: string): Promise<Buffer> {
   } finally {
     await pack.close();
   }
-}
-
-async function codeOf(action: () => Promise<unknown>): Promise<string> {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof SmolError) return error.code;
-    throw error;
-  }
-  return "accepted";
 }
 
 const openAndVerify = async (path: string) => {
