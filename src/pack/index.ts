@@ -13,6 +13,6 @@ export { type OpenPackedOptions, openPackedImage, type PackSource } from "./open
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { type OwnRuntimeOptions, ownRuntime, writeLauncher } from "./runtime.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
-export { packedSettings } from "./spec.ts";
+export { hostsOwn, packedSettings } from "./spec.ts";
 export { verifyPack } from "./verify.ts";
 export { type FinishOptions, PackWriter, type RuntimeFile, type WrittenPack } from "./write.ts";

@@ -2,6 +2,22 @@ import { isLocalImage } from "../image/source-kind.ts";
 import type { MachineSpec, SpecLayer } from "../machine/model/index.ts";
 import type { Manifest, PackedNetwork } from "./manifest.ts";
 
+/** The affairs of the host that a machine runs on, which nobody who hands over a program decides about. */
+export const hostsOwn = {
+  engine: undefined,
+  ports: undefined,
+  secrets: undefined,
+  sshAgent: undefined,
+  sshAgentKeys: undefined,
+  mountSockets: undefined,
+  exposeSockets: undefined,
+  volumes: undefined,
+  tmpfs: undefined,
+  ttlMs: undefined,
+  idleTimeoutMs: undefined,
+  onTimeout: undefined,
+} as const satisfies Partial<SpecLayer>;
+
 /** What a pack says about the machine that it is; what runs in it is its image's configuration. */
 export function packedSettings(manifest: Manifest): SpecLayer {
   const { restart, health, network } = manifest;
@@ -44,22 +60,10 @@ export function packedSettings(manifest: Manifest): SpecLayer {
     stopSignal: undefined,
     labels: undefined,
     platform: undefined,
-    // The host's affairs, which nobody who hands over a program decides about.
-    engine: undefined,
     mitigations: undefined,
     rlimits: undefined,
-    ttlMs: undefined,
-    idleTimeoutMs: undefined,
-    onTimeout: undefined,
     diskBps: undefined,
-    ports: undefined,
-    secrets: undefined,
-    sshAgent: undefined,
-    sshAgentKeys: undefined,
-    mountSockets: undefined,
-    exposeSockets: undefined,
-    volumes: undefined,
-    tmpfs: undefined,
+    ...hostsOwn,
   };
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../image/index.ts";
 import { inspectMachine, type MachineSpec } from "../../machine/index.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
+import { hostsOwn } from "../../pack/index.ts";
 import type { ProgressMode } from "../options/pull-options.ts";
 import { pullSettings } from "../options/pull-settings.ts";
 import { warn } from "../output.ts";
@@ -37,20 +38,9 @@ export function layerOfMachine(context: Context, name: string): SpecLayer {
   const { name: _, ephemeral: __, imageId: ___, ...settings }: MachineSpec = record;
   return {
     ...settings,
-    engine: undefined,
+    ...hostsOwn,
     // What it was asked to be for; it has its image.
     platform: undefined,
-    ports: undefined,
-    secrets: undefined,
-    sshAgent: undefined,
-    sshAgentKeys: undefined,
-    mountSockets: undefined,
-    exposeSockets: undefined,
-    volumes: undefined,
-    tmpfs: undefined,
-    ttlMs: undefined,
-    idleTimeoutMs: undefined,
-    onTimeout: undefined,
   };
 }
 
