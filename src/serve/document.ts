@@ -4,7 +4,7 @@ import type { GenericSchema } from "valibot";
 import { version } from "../version.ts";
 import { STATUS } from "./errors.ts";
 import type { Param, Route } from "./http/route.ts";
-import { machineName } from "./schema/fields.ts";
+import { machineName, volumeName } from "./schema/fields.ts";
 
 type Json = Record<string, unknown>;
 
@@ -19,19 +19,20 @@ const problem = {
   content: { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } },
 };
 
-const ABOUT: Readonly<Record<Param, string>> = {
-  name: "Of the machine.",
-  id: "Of the process.",
-  path: "In the machine, without its first slash; slashes need no encoding.",
+const text = { type: "string", minLength: 1 };
+
+/** The free parts of paths. */
+const PARTS: Readonly<Record<Param, { readonly description: string; readonly schema: Json }>> = {
+  name: { description: "Of the machine.", schema: schemaOf(machineName) },
+  volume: { description: "Of the volume.", schema: schemaOf(volumeName) },
+  id: { description: "Of the process.", schema: text },
+  path: { description: "In the machine, without its first slash; slashes need no encoding.", schema: text },
 };
 
 function operationOf(route: Route): Json {
   const { id, tag, summary, description, query, body, answer, failures = [] } = route;
   const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Param);
-  const path = names.map((name) => ({
-    ...{ name, in: "path", required: true, description: ABOUT[name] },
-    schema: name === "name" ? schemaOf(machineName) : { type: "string", minLength: 1 },
-  }));
+  const path = names.map((name) => ({ name, in: "path", required: true, ...PARTS[name] }));
   return {
     ...{ operationId: id, tags: [tag], summary, description },
     security: route.open ? [] : [{}, { token: [] }],

@@ -92,6 +92,7 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "run.timeout": "TIMEOUT",
   "run.no_command": "BAD_REQUEST",
   "volume.in_use": "CONFLICT",
+  "volume.not_removed": "INTERNAL_ERROR",
   "workspace.has_changes": "CONFLICT",
   "protocol.too_large": "PAYLOAD_TOO_LARGE",
   // A machine that this host's engine cannot build as it is described.
@@ -116,7 +117,6 @@ const CLIENTS_AREAS = new Set([
   "container",
 ]);
 
-/** @returns undefined: it is a failure of this side, about which a client is told no more than that */
 function codeOf(reason: string): ProblemCode {
   const single = Object.hasOwn(SINGLE, reason) ? SINGLE[reason] : undefined;
   if (single !== undefined) return single;
@@ -127,19 +127,29 @@ function codeOf(reason: string): ProblemCode {
   return CLIENTS_AREAS.has(area) ? "BAD_REQUEST" : "INTERNAL_ERROR";
 }
 
-/** What a client is told about anything that was thrown. What is no error of ours is a bug: only a log has its words. */
+/**
+ * What a client is told about anything that was thrown. The words of what is a failure of this side may have paths of the
+ * host in them: only the log has them, under the trace id of the answer.
+ */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Refused) return { error: error.message, code: error.code };
-  if (error instanceof SmolError) {
-    const { message, code: reason, hint } = error;
-    return { error: message, code: codeOf(reason), reason, hint };
-  }
-  return { error: "internal error", code: "INTERNAL_ERROR" };
+  const known = error instanceof SmolError ? error : undefined;
+  const code = known === undefined ? "INTERNAL_ERROR" : codeOf(known.code);
+  const reason = known?.code;
+  if (known === undefined || code === "INTERNAL_ERROR") return { error: INTERNAL, code, reason };
+  return { error: known.message, code, reason, hint: known.hint };
 }
 
-/** As an answer. */
-export function problemAnswer(error: unknown): Response {
-  const problem = problemOf(error);
+const INTERNAL = "the server has failed: its log says how, under the x-trace-id of this answer";
+
+/** What the log is told about a failure of this side; undefined: it is none. */
+export function bugWords(error: unknown): string | undefined {
+  if (problemOf(error).code !== "INTERNAL_ERROR") return undefined;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** As an answer. @param error what the problem is about */
+export function problemAnswer(problem: Problem, error: unknown): Response {
   const headers = error instanceof Refused ? error.headers : {};
   return Response.json(problem, { status: STATUS[problem.code], headers });
 }

@@ -7,6 +7,7 @@ import type { Session } from "./live/interactive.ts";
 import { Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/all.ts";
 import type { ServeOptions } from "./serving.ts";
+import { followerSlots, streamSlots } from "./slots.ts";
 
 /** How long what is being worked on may take once the server is told to end, in milliseconds. */
 const DRAIN_MS = 10_000;
@@ -35,6 +36,8 @@ export async function startServer(context: Context, options: StartOptions): Prom
     context,
     options,
     metrics: new Metrics(),
+    streams: streamSlots(),
+    followers: followerSlots(),
     startedAt: Date.now(),
     ending: ending.signal,
     upgrade: (request: Request, session: Session) =>

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import type { EngineName } from "../engine/index.ts";
 import type { Session } from "./live/interactive.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Slots } from "./slots.ts";
 
 export interface ServeOptions {
   /** Paths of the host that machines may be given: these directories, and what is below them. Resolved. */
@@ -25,7 +26,7 @@ export interface LogEntry {
   readonly status: number;
   readonly milliseconds: number;
   readonly traceId: string;
-  /** Why it did not come to a route. */
+  /** Why there was nothing else than a failure; of one of this side the client knows only that there was one. */
   readonly failure?: string | undefined;
 }
 
@@ -34,6 +35,10 @@ export interface Serving {
   readonly context: Context;
   readonly options: ServeOptions;
   readonly metrics: Metrics;
+  /** Of answers that go on for long, whatever they are. */
+  readonly streams: Slots;
+  /** Of those among them that may never end. */
+  readonly followers: Slots;
   readonly startedAt: number;
   /** Aborted when the server is told to end. */
   readonly ending: AbortSignal;

@@ -24,10 +24,11 @@ export interface Tmpfs {
 /** What is wrong, for a message; or what was written. */
 type Parsed<T> = T | { readonly wrong: string };
 
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
+/** What the name of a volume looks like. */
+export const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 
 /** Whether it can be the name of a volume; anything with a slash, or that begins with a dot, is a path. */
-export const isVolumeName = (text: string): boolean => NAME.test(text);
+export const isVolumeName = (text: string): boolean => VOLUME_NAME.test(text);
 
 const wrong = (text: string) => ({ wrong: text });
 

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { useMachines } from "../support/machines.ts";
 import { slowness } from "../support/program.ts";
 import { Api, eventsOf } from "./api.ts";
+import { tryVolumes } from "./volumes.ts";
 
 /**
  * The HTTP API of the program, with real machines. Each answer is held against the OpenAPI document that the server
@@ -153,6 +154,9 @@ test("a machine is changed, resized and cloned while it does not run", async () 
     json: { cpus: 2, env: [{ name: "B", value: "2" }], remove: { env: ["A"] }, ttlSecs: 86_400 },
   });
   expect(changed).toMatchObject({ cpus: 2, env: [{ name: "B", value: "2" }], ttlSecs: 86_400 });
+  expect((await api.ask("PATCH", BOX, { json: { init: ["echo 1 >> /i", "false"] } })).init).toHaveLength(2);
+  const init = { init: ["echo 2 >> /i"], remove: { init: ["false"] } };
+  expect((await api.ask("PATCH", BOX, { json: init })).init).toEqual(["echo 1 >> /i", "echo 2 >> /i"]);
   expect((await api.ask("POST", `${BOX}/resize`, { json: { storageGb: 2 } })).storageGb).toBe(2);
   expect((await api.refusal("POST", `${BOX}/resize`, { json: { storageGb: 1 } })).status).toBe(400);
   expect((await api.refusal("POST", `${BOX}/resize`, { json: {} })).status).toBe(400);
@@ -172,6 +176,7 @@ test("a command runs, and starts its machine first", async () => {
       stderrB64: Buffer.from("err\n").toString("base64"),
     },
   });
+  expect((await exec(["cat", "/i"])).stdout).toBe("1\n2\n");
   expect((await exec(["printf", "\\377"])).stdoutB64).toBe("/w==");
   expect(await exec(["sleep", "60"], { timeoutSecs: 0.5 })).toMatchObject({ exitCode: 124 });
   expect((await api.refusal("POST", `${BOX}/exec`, { json: { command: [] } })).status).toBe(400);
@@ -361,6 +366,8 @@ test("images", async () => {
     "freedBytes",
   );
 });
+
+test("volumes outlive machines, and belong to those that name them", async () => await tryVolumes(api, home));
 
 test("two hundred clients at once each get their answer", async () => {
   const answers = await Promise.all(

@@ -94,8 +94,8 @@ export class Api {
     if (!/^[0-9a-f]{16}$/.test(answer.headers.get("x-trace-id") ?? ""))
       throw new Error(`${pathname}: no trace id`);
     const { paths, components } = await this.document();
-    const found = Object.entries(paths).find(([path]) => patternOf(path).test(pathname));
-    const operation = found?.[1][method];
+    const found = Object.entries(paths).filter(([path]) => patternOf(path).test(pathname));
+    const operation = found.map(([, methods]) => methods[method]).find((one) => one !== undefined);
     const problem = { $ref: "#/components/schemas/Problem", components };
     if (operation === undefined) {
       this.#validate(problem, await answer.json(), pathname);

@@ -47,6 +47,8 @@ function withWords({ layers, flags, words, wordsAre }: SpecSources): SpecLayer {
 export interface Removals {
   readonly env?: readonly string[] | undefined;
   readonly labels?: readonly string[] | undefined;
+  /** Commands as they were given. */
+  readonly init?: readonly string[] | undefined;
   readonly ports?: readonly PortSpec[] | undefined;
   readonly allowHosts?: readonly string[] | undefined;
   readonly allowRanges?: readonly string[] | undefined;
@@ -80,6 +82,7 @@ export function changeSpec(present: MachineSpec, changes: SpecLayer, removals: R
     volumes: settings.volumes.filter(staysMounted),
     tmpfs: settings.tmpfs.filter(staysMounted),
     labels: Object.fromEntries(Object.entries(settings.labels).filter(([key]) => !goneLabels.includes(key))),
+    init: settings.init.filter((command) => !(removals.init ?? []).includes(command)),
     network: settings.network && lessNetwork(settings.network, removals),
     ports: settings.ports.filter((port) => !(removals.ports ?? []).some((gone) => isMeant(gone, port))),
     secrets: settings.secrets.filter(({ name }) => !secrets.includes(name)),

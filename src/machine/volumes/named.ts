@@ -1,5 +1,6 @@
 /** Volumes of smolvm's own: directories that outlive machines, `volumes/NAME/` of the data directory. */
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import { messageOf, SmolError } from "../../errors.ts";
@@ -83,7 +84,7 @@ export function createVolume({ paths }: Context, name: string): boolean {
 }
 
 /** Removes a volume and all that is in it. @throws SmolError `volume.not_found`, `volume.in_use` */
-export function removeVolume(context: Context, name: string): void {
+export async function removeVolume(context: Context, name: string): Promise<void> {
   const { path, machines } = inspectVolume(context, name);
   if (machines.length > 0) {
     throw new SmolError("volume.in_use", `the volume ${quote(name)} belongs to ${machines.join(", ")}`, {
@@ -93,7 +94,7 @@ export function removeVolume(context: Context, name: string): void {
   // Whoever looks meanwhile finds none or the whole of it.
   const gone = `${directory(context.paths)}/.removed-${crypto.randomUUID()}`;
   renameSync(path, gone);
-  discard(gone);
+  await discard(gone);
   try {
     rmdirSync(directory(context.paths));
   } catch {
@@ -102,20 +103,20 @@ export function removeVolume(context: Context, name: string): void {
 }
 
 /** Removes those that no machine names; returns their names. */
-export function pruneVolumes(context: Context): string[] {
+export async function pruneVolumes(context: Context): Promise<string[]> {
   const unused = listVolumes(context).filter(({ machines }) => machines.length === 0);
-  for (const { name } of unused) removeVolume(context, name);
+  for (const { name } of unused) await removeVolume(context, name);
   return unused.map(({ name }) => name);
 }
 
-function discard(path: string): void {
+async function discard(path: string): Promise<void> {
   try {
-    rmSync(path, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true });
   } catch {
     // A guest may have forbidden its own directories to everybody: they are the user's all the same.
     open(path);
     try {
-      rmSync(path, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true });
     } catch (error) {
       throw new SmolError("volume.not_removed", `cannot remove ${path}: ${messageOf(error)}`, {
         cause: error,

@@ -1,13 +1,13 @@
 /** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
-import { Hono } from "hono";
 import { unlessAborted } from "../../within.ts";
-import { problemAnswer, problemOf, Refused } from "../errors.ts";
+import { bugWords, type Problem, problemAnswer, problemOf, Refused } from "../errors.ts";
 import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
 import { jsonOf } from "./body.ts";
 import { checkRequest, type Door } from "./guard.ts";
-import type { Asked, Param, Route } from "./route.ts";
+import { matcherOf, methodsOf, paramsOf, routeFor, seriesOf } from "./paths.ts";
+import type { Asked, Route } from "./route.ts";
 
 /** Requests that are worked on at once: each may hold a connection to a machine, and memory of its answer. */
 const MAX_REQUESTS = 1024;
@@ -15,69 +15,66 @@ const MAX_REQUESTS = 1024;
 /** Of a page that asks whether it may ask, in seconds. */
 const PREFLIGHT_SECONDS = 600;
 
-/** What the router has beside the request. */
-interface Bindings {
-  /** The routes of its path, whatever the method. */
-  readonly found: readonly Route[];
-}
-
 export type Answer = (request: Request, door: Door) => Promise<Response>;
 
 export function makeApp(routes: readonly Route[], serving: Serving): Answer {
-  const app = new Hono<{ Bindings: Bindings }>({ strict: false });
-  for (const route of routes)
-    app.on(route.method.toUpperCase(), honoPath(route.path), (c) => answerTo(route, c.req.raw, serving));
-  app.notFound((c) => problemAnswer(unmatched(c.env.found, c.req.method)));
-  app.onError((error) => problemAnswer(error));
+  const matching = matcherOf(routes);
   let working = 0;
   return async (request, door) => {
     const begun = performance.now();
     const traceId = crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
     const { pathname } = new URL(request.url);
-    const found = matching(routes, pathname);
-    let failure: unknown;
+    const found = matching(pathname);
+    const { log } = serving.options;
+    let failure: string | undefined;
+    let isAnswered = false;
+    // What is a bug of this side only the log is told, where the trace id leads to it: also in the middle of a stream.
+    const explain = (error: unknown): Problem => {
+      const problem = problemOf(error);
+      const bug = bugWords(error);
+      if (!isAnswered) failure = bug ?? problem.error;
+      if (bug !== undefined && (isAnswered || log === undefined))
+        serving.context.note(`${traceId} ${request.method} ${pathname}: ${bug}`);
+      return problem;
+    };
     let answer: Response;
     try {
       if (++working > MAX_REQUESTS)
         throw new Refused("UNAVAILABLE", "the server has as much work as it takes", { "retry-after": "1" });
       checkRequest(request, door, { ...serving.options, open: found[0]?.open ?? false });
-      answer = request.method === "OPTIONS" ? preflight(found) : await app.fetch(request, { found });
+      if (request.method === "OPTIONS") answer = preflight(methodsOf(found));
+      else answer = await answerTo(routeFor(found, request.method), request, { pathname, serving, explain });
     } catch (error) {
-      failure = error;
-      answer = problemAnswer(error);
+      answer = problemAnswer(explain(error), error);
     } finally {
       working--;
+      isAnswered = true;
     }
     if (answer.status !== STATUS_SWITCHED) decorate(answer.headers, request, serving, traceId);
-    serving.metrics.request(request.method, seriesOf(found[0]), answer.status);
+    serving.metrics.request(request.method, seriesOf(found), answer.status);
     const milliseconds = Math.round(performance.now() - begun);
-    serving.options.log?.({
-      method: request.method,
-      path: pathname,
-      status: answer.status,
-      milliseconds,
-      traceId,
-      failure: failure === undefined ? undefined : wordsOf(failure),
-    });
+    const { method } = request;
+    log?.({ method, path: pathname, status: answer.status, milliseconds, traceId, failure });
     return answer;
   };
 }
 
 const STATUS_SWITCHED = 101;
 
-/** `{path}`, which is last, takes the rest. */
-const honoPath = (path: string) =>
-  path.replace(/\{(\w+)\}/g, (_, name) => (name === "path" ? ":path{.+}" : `:${name}`));
-
-async function answerTo(route: Route, request: Request, serving: Serving): Promise<Response> {
+async function answerTo(
+  route: Route,
+  request: Request,
+  { pathname, serving, explain }: Pick<Asked, "serving" | "explain"> & { readonly pathname: string },
+): Promise<Response> {
+  const ended = isStream(route) ? serving.streams.take() : () => {};
   const limit = new TimeLimit(route.limit === "server" ? serving.options.requestTimeoutMs : undefined);
   const signal = AbortSignal.any([request.signal, limit.signal]);
   try {
     const asked: Asked = {
-      params: paramsOf(route, request.url),
+      params: paramsOf(route, pathname),
       query: queryOf(route, request.url),
       body: await bodyOf(route, request, signal),
-      ...{ request, signal, serving },
+      ...{ request, signal, serving, explain, ended },
     };
     const answer = await unlessAborted(route.handle(asked), limit.signal);
     if (request.method !== "HEAD") return answer;
@@ -86,36 +83,18 @@ async function answerTo(route: Route, request: Request, serving: Serving): Promi
     answer.body?.cancel().catch(() => {});
     return new Response(null, answer);
   } catch (error) {
-    if (isTimeout(error)) return problemAnswer(new Refused("TIMEOUT", "the request took too long"));
-    if (!(error instanceof Refused) && problemOf(error).code === "INTERNAL_ERROR")
-      serving.context.note(wordsOf(error));
-    return problemAnswer(error);
+    ended();
+    if (isTimeout(error)) throw new Refused("TIMEOUT", "the request took too long");
+    throw error;
   } finally {
     limit.clear();
   }
 }
 
+/** Whether its answer goes on for as long as there is something to say. */
+const isStream = ({ limit, answer }: Route): boolean => limit === "none" && !("schema" in answer);
+
 const isTimeout = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
-
-const wordsOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-
-/** Decoded once each; the router has decoded some of them, and not all. */
-function paramsOf(route: Route, url: string): Asked["params"] {
-  const given = new URL(url).pathname.split("/");
-  const params = { name: "", id: "", path: "" };
-  for (const [index, part] of route.path.split("/").entries()) {
-    const name = /^\{(\w+)\}$/.exec(part)?.[1] as Param | undefined;
-    if (name === undefined) continue;
-    const raw = name === "path" ? given.slice(index).join("/") : (given[index] ?? "");
-    try {
-      params[name] = decodeURIComponent(raw);
-    } catch {
-      throw new Refused("BAD_REQUEST", "the path has a `%` that is no part of an encoded character");
-    }
-  }
-  return params;
-}
 
 function queryOf(route: Route, url: string): unknown {
   const { searchParams } = new URL(url);
@@ -134,45 +113,8 @@ async function bodyOf({ body }: Route, request: Request, signal: AbortSignal): P
   return read(schema, await unlessAborted(jsonOf(request, optional), signal), "body", former);
 }
 
-/** The routes that a path leads to, whatever the method. */
-function matching(routes: readonly Route[], pathname: string): readonly Route[] {
-  return routes.filter(({ path }) => patternTo(path).test(pathname));
-}
-
-const patterns = new Map<string, RegExp>();
-
-function patternTo(path: string): RegExp {
-  const known = patterns.get(path);
-  if (known !== undefined) return known;
-  const text = path
-    .replace(/[.]/g, "\\.")
-    .replace(/\{(\w+)\}/g, (_, name) => (name === "path" ? ".+" : "[^/]+"));
-  const pattern = new RegExp(`^${text}/?$`);
-  patterns.set(path, pattern);
-  return pattern;
-}
-
-/** What a series of metrics is called: never what a client has made up. */
-const seriesOf = (route: Route | undefined): string =>
-  route?.path.replace(/\{(?!path)\w+\}/g, ":id").replace("{path}", ":path") ?? "other";
-
-/** @param found all routes of a path */
-const methodsOf = (found: readonly Route[]): string[] => {
-  const methods = found.map(({ method }) => method.toUpperCase());
-  return methods.includes("GET") ? [...methods, "HEAD"] : methods;
-};
-
-function unmatched(found: readonly Route[], method: string): Refused {
-  const methods = methodsOf(found);
-  if (methods.length === 0)
-    return new Refused("NOT_FOUND", "there is no such path: see /api-docs/openapi.json");
-  return new Refused("METHOD_NOT_ALLOWED", `${method} is not possible here`, { allow: methods.join(", ") });
-}
-
 /** CORS (WHATWG Fetch, 3.2): a page asks whether it may ask. Which origins may is checked before. */
-function preflight(found: readonly Route[]): Response {
-  const methods = methodsOf(found);
-  if (methods.length === 0) throw unmatched(found, "OPTIONS");
+function preflight(methods: readonly string[]): Response {
   return new Response(null, {
     status: 204,
     headers: {

@@ -3,6 +3,7 @@
  * document are made.
  */
 import type { GenericSchema, InferInput, InferOutput } from "valibot";
+import type { Problem } from "../errors.ts";
 import type { Former, TableSchema } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 
@@ -12,7 +13,7 @@ export type Method = "get" | "post" | "put" | "patch" | "delete";
 export const MACHINE = "/api/v1/machines/{name}";
 
 /** The parts that paths may have; `path`, which is last, takes the rest. */
-export type Param = "name" | "id" | "path";
+export type Param = "name" | "volume" | "id" | "path";
 
 /** What a client has sent, checked. */
 export interface Asked<Q = unknown, B = unknown> {
@@ -24,6 +25,10 @@ export interface Asked<Q = unknown, B = unknown> {
   /** Aborted when the client has gone, the time is over, or the server ends. */
   readonly signal: AbortSignal;
   readonly serving: Serving;
+  /** What the client is told of an error that ends a stream; the log gets what the client does not. */
+  readonly explain: (error: unknown) => Problem;
+  /** Of an answer that is a stream: nothing of it is left. Again has no effect. */
+  readonly ended: () => void;
 }
 
 interface Facts {
@@ -39,7 +44,7 @@ interface Facts {
   readonly failures?: readonly number[] | undefined;
   /**
    * How long an answer may take. `server`: what the server was told. `own`: the route sees to it. `none`: as long as
-   * client and machine are there.
+   * client and machine are there; an answer that is no JSON then is a stream, and has to tell when it has `ended`.
    */
   readonly limit: "server" | "own" | "none";
   /** Answers also whoever has no token. */

@@ -1,8 +1,8 @@
 /** A terminal session in a machine over a WebSocket (RFC 6455). */
 import type { ServerWebSocket } from "bun";
-import { messageOf } from "../../errors.ts";
 import type { Machine, Process } from "../../machine/index.ts";
 import { exitCodeOf } from "../../protocol/index.ts";
+import type { Asked } from "../http/route.ts";
 
 /** One message: a paste. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -28,6 +28,7 @@ type Socket = ServerWebSocket<Session>;
 export class Session {
   readonly #machine: Machine;
   readonly #process: Process;
+  readonly #explain: Asked["explain"];
   readonly #ended: () => void;
   #waitingBytes = 0;
   #hasRoom = Promise.withResolvers<void>();
@@ -35,9 +36,10 @@ export class Session {
   #socket: Socket | undefined;
 
   /** @param ended called once, when nothing of the session is left */
-  constructor(machine: Machine, process: Process, ended: () => void) {
+  constructor(machine: Machine, process: Process, { explain }: Pick<Asked, "explain">, ended: () => void) {
     this.#machine = machine;
     this.#process = process;
+    this.#explain = explain;
     this.#ended = ended;
   }
 
@@ -66,7 +68,7 @@ export class Session {
       }
       return { exit: exitCodeOf(await this.#process.result) };
     } catch (error) {
-      return { exit: -1, failure: messageOf(error) };
+      return { exit: -1, failure: this.#explain(error).error };
     }
   }
 

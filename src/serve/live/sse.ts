@@ -1,6 +1,6 @@
 /** Server-sent events (WHATWG HTML, 9.2): a stream that a slow reader holds up, and that a client's end ends. */
 
-import { problemOf } from "../errors.ts";
+import type { Asked } from "../http/route.ts";
 
 /** Proxies and clients take a silent connection for a dead one. */
 const KEEP_ALIVE_MS = 15_000;
@@ -21,13 +21,16 @@ function encodeEvent({ event, data }: ServerEvent): Uint8Array {
 }
 
 /** What becomes of an error in the middle: the last event. */
-function failureEvent(error: unknown): ServerEvent {
-  const { error: message, code } = problemOf(error);
+function failureEvent(error: unknown, explain: Asked["explain"]): ServerEvent {
+  const { error: message, code } = explain(error);
   return { event: "error", data: JSON.stringify({ message, code }) };
 }
 
 /** Answers with events until there are no more. One is asked for when there is room for it. */
-export function eventStream(events: AsyncGenerator<ServerEvent, void, void>): Response {
+export function eventStream(
+  events: AsyncGenerator<ServerEvent, void, void>,
+  { explain, ended }: Pick<Asked, "explain" | "ended">,
+): Response {
   let timer: Timer | undefined;
   const stream = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -43,14 +46,15 @@ export function eventStream(events: AsyncGenerator<ServerEvent, void, void>): Re
           return;
         }
       } catch (error) {
-        controller.enqueue(encodeEvent(failureEvent(error)));
+        controller.enqueue(encodeEvent(failureEvent(error, explain)));
       }
       clearInterval(timer);
+      ended();
       controller.close();
     },
     async cancel() {
       clearInterval(timer);
-      await events.return();
+      await events.return().finally(ended);
     },
   });
   return new Response(stream, {

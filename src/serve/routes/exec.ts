@@ -197,7 +197,7 @@ export const execRoutes = [
         const process = machine.exec(await requestOf(asked, body));
         // What cannot be started is an answer of its own, and no stream.
         await process.started;
-        return eventStream(eventsOf(asked, machine, process, body, query.encoding ?? "text"));
+        return eventStream(eventsOf(asked, machine, process, body, query.encoding ?? "text"), asked);
       } catch (error) {
         machine.close();
         throw error;
@@ -235,7 +235,10 @@ export const execRoutes = [
         const process = machine.exec({ ...made, stdin: true, tty: { columns, rows } });
         await process.started;
         const end = () => session.leave();
-        const session = new Session(machine, process, () => serving.ending.removeEventListener("abort", end));
+        const session = new Session(machine, process, asked, () => {
+          serving.ending.removeEventListener("abort", end);
+          asked.ended();
+        });
         serving.ending.addEventListener("abort", end, { once: true });
         if (!serving.upgrade(request, session)) {
           session.end();

@@ -88,7 +88,7 @@ async function download(
       await writer.abort(error);
     },
   );
-  copying.catch(() => {});
+  copying.catch(() => {}).finally(asked.ended);
   await begun.promise;
   return new Response(readable, { headers: { "content-type": type, "x-content-type-options": "nosniff" } });
 }

@@ -166,7 +166,7 @@ export const imageRoutes = [
     description: "Events as docs/progress.md names them; the last is `image` with the image, or `error`.",
     body: { schema: pullSchema, former },
     answer: { type: "text/event-stream", about: "Progress." },
-    handle: ({ body, serving, signal }) => eventStream(pullEvents(serving, body, signal)),
+    handle: (asked) => eventStream(pullEvents(asked.serving, asked.body, asked.signal), asked),
   }),
   jsonRoute({
     ...{ method: "post", path: "/api/v1/images/prune", id: "pruneImages", tag, limit: "server" },

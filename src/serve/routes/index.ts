@@ -6,6 +6,7 @@ import { imageRoutes } from "./images.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
 import { systemRoutes } from "./system.ts";
+import { volumeRoutes } from "./volumes.ts";
 
 export const routes: readonly Route[] = [
   ...systemRoutes,
@@ -14,4 +15,5 @@ export const routes: readonly Route[] = [
   ...fileRoutes,
   ...logRoutes,
   ...imageRoutes,
+  ...volumeRoutes,
 ];

@@ -17,11 +17,9 @@ import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { withMachine } from "../machine/reach.ts";
 import { count, field, queryWord } from "../schema/fields.ts";
+import type { Serving } from "../serving.ts";
 
 const tag = "watching";
-
-/** Streams that stay open: each holds a descriptor or two of this process and one of a machine's. */
-const MAX_FOLLOWERS = 256;
 
 const MOST_LINES = 10_000;
 const MOST_EVENTS = 10_000;
@@ -29,25 +27,19 @@ const MOST_EVENTS = 10_000;
 /** Between two figures; the processor is watched for that long. */
 const FIGURES_MS = 500;
 
-let followers = 0;
-
-/** Counts a stream for as long as it is there. @throws Refused `CONFLICT`, as upstream has it */
-async function* following<T>(events: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
-  try {
-    yield* events;
-  } finally {
-    followers--;
-  }
-}
-
-function follow<T>(events: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
-  if (followers >= MAX_FOLLOWERS)
-    throw new Refused(
-      "CONFLICT",
-      `${MAX_FOLLOWERS} clients follow already, which is as many as this server has`,
-    );
-  followers++;
-  return following(events);
+/** Counts a stream for as long as it is there. @throws Refused `CONFLICT` */
+function follow<T>(
+  { followers }: Serving,
+  events: AsyncGenerator<T, void, void>,
+): AsyncGenerator<T, void, void> {
+  const release = followers.take();
+  return (async function* () {
+    try {
+      yield* events;
+    } finally {
+      release();
+    }
+  })();
 }
 
 /** A stream that the server's end, or the client's, ends without a word. */
@@ -142,7 +134,7 @@ export const logRoutes = [
       // What is not there is an answer of its own, and no stream.
       inspectMachine(asked.serving.context, asked.params.name);
       const events = logEvents(asked);
-      return eventStream(asked.query.follow ? follow(events) : events);
+      return eventStream(asked.query.follow ? follow(asked.serving, events) : events, asked);
     },
   }),
   rawRoute({
@@ -153,7 +145,7 @@ export const logRoutes = [
     handle: async (asked) => {
       const machine = await connectMachine(asked.serving.context, asked.params.name);
       try {
-        return eventStream(follow(machineEvents(asked, machine)));
+        return eventStream(follow(asked.serving, machineEvents(asked, machine)), asked);
       } catch (error) {
         machine.close();
         throw error;

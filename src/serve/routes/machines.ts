@@ -114,7 +114,8 @@ export const machineRoutes = [
       const { remove = {}, network, ...changes } = body;
       const layer = layerOf({ ...changes, network }, serving.options.mountRoots);
       const removals = {
-        ...{ env: remove.env, labels: remove.labels, mounts: remove.mounts, addHosts: remove.addHosts },
+        ...{ env: remove.env, labels: remove.labels, init: remove.init },
+        ...{ mounts: remove.mounts, addHosts: remove.addHosts },
         ports: remove.ports?.map(portOf),
         allowHosts: rulesOf("remove.allowedHosts", remove.allowedHosts, parseHostRule),
         allowRanges: rulesOf("remove.allowedCidrs", remove.allowedCidrs, parseRangeRule),

@@ -13,6 +13,7 @@ import {
   string,
 } from "valibot";
 import { MAX_NAME_LENGTH, NAME_PATTERN } from "../../machine/model/name.ts";
+import { VOLUME_NAME } from "../../values/mount.ts";
 
 export { described as field } from "../../values/described.ts";
 
@@ -47,6 +48,14 @@ export const machineName = pipe(
   minLength(1, "machine name cannot be empty"),
   maxLength(MAX_NAME_LENGTH, `is too long: at most ${MAX_NAME_LENGTH} characters`),
   regex(NAME_PATTERN, "must be letters, digits, _ and -, and begin with a letter or digit"),
+);
+
+export const volumeName = pipe(
+  string(),
+  regex(
+    VOLUME_NAME,
+    "must be letters, digits, _, . and -, begin with a letter or digit, and have 64 at most",
+  ),
 );
 
 /** An absolute path in the guest. */

@@ -98,6 +98,7 @@ const changeable = {
   entrypoint: field(words, "Replaces the image's ENTRYPOINT, and drops its CMD."),
   cmd: field(words, "Replaces the image's CMD."),
   env: field(variables, "Variables of the machine's programs."),
+  init: field(words, "Shell commands at each start, before the workload."),
   workdir: field(guestPath, "Default: the image's."),
   user: field(word, "USER[:GROUP]. Default: the image's."),
   labels: field(record(word, word), "Names and values that mean something to you."),
@@ -136,7 +137,6 @@ export const createSchema = strictObject({
     picklist(["virtio-net", "tsi"]),
     "There is one, virtio-net; `tsi` with a list is refused.",
   ),
-  init: field(words, "Shell commands at each start, before the workload."),
   initOnce: field(words, "Shell commands at the first start only."),
   ifNotExists: field(boolean(), "A machine of that name and the same description is fine."),
   ...changeable,
@@ -146,6 +146,7 @@ export const createSchema = strictObject({
 const removals = strictObject({
   env: optional(variableNames),
   labels: optional(words),
+  init: field(words, "As they were given."),
   ports: optional(pipe(array(port), maxLength(MAX_PORTS))),
   mounts: field(words, "By their paths in the guest."),
   allowedHosts: optional(words),

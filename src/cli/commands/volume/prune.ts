@@ -12,12 +12,8 @@ It does not ask: \`smolvm volume ls\` shows before which ones have no machine.`,
   examples: [{ command: "smolvm volume prune" }],
   run: async () => {
     const { volumes, context } = await openVolumes();
-    await print(
-      volumes
-        .pruneVolumes(context)
-        .map((name) => `${name}\n`)
-        .join(""),
-    );
+    const names = await volumes.pruneVolumes(context);
+    await print(names.map((name) => `${name}\n`).join(""));
     return 0;
   },
 });

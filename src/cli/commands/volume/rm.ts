@@ -14,7 +14,7 @@ stays, whether that runs or not: exit code 1.`,
   run: async ({ words }) => {
     const { volumes, context } = await openVolumes();
     for (const name of new Set(words)) {
-      volumes.removeVolume(context, name);
+      await volumes.removeVolume(context, name);
       await print(`${name}\n`);
     }
     return 0;
