@@ -1,3 +1,5 @@
+import type { Credentials } from "../registry/index.ts";
+
 /** How an image wants to be run (OCI image configuration). All strings are the image's own: hostile data. */
 export interface ImageConfig {
   readonly entrypoint: string[];
@@ -120,6 +122,8 @@ export interface PullOptions {
   /** `--proxy`, `--no-proxy`: win over the environment. */
   readonly proxy?: string | undefined;
   readonly noProxy?: string | undefined;
+  /** For the registry that the reference names; default: what the user has for it. */
+  readonly credentials?: Credentials | undefined;
 }
 
 /** An image in the cache, as `images ls --json` and `images inspect` show it. */

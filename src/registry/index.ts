@@ -3,7 +3,7 @@ import type { BlobDescriptor, Pusher, Reference, RegistryOptions, Repository } f
 
 export type { CredentialSource, Credentials } from "./credentials/index.ts";
 export { isDigest } from "./digest.ts";
-export { parseReference } from "./reference.ts";
+export { DEFAULT_REGISTRY, parseReference } from "./reference.ts";
 export type {
   BlobDescriptor,
   BlobOptions,

@@ -3,8 +3,10 @@ import { isDigest } from "./digest.ts";
 import { quoted } from "./printable.ts";
 import type { Reference } from "./types.ts";
 
-/** Where names without a registry are, and how it is called in all references. */
-const dockerHub = "docker.io";
+/** Where names without a registry are: images, and packs. */
+export const DEFAULT_REGISTRY = { images: "docker.io", machines: "registry.smolmachines.com" } as const;
+/** How the first is called in all references. */
+const dockerHub = DEFAULT_REGISTRY.images;
 /** Its name of old, which still stands in many configurations. */
 const dockerIndex = "index.docker.io";
 /** Images without an owner on Docker Hub are the official ones. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tarOf } from "../../src/image/image.fixture.ts";
 import { busyboxLayer, file } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
 import { slowness } from "../support/program.ts";
-import { startCraneRegistry, useRegistry } from "../support/registry/index.ts";
+import { startCraneRegistry, startDockerRegistry, useRegistry } from "../support/registry/index.ts";
 import { Api, eventsOf } from "./api.ts";
 
 /** Images of a real registry, and packs, through the HTTP API: got, run, and removed. */
@@ -92,7 +92,10 @@ test("a machine is made of a pack below an allowed directory, and needs the pack
   expect(await refusedCreate({ from: elsewhere })).toMatchObject({ status: 403, code: "FORBIDDEN" });
   expect((await refusedCreate({ from: "app.smolmachine" })).status).toBe(400);
   renameSync(elsewhere, from);
-  expect((await refusedCreate({ from, image: reference })).error).toContain("exclude each other");
+  expect((await refusedCreate({ from, image: reference })).error).toContain("mutually exclusive");
+  expect(await refusedCreate({ from: `${shared}/gone` })).toMatchObject({
+    ...{ status: 404, error: `sidecar file not found: "${shared}/gone"` },
+  });
   writeFileSync(`${shared}/none`, "no pack at all");
   expect((await refusedCreate({ name: "bad", from: `${shared}/none` })).error).toContain("is no pack");
   const bytes = readFileSync(from);
@@ -100,4 +103,57 @@ test("a machine is made of a pack below an allowed directory, and needs the pack
   writeFileSync(`${shared}/flipped`, bytes);
   expect((await refusedCreate({ name: "bad", from: `${shared}/flipped` })).status).toBe(400);
   expect((await api.refusal("GET", "/api/v1/machines/bad")).status).toBe(404);
+});
+
+test("a registry that asks who one is gets what the request says, and nothing of that is kept", async () => {
+  const password = "canary-of-the-request";
+  const closed = server(await startDockerRegistry({ users: { me: password } }));
+  const credentials = `me:${password}`;
+  const name = await push(closed, [await busyboxLayer()], "team/closed:1", {
+    ...{ config: { Env: ["PATH=/bin"] }, credentials },
+  });
+  const auth = { registryAuth: { username: "me", password } };
+  const wrong = { registryAuth: { username: "me", password: `${password}-not` } };
+  const pull = (more: object) => ({ json: { image: name, ...more } });
+  const PULL = "/api/v1/images/pull";
+  expect(await api.refusal("POST", PULL, pull({}))).toMatchObject({ status: 404, code: "NOT_FOUND" });
+  const refused = await api.refusal("POST", PULL, pull(wrong));
+  expect(refused.status).toBe(403);
+  expect(JSON.stringify(refused)).not.toContain(password);
+  for (const half of [{ username: "me" }, { identityToken: "t", password }, {}])
+    expect((await api.refusal("POST", PULL, pull({ registryAuth: half }))).status).toBe(400);
+
+  await create({ name: "closed", image: name });
+  expect((await api.refusal("POST", "/api/v1/machines/closed/start")).status).toBe(404);
+  expect((await api.ask("POST", "/api/v1/machines/closed/start", { json: auth })).state).toBe("running");
+  await api.ask("DELETE", "/api/v1/machines/closed");
+  await api.ask("POST", "/api/v1/images/prune", { json: { all: true } });
+  await create({ name: "inside" });
+  const command = { image: name, command: ["/bin/echo", "in the image"] };
+  expect((await api.refusal("POST", "/api/v1/machines/inside/run", { json: command })).status).toBe(404);
+  const ran = await api.ask("POST", "/api/v1/machines/inside/run", { json: { ...command, ...auth } });
+  expect(ran.stdout).toBe("in the image\n");
+  await api.ask("DELETE", "/api/v1/machines/inside");
+
+  const from = `${shared}/closed.smolmachine`;
+  const made = ["pack", "create", "-q", "--no-runtime", "--image", name, "-o", `${shared}/closed`];
+  expect((await home.smolvm(made)).stderr).toBe("");
+  const docker = `${home.path}/user/.docker`;
+  mkdirSync(docker, { recursive: true });
+  const entry = { auth: Buffer.from(credentials).toString("base64") };
+  writeFileSync(`${docker}/config.json`, JSON.stringify({ auths: { [closed.host]: entry } }), {
+    mode: 0o600,
+  });
+  const registryRef = `${closed.host}/team/pack:1`;
+  expect((await home.smolvm(["pack", "push", "-q", "-f", from, registryRef])).exitCode).toBe(0);
+  rmSync(docker, { recursive: true });
+  expect((await refusedCreate({ registryRef })).status).toBe(404);
+  expect((await refusedCreate({ registryRef, image: name })).error).toContain("mutually exclusive");
+  expect((await refusedCreate({ image: name, ...auth })).error).toContain("goes with registryRef");
+  expect((await refusedCreate({ registryRef: name, ...auth })).status).toBe(400);
+  await create({ name: "drawn", registryRef, ...auth });
+  await closed.stop();
+  expect(await exec("drawn", "/bin/echo", "of the pack")).toBe("of the pack\n");
+  const kept = await home.shell(`grep -rIl ${password} ${home.path}/data ${home.path}/cache; true`);
+  expect(kept.output).toBe("");
 });

@@ -1,4 +1,5 @@
 import type { Environment, RegistryEntry, RegistrySettings } from "../../config/index.ts";
+import { DEFAULT_REGISTRY } from "../../registry/index.ts";
 import { oneLine } from "../output.ts";
 
 /** A registry as `--json` shows it: everything but secrets. */
@@ -18,9 +19,6 @@ export interface RegistriesJson {
   readonly default_registry: string;
   readonly registries: readonly RegistryJson[];
 }
-
-/** Registries of names that name none. */
-export const DEFAULT_REGISTRY = { images: "docker.io", machines: "registry.smolmachines.com" } as const;
 
 /** A section of the settings, without its secrets. */
 export function registriesJson(

@@ -1,5 +1,6 @@
 import type { Environment, RegistrySettings, Settings } from "../../config/index.ts";
-import { DEFAULT_REGISTRY, registriesJson, registryBlock, unusedLines } from "./registries.ts";
+import { DEFAULT_REGISTRY } from "../../registry/index.ts";
+import { registriesJson, registryBlock, unusedLines } from "./registries.ts";
 
 /** What `config registries show --json` prints. */
 export function registryListJson({ images, machines }: Settings, env: Environment) {

@@ -1,6 +1,6 @@
 import type { Settings } from "../../config/index.ts";
 import { SmolError } from "../../errors.ts";
-import { openCredentials } from "../../registry/credentials/index.ts";
+import { givenCredentials, openCredentials } from "../../registry/credentials/index.ts";
 import {
   openRepository,
   type Reference,
@@ -88,10 +88,11 @@ function findKnown(store: ImageStore, { reference, platform }: PullRequest): Pul
 }
 
 function registryOptions(request: PullRequest): RegistryOptions {
-  const { settings, signal, onPull, proxy, noProxy } = request;
+  const { settings, signal, onPull, proxy, noProxy, reference } = request;
+  const own = openCredentials(settings.images);
   return {
     settings: settings.images,
-    credentials: openCredentials(settings.images),
+    credentials: request.credentials ? givenCredentials(reference.registry, request.credentials, own) : own,
     stallMs: settings.pull.stallSeconds * 1000,
     attempts: settings.pull.attempts,
     signal,

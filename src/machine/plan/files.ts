@@ -6,6 +6,7 @@ import type { DiskFormat, EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import type { BootableImage, Platform, PullPolicy, PullProgress } from "../../image/index.ts";
 import type { PackSource } from "../../pack/index.ts";
+import type { Credentials } from "../../registry/index.ts";
 import { type DiskSizes, templateOf } from "../disks/index.ts";
 import type { ImageFacts, MachineFiles } from "./order.ts";
 import type { WorkloadDefaults } from "./workload.ts";
@@ -19,6 +20,8 @@ export interface ImageOptions {
   /** Win over the environment. */
   readonly proxy?: string | undefined;
   readonly noProxy?: string | undefined;
+  /** For the registry that the image's name has; default: what the user has for it. */
+  readonly credentials?: Credentials | undefined;
   /** Bytes of the image's files at which a pull is given up. */
   readonly maxImageBytes?: number | undefined;
   /** The pack that the image is in: its name means nothing then. The caller closes it. */
@@ -93,6 +96,7 @@ async function openNamed(context: Context, source: string, options: ImageOptions
     onPull: options.onPull,
     proxy: options.proxy,
     noProxy: options.noProxy,
+    credentials: options.credentials,
     maxImageBytes: options.maxImageBytes,
     platform: options.platform,
     stdin: options.stdin,

@@ -1,4 +1,5 @@
 /** Packs in registries: pushed, looked at, and pulled, as OCI artifacts. */
+export { type NamedPack, type NamePackOptions, namePack } from "./name.ts";
 export {
   inspectRemotePack,
   openRemotePack,

@@ -1,13 +1,24 @@
 /** The way from a request to a machine that runs. */
 import { SmolError } from "../../errors.ts";
 import { connectMachine, type Machine, startMachine } from "../../machine/index.ts";
+import type { Credentials } from "../../registry/index.ts";
 import { unlessAborted } from "../../within.ts";
 import type { Serving } from "../serving.ts";
 
-/** Starts a machine, unless it runs. @throws SmolError what kept it from running; the signal's reason */
-export async function start({ context, options, metrics }: Serving, name: string, signal: AbortSignal) {
+/**
+ * Starts a machine, unless it runs.
+ *
+ * @param credentials for the registry of its image, where that has to be fetched
+ * @throws SmolError what kept it from running; the signal's reason
+ */
+export async function start(
+  { context, options, metrics }: Serving,
+  name: string,
+  signal: AbortSignal,
+  credentials?: Credentials,
+) {
   const begun = performance.now();
-  const started = await startMachine(context, name, { engine: options.engine, signal });
+  const started = await startMachine(context, name, { engine: options.engine, signal, credentials });
   if (started.started) metrics.boot.observe((performance.now() - begun) / 1000);
   return started;
 }

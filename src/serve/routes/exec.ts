@@ -37,6 +37,7 @@ import {
   variables,
   word,
 } from "../schema/fields.ts";
+import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
 import { TimeLimit } from "../time-limit.ts";
 
 const tag = "exec";
@@ -261,7 +262,12 @@ export const execRoutes = [
       failures: [403, 404, 408, 409],
     },
     summary: "Run a command in an image of its own inside a machine; nothing of it stays",
-    body: { schema: strictObject({ image: imageName, command, ...surroundings }) },
+    body: {
+      schema: strictObject({
+        ...{ image: imageName, command, ...surroundings },
+        registryAuth: field(registryAuth, AUTH_ABOUT),
+      }),
+    },
     answer: { schema: resultSchema, about: "How it ended, and what it wrote." },
     handle: async (asked) => {
       const { params, body, serving, signal } = asked;
@@ -272,10 +278,12 @@ export const execRoutes = [
       } = openAllowedImage(body.image, serving.options.mountRoots);
       let machine: Machine | undefined;
       try {
+        const credentials = credentialsOf(body.registryAuth);
         machine = await reach(serving, params.name, signal, true);
         const { workdir } = body;
         const env = environmentOf(body.env);
-        const { id } = await createContainer(serving.context, machine, image, { workdir, env, file, signal });
+        const options = { workdir, env, file, credentials, signal };
+        const { id } = await createContainer(serving.context, machine, image, options);
         try {
           await startContainer(machine, id);
           const request = { argv: body.command, env, cwd: workdir, stdin: false };

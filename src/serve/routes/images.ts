@@ -28,6 +28,7 @@ import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { field, imageName, word } from "../schema/fields.ts";
+import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
 import type { Serving } from "../serving.ts";
 
 const tag = "images";
@@ -78,6 +79,7 @@ const pullSchema = strictObject({
   ),
   proxy: field(word, "Default: as the server's environment says."),
   noProxy: field(word, "Default: as the server's environment says."),
+  registryAuth: field(registryAuth, AUTH_ABOUT),
 });
 const former = { platform: "ociPlatform", reference: "image" };
 
@@ -85,17 +87,18 @@ type PullBody = InferOutput<typeof pullSchema>;
 
 async function pull(
   { context, metrics }: Serving,
-  { image, ociPlatform, proxy, noProxy }: PullBody,
+  { image, ociPlatform, registryAuth: auth, ...rest }: PullBody,
   signal: AbortSignal,
   onPull?: (event: PullProgress) => void,
 ): Promise<ImageSummary> {
   if (isLocalImage(image))
     throw new Refused("BAD_REQUEST", "image: must be the name of an image in a registry");
+  const options = { ...rest, credentials: credentialsOf(auth), signal, onPull };
   const begun = performance.now();
   const settings = await loadSettings(context.paths);
   const cacheDir = context.paths.cache;
   const platform = ociPlatform === undefined ? undefined : platformNamed(ociPlatform);
-  const { id } = await pullImage(image, { settings, cacheDir, platform, proxy, noProxy, signal, onPull });
+  const { id } = await pullImage(image, { settings, cacheDir, platform, ...options });
   metrics.pull.observe((performance.now() - begun) / 1000);
   return await inspectImage(cacheDir, id);
 }

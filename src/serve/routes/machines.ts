@@ -18,20 +18,28 @@ import { buildSpec } from "../../machine/model/build.ts";
 import { specSchema } from "../../machine/model/spec.ts";
 import { machineStatuses } from "../../machine/model/status.ts";
 import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
-import { openPack, type Pack, packedSettings } from "../../pack/index.ts";
+import { type PackSource, packedSettings } from "../../pack/index.ts";
+import type { Credentials } from "../../registry/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE } from "../http/route.ts";
-import { openAllowed, openAllowedImage } from "../machine/host-paths.ts";
+import { openAllowedImage } from "../machine/host-paths.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
+import { openPackFile, openPackOf } from "../machine/named-pack.ts";
 import { start } from "../machine/reach.ts";
 import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds } from "../schema/fields.ts";
 import { machineInfo, machineInfoSchema } from "../schema/machine-info.ts";
-import { createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
+import { type CreateBody, createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
+import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
 
 const tag = "machines";
 const one = { schema: machineInfoSchema, about: "The machine as it is now." };
+
+const startBody = {
+  schema: strictObject({ registryAuth: field(registryAuth, AUTH_ABOUT) }),
+  optional: true,
+} as const;
 
 /** Paths of volumes were looked at when the request came; a guest may have put a link there since. */
 const ALLOWED = { sourcesResolved: true } as const;
@@ -43,30 +51,29 @@ export const machineRoutes = [
     ...{ method: "post", path: "/api/v1/machines", id: "createMachine", tag, limit: "server" },
     summary: "Make a machine; it does not run yet",
     description:
-      "Nothing is downloaded or booted. What `from` says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
+      "Nothing is booted, and nothing downloaded but the pack that `registryRef` names. What a pack says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
       "`memoryMb`, `storageGb`, `overlayGb` and `network`.",
-    failures: [403, 409],
+    failures: [403, 404, 409, 502],
     body: { schema: createSchema, former: FORMER },
     answer: one,
     handle: async ({ body, serving, signal }) => {
       const { mountRoots: roots } = serving.options;
-      const { image, from, ifNotExists } = body;
-      if (image !== undefined && from !== undefined)
-        throw new Refused("BAD_REQUEST", "image and from exclude each other: a pack has its own image");
+      const { image, ifNotExists } = body;
       const name = body.name ?? makeMachineName();
+      const credentials = packCredentials(body);
       const held = image === undefined ? {} : openAllowedImage(image, roots);
-      const packed = from === undefined ? undefined : openAllowed(from, roots);
-      let pack: Pack | undefined;
+      let pack: PackSource | undefined;
       try {
         const flags = layerOf({ ...body, image: held.path ?? image }, roots);
-        pack = packed && (await openPack(packed.file));
+        if (body.from !== undefined) pack = await openPackFile(body.from, roots);
+        if (body.registryRef !== undefined)
+          pack = await openPackOf(body.registryRef, serving, credentials, signal);
         const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
         const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
         const { file } = held;
         await createKept(serving.context, spec, { pack, file, signal }, { ifNotExists, ...ALLOWED });
       } finally {
         await pack?.close();
-        packed?.close();
         held.close?.();
       }
       return infoOf(serving, name);
@@ -147,10 +154,10 @@ export const machineRoutes = [
     },
     summary: "Start a machine, and wait until it runs",
     description: "One that runs is left alone. The image is downloaded when it is not there yet.",
-    body: { schema: strictObject({}), optional: true },
+    body: startBody,
     answer: one,
-    handle: async ({ params, serving, signal }) => {
-      await start(serving, params.name, signal);
+    handle: async ({ params, body, serving, signal }) => {
+      await start(serving, params.name, signal, credentialsOf(body.registryAuth));
       return infoOf(serving, params.name);
     },
   }),
@@ -180,12 +187,13 @@ export const machineRoutes = [
     ...{ method: "post", path: `${MACHINE}/restart`, id: "restartMachine", tag, limit: "server" },
     summary: "Stop a machine if it runs, and start it",
     failures: [404, 409],
-    body: { schema: strictObject({}), optional: true },
+    body: startBody,
     answer: one,
-    handle: async ({ params, serving, signal }) => {
+    handle: async ({ params, body, serving, signal }) => {
       const name = params.name;
+      const credentials = credentialsOf(body.registryAuth);
       await stopMachine(serving.context, name, { signal });
-      await start(serving, name, signal);
+      await start(serving, name, signal, credentials);
       return infoOf(serving, name);
     },
   }),
@@ -241,6 +249,26 @@ export const machineRoutes = [
     },
   }),
 ];
+
+/** What a request says about where its files come from, held against each other. @throws Refused `BAD_REQUEST` */
+function packCredentials(body: CreateBody): Credentials | undefined {
+  const { image, from, registryRef, registryAuth: auth, registryIdentityToken: identityToken } = body;
+  const sources = [image, from, registryRef].filter((one) => one !== undefined);
+  if (sources.length > 1)
+    throw new Refused(
+      "BAD_REQUEST",
+      "image, from and registryRef are mutually exclusive: a pack has its own image",
+    );
+  if (auth !== undefined && identityToken !== undefined)
+    throw new Refused("BAD_REQUEST", "registryAuth and registryIdentityToken are mutually exclusive");
+  const given = auth ?? (identityToken === undefined ? undefined : { identityToken });
+  if (given !== undefined && registryRef === undefined)
+    throw new Refused(
+      "BAD_REQUEST",
+      "registryAuth goes with registryRef: an image is fetched at the machine's start, which takes one too",
+    );
+  return credentialsOf(given);
+}
 
 function labelFilter(text: string): MachineFilter {
   const end = text.indexOf("=");

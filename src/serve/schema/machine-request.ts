@@ -34,6 +34,7 @@ import {
   word,
   words,
 } from "./fields.ts";
+import { AUTH_ABOUT, registryAuth } from "./registry-auth.ts";
 
 const { entries: model } = specSchema;
 
@@ -133,6 +134,12 @@ export const createSchema = strictObject({
     word,
     "A pack: a path of the host, below one of --allow-mount. Its files go into the image cache. Not with image.",
   ),
+  registryRef: field(
+    imageName,
+    "A pack in a registry, whose files go into the image cache now. Not with image or from.",
+  ),
+  registryAuth: field(registryAuth, `${AUTH_ABOUT} With registryRef.`),
+  registryIdentityToken: field(word, "The same as registryAuth with an identityToken."),
   networkBackend: field(
     picklist(["virtio-net", "tsi"]),
     "There is one, virtio-net; `tsi` with a list is refused.",
