@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { endsWithin } from "../within.ts";
 import { type Answer, makeApp } from "./http/app.ts";
 import { type BunServer, type Listener, listen, type Place, type Tls } from "./http/listen.ts";
-import type { Session } from "./live/interactive.ts";
+import type { Talk } from "./live/talk.ts";
 import { Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/all.ts";
 import type { ServeOptions } from "./serving.ts";
@@ -40,8 +40,8 @@ export async function startServer(context: Context, options: StartOptions): Prom
     followers: followerSlots(),
     startedAt: Date.now(),
     ending: ending.signal,
-    upgrade: (request: Request, session: Session) =>
-      upgraders.get(request)?.upgrade(request, { data: session }) ?? false,
+    upgrade: (request: Request, talk: Talk) =>
+      upgraders.get(request)?.upgrade(request, { data: talk }) ?? false,
   });
   const serve = async (request: Request, server: BunServer, isPrivate: boolean) => {
     upgraders.set(request, server);

@@ -1,7 +1,7 @@
 /** What a server is told, and what its routes get of it. */
 import type { Context } from "../context.ts";
 import type { EngineName } from "../engine/index.ts";
-import type { Session } from "./live/interactive.ts";
+import type { Talk } from "./live/talk.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Slots } from "./slots.ts";
 
@@ -43,5 +43,5 @@ export interface Serving {
   /** Aborted when the server is told to end. */
   readonly ending: AbortSignal;
   /** Makes a WebSocket of a request. @returns false when it asks for none */
-  readonly upgrade: (request: Request, session: Session) => boolean;
+  readonly upgrade: (request: Request, talk: Talk) => boolean;
 }

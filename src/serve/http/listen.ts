@@ -4,7 +4,8 @@ import { connect, createServer, type Server as Relay } from "node:net";
 import { tmpdir } from "node:os";
 import type { Server, WebSocketHandler } from "bun";
 import { errnoOf, messageOf, SmolError } from "../../errors.ts";
-import { MAX_MESSAGE_BYTES, type Session } from "../live/interactive.ts";
+import { MAX_MESSAGE_BYTES } from "../live/interactive.ts";
+import type { Talk } from "../live/talk.ts";
 import { removeSocket, removeStale, whilePlaceIsOurs } from "./socket-place.ts";
 
 /** Where to listen. */
@@ -37,11 +38,11 @@ export interface Listener {
   end(): Promise<void>;
 }
 
-export type BunServer = Server<Session>;
+export type BunServer = Server<Talk>;
 
 type Serve = (request: Request, server: BunServer, isPrivate: boolean) => Promise<Response>;
 
-const websocket: WebSocketHandler<Session> = {
+const websocket: WebSocketHandler<Talk> = {
   open: (socket) => void socket.data.open(socket),
   message: (socket, message) => socket.data.message(socket, message),
   drain: (socket) => socket.data.drain(),
@@ -85,7 +86,7 @@ const common = { maxRequestBodySize: Number.MAX_SAFE_INTEGER, websocket, develop
 
 function listenTcp({ host, port }: Place & { kind: "tcp" }, serve: Serve, tls: Tls | undefined): Listener {
   try {
-    const server: BunServer = Bun.serve<Session>({
+    const server: BunServer = Bun.serve<Talk>({
       ...common,
       hostname: host,
       port,
@@ -126,7 +127,7 @@ function listenAt(path: string, serve: Serve, isPrivate: boolean): Listener {
       fetch: (request: Request, server: BunServer) => serve(request, server, isPrivate),
     };
     // Bun's types say that a Unix socket has no such limit; its program has one of 10 s unless it is told.
-    const server = Bun.serve<Session>({ ...options, idleTimeout: 0 } as typeof options);
+    const server = Bun.serve<Talk>({ ...options, idleTimeout: 0 } as typeof options);
     return listenerOf(server, `unix://${path}`, path);
   } catch (error) {
     throw cannotListen(path, error);

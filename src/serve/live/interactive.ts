@@ -1,8 +1,8 @@
 /** A terminal session in a machine over a WebSocket (RFC 6455). */
-import type { ServerWebSocket } from "bun";
 import type { Machine, Process } from "../../machine/index.ts";
 import { exitCodeOf } from "../../protocol/index.ts";
 import type { Asked } from "../http/route.ts";
+import { CLOSE, type Socket, type Talk } from "./talk.ts";
 
 /** One message: a paste. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -16,21 +16,17 @@ const MESSAGE_COST = 512;
 /** What is sent before the client has taken it; the process waits then. */
 const MAX_UNSENT_BYTES = 256 * 1024;
 
-/** Close codes of RFC 6455, 7.4.1. */
-const CLOSE = { normal: 1000, tooMuch: 1009, failed: 1011, ending: 1001 } as const;
-
 /** Columns, or rows, of a terminal. */
 export const MAX_SIDE = 65_535;
 
-type Socket = ServerWebSocket<Session>;
-
 /** One session, from the upgrade to its close. */
-export class Session {
+export class Session implements Talk {
   readonly #machine: Machine;
   readonly #process: Process;
   readonly #explain: Asked["explain"];
   readonly #ended: () => void;
   #waitingBytes = 0;
+  #typing: Promise<void> = Promise.resolve();
   #hasRoom = Promise.withResolvers<void>();
   #closed = false;
   #socket: Socket | undefined;
@@ -96,13 +92,14 @@ export class Session {
       return;
     }
     // The runtime may use its buffer again.
-    this.#process.write(Buffer.from(bytes)).then(
-      () => {
+    const copy = Buffer.from(bytes);
+    // A message that waits for room holds up those behind it. When one fails, the end of the process tells why.
+    this.#typing = this.#typing
+      .then(async () => {
+        await this.#process.write(copy);
         this.#waitingBytes -= cost;
-      },
-      // Its end tells why.
-      () => {},
-    );
+      })
+      .catch(() => {});
   }
 
   /** The server ends. */
