@@ -5,6 +5,7 @@ import type { Role, ThreadRole } from "./self.ts";
 /** Those that end with an exit code of their own. */
 const programs: Record<string, () => Promise<number>> = {
   __packed: async () => (await import("./cli/packed/main.ts")).runPackedProgram(),
+  __sdk: async () => (await import("./sdk/main.ts")).runSdk(),
 };
 
 const roles: Record<Role, () => Promise<unknown>> = {

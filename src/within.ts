@@ -1,3 +1,5 @@
+import { deferred } from "./deferred.ts";
+
 /**
  * Waits for something, but no longer than a limit. The timer does not outlive the wait, so it keeps no process alive.
  *
@@ -5,7 +7,7 @@
  * @returns whether the work has ended, well or not
  */
 export async function endsWithin(work: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const { promise: late, resolve } = deferred<boolean>();
   const timer = setTimeout(() => resolve(false), limitMs);
   const ended = work.then(
     () => true,
@@ -23,7 +25,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   if (signal === undefined) return await work;
   work.catch(() => {});
   signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const { promise: aborted, reject } = deferred<never>();
   const onAbort = () => reject(signal.reason);
   signal.addEventListener("abort", onAbort);
   try {

@@ -18,6 +18,7 @@ const folders = [
   "ffi",
   "launcher",
   "recipes",
+  "sdk",
   "soak",
   "src",
   "stub",
@@ -29,7 +30,7 @@ describe("docs/errors.md", () => {
   const paper = read("docs/errors.md");
   const documented = [...paper.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map((match) => match[1] as string);
   const areas = new Set(documented.map((code) => code.split(".")[0]));
-  const sources = filesOf("{src,agent,ffi,stub,launcher}/**/*.{ts,c,h}")
+  const sources = filesOf("{src,agent,ffi,stub,launcher,sdk}/**/*.{ts,c,h}")
     .filter((file) => !/(\.test|\.fixture)\.ts$/.test(file))
     .map(read)
     .join("\n");
@@ -66,7 +67,7 @@ describe("SPECIFICATION.md", () => {
     const rows = specification.split("\n").filter((line) => /^\| \d+ \|/.test(line));
     expect(rows.map((row) => Number(row.split("|")[1]))).toEqual(rows.map((_, index) => index + 1));
     for (const row of rows)
-      expect(row).toMatch(/`(test|bench|soak|src|stub|agent|build|recipes|ffi)\/.*\.ts`/);
+      expect(row).toMatch(/`(test|bench|soak|src|stub|agent|build|recipes|ffi|sdk)\/.*\.ts`/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { deferred } from "../deferred.ts";
 import type { Codec } from "./codec.ts";
 import {
   encodeFrame,
@@ -12,7 +13,7 @@ import {
 import type { JsonRequest } from "./json.ts";
 import type { Hello } from "./messages.ts";
 import { type FrameSender, Stream, StreamFailure } from "./stream.ts";
-import type { SocketTransport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** Streams of a connection that may be open at once; each costs memory on both sides. */
 const MAX_STREAMS = 1024;
@@ -36,15 +37,15 @@ export class Connection<Greeting = Hello, Request = JsonRequest, Message = unkno
   /** Resolves once the connection is over: with the error, or undefined after an orderly end. */
   readonly closed: Promise<Error | undefined>;
 
-  #transport: SocketTransport;
+  #transport: Transport;
   #codec: Codec<Greeting, Request, Message>;
   #onStream: ((stream: Stream<Request, Message>) => void) | undefined;
   #decoder = new FrameDecoder();
   #streams = new Map<number, Stream<Request, Message>>();
   #nextId = 1;
-  #hello = Promise.withResolvers<Greeting>();
+  #hello = deferred<Greeting>();
   #greeted = false;
-  #closed = Promise.withResolvers<Error | undefined>();
+  #closed = deferred<Error | undefined>();
   #isClosed = false;
   #full = false;
   /** Frames that wait for room in the pipe, in turn. */
@@ -52,7 +53,7 @@ export class Connection<Greeting = Hello, Request = JsonRequest, Message = unkno
   /** The highest stream that the other side has opened: each number is used once. */
   #lastAccepted = 0;
 
-  constructor(transport: SocketTransport, options: ConnectionOptions<Greeting, Request, Message>) {
+  constructor(transport: Transport, options: ConnectionOptions<Greeting, Request, Message>) {
     this.#transport = transport;
     this.#codec = options.codec;
     this.#onStream = options.onStream;

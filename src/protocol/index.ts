@@ -4,6 +4,7 @@ export { Connection, type ConnectionOptions } from "./connection.ts";
 export { encodeFrame, type Frame, FrameDecoder, FrameType, ProtocolError } from "./frame.ts";
 export { decodeJson, encodeJson, type JsonRequest, jsonCodec } from "./json.ts";
 export * from "./messages.ts";
+export { PipeTransport } from "./pipe-transport.ts";
 export { failureOf, Stream, StreamFailure } from "./stream.ts";
-export { connectTransport, isNobody, listenTransport, SocketTransport } from "./transport.ts";
+export { connectTransport, isNobody, listenTransport, SocketTransport, type Transport } from "./transport.ts";
 export { ReceiveWindow, SendWindow, WINDOW_BYTES } from "./window.ts";

@@ -1,3 +1,4 @@
+import { deferred } from "../deferred.ts";
 import type { Codec } from "./codec.ts";
 import { FrameType, MAX_DATA_BYTES, ProtocolError } from "./frame.ts";
 import type { JsonRequest } from "./json.ts";
@@ -77,8 +78,8 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   #endSent = new Set<number>();
   #closed = false;
   #cancelled = false;
-  #accept = Promise.withResolvers<Message | undefined>();
-  #finish = Promise.withResolvers<Message>();
+  #accept = deferred<Message | undefined>();
+  #finish = deferred<Message>();
 
   constructor(sender: FrameSender, codec: Codec<unknown, Request, Message>, id: number, request: Request) {
     this.#sender = sender;

@@ -9,6 +9,8 @@ export interface Transport {
   write(bytes: Uint8Array<ArrayBuffer>): boolean;
   /** Closes both directions; `onClose` is called once. */
   close(): void;
+  /** The handlers below are there: delivers what has arrived before. */
+  start(): void;
   onData: (bytes: Uint8Array) => void;
   onDrain: () => void;
   onClose: (error: Error | undefined) => void;
@@ -25,7 +27,7 @@ interface Socket {
 const HIGH_WATER_BYTES = 256 * 1024;
 
 /** More than this is queued only by small frames to a side that never reads: then the connection is given up. */
-const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const MAX_QUEUED_FRAMES = 64 * 1024;
 
 /** Puts a queue in front of a Bun socket, whose `write` takes only what the kernel takes at once. */

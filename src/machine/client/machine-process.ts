@@ -55,6 +55,20 @@ export class MachineProcess {
     this.#child.unref();
   }
 
+  /** Resolves when the machine's process has ended. */
+  get ended(): Promise<unknown> {
+    return this.#child.exited;
+  }
+
+  /** As `release`, of a machine whose order names an owner. */
+  async disown(): Promise<void> {
+    const connection = await this.#connection;
+    await connection.open({ method: "disown" }).result.catch((error) => {
+      throw toSmolError(error);
+    });
+    await this.release();
+  }
+
   /** Ends a machine that is owned, and waits until its process is gone. */
   async end(): Promise<void> {
     const connection = await this.#connection.catch(() => undefined);

@@ -10,6 +10,7 @@ import {
   argumentsOf,
   type ImageOptions,
   libkrunSource,
+  type OwnerPolicy,
   planConfinement,
   planNetwork,
   proxyAuthorities,
@@ -33,6 +34,8 @@ export interface StartOptions extends ImageOptions, StartListener {
   readonly engine?: EngineName | undefined;
   /** How its VM's process is confined; default: by all that the host has. */
   readonly confine?: ConfineMode | undefined;
+  /** What becomes of the machine when this process is gone; default: nothing. `Started.owned` has to be kept then. */
+  readonly owner?: OwnerPolicy | undefined;
   /** The image is there, and the VM is about to start. */
   readonly onBoot?: (() => void) | undefined;
 }
@@ -46,6 +49,8 @@ export interface Started {
   /** Of the machine's process. */
   readonly pid: number;
   readonly report: StartReport | undefined;
+  /** The machine's process, when an owner was asked for and this call has started it. */
+  readonly owned?: MachineProcess | undefined;
 }
 
 /**
@@ -121,8 +126,9 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     const report = await reportOf(stream, options);
     // From now on the machine needs this very image, whatever happens to the host.
     await durable;
-    await process.release();
-    return { record: order.record, started: true, skipped: false, pid: report.pid, report };
+    if (options.owner === undefined) await process.release();
+    const owned = options.owner === undefined ? undefined : process;
+    return { record: order.record, started: true, skipped: false, pid: report.pid, report, owned };
   } catch (error) {
     await process.end();
     options.signal?.throwIfAborted();
@@ -170,6 +176,7 @@ async function makeOrder(
     network: planNetwork(record),
     lent,
     terminal: false,
+    owner: options.owner,
     volumes: [...planVolumes(paths, record), ...authorities.volumes],
   };
   return { order, durable };

@@ -5,7 +5,7 @@
  *
  * A throw-away machine lives as long as its owner wants it: when the owner's connection ends, for whatever reason,
  * everything the machine had is gone a moment later. A lasting one lives until it is stopped, once its start has been
- * reported to its owner. If this process is killed, the kernel ends the VM with it.
+ * reported to its owner; one whose order names an owner ends with that. If this process is killed, the kernel ends the VM with it.
  */
 import type { VmmHandle } from "../../engine/index.ts";
 import { messageOf, SmolError } from "../../errors.ts";
@@ -21,7 +21,7 @@ import {
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import { makeDisks } from "../disks/index.ts";
-import type { NetworkPlan, StartEvent, StartOrder, StartReport } from "../plan/index.ts";
+import type { NetworkPlan, OwnerPolicy, StartEvent, StartOrder, StartReport } from "../plan/index.ts";
 import { endedWithMachine } from "./endings.ts";
 import { serveExec } from "./exec.ts";
 import type { InitListener } from "./init-commands.ts";
@@ -83,6 +83,8 @@ export class MachineHost {
   #hasFirst = false;
   /** The owner has been told that it runs. */
   #reported = false;
+  /** What the owner's end means to a lasting machine that runs. */
+  #owner: OwnerPolicy | undefined;
   #ending: Promise<void> | undefined;
 
   constructor(options: HostOptions) {
@@ -101,15 +103,32 @@ export class MachineHost {
     });
     await owner.closed;
     // One that is being stopped while it starts is stopped in order.
-    if ((this.#reported || this.#ending !== undefined) && this.#lasting !== undefined) return;
-    await this.end("now");
+    const isLasting = this.#lasting !== undefined;
+    if (isLasting && this.#ending !== undefined) return;
+    if (isLasting && this.#reported && this.#owner === undefined) return;
+    await this.#endWithOwner();
+  }
+
+  async #endWithOwner(): Promise<void> {
+    if (this.#owner === "delete") this.#place?.removeWhenLeft();
+    if (this.#owner === undefined || !this.#reported) return await this.end("now");
+    const reason = "the program that had started it has gone";
+    this.#logs?.console.say("info", reason);
+    this.#state?.update({ reason });
+    await this.end(this.#owner === "delete" ? "now" : "gracefully");
   }
 
   #serveOwner(stream: Stream): void {
     const { method } = stream.request;
     if (method === "start") this.#starting = this.#start(stream);
+    else if (method === "disown") this.#disown(stream);
     else if (method === "exec" && this.#order?.record.ephemeral) void this.#execOwners(stream, this.#order);
     else unsupported(stream);
+  }
+
+  #disown(stream: Stream): void {
+    this.#owner = undefined;
+    stream.finish({});
   }
 
   #serveClient(stream: Stream): void {
@@ -143,6 +162,7 @@ export class MachineHost {
       // The owner is the same program of the same user: the order is what it says it is.
       const order = stream.request.params as StartOrder;
       this.#order = order;
+      this.#owner = order.record.ephemeral ? undefined : order.owner;
       const place = new Place(order, this.#options.lease);
       this.#place = place;
       const state = new StateFile(order, this.#options.program, this.#startedAt);

@@ -12,6 +12,7 @@ export type {
   ImageFacts,
   Lent,
   MachineFiles,
+  OwnerPolicy,
   PlannedVolume,
   StartEvent,
   StartOrder,

@@ -21,7 +21,12 @@ export interface StartOrder {
   readonly volumes: readonly PlannedVolume[];
   /** The first process, of a throw-away machine, has a terminal. */
   readonly terminal: boolean;
+  /** What becomes of a lasting machine when the program that has started it is gone; absent: nothing. */
+  readonly owner?: OwnerPolicy | undefined;
 }
+
+/** A machine that is owned is stopped in order, or ended at once and deleted, when its owner's connection ends. */
+export type OwnerPolicy = "stop" | "delete";
 
 /** What whoever starts the machine gives along from its own surroundings: never part of a record, a state or a log. */
 export interface Lent {

@@ -48,7 +48,16 @@ const imageSchema = strictObject({
   inUse: boolean(),
 });
 
-function imageOf({ id, references, digests, sizeBytes, platform, layers, createdAt, inUse }: ImageSummary) {
+export function imageOf({
+  id,
+  references,
+  digests,
+  sizeBytes,
+  platform,
+  layers,
+  createdAt,
+  inUse,
+}: ImageSummary) {
   const { os, architecture } = platformNamed(platform);
   const [reference] = references;
   const [digest] = digests;
@@ -85,7 +94,8 @@ const former = { platform: "ociPlatform", reference: "image" };
 
 type PullBody = InferOutput<typeof pullSchema>;
 
-async function pull(
+/** Gets an image, and what is known of it. */
+export async function pull(
   { context, metrics }: Serving,
   { image, ociPlatform, registryAuth: auth, ...rest }: PullBody,
   signal: AbortSignal,

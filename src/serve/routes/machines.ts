@@ -2,33 +2,27 @@
 import { array, boolean, optional, picklist, strictObject, string } from "valibot";
 import {
   cloneMachine,
-  createKept,
   deleteMachine,
   inspectMachine,
   listMachines,
   type MachineFilter,
-  makeMachineName,
   matchesFilters,
   resizeMachine,
   stopMachine,
   updateMachine,
   waitForStatus,
 } from "../../machine/index.ts";
-import { buildSpec } from "../../machine/model/build.ts";
 import { specSchema } from "../../machine/model/spec.ts";
 import { machineStatuses } from "../../machine/model/status.ts";
 import { parseHostRule, parseRangeRule } from "../../net/policy/index.ts";
-import { type PackSource, packedSettings } from "../../pack/index.ts";
-import type { Credentials } from "../../registry/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE } from "../http/route.ts";
-import { openAllowedImage } from "../machine/host-paths.ts";
+import { ALLOWED, createAsked } from "../machine/create.ts";
 import { layerOf, portOf, rulesOf } from "../machine/layer.ts";
-import { openPackFile, openPackOf } from "../machine/named-pack.ts";
 import { start } from "../machine/reach.ts";
 import { field, MAX_WAIT_SECONDS, machineName, milliseconds, queryWord, seconds } from "../schema/fields.ts";
 import { machineInfo, machineInfoSchema } from "../schema/machine-info.ts";
-import { type CreateBody, createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
+import { createSchema, FORMER, updateSchema } from "../schema/machine-request.ts";
 import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
@@ -40,9 +34,6 @@ const startBody = {
   schema: strictObject({ registryAuth: field(registryAuth, AUTH_ABOUT) }),
   optional: true,
 } as const;
-
-/** Paths of volumes were looked at when the request came; a guest may have put a link there since. */
-const ALLOWED = { sourcesResolved: true } as const;
 
 const infoOf = ({ context }: Serving, name: string) => machineInfo(inspectMachine(context, name));
 
@@ -56,28 +47,8 @@ export const machineRoutes = [
     failures: [403, 404, 409, 502],
     body: { schema: createSchema, former: FORMER },
     answer: one,
-    handle: async ({ body, serving, signal }) => {
-      const { mountRoots: roots } = serving.options;
-      const { image, ifNotExists } = body;
-      const name = body.name ?? makeMachineName();
-      const credentials = packCredentials(body);
-      const held = image === undefined ? {} : openAllowedImage(image, roots);
-      let pack: PackSource | undefined;
-      try {
-        const flags = layerOf({ ...body, image: held.path ?? image }, roots);
-        if (body.from !== undefined) pack = await openPackFile(body.from, roots);
-        if (body.registryRef !== undefined)
-          pack = await openPackOf(body.registryRef, serving, credentials, signal);
-        const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
-        const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
-        const { file } = held;
-        await createKept(serving.context, spec, { pack, file, signal }, { ifNotExists, ...ALLOWED });
-      } finally {
-        await pack?.close();
-        held.close?.();
-      }
-      return infoOf(serving, name);
-    },
+    handle: async ({ body, serving, signal }) =>
+      infoOf(serving, (await createAsked(serving, body, signal)).record.name),
   }),
   jsonRoute({
     ...{ method: "get", path: "/api/v1/machines", id: "listMachines", tag, limit: "server" },
@@ -249,26 +220,6 @@ export const machineRoutes = [
     },
   }),
 ];
-
-/** What a request says about where its files come from, held against each other. @throws Refused `BAD_REQUEST` */
-function packCredentials(body: CreateBody): Credentials | undefined {
-  const { image, from, registryRef, registryAuth: auth, registryIdentityToken: identityToken } = body;
-  const sources = [image, from, registryRef].filter((one) => one !== undefined);
-  if (sources.length > 1)
-    throw new Refused(
-      "BAD_REQUEST",
-      "image, from and registryRef are mutually exclusive: a pack has its own image",
-    );
-  if (auth !== undefined && identityToken !== undefined)
-    throw new Refused("BAD_REQUEST", "registryAuth and registryIdentityToken are mutually exclusive");
-  const given = auth ?? (identityToken === undefined ? undefined : { identityToken });
-  if (given !== undefined && registryRef === undefined)
-    throw new Refused(
-      "BAD_REQUEST",
-      "registryAuth goes with registryRef: an image is fetched at the machine's start, which takes one too",
-    );
-  return credentialsOf(given);
-}
 
 function labelFilter(text: string): MachineFilter {
   const end = text.indexOf("=");

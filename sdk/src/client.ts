@@ -1,0 +1,138 @@
+import { errorOf } from "./errors.ts";
+import { execute } from "./exec.ts";
+import { Images } from "./images.ts";
+import * as lifecycle from "./lifecycle.ts";
+import type { Machine } from "./machine.ts";
+import { Packs } from "./packs.ts";
+import type { ExecResult } from "./result.ts";
+import { LocalTransport } from "./transport/local/transport.ts";
+import type { Transport } from "./transport/types.ts";
+import type {
+  CallOptions,
+  ConnectOptions,
+  CreateOptions,
+  ExecHooks,
+  ExecOptions,
+  HostCheck,
+  MachineInfo,
+} from "./types.ts";
+
+export interface SmolvmOptions {
+  /** The program. Default: SMOLVM_BIN, the one that came with this package, `smolvm` in PATH. */
+  readonly bin?: string | undefined;
+  /** Called around commands of machines that have no hooks of their own. */
+  readonly hooks?: ExecHooks | undefined;
+  /** @internal */
+  readonly transport?: Transport | undefined;
+}
+
+export interface RunOnceOptions
+  extends Omit<CreateOptions, "start" | "detached" | "onDispose" | "env" | "workdir" | "user">,
+    ExecOptions {}
+
+/**
+ * A client with a program of its own. Machines that it has made end when it is closed.
+ *
+ * @example
+ * await using smolvm = new Smolvm({ bin: "/opt/smolvm/smolvm" });
+ * const machine = await smolvm.create();
+ */
+export class Smolvm implements AsyncDisposable {
+  readonly images: Images;
+  readonly packs: Packs;
+  readonly #transport: Transport;
+  readonly #hooks: ExecHooks;
+
+  /** Starts nothing yet. */
+  constructor({ bin, hooks = {}, transport = new LocalTransport(bin) }: SmolvmOptions = {}) {
+    this.#transport = transport;
+    this.#hooks = hooks;
+    this.images = new Images(() => transport);
+    this.packs = new Packs(() => transport);
+  }
+
+  /** See `Machine.create`. */
+  create(options: CreateOptions = {}): Promise<Machine> {
+    return lifecycle.create(this.#transport, options, this.#hooks);
+  }
+
+  /** See `Machine.connect`. */
+  connect(name: string, options: ConnectOptions = {}): Promise<Machine> {
+    return lifecycle.connect(this.#transport, name, options, this.#hooks);
+  }
+
+  /** See `Machine.getOrCreate`. */
+  getOrCreate(name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Machine> {
+    return lifecycle.getOrCreate(this.#transport, name, options, this.#hooks);
+  }
+
+  /** See `Machine.list`. */
+  list(filter: lifecycle.ListFilter = {}): Promise<MachineInfo[]> {
+    return lifecycle.list(this.#transport, filter);
+  }
+
+  /** See `Machine.inspect`. */
+  inspect(name: string, options: CallOptions = {}): Promise<MachineInfo> {
+    return lifecycle.inspect(this.#transport, name, options);
+  }
+
+  /** See `Machine.delete`. */
+  delete(name: string, options: CallOptions = {}): Promise<void> {
+    return lifecycle.remove(this.#transport, name, options);
+  }
+
+  /** See `runOnce`. */
+  runOnce(argv: readonly string[], options: RunOnceOptions = {}): Promise<ExecResult> {
+    return runOnceOn(this.#transport, argv, options, this.#hooks);
+  }
+
+  /** See `checkHost`. */
+  async checkHost(options: CallOptions = {}): Promise<HostCheck> {
+    return await checkHostOf(this.#transport, options);
+  }
+
+  /** Ends the machines that it has made, unless they are detached, and itself. */
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** @internal */
+export async function runOnceOn(
+  transport: Transport,
+  argv: readonly string[],
+  options: RunOnceOptions,
+  hooks: ExecHooks,
+): Promise<ExecResult> {
+  if (argv.length === 0) throw errorOf({ code: "sdk.bad_request", message: "the command is empty" });
+  const { env, workdir, user, secrets, timeoutMs, ...machineOptions } = options;
+  const machine = await lifecycle.create(transport, machineOptions, hooks);
+  try {
+    const { check, stdin, onStdout, onStderr, maxOutputBytes, signal } = options;
+    const asked = { env, workdir, user, secrets, check, stdin, onStdout, onStderr, maxOutputBytes };
+    return await execute(
+      transport,
+      machine.name,
+      argv,
+      { ...asked, signal, timeoutMs },
+      options.hooks ?? hooks,
+    );
+  } finally {
+    await machine[Symbol.asyncDispose]();
+  }
+}
+
+/** @internal */
+export async function checkHostOf(transport: Transport, { signal }: CallOptions): Promise<HostCheck> {
+  try {
+    return (await transport.checkHost({ signal })) as HostCheck;
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { code, message, hint } = error as { code: string; message: string; hint?: string };
+    return { ok: false, code, reason: message, hint };
+  }
+}

@@ -1,0 +1,142 @@
+/** Commands from their start to their end, with what they print. */
+import { endsWithin } from "../../src/within.ts";
+import { errorOf, OperationTimeoutError, SmolvmError } from "./errors.ts";
+import { within } from "./limit.ts";
+import { environmentOf, secretsOf } from "./request.ts";
+import { ExecResult } from "./result.ts";
+import { statusOf } from "./signals.ts";
+import { bytesOf, Kept } from "./source.ts";
+import type { ProcessRequest, RemoteProcess, Transport } from "./transport/types.ts";
+import type { ExecHooks, ExecOptions, Source } from "./types.ts";
+
+/** Of each output that a result keeps, unless its caller says otherwise. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/** How long what was killed may take to be gone, in milliseconds. */
+const KILL_LIMIT_MS = 5000;
+
+/** @throws InvalidConfigError */
+export function requestOf(
+  argv: readonly string[],
+  { env, workdir, user, secrets }: ExecOptions,
+  stdin: boolean,
+): ProcessRequest {
+  if (argv.length === 0) throw errorOf({ code: "sdk.bad_request", message: "the command is empty" });
+  return { argv, env: environmentOf(env), cwd: workdir, user, secrets: secretsOf(secrets), stdin };
+}
+
+/**
+ * Runs a command to its end.
+ *
+ * @throws ExecError, OperationTimeoutError, CommandFailedError with `check`; the signal's reason
+ */
+export async function execute(
+  transport: Transport,
+  machine: string,
+  argv: readonly string[],
+  options: ExecOptions,
+  hooks: ExecHooks,
+): Promise<ExecResult> {
+  const context = { machine, command: argv, options };
+  try {
+    await hooks.beforeExec?.(context);
+  } catch (cause) {
+    throw errorOf({ code: "sdk.blocked", message: "a hook did not let the command run", cause });
+  }
+  try {
+    const result = await run(transport, machine, argv, options);
+    await hooks.afterExec?.(context, result);
+    return options.check ? result.orThrow() : result;
+  } catch (error) {
+    await hooks.execError?.(context, error);
+    throw error;
+  }
+}
+
+async function run(
+  transport: Transport,
+  machine: string,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  const { stdin, maxOutputBytes = MAX_OUTPUT_BYTES, onStdout, onStderr } = options;
+  const begun = performance.now();
+  const stdout = new Kept(maxOutputBytes);
+  const stderr = new Kept(maxOutputBytes);
+  const request = requestOf(argv, options, stdin !== undefined);
+  try {
+    return await within("the command", options, async (signal) => {
+      const process = await transport.exec(machine, request, { signal });
+      const kill = () => process.kill();
+      signal?.addEventListener("abort", kill, { once: true });
+      if (signal?.aborted) kill();
+      try {
+        const reading = Promise.all([
+          read(process.stdout, stdout, onStdout),
+          read(process.stderr, stderr, onStderr),
+        ]);
+        // What a callback throws ends the command.
+        reading.catch(kill);
+        if (stdin !== undefined) feed(process, stdin).catch(kill);
+        const end = await untilEnd(process, signal);
+        await reading;
+        return new ExecResult(argv, statusOf(end), {
+          stdout: stdout.bytes(),
+          stderr: stderr.bytes(),
+          truncated: stdout.truncated || stderr.truncated,
+          durationMs: performance.now() - begun,
+        });
+      } finally {
+        signal?.removeEventListener("abort", kill);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof OperationTimeoutError)) throw error;
+    const decoder = new TextDecoder();
+    const partial = { stdout: decoder.decode(stdout.bytes()), stderr: decoder.decode(stderr.bytes()) };
+    throw new OperationTimeoutError(error.operation, error.timeoutMs, partial);
+  }
+}
+
+/** The signal's reason comes when what it has killed is gone, but not later than the limit. */
+async function untilEnd(process: RemoteProcess, signal: AbortSignal | undefined) {
+  if (signal === undefined) return await process.ended;
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([process.ended.catch(() => {}), aborted]);
+  if (!signal.aborted) return await process.ended;
+  await endsWithin(process.ended, KILL_LIMIT_MS);
+  throw signal.reason;
+}
+
+async function read(
+  output: AsyncIterable<Uint8Array>,
+  kept: Kept,
+  tell: ((chunk: Uint8Array) => void) | undefined,
+): Promise<void> {
+  for await (const chunk of output) {
+    kept.add(chunk);
+    tell?.(chunk);
+  }
+}
+
+/** A process need not read its input. */
+export async function feed(process: RemoteProcess, source: Source): Promise<void> {
+  try {
+    for await (const chunk of bytesOf(source)) await process.write(chunk);
+  } catch (error) {
+    if (error instanceof SmolvmError) return;
+    throw error;
+  }
+  process.end();
+}
+
+/** A script whose `${values}` are single words, whatever is in them; of a list, each is one. */
+export function scriptOf(strings: TemplateStringsArray, values: readonly unknown[]): string {
+  return strings.reduce((script, text, index) => script + quoted(values[index - 1]) + text);
+}
+
+const quoted = (value: unknown): string =>
+  Array.isArray(value) ? value.map(quoted).join(" ") : `'${String(value).replaceAll("'", "'\\''")}'`;

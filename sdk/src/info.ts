@@ -1,0 +1,56 @@
+/** From what the program tells of machines and images to what callers see. */
+import type { ImageInfo, MachineInfo } from "./types.ts";
+
+interface ApiMachine {
+  readonly name: string;
+  readonly state: string;
+  readonly stateReason?: string;
+  readonly image?: string;
+  readonly pid?: number;
+  readonly cpus?: number;
+  readonly memoryMb?: number;
+  readonly storageGb?: number;
+  readonly overlayGb?: number;
+  readonly network: boolean;
+  readonly ports: readonly { address: string; host: number; guest: number; protocol: "tcp" | "udp" }[];
+  readonly env: readonly { name: string; value: string }[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt?: number;
+  readonly startedAt?: number;
+}
+
+/** Of `getMachine`. */
+export function machineInfo(answer: unknown): MachineInfo {
+  const machine = answer as ApiMachine;
+  return {
+    name: machine.name,
+    status: machine.state,
+    reason: machine.stateReason,
+    image: machine.image,
+    pid: machine.pid,
+    cpus: machine.cpus ?? 0,
+    memoryMiB: machine.memoryMb ?? 0,
+    storageGiB: machine.storageGb ?? 0,
+    overlayGiB: machine.overlayGb ?? 0,
+    network: machine.network,
+    ports: machine.ports.map(({ address, ...port }) => ({ ...port, bind: address })),
+    env: Object.fromEntries(machine.env.map(({ name, value }) => [name, value])),
+    labels: machine.labels,
+    createdAt: new Date((machine.createdAt ?? 0) * 1000),
+    startedAt: machine.startedAt === undefined ? undefined : new Date(machine.startedAt * 1000),
+  };
+}
+
+interface ApiImage {
+  readonly id: string;
+  readonly reference?: string;
+  readonly digest?: string;
+  readonly size: number;
+  readonly os: string;
+  readonly architecture: string;
+}
+
+export function imageInfo(answer: unknown): ImageInfo {
+  const { id, reference, digest, size, os, architecture } = answer as ApiImage;
+  return { id, reference, digest, sizeBytes: size, os, arch: architecture };
+}

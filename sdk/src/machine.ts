@@ -1,0 +1,416 @@
+import { resolve } from "node:path";
+import { defaultTransport } from "./default-transport.ts";
+import { closedError, MachineEnv } from "./env.ts";
+import { errorOf, InvalidStateError, SmolvmError } from "./errors.ts";
+import { execute, requestOf, scriptOf } from "./exec.ts";
+import { MachineFs } from "./fs.ts";
+import { machineInfo } from "./info.ts";
+import * as lifecycle from "./lifecycle.ts";
+import { within } from "./limit.ts";
+import { type PortReach, waitForPort } from "./ports.ts";
+import { MachineProcess } from "./process.ts";
+import { updateBody } from "./request.ts";
+import type { ExecResult } from "./result.ts";
+import type { Owner, Transport } from "./transport/types.ts";
+import type {
+  CallOptions,
+  ConnectOptions,
+  CreateOptions,
+  DisposePolicy,
+  ExecHooks,
+  ExecOptions,
+  LogEntry,
+  MachineInfo,
+  MachineStatus,
+  MachineUpdate,
+  MonitorEvent,
+  OnProgress,
+  PortMapping,
+  SpawnOptions,
+} from "./types.ts";
+
+/** What a handle is made of. @internal */
+export interface Handle {
+  readonly transport: Transport;
+  readonly info: MachineInfo;
+  readonly owned: boolean;
+  readonly owner: Owner;
+  readonly onDispose: DisposePolicy;
+  readonly hooks: ExecHooks;
+  readonly startTimeoutMs: number;
+}
+
+export interface CopyOptions extends CallOptions {
+  /** Make the directories above the target. */
+  readonly mkdir?: boolean | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly mode?: number | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/**
+ * A microVM. The handle tells what it knew at its last own call (`info`, `status`); `refresh()` asks anew.
+ *
+ * @example
+ * await using machine = await Machine.create({ image: "python:3.12-alpine" });
+ * const { output } = await machine.exec(["python3", "-c", "print(6 * 7)"]);
+ */
+export class Machine implements AsyncDisposable {
+  readonly name: string;
+  /** Files of the machine. */
+  readonly fs: MachineFs;
+  /** Variables of its programs. */
+  readonly env: MachineEnv;
+  /** Whether this program has made it. */
+  readonly owned: boolean;
+  readonly #transport: Transport;
+  readonly #hooks: ExecHooks;
+  readonly #startTimeoutMs: number;
+  #owner: Owner;
+  #onDispose: DisposePolicy;
+  #info: MachineInfo;
+  #closed = false;
+
+  /** @internal */
+  constructor({ transport, info, owned, owner, onDispose, hooks, startTimeoutMs }: Handle) {
+    this.name = info.name;
+    this.owned = owned;
+    this.#transport = transport;
+    this.#info = info;
+    this.#owner = owner;
+    this.#onDispose = onDispose;
+    this.#hooks = hooks;
+    this.#startTimeoutMs = startTimeoutMs;
+    this.fs = new MachineFs({
+      read: (path, signal) => this.#open().readFile(this.name, path, { signal }),
+      write: (path, content, options, signal) =>
+        this.#open().writeFile(this.name, path, content, options, { signal }),
+      exec: (argv, options) => execute(this.#open(), this.name, argv, options, {}),
+      within,
+    });
+    this.env = new MachineEnv({
+      recorded: async (options) => (await this.refresh(options)).info.env,
+      change: async (env, removeEnv, options) => {
+        await this.update({ env, removeEnv }, options);
+      },
+    });
+  }
+
+  /**
+   * Makes a machine, and boots it unless `start` is false. It ends with this program, killed or not, unless `detached`.
+   *
+   * @throws SmolvmError what kept it from running; nothing is left of it then
+   */
+  static create(options: CreateOptions = {}): Promise<Machine> {
+    return lifecycle.create(defaultTransport(), options);
+  }
+
+  /**
+   * A machine that is there, whoever made it.
+   *
+   * @example
+   * const machine = await Machine.connect("dev", { start: true });
+   * @throws MachineNotFoundError
+   */
+  static connect(name: string, options: ConnectOptions = {}): Promise<Machine> {
+    return lifecycle.connect(defaultTransport(), name, options);
+  }
+
+  /** The machine of that name, made when there is none. @throws MachineExistsError when it is described differently */
+  static getOrCreate(name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Machine> {
+    return lifecycle.getOrCreate(defaultTransport(), name, options);
+  }
+
+  /** All machines of this user, by name. */
+  static list(filter: lifecycle.ListFilter = {}): Promise<MachineInfo[]> {
+    return lifecycle.list(defaultTransport(), filter);
+  }
+
+  /** What is known of a machine. @throws MachineNotFoundError */
+  static inspect(name: string, options: CallOptions = {}): Promise<MachineInfo> {
+    return lifecycle.inspect(defaultTransport(), name, options);
+  }
+
+  /** Ends a machine and deletes it with all that it has. @throws MachineNotFoundError */
+  static delete(name: string, options: CallOptions = {}): Promise<void> {
+    return lifecycle.remove(defaultTransport(), name, options);
+  }
+
+  get info(): MachineInfo {
+    return this.#info;
+  }
+
+  get status(): MachineStatus {
+    return this.#info.status;
+  }
+
+  /** Every machine has smolvm's agent, which starts commands. */
+  get canExec(): boolean {
+    return true;
+  }
+
+  /** Boots it, and waits until it is ready; one that runs is left alone. @throws OperationTimeoutError; why it does not run */
+  async start(options: CallOptions & { readonly onProgress?: OnProgress | undefined } = {}): Promise<this> {
+    const { onProgress } = options;
+    return await this.#changed("start", options, async (transport, signal) => {
+      await this.env.flush({ signal });
+      const request = { owner: this.#owner, timeoutMs: this.#startTimeoutMs };
+      return await transport.start(this.name, request, { signal, onProgress });
+    });
+  }
+
+  /**
+   * Ends what runs in it in order, then the machine. One that does not run is left alone.
+   *
+   * @param options.graceMs how long its programs may take to end before they are killed. Default: 3,000; 0: at once
+   */
+  async stop(options: CallOptions & { readonly graceMs?: number | undefined } = {}): Promise<this> {
+    const { graceMs = 3000 } = options;
+    const body = graceMs === 0 ? { force: true } : { timeoutSecs: graceMs / 1000 };
+    await this.#changed("stop", options, (transport, signal) =>
+      transport.api({ operation: "stopMachine", name: this.name, body }, { signal }),
+    );
+    await this.env.flush(options);
+    return this;
+  }
+
+  async restart(options: CallOptions & { readonly graceMs?: number | undefined } = {}): Promise<this> {
+    await this.stop(options);
+    return await this.start(options);
+  }
+
+  /** Ends it at once, and deletes all that it has. One that is gone already is fine. */
+  async delete(options: CallOptions = {}): Promise<void> {
+    try {
+      await lifecycle.remove(this.#open(), this.name, options);
+    } catch (error) {
+      if (!(error instanceof SmolvmError && error.code === "machine.not_found")) throw error;
+    }
+  }
+
+  /** Changes its description. @throws InvalidStateError for what cannot change while it runs */
+  async update(changes: MachineUpdate, options: CallOptions = {}): Promise<this> {
+    const body = updateBody(changes);
+    return await this.#changed("update", options, (transport, signal) =>
+      transport.api({ operation: "updateMachine", name: this.name, body }, { signal }),
+    );
+  }
+
+  /** Asks how it is now. @throws MachineNotFoundError */
+  async refresh(options: CallOptions = {}): Promise<this> {
+    return await this.#changed("refresh", options, (transport, signal) =>
+      transport.api({ operation: "getMachine", name: this.name }, { signal }),
+    );
+  }
+
+  /** Gives up this handle; the machine stays as it is. Later calls fail with `sdk.closed`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  /** From now on it stays when this program ends, and `await using` leaves it alone. */
+  async detach(): Promise<void> {
+    await this.#open().release(this.name);
+    this.#owner = undefined;
+    this.#onDispose = "detach";
+  }
+
+  /** What `onDispose` says, then `close()`. A failure of that never hides the error of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    try {
+      if (this.#onDispose === "delete") await this.delete();
+      else if (this.#onDispose === "stop") await this.stop();
+    } catch {
+      // Its owner's end is what it still has.
+    }
+    await this.close();
+  }
+
+  /**
+   * Runs a program to its end. It fails only with `check`.
+   *
+   * @example
+   * const { exitCode, stderr } = await machine.exec(["ls", "/nowhere"]);
+   * @throws ExecError when it cannot be started; OperationTimeoutError; the signal's reason: it has been killed then
+   */
+  exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const all = { ...options, env: this.env.forCommand(options.env) };
+    return this.#whenOpen((transport) => execute(transport, this.name, argv, all, this.#hooks));
+  }
+
+  /** Runs a script in a login shell of the machine. */
+  run(script: string, options: ExecOptions = {}): Promise<ExecResult> {
+    return this.exec(["/bin/sh", "-lc", script], options);
+  }
+
+  /**
+   * As `run`; values are single words, whatever is in them.
+   *
+   * @example
+   * await machine.sh`wc -l ${path}`;
+   */
+  sh(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<ExecResult> {
+    return this.run(scriptOf(strings, values));
+  }
+
+  /** Starts a program, and gives its streams. */
+  async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<MachineProcess> {
+    const { tty, signal, timeoutMs } = options;
+    const all = { ...options, env: this.env.forCommand(options.env) };
+    const size = tty === true ? { cols: 80, rows: 24 } : tty || undefined;
+    const request = {
+      ...requestOf(argv, all, true),
+      tty: size && { columns: size.cols, rows: size.rows },
+    };
+    const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+    const either = signal && limit ? AbortSignal.any([signal, limit]) : (signal ?? limit);
+    const process = await this.#open().exec(this.name, request, { signal: either });
+    return new MachineProcess(argv, process, either);
+  }
+
+  /** Copies a file or a directory of this host into the machine, as `smolvm machine cp`. @returns the path in the machine */
+  async copyIn(hostPath: string, guestPath: string, options: CopyOptions = {}): Promise<string> {
+    const { mkdir: parents, maxBytes, mode, onProgress } = options;
+    await within("copyIn", options, (signal) =>
+      this.#open().copyIn(
+        this.name,
+        resolve(hostPath),
+        guestPath,
+        { parents, maxBytes, mode },
+        { signal, onProgress },
+      ),
+    );
+    return guestPath;
+  }
+
+  /** The same to this host. @returns the path on this host */
+  async copyOut(guestPath: string, hostPath: string, options: CopyOptions = {}): Promise<string> {
+    const { maxBytes, onProgress } = options;
+    const target = resolve(hostPath);
+    await within("copyOut", options, (signal) =>
+      this.#open().copyOut(this.name, guestPath, target, { maxBytes }, { signal, onProgress }),
+    );
+    return target;
+  }
+
+  /** Ports of the host that lead into it, as last known. */
+  ports(): readonly PortMapping[] {
+    return this.#info.ports;
+  }
+
+  /** An address under which its published ports answer: this host's loopback. @throws InvalidStateError */
+  async ip(options: CallOptions = {}): Promise<string> {
+    await this.refresh(options);
+    if (this.status !== "running")
+      throw new InvalidStateError({
+        code: "machine.not_running",
+        message: `machine '${this.name}' is not running`,
+      });
+    return "127.0.0.1";
+  }
+
+  /**
+   * Lets a port of the host lead into the machine. While it runs, that needs a machine that was made with a network or with
+   * ports; `network: { allowCidrs: [] }` is one that reaches nothing.
+   *
+   * @example
+   * const { url } = await machine.expose(8000);
+   * @throws InvalidStateError `machine.running`: stop it, or make it with a network
+   */
+  async expose(
+    guestPort: number,
+    options: CallOptions & Omit<PortReach, "guest"> = {},
+  ): Promise<PortMapping & { readonly url: string }> {
+    const { host, bind, protocol } = options;
+    const before = this.#info.ports;
+    await this.update({ addPorts: [{ guest: guestPort, host, bind, protocol }] }, options);
+    const isNew = (port: PortMapping) => !before.some((known) => known.host === port.host);
+    const mapping =
+      this.#info.ports.find((port) => port.guest === guestPort && isNew(port)) ?? this.#mapped(guestPort);
+    return { ...mapping, url: `http://${mapping.bind}:${mapping.host}` };
+  }
+
+  /** Takes a port of the host away again. */
+  async unexpose(
+    guestPort: number,
+    options: CallOptions & { readonly host?: number | undefined } = {},
+  ): Promise<void> {
+    const { host: wanted } = options;
+    const ports = (await this.refresh(options)).info.ports.filter(
+      ({ guest, host }) => guest === guestPort && (wanted === undefined || host === wanted),
+    );
+    // One that was free is 0 in the description.
+    const removePorts = ports.flatMap((port) => [port, { ...port, host: 0 }]);
+    await this.update({ removePorts }, options);
+  }
+
+  /** Of a web server in the machine. @throws SmolvmError `sdk.no_port` when the port does not lead out */
+  url(guestPort: number, path = "/"): string {
+    const { bind, host } = this.#mapped(guestPort);
+    return new URL(path, `http://${bind === "0.0.0.0" ? "127.0.0.1" : bind}:${host}`).href;
+  }
+
+  /** Waits until something answers at a port; with `http`, until that path answers with a status below 500. */
+  async waitForPort(
+    guestPort: number,
+    options: CallOptions & { readonly http?: string | undefined } = {},
+  ): Promise<void> {
+    const mapping = this.#mapped(guestPort);
+    await within("waitForPort", options, (signal) => waitForPort(mapping, options.http, signal));
+  }
+
+  /** What its workload has printed; with `follow`, what it prints until it ends or the signal is aborted. */
+  async *logs(
+    options: {
+      readonly follow?: boolean | undefined;
+      readonly tail?: number | undefined;
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): AsyncGenerator<LogEntry, void, void> {
+    const { signal, follow, tail } = options;
+    for await (const { time, stream, text } of this.#open().logs(this.name, { follow, tail }, { signal }))
+      yield { time: new Date(time), stream, text };
+  }
+
+  /** What happens to it, until it ends or the signal is aborted. */
+  async *monitor(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<MonitorEvent, void, void> {
+    for await (const event of this.#open().watch(this.name, "supervise", {}, options))
+      yield event as MonitorEvent;
+  }
+
+  /** Where its files are on this host. @throws SmolvmError `sdk.unsupported` over a server */
+  async dataDir(options: CallOptions = {}): Promise<string> {
+    return (await this.#open().locate(this.name, options)).dataDir;
+  }
+
+  #mapped(guestPort: number): PortMapping {
+    const mapping = this.#info.ports.find(({ guest }) => guest === guestPort);
+    if (mapping !== undefined) return mapping;
+    throw errorOf({
+      code: "sdk.no_port",
+      message: `no port of the host leads to port ${guestPort} of machine '${this.name}'`,
+      hint: `await machine.expose(${guestPort})`,
+    });
+  }
+
+  #open(): Transport {
+    if (this.#closed) throw closedError(this.name);
+    return this.#transport;
+  }
+
+  async #whenOpen<T>(work: (transport: Transport) => Promise<T>): Promise<T> {
+    return await work(this.#open());
+  }
+
+  async #changed(
+    operation: string,
+    options: CallOptions,
+    work: (transport: Transport, signal: AbortSignal | undefined) => Promise<unknown>,
+  ): Promise<this> {
+    this.#info = machineInfo(await within(operation, options, (signal) => work(this.#open(), signal)));
+    return this;
+  }
+}

@@ -1,0 +1,55 @@
+import { resolve } from "node:path";
+import { within } from "./limit.ts";
+import type { Transport } from "./transport/types.ts";
+import type { CallOptions } from "./types.ts";
+
+/** What `smolvm pack create --json` tells. */
+export interface PackInfo {
+  readonly path: string;
+  readonly image: string | null;
+  readonly platform: string;
+  readonly totalBytes: number;
+}
+
+/** Machines as files. Not over a server. */
+export class Packs {
+  readonly #transport: () => Transport;
+
+  /** @internal */
+  constructor(transport: () => Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Packs an image; `Machine.create({ from: path })` makes machines of it.
+   *
+   * @throws SmolvmError `pack.*`, `image.*`
+   */
+  async create(
+    options: CallOptions & {
+      readonly image: string;
+      readonly output: string;
+      readonly cpus?: number | undefined;
+      readonly memoryMiB?: number | undefined;
+      /** Carry no smolvm for hosts that have none. */
+      readonly noRuntime?: boolean | undefined;
+    },
+  ): Promise<PackInfo> {
+    const { image, output, cpus, memoryMiB, noRuntime } = options;
+    const words = ["pack", "create", "--image", image, "-o", resolve(output)];
+    if (cpus !== undefined) words.push("--cpus", String(cpus));
+    if (memoryMiB !== undefined) words.push("--mem", String(memoryMiB));
+    if (noRuntime) words.push("--no-runtime");
+    const made = (await within("packs.create", options, (signal) =>
+      this.#transport().program(words, { signal }),
+    )) as { path: string; image: string | null; platform: string; total_bytes: number };
+    return { path: made.path, image: made.image, platform: made.platform, totalBytes: made.total_bytes };
+  }
+
+  /** What a pack says about itself, as `smolvm pack inspect --json` tells it (docs/packs.md). */
+  async inspect(path: string, options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    return (await within("packs.inspect", options, (signal) =>
+      this.#transport().program(["pack", "inspect", resolve(path)], { signal }),
+    )) as Readonly<Record<string, unknown>>;
+  }
+}

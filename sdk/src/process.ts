@@ -1,0 +1,157 @@
+import { ExecResult } from "./result.ts";
+import { signalNumber, statusOf } from "./signals.ts";
+import { Kept, streamOf } from "./source.ts";
+import type { RemoteProcess } from "./transport/types.ts";
+import type { ExecEvent, ExitStatus, SignalName } from "./types.ts";
+
+/** Of each output that `result()` keeps. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * A process that runs in a machine. Its output waits in the machine until it is read: read both, iterate over the events,
+ * or ask for the result.
+ *
+ * @example
+ * await using server = await machine.spawn(["python3", "-m", "http.server"]);
+ * for await (const line of server.lines("stderr")) console.log(line);
+ */
+export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable {
+  /** In the machine. */
+  readonly pid: number;
+  /** How it ended, once it has. @throws SmolvmError when the machine is lost */
+  readonly exited: Promise<ExitStatus>;
+  /** Undefined while it runs. */
+  exitCode: number | undefined;
+  readonly #command: readonly string[];
+  readonly #process: RemoteProcess;
+  readonly #begun = performance.now();
+  #stdin: WritableStream<Uint8Array> | undefined;
+  #stdout: ReadableStream<Uint8Array> | undefined;
+  #stderr: ReadableStream<Uint8Array> | undefined;
+
+  /** @internal */
+  constructor(command: readonly string[], process: RemoteProcess, signal: AbortSignal | undefined) {
+    this.#command = command;
+    this.#process = process;
+    this.pid = process.pid;
+    this.exited = process.ended.then((end) => {
+      const status = statusOf(end);
+      this.exitCode = status.exitCode;
+      return status;
+    });
+    this.exited.catch(() => {});
+    const kill = () => process.kill();
+    signal?.addEventListener("abort", kill, { once: true });
+    const forget = () => signal?.removeEventListener("abort", kill);
+    process.ended.then(forget, forget);
+  }
+
+  /** Its standard input; closing it is its end. */
+  get stdin(): WritableStream<Uint8Array> {
+    const process = this.#process;
+    this.#stdin ??= new WritableStream<Uint8Array>({
+      write: (chunk) => process.write(chunk),
+      close: () => process.end(),
+      abort: () => process.end(),
+    });
+    return this.#stdin;
+  }
+
+  get stdout(): ReadableStream<Uint8Array> {
+    this.#stdout ??= streamOf(this.#process.stdout);
+    return this.#stdout;
+  }
+
+  /** Empty for a process with a terminal. */
+  get stderr(): ReadableStream<Uint8Array> {
+    this.#stderr ??= streamOf(this.#process.stderr);
+    return this.#stderr;
+  }
+
+  /** Sends a signal to its process group. Default: SIGTERM. */
+  kill(signal: SignalName | number = "SIGTERM"): void {
+    this.#process.signal(signalNumber(signal));
+  }
+
+  /** Its terminal has another size now. */
+  resize(cols: number, rows: number): void {
+    this.#process.resize({ columns: cols, rows });
+  }
+
+  /** What it prints, by lines. Read the other output too, unless it prints little. */
+  async *lines(stream: "stdout" | "stderr" = "stdout"): AsyncGenerator<string, void, void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of readerOf(this[stream])) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+    rest += decoder.decode();
+    if (rest !== "") yield rest;
+  }
+
+  /** Reads all that it prints until its end. */
+  async result(): Promise<ExecResult> {
+    const [stdout, stderr] = [new Kept(MAX_OUTPUT_BYTES), new Kept(MAX_OUTPUT_BYTES)];
+    const [status] = await Promise.all([this.exited, fill(this.stdout, stdout), fill(this.stderr, stderr)]);
+    return new ExecResult(this.#command, status, {
+      stdout: stdout.bytes(),
+      stderr: stderr.bytes(),
+      truncated: stdout.truncated || stderr.truncated,
+      durationMs: performance.now() - this.#begun,
+    });
+  }
+
+  /** Everything that it does; leaving the loop kills it. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, void> {
+    const outputs = new Map<"stdout" | "stderr", AsyncIterator<Uint8Array>>([
+      ["stdout", readerOf(this.stdout)],
+      ["stderr", readerOf(this.stderr)],
+    ]);
+    const next = async (type: "stdout" | "stderr", output: AsyncIterator<Uint8Array>) => ({
+      type,
+      ...(await output.next()),
+    });
+    const pending = new Map([...outputs].map(([type, output]) => [type, next(type, output)]));
+    try {
+      yield { type: "started", pid: this.pid };
+      while (pending.size > 0) {
+        const { type, done, value } = await Promise.race(pending.values());
+        const output = outputs.get(type);
+        if (done || output === undefined) {
+          pending.delete(type);
+          continue;
+        }
+        pending.set(type, next(type, output));
+        yield { type, data: value };
+      }
+      yield { type: "exit", ...(await this.exited) };
+    } finally {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Kills it, and everything that it has started, and waits for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill();
+    await this.exited.catch(() => {});
+  }
+}
+
+async function* readerOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.releaseLock();
+  }
+}
+
+async function fill(stream: ReadableStream<Uint8Array>, kept: Kept): Promise<void> {
+  for await (const chunk of readerOf(stream)) kept.add(chunk);
+}

@@ -1,0 +1,154 @@
+/** From what callers write to what the program is asked. */
+import { resolve } from "node:path";
+import { errorOf } from "./errors.ts";
+import type { SecretSource } from "./transport/types.ts";
+import type {
+  Env,
+  MachineOptions,
+  MachineUpdate,
+  MountInput,
+  NetworkPolicy,
+  PortInput,
+  SecretRef,
+} from "./types.ts";
+
+const invalid = (field: string, message: string) =>
+  errorOf({ code: "sdk.bad_request", message: `${field}: ${message}`, details: { field } });
+
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** @throws InvalidConfigError */
+export function variablesOf(env: Env | undefined): { name: string; value: string }[] | undefined {
+  if (env === undefined) return undefined;
+  const given: { name: string; value: string }[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (!VARIABLE.test(name)) throw invalid("env", `${JSON.stringify(name)} is no name of a variable`);
+    if (value === undefined) continue;
+    if (value.includes("\0")) throw invalid("env", `the value of ${name} has a NUL character`);
+    given.push({ name, value });
+  }
+  return given;
+}
+
+/** `NAME=value`. */
+export const environmentOf = (env: Env | undefined): string[] | undefined =>
+  variablesOf(env)?.map(({ name, value }) => `${name}=${value}`);
+
+export function secretsOf(
+  secrets: Readonly<Record<string, SecretRef>> | undefined,
+): SecretSource[] | undefined {
+  if (secrets === undefined) return undefined;
+  return Object.entries(secrets).map(([name, ref]) =>
+    "fromEnv" in ref ? { name, env: ref.fromEnv } : { name, file: resolve(ref.fromFile) },
+  );
+}
+
+/** @throws InvalidConfigError */
+export function portOf(input: PortInput): {
+  host: number;
+  guest: number;
+  address?: string | undefined;
+  protocol?: "tcp" | "udp" | undefined;
+} {
+  if (typeof input === "number") return { host: 0, guest: input };
+  if (typeof input === "string") {
+    const [host, guest, ...rest] = input.split(":").map(Number);
+    if (host === undefined || guest === undefined || rest.length > 0 || Number.isNaN(host + guest))
+      throw invalid("ports", `${JSON.stringify(input)} is not HOST:GUEST`);
+    return { host, guest };
+  }
+  return { host: input.host ?? 0, guest: input.guest, address: input.bind, protocol: input.protocol };
+}
+
+/** A source that has a slash or is a lone dot is a path of this host; else it names a volume. */
+function mountOf(input: MountInput) {
+  if (typeof input !== "string") {
+    const { source, target, readOnly, overlay } = input;
+    return { source: sourceOf(source), target, readonly: readOnly, overlay };
+  }
+  const [source = "", target = "", mode, ...rest] = input.split(":");
+  const isKnown = mode === undefined || mode === "ro" || mode === "rw" || mode === "overlay";
+  if (source === "" || target === "" || rest.length > 0 || !isKnown)
+    throw invalid("mounts", `${JSON.stringify(input)} is not SOURCE:TARGET[:ro|rw|overlay]`);
+  return {
+    source: sourceOf(source),
+    target,
+    readonly: mode === "ro" || undefined,
+    overlay: mode === "overlay" || undefined,
+  };
+}
+
+const sourceOf = (source: string) => (source.includes("/") || source === "." ? resolve(source) : source);
+
+function networkOf(policy: NetworkPolicy | undefined) {
+  if (policy === undefined) return {};
+  if (typeof policy === "boolean") return { network: policy };
+  const { allowHosts, allowCidrs, presets, hostLoopback } = policy;
+  return {
+    network: true,
+    allowedHosts: allowHosts,
+    allowedCidrs: allowCidrs,
+    allowedPresets: presets,
+    hostLoopback,
+  };
+}
+
+const secondsOf = (milliseconds: number | undefined) =>
+  milliseconds === undefined ? undefined : milliseconds / 1000;
+
+/** The body of `createMachine`. @throws InvalidConfigError */
+export function machineBody(options: MachineOptions): Record<string, unknown> {
+  const { image, from, health } = options;
+  return {
+    name: options.name,
+    image: typeof image === "object" ? resolve(image.path) : imageOf(image),
+    from: from === undefined ? undefined : resolve(from),
+    entrypoint: options.entrypoint,
+    cmd: options.command,
+    cpus: options.cpus,
+    memoryMb: options.memoryMiB,
+    storageGb: options.storageGiB,
+    overlayGb: options.overlayGiB,
+    ...networkOf(options.network),
+    ports: options.ports?.map(portOf),
+    mounts: options.mounts?.map(mountOf),
+    env: variablesOf(options.env),
+    workdir: options.workdir,
+    user: options.user,
+    init: options.init,
+    labels: options.labels,
+    health: health && {
+      command: health.exec,
+      intervalSecs: secondsOf(health.intervalMs),
+      timeoutSecs: secondsOf(health.timeoutMs),
+      retries: health.retries,
+      startupGraceSecs: secondsOf(health.startupGraceMs),
+    },
+    ttlSecs: secondsOf(options.ttlMs),
+    idleTimeoutSecs: secondsOf(options.idleMs),
+  };
+}
+
+/** A path is this program's; the child has another working directory. */
+const imageOf = (image: string | undefined) =>
+  image?.startsWith("./") || image?.startsWith("../") ? resolve(image) : image;
+
+/** The body of `updateMachine`. @throws InvalidConfigError */
+export function updateBody(changes: MachineUpdate): Record<string, unknown> {
+  return {
+    cpus: changes.cpus,
+    memoryMb: changes.memoryMiB,
+    storageGb: changes.storageGiB,
+    overlayGb: changes.overlayGiB,
+    ...networkOf(changes.network),
+    ports: changes.addPorts?.map(portOf),
+    mounts: changes.addMounts?.map(mountOf),
+    env: variablesOf(changes.env),
+    workdir: changes.workdir,
+    remove: {
+      ports: changes.removePorts?.map(portOf),
+      mounts: changes.removeMounts,
+      env: changes.removeEnv,
+    },
+  };
+}

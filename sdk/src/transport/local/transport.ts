@@ -1,0 +1,281 @@
+import { execFile } from "node:child_process";
+import { Channel } from "../../../../src/protocol/messages.ts";
+import type { Stream } from "../../../../src/protocol/stream.ts";
+import { errorOf } from "../../errors.ts";
+import type { Progress } from "../../types.ts";
+import type {
+  ApiCall,
+  CopySettings,
+  CreateRequest,
+  LogLine,
+  ProcessRequest,
+  RemoteProcess,
+  StartRequest,
+  Transport,
+  Work,
+} from "../types.ts";
+import { Child } from "./child.ts";
+import { MachineLinks } from "./machines.ts";
+import { StreamProcess } from "./process.ts";
+import { findProgram } from "./program.ts";
+
+/** What a program that is asked for JSON may print, in bytes. */
+const MAX_PRINTED = 64 * 1024 * 1024;
+
+interface Place {
+  readonly socket: string;
+  readonly dataDir: string;
+  readonly createdAt: number;
+  readonly direct: boolean;
+}
+
+/** Machines of this host: their life by way of a child, commands straight to their own processes. */
+export class LocalTransport implements Transport {
+  readonly #bin: string | undefined;
+  readonly #machines = new MachineLinks(async (name) => {
+    const { socket, direct } = await this.#locate(name);
+    return direct ? socket : undefined;
+  });
+  #child: Child | undefined;
+  #closed = false;
+
+  /** Starts nothing yet. @param bin the program; default: `findProgram` */
+  constructor(bin?: string) {
+    this.#bin = bin;
+  }
+
+  async api(call: ApiCall, work: Work = {}): Promise<unknown> {
+    return await this.#answer("api", call, work);
+  }
+
+  async create(
+    request: CreateRequest,
+    work: Work = {},
+  ): Promise<{ readonly machine: unknown; readonly created: boolean }> {
+    return (await this.#answer("create", request, work)) as { machine: unknown; created: boolean };
+  }
+
+  async start(name: string, request: StartRequest, work: Work = {}): Promise<unknown> {
+    return await this.#answer("start", { name, ...request }, work);
+  }
+
+  async release(name: string): Promise<void> {
+    await this.#ask("release", { name });
+  }
+
+  async exec(name: string, request: ProcessRequest, { signal }: Work = {}): Promise<RemoteProcess> {
+    signal?.throwIfAborted();
+    const direct = request.secrets === undefined ? await this.#machines.to(name) : undefined;
+    const link = direct ?? this.#live().link;
+    const asked =
+      direct === undefined
+        ? { method: "exec", params: { name, ...request } }
+        : { method: "exec", params: request };
+    return await StreamProcess.open(link, link.open(asked), signal);
+  }
+
+  async *watch(
+    name: string,
+    method: "supervise" | "stats",
+    params: unknown,
+    { signal }: Work = {},
+  ): AsyncGenerator<Readonly<Record<string, unknown>>, void, void> {
+    signal?.throwIfAborted();
+    const { link } = this.#live();
+    const stream = link.open({ method: "machine", params: { name, method, params } });
+    const waiting: Readonly<Record<string, unknown>>[] = [];
+    let wake = () => {};
+    let over = false;
+    let failure: unknown;
+    stream.onEvent = (event) => {
+      waiting.push(event as Readonly<Record<string, unknown>>);
+      // A reader that is too slow is told how it is, not how it was.
+      if (waiting.length > 1000) waiting.shift();
+      wake();
+    };
+    const end = (error?: unknown) => {
+      over = true;
+      failure = error;
+      wake();
+    };
+    link.resultOf(stream, signal).then(() => end(), end);
+    try {
+      for (;;) {
+        for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event;
+        if (over) break;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (failure !== undefined) throw failure;
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  async writeFile(
+    name: string,
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    options: { readonly mode?: number | undefined; readonly parents?: boolean | undefined },
+    work: Work = {},
+  ): Promise<number> {
+    const { link, stream } = this.#open("copyIn", { name, path, ...options }, work);
+    const sending = (async () => {
+      for await (const chunk of content) {
+        if (stream.isOver) return;
+        await stream.write(Channel.stdin, chunk);
+      }
+      stream.end(Channel.stdin);
+    })();
+    let broken: { readonly cause: unknown } | undefined;
+    // A content that breaks must not appear as a whole file.
+    sending.catch((cause: unknown) => {
+      broken = { cause };
+      stream.cancel();
+    });
+    try {
+      return ((await link.resultOf(stream, work.signal)) as { readonly bytes: number }).bytes;
+    } catch (error) {
+      throw broken === undefined ? error : broken.cause;
+    }
+  }
+
+  async *readFile(name: string, path: string, work: Work = {}): AsyncGenerator<Uint8Array, void, void> {
+    const { link, stream } = this.#open("copyOut", { name, path }, work);
+    const result = link.resultOf(stream, work.signal);
+    result.catch(() => {});
+    try {
+      // What is handed out may be kept.
+      for await (const chunk of stream.read(Channel.stdout)) yield chunk.slice();
+      await result;
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  async copyIn(
+    name: string,
+    hostPath: string,
+    path: string,
+    settings: CopySettings,
+    work: Work = {},
+  ): Promise<number> {
+    return (await this.#ask<{ bytes: number }>("copyIn", { name, hostPath, path, ...settings }, work)).bytes;
+  }
+
+  async copyOut(
+    name: string,
+    path: string,
+    hostPath: string,
+    settings: CopySettings,
+    work: Work = {},
+  ): Promise<number> {
+    return (await this.#ask<{ bytes: number }>("copyOut", { name, path, hostPath, ...settings }, work)).bytes;
+  }
+
+  async *logs(
+    name: string,
+    options: { readonly follow?: boolean | undefined; readonly tail?: number | undefined },
+    work: Work = {},
+  ): AsyncGenerator<LogLine, void, void> {
+    const { link, stream } = this.#open("logs", { name, ...options }, work);
+    const result = link.resultOf(stream, work.signal);
+    result.catch(() => {});
+    const decoder = new TextDecoder();
+    let rest = "";
+    try {
+      for await (const chunk of stream.read(Channel.stdout)) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) yield JSON.parse(line) as LogLine;
+      }
+      await result;
+    } finally {
+      stream.cancel();
+    }
+  }
+
+  async pull(image: string, platform: string | undefined, work: Work = {}): Promise<unknown> {
+    return await this.#ask("pull", { image, platform }, work);
+  }
+
+  async checkHost(work: Work = {}): Promise<unknown> {
+    return await this.#ask("checkHost", {}, work);
+  }
+
+  async program(words: readonly string[], { signal }: Work = {}): Promise<unknown> {
+    const program = findProgram(this.#bin);
+    const printed = await new Promise<string>((resolve, reject) => {
+      const options = { maxBuffer: MAX_PRINTED, signal };
+      execFile(program, [...words, "--json"], options, (error, stdout, stderr) => {
+        if (signal?.aborted) reject(signal.reason);
+        else if (error !== null) reject(failureIn(stderr, error));
+        else resolve(stdout);
+      });
+    });
+    return JSON.parse(printed);
+  }
+
+  async locate(name: string, work: Work = {}): Promise<{ dataDir: string; createdAt: number }> {
+    return await this.#locate(name, work);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#machines.close();
+    await this.#child?.close();
+  }
+
+  async #locate(name: string, work: Work = {}): Promise<Place> {
+    return await this.#ask<Place>("locate", { name }, work);
+  }
+
+  /** The child: started when it is first needed, and anew when it has been lost, with the machines that it owned. */
+  #live(): Child {
+    if (this.#closed) throw errorOf({ code: "sdk.closed", message: "this client has been closed" });
+    if (this.#child === undefined || this.#child.link.isClosed)
+      this.#child = new Child(findProgram(this.#bin));
+    return this.#child;
+  }
+
+  #open(method: string, params: unknown, { signal, onProgress }: Work) {
+    signal?.throwIfAborted();
+    const { link } = this.#live();
+    const stream = link.open({ method, params });
+    if (onProgress !== undefined) stream.onEvent = (event) => onProgress(event as Progress);
+    return { link, stream };
+  }
+
+  async #ask<T>(method: string, params: unknown, work: Work = {}): Promise<T> {
+    const { link, stream } = this.#open(method, params, work);
+    return (await link.resultOf(stream, work.signal)) as T;
+  }
+
+  /** For answers of any length, which are on channel 1. */
+  async #answer(method: string, params: unknown, work: Work): Promise<unknown> {
+    const { link, stream } = this.#open(method, params, work);
+    const [text] = await Promise.all([textOf(stream), link.resultOf(stream, work.signal)]);
+    return JSON.parse(text);
+  }
+}
+
+async function textOf(stream: Stream): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream.read(Channel.stdout)) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+/** What the command line says with `--json` when it fails. */
+function failureIn(stderr: string, cause: Error) {
+  for (const line of stderr.trim().split("\n").reverse()) {
+    try {
+      const { error } = JSON.parse(line) as { error?: { code: string; message: string; hint?: string } };
+      if (error !== undefined) return errorOf({ ...error, cause });
+    } catch {
+      // A line for people.
+    }
+  }
+  return errorOf({ code: "internal", message: stderr.trim() || cause.message, cause });
+}

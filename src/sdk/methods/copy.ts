@@ -1,0 +1,91 @@
+/** Files into and out of machines: from and to paths of the host, or as bytes of the client's. */
+import { SmolError } from "../../errors.ts";
+import {
+  type CopyProgress,
+  connectMachine,
+  copyFromMachine,
+  copyToMachine,
+  type Machine,
+} from "../../machine/index.ts";
+import { Channel } from "../../protocol/index.ts";
+import type { Asked } from "../child.ts";
+import { checked, copyParams } from "../params.ts";
+
+/** Events between two of which so much time lies, in milliseconds. */
+const PAUSE_MS = 100;
+
+/** Counts a copy, tells of it now and then, and ends it when it is larger than it may be. */
+class Watch implements CopyProgress {
+  files = 0;
+  total: number | undefined;
+  readonly signal: AbortSignal;
+  #bytes = 0;
+  #told = Date.now();
+  readonly #limit = new AbortController();
+  readonly #maxBytes: number;
+  readonly #tell: (event: unknown) => void;
+
+  constructor({ stream, signal }: Asked, maxBytes = Number.POSITIVE_INFINITY) {
+    this.signal = AbortSignal.any([signal, this.#limit.signal]);
+    this.#maxBytes = maxBytes;
+    this.#tell = (event) => stream.event(event);
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  set bytes(bytes: number) {
+    this.#bytes = bytes;
+    if (bytes > this.#maxBytes)
+      this.#limit.abort(new SmolError("copy.limit", `it is larger than ${this.#maxBytes} bytes`));
+    const now = Date.now();
+    if (now - this.#told < PAUSE_MS) return;
+    this.#told = now;
+    this.#tell({ type: "transfer", bytes, total: this.total });
+  }
+}
+
+export async function copyIn(asked: Asked): Promise<unknown> {
+  const { name, path, hostPath, mode, parents, maxBytes } = checked(copyParams, asked.params);
+  return await copying(asked, name, maxBytes, async (machine, common) => {
+    const source = hostPath ?? { content: asked.stream.read(Channel.stdin) };
+    const overrides = { uid: undefined, gid: undefined, mode };
+    await copyToMachine(machine, { ...common, source, path, overrides, parents });
+  });
+}
+
+export async function copyOut(asked: Asked): Promise<unknown> {
+  const { name, path, hostPath, maxBytes } = checked(copyParams, asked.params);
+  const { stream } = asked;
+  return await copying(asked, name, maxBytes, async (machine, common) => {
+    const answer = {
+      begin: () => {},
+      write: (bytes: Uint8Array) => stream.write(Channel.stdout, bytes),
+    };
+    await copyFromMachine(machine, { ...common, path, target: hostPath ?? answer });
+    stream.end(Channel.stdout);
+  });
+}
+
+async function copying(
+  asked: Asked,
+  name: string,
+  maxBytes: number | undefined,
+  copy: (machine: Machine, common: ReturnType<typeof commonOf>) => Promise<void>,
+): Promise<unknown> {
+  const progress = new Watch(asked, maxBytes);
+  const machine = await connectMachine(asked.serving.context, name);
+  try {
+    await copy(machine, commonOf(asked, progress));
+    return { bytes: progress.bytes, files: progress.files };
+  } finally {
+    machine.close();
+  }
+}
+
+const commonOf = ({ serving }: Asked, progress: Watch) => ({
+  ...{ archive: false, follow: true, progress },
+  signal: progress.signal,
+  onNote: serving.context.note,
+});
