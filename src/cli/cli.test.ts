@@ -280,6 +280,7 @@ describe("help", () => {
             --dns <ADDRESS>              Ask this server for names (default: the host's)
             --add-host <NAME:ADDRESS>    Know a name by this address; host-gateway is this host
         -p, --port <[ADDR:]HOST:GUEST>   Lead a port of this host (127.0.0.1, or ADDR) to one of it
+            --network <NAME>             Share a network with other machines, which know it by name
             --proxy-env                  Pass the host's proxy variables and CA files on
             --net-backend <BACKEND>      virtio-net, which is the only one
 

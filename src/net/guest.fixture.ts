@@ -1,7 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type FlowDecision, type FlowEnd, type FlowPolicy, type Network, network } from "./index.ts";
+import {
+  type FlowDecision,
+  type FlowEnd,
+  type FlowPolicy,
+  type LanOptions,
+  type Network,
+  network,
+} from "./index.ts";
 import { startNetwork } from "./network.ts";
 import { parseAddress, short, word } from "./wire/address.ts";
 import { addBytes, finishSum } from "./wire/checksum.ts";
@@ -15,12 +22,17 @@ export const GATEWAY = parseAddress(network.gateway);
 /** Sockets and files that this process has open. */
 export const descriptors = (): number => readdirSync("/proc/self/fd").length;
 
-export function ipv4(destination: Uint8Array, protocol: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
+export function ipv4(
+  destination: Uint8Array,
+  protocol: number,
+  data: Uint8Array,
+  source: Uint8Array = parseAddress(network.guest),
+): Uint8Array<ArrayBuffer> {
   const header = Buffer.alloc(20);
   header.set([0x45]);
   header.writeUInt16BE(20 + data.length, 2);
   header.set([64, protocol], 8);
-  header.set(parseAddress(network.guest), 12);
+  header.set(source, 12);
   header.set(destination, 16);
   header.writeUInt16BE(finishSum(addBytes(0, header, 0, 20)), 10);
   return ethernet(0x0800, header, data);
@@ -111,6 +123,7 @@ export interface BareGuestOptions {
   /** Default: to the same port of 127.0.0.1, port 53 to the resolver, port 666 refused. */
   readonly decide?: FlowPolicy["decide"] | undefined;
   readonly resolve?: ((query: Uint8Array) => Promise<Uint8Array | undefined>) | undefined;
+  readonly lan?: LanOptions | undefined;
 }
 
 /** A guest that writes its frames by hand, and a stack in this process. */
@@ -125,10 +138,11 @@ export class BareGuest {
   #news = Promise.withResolvers<void>();
   #room = Promise.withResolvers<void>();
 
-  private constructor({ decide = toLoopback, resolve = async (query) => query }: BareGuestOptions) {
+  private constructor({ decide = toLoopback, resolve = async (query) => query, lan }: BareGuestOptions) {
     this.stack = startNetwork({
       socketPath: join(this.#directory, "net"),
       ipv6: true,
+      lan,
       policy: {
         decide,
         inspect: () => "pass",
@@ -166,6 +180,11 @@ export class BareGuest {
         },
       },
     });
+  }
+
+  /** From now on its card takes nothing. */
+  stopReading(): void {
+    this.#card?.pause();
   }
 
   async send(...frames: readonly Uint8Array[]): Promise<void> {

@@ -1,5 +1,6 @@
 /** The network of a machine: a user-mode TCP/IP stack under a policy (docs/design/network.md). */
 export { hostHasIpv6 } from "./host/ipv6.ts";
+export { lanAddress, lanHosts, lanPrefix } from "./lan/address.ts";
 export { MTU } from "./limits.ts";
 export { startNetwork } from "./network.ts";
 export type {
@@ -14,6 +15,7 @@ export type {
   FlowTarget,
   Forward,
   Inspection,
+  LanOptions,
   Network,
   NetworkOptions,
   Published,

@@ -20,8 +20,11 @@ export const MAX_ECHO_FLOWS = 256;
 /** Sockets for questions to the host's servers. */
 export const MAX_QUESTION_SOCKETS = 512;
 
-/** Descriptors that are not for the network: the machine's process has clients, logs and disks. */
-const OTHER_DESCRIPTORS = 256;
+/**
+ * Descriptors that are not for what the guest opens: the machine's process has clients, logs and disks, and two
+ * connections with each of the 63 other members of a named network.
+ */
+const OTHER_DESCRIPTORS = 384;
 
 export interface Room {
   readonly connections: number;

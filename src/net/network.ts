@@ -7,6 +7,8 @@ import { answerSolicitation } from "./icmp/neighbours.ts";
 import { Packet, Protocol, readIpv4, readIpv6 } from "./ip/packet.ts";
 import { Reassembly } from "./ip/reassembly.ts";
 import { Judge } from "./judge.ts";
+import { isLanAddress } from "./lan/address.ts";
+import { Lan } from "./lan/lan.ts";
 import { ETHERNET_HEADER, roomFor } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { openOutbound } from "./tcp/outbound.ts";
@@ -43,9 +45,10 @@ class Gateway implements Network {
   readonly #echo: EchoTable;
   readonly #udpForwards: UdpForwards;
   readonly #published = new Set<Published>();
+  readonly #lan: Lan | undefined;
   #closed = false;
 
-  constructor({ socketPath, policy, resolver, ipv6, onTrouble = () => {} }: NetworkOptions) {
+  constructor({ socketPath, policy, resolver, ipv6, lan, onTrouble = () => {} }: NetworkOptions) {
     this.#ipv6 = ipv6;
     this.#link = new Link(socketPath, {
       onFrame: (bytes, start, end) => this.#onFrame(bytes, start, end),
@@ -64,6 +67,7 @@ class Gateway implements Network {
     this.#udp = new UdpTable(output, udpFlows, judge, resolver);
     this.#echo = new EchoTable(output, echoFlows, judge);
     this.#udpForwards = new UdpForwards(output, ends);
+    this.#lan = lan && new Lan(lan, output);
   }
 
   #onFrame(bytes: Uint8Array, start: number, end: number): void {
@@ -72,7 +76,7 @@ class Gateway implements Network {
     const type = short(bytes, start + 12);
     const at = start + ETHERNET_HEADER;
     if (type === EtherType.arp) {
-      answerArp(this.#link.output, bytes, start, end, gateway);
+      answerArp(this.#link.output, bytes, start, end, (at) => this.#isAnswered(bytes, at));
     } else if (type === EtherType.ipv4 && addressIs(bytes, start, gatewayMac)) {
       if (readIpv4(this.#packet, bytes, at, end)) this.#onIpv4(this.#packet);
     } else if (type === EtherType.ipv6 && this.#ipv6) {
@@ -80,14 +84,22 @@ class Gateway implements Network {
     }
   }
 
+  /** Whether the gateway's MAC is the answer to who has an address: its own, or another member's of a named network. */
+  #isAnswered(bytes: Uint8Array, at: number): boolean {
+    if (addressIs(bytes, at, gateway)) return true;
+    return this.#lan !== undefined && isLanAddress(bytes, at) && !addressIs(bytes, at, this.#lan.own);
+  }
+
   #onIpv4(packet: Packet): void {
-    if (!addressIs(packet.bytes, packet.source, guest)) return;
+    const isLan = this.#lan !== undefined && isLanAddress(packet.bytes, packet.destination);
+    const source = isLan ? this.#lan.own : guest;
+    if (!addressIs(packet.bytes, packet.source, source)) return;
     if (packet.fragmentOffset > 0 || packet.moreFragments) {
       const whole = this.#reassembly.add(packet);
-      if (whole !== undefined && readIpv4(packet, whole, 0, whole.length)) this.#onPacket(packet, gateway);
-    } else {
-      this.#onPacket(packet, gateway);
+      if (whole === undefined || !readIpv4(packet, whole, 0, whole.length)) return;
     }
+    if (isLan) this.#lan.send(packet);
+    else this.#onPacket(packet, gateway);
   }
 
   #onIpv6(packet: Packet): void {
@@ -157,6 +169,7 @@ class Gateway implements Network {
     this.#closed = true;
     for (const published of [...this.#published]) published.close();
     this.#endFlows();
+    this.#lan?.close();
     this.#link.close();
   }
 }

@@ -132,6 +132,19 @@ export interface Published extends Forward {
   close(): void;
 }
 
+/** A named network, which the guest shares with those of other machines. */
+export interface LanOptions {
+  readonly name: string;
+  /** The guest's own address there (`lanAddress`); it has it beside `network.guest`. */
+  readonly address: string;
+  /** Unix stream socket on which other members' packets are taken; made with mode 0600. */
+  readonly socketPath: string;
+  /** The socket of the member that has an address now; undefined: nobody has it. */
+  find(address: string): string | undefined;
+  /** Told of what the guest begins with another member; `port` is 0 for icmp. */
+  onFlow(flow: { readonly protocol: FlowProtocol } & Endpoint): void;
+}
+
 export interface NetworkOptions {
   /** Unix stream socket on which the stack listens for the VMM's network card; made with mode 0600. */
   readonly socketPath: string;
@@ -139,6 +152,7 @@ export interface NetworkOptions {
   readonly resolver: Resolver;
   /** Whether the guest gets an IPv6 address: the host has a route itself. */
   readonly ipv6: boolean;
+  readonly lan?: LanOptions | undefined;
   /** Gets errors that should not have been: of the policy, or of the stack. What they were about is dropped. */
   readonly onTrouble?: ((error: unknown) => void) | undefined;
 }

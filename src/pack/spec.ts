@@ -84,6 +84,8 @@ function networkOf(network: PackedNetwork): Exclude<SpecLayer["network"], null |
     checkServerName: network.check_server_name,
     dns: network.dns.length === 0 ? undefined : network.dns,
     addHosts: network.add_hosts,
+    // Who is next to it is for who runs it.
+    join: undefined,
     proxyEnv: undefined,
   };
 }

@@ -19,8 +19,7 @@ const unavailable = (reason: string, hint: string | undefined, ...names: string[
 });
 
 export const LATER_OPTIONS: readonly UnavailableOption[] = [
-  unavailable("machines do not see each other", "--net and -p lead out of each, and into it", "--network"),
-  unavailable("each machine has the same address, and nobody else sees it", "-p leads into it", "--ip"),
+  unavailable("a machine has the address that is free", "others of its --network find it by name", "--ip"),
   unavailable("ports are published one by one", "give -p HOST:GUEST", "--expose", "-P", "--publish-all"),
   unavailable(
     "a machine has its own volumes",

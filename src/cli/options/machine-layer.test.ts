@@ -85,6 +85,7 @@ test("every option says what it means", async () => {
       checkServerName: false,
       dns: ["192.0.2.53"],
       addHosts: ["db:10.0.0.5"],
+      join: null,
       proxyEnv: true,
     },
     ports: [

@@ -19,13 +19,28 @@ export type NetworkValues = Values<typeof networkOptions>;
  */
 export function networkLayer(values: NetworkValues): Pick<SpecLayer, "network" | "ports"> {
   const { net, noNet, allowHosts, allowRanges, allowPresets, localhostOnly, hostLoopback, ...more } = values;
-  const { noSniCheck, egress, dns, addHosts, ports: given, proxyEnv, netBackend, ...forgotten } = more;
+  const {
+    noSniCheck,
+    egress,
+    dns,
+    addHosts,
+    ports: given,
+    proxyEnv,
+    namedNetwork,
+    netBackend,
+    ...forgotten
+  } = more;
   forgotten satisfies Record<string, never>;
   const ports = given.flatMap(parsePublished);
   const isListed = allowHosts.length + allowRanges.length + allowPresets.length > 0 || localhostOnly;
   const isOpen = net || egress === "learn" || dns.length > 0;
-  const isSaid = isListed || isOpen || hostLoopback || noSniCheck || addHosts.length > 0 || proxyEnv;
-  checkBackend(netBackend, { restricted: isListed || ports.length > 0, wanted: isSaid || ports.length > 0 });
+  const isNamed = namedNetwork !== undefined;
+  const isSaid =
+    isListed || isOpen || hostLoopback || noSniCheck || addHosts.length > 0 || proxyEnv || isNamed;
+  checkBackend(netBackend, {
+    restricted: isListed || isNamed || ports.length > 0,
+    wanted: isSaid || ports.length > 0,
+  });
   if (egress === "learn" && isListed)
     throw usageError("cli.network_options", "--egress learn lets everything through, and needs no list");
   if (noNet && isSaid)
@@ -45,6 +60,7 @@ export function networkLayer(values: NetworkValues): Pick<SpecLayer, "network" |
             checkServerName: noSniCheck ? false : undefined,
             dns: said(dns.map(parseDnsServer)),
             addHosts: said(addHosts.map(parseHostEntry)),
+            join: namedNetwork,
             proxyEnv: proxyEnv || undefined,
           },
   };
@@ -65,7 +81,7 @@ function checkBackend(
   if (backend === "tsi" && restricted)
     throw usageError(
       "cli.network_options",
-      "--net-backend tsi cannot enforce a list or publish a port: that takes virtio-net",
+      "--net-backend tsi cannot enforce a list, publish a port or join a network: that takes virtio-net",
       "leave --net-backend out: it is always virtio-net",
     );
 }

@@ -66,6 +66,12 @@ export const networkOptions = {
     description: "Lead a port of this host (127.0.0.1, or ADDR) to one of it",
     parse: parseText,
   }),
+  namedNetwork: value({
+    long: "network",
+    placeholder: "NAME",
+    description: "Share a network with other machines, which know it by name",
+    parse: parseText,
+  }),
   proxyEnv: flag({
     long: "proxy-env",
     description: "Pass the host's proxy variables and CA files on",

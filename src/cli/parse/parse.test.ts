@@ -207,14 +207,6 @@ const REFUSED: readonly [string, string][] = [
   ["machine logs --tail some", '--tail: not a whole number: "some"'],
   ["machine clone", "machine clone needs [NAME] NEW | see `smolvm machine clone -h`"],
   [
-    "machine run --network x --image alpine",
-    "--network is not available in this release: machines do not see each other | --net and -p lead out of each, and into it",
-  ],
-  [
-    "--network machine run",
-    "--network is not available in this release: machines do not see each other | --net and -p lead out of each, and into it",
-  ],
-  [
     "machine run -itP x",
     "-P is not available in this release: ports are published one by one | give -p HOST:GUEST",
   ],

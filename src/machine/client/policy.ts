@@ -8,6 +8,7 @@ import {
   readPolicy,
   type UsedFlow,
 } from "../../net/policy/index.ts";
+import { MEMBER_RULE } from "../logs/index.ts";
 import { planNetwork } from "../plan/index.ts";
 import { requireRecord } from "../store/index.ts";
 import { egressLog } from "./logs.ts";
@@ -36,7 +37,11 @@ export async function explainPolicy(
  */
 export async function learnedPolicy(context: Context, name: string, since?: number): Promise<Learned> {
   const flows: UsedFlow[] = [];
-  for await (const { operation, decision, destination, name: known } of egressLog(context, name, { since })) {
+  for await (const { operation, decision, destination, rule, name: known } of egressLog(context, name, {
+    since,
+  })) {
+    // Members of its named network need no rule.
+    if (rule.startsWith(MEMBER_RULE)) continue;
     if (decision !== "allow" || (operation !== "connect" && operation !== "udp")) continue;
     const at = destination.lastIndexOf(":");
     const address = destination.slice(0, at).replace(/^\[(.*)\]$/, "$1");

@@ -51,6 +51,7 @@ const policySchema = object({
   dns: array(string()),
   add_hosts: array(string()),
   proxy_env: boolean(),
+  named_network: nullable(string()),
 });
 
 const confinementSchema = object({

@@ -98,6 +98,7 @@ function policyOf(network: NetworkSpec | null | undefined): MachineJson["network
     dns: network.dns,
     add_hosts: network.addHosts,
     proxy_env: network.proxyEnv,
+    named_network: network.join,
   };
 }
 

@@ -84,8 +84,11 @@ function keepsCard(record: MachineRecord, changed: MachineSpec): boolean {
   const [before, after] = [planNetwork(record), planNetwork(changed)];
   if (before === null || after === null) return false;
   return (
-    Bun.deepEquals([before.servers, before.names], [after.servers, after.names], true) &&
-    (record.network?.proxyEnv ?? false) === (changed.network?.proxyEnv ?? false)
+    Bun.deepEquals(
+      [before.servers, before.names, before.join],
+      [after.servers, after.names, after.join],
+      true,
+    ) && (record.network?.proxyEnv ?? false) === (changed.network?.proxyEnv ?? false)
   );
 }
 

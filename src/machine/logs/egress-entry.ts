@@ -15,6 +15,9 @@ import { formatTime, type LogFormat, type LostOutput, parseLine, parseTime } fro
 export const egressOperations = ["lookup", "connect", "udp", "ping", "close"] as const;
 export type EgressOperation = (typeof egressOperations)[number];
 
+/** How the rule begins that lets members of a named network reach each other; its name follows. */
+export const MEMBER_RULE = "--network ";
+
 export interface EgressEntry {
   /** Milliseconds since the epoch. */
   readonly time: number;

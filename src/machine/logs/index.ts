@@ -3,7 +3,7 @@ export { Changes } from "./changes.ts";
 export type { ConsoleEntry, ConsoleLevel } from "./console-entry.ts";
 export { ConsoleLog } from "./console-log.ts";
 export { decodeEntries } from "./decode.ts";
-export { type EgressEntry, type EgressOperation, egressOperations } from "./egress-entry.ts";
+export { type EgressEntry, type EgressOperation, egressOperations, MEMBER_RULE } from "./egress-entry.ts";
 export { EgressLog } from "./egress-log.ts";
 export { LogPrinter, printConsole } from "./print.ts";
 export { type ReadOptions, readConsole, readEgress, readLogs } from "./read.ts";

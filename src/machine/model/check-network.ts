@@ -5,6 +5,7 @@ import { isHostName } from "../../net/policy/names.ts";
 import { PRESET_NAMES } from "../../net/policy/presets.ts";
 import { BadRule, parseHostRule, parseRangeRule } from "../../net/policy/rules.ts";
 import { quote } from "../../values/index.ts";
+import { isMachineName } from "./name.ts";
 import { clashing, formatPort } from "./network.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -24,6 +25,9 @@ export function checkNetwork({ network, ports }: Pick<MachineSpec, "network" | "
   for (const entry of network?.addHosts ?? [])
     if (readHostEntry(entry) === undefined)
       throw bad(`the host entry ${quote(entry)} is invalid`, "write NAME:ADDRESS");
+  const join = network?.join ?? null;
+  if (join !== null && !isMachineName(join))
+    throw bad(`the network's name ${quote(join)} is invalid`, "it is made like a machine's name");
   for (const port of ports)
     if (parseAddress(port.address) === undefined)
       throw bad(`the address of the port ${quote(formatPort(port))} is invalid`);

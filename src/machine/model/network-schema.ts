@@ -7,8 +7,10 @@ import {
   maxLength,
   maxValue,
   minValue,
+  nullable,
   number,
   object,
+  optional,
   picklist,
   pipe,
 } from "valibot";
@@ -35,6 +37,8 @@ export const networkSchema = object({
   dns: texts,
   /** Names with addresses of their own, `NAME:ADDRESS`. */
   addHosts: texts,
+  /** The named network that it shares with other machines. Records of machines before there were any have no such key. */
+  join: optional(nullable(text), null),
   /** The host's proxy variables are the workload's, too. */
   proxyEnv: boolean(),
 });

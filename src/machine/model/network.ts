@@ -10,6 +10,7 @@ export const defaultNetwork: NetworkSpec = {
   checkServerName: true,
   dns: [],
   addHosts: [],
+  join: null,
   proxyEnv: false,
 };
 
@@ -44,6 +45,8 @@ export function joinNetwork(below: DraftNetwork | null, said: SaidNetwork): Draf
     // The first that answers decides: those of another source are in place of these.
     dns: said.dns ?? base.dns,
     addHosts: union(base.addHosts, said.addHosts),
+    // Null takes it out of the one that a weaker source has put it into.
+    join: said.join === undefined ? base.join : said.join,
     proxyEnv: said.proxyEnv ?? base.proxyEnv,
   };
 }

@@ -10,6 +10,8 @@ export interface NetworkPlan {
   readonly servers: readonly { readonly address: string; readonly port: number }[];
   /** Names with addresses of their own. */
   readonly names: readonly (readonly [name: string, addresses: readonly string[]])[];
+  /** The named network that the machine is in. */
+  readonly join: string | null;
 }
 
 /**
@@ -39,5 +41,6 @@ export function planNetwork({ network, ports }: Pick<MachineSpec, "network" | "p
     },
     servers: (network?.dns ?? []).flatMap((server) => readServer(server) ?? []),
     names: [...names],
+    join: network?.join ?? null,
   };
 }

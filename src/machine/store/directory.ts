@@ -28,6 +28,7 @@ import { errnoOf } from "../../errors.ts";
 import { checkMachineName, isMachineName } from "../model/index.ts";
 import { removeExposed } from "./exposed.ts";
 import { writing } from "./failure.ts";
+import { sweepNamedNetworks } from "./named-networks.ts";
 import { removeSockets } from "./sockets.ts";
 import { syncPath } from "./sync.ts";
 
@@ -231,6 +232,7 @@ export function removeLeftover(paths: Paths, name: string): boolean {
 export function sweep(paths: Paths): void {
   sweepHidden(paths);
   for (const name of machineNames(paths)) tryToRemove(paths, name, () => removeLeftover(paths, name));
+  sweepNamedNetworks(paths);
 }
 
 /** The same for half-made and half-removed directories alone, which takes no look at any machine. */

@@ -37,5 +37,11 @@ export {
   writeRecord,
   writeState,
 } from "./files.ts";
+export {
+  joinNamedNetwork,
+  type Membership,
+  networkMembers,
+  sweepNamedNetworks,
+} from "./named-networks.ts";
 export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
 export { workspaceIn } from "./workspaces.ts";

@@ -1,6 +1,6 @@
 /**
  * Where a machine's sockets are: `<runtime>/<16 hex digits>.sock` for other commands, `.agent` for its guest, `.net` for
- * its network card. A socket address has 107 bytes, too few for every name, so the digits stand for the name.
+ * its network card, `.lan` for other machines of its named network. A socket address has 107 bytes, too few for every name, so the digits stand for the name.
  *
  * The directory is there only while a machine needs it: the first one makes it, the last one removes it. Neither waits
  * for the other. rmdir(2) fails while a socket is left, and who finds the directory gone makes it again.
@@ -16,13 +16,14 @@ export interface SocketPaths {
   readonly control: string;
   readonly agent: string;
   readonly network: string;
+  readonly lan: string;
 }
 
 /** The sockets of the machine with this name. */
 export function socketPaths(paths: Paths, name: string): SocketPaths {
   const digits = new Bun.CryptoHasher("sha256").update(name).digest("hex").slice(0, 16);
   const path = `${paths.runtime}/${digits}`;
-  return { control: `${path}.sock`, agent: `${path}.agent`, network: `${path}.net` };
+  return { control: `${path}.sock`, agent: `${path}.agent`, network: `${path}.net`, lan: `${path}.lan` };
 }
 
 /**

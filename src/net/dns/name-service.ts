@@ -33,6 +33,12 @@ export interface NameServiceOptions {
   readonly servers?: readonly Server[] | undefined;
   /** Names that the user has given: addresses by name, in lower case. */
   readonly names?: Hosts | undefined;
+  /**
+   * Names of other machines, which come and go.
+   *
+   * @returns the address of one now, and the rule that lets the guest know it
+   */
+  readonly member?: ((name: string) => { address: string; rule: string } | undefined) | undefined;
   /** Whether the guest has IPv6; without it there are no such addresses for it. */
   readonly ipv6: boolean;
   readonly onLookup?: ((lookup: Lookup) => void) | undefined;
@@ -111,9 +117,12 @@ export class NameService implements Resolver {
   #saidByUser(
     name: string,
   ): { decision: NameDecision; addresses: readonly string[] | undefined } | undefined {
-    const { names, gatekeeper } = this.#options;
+    const { names, gatekeeper, member } = this.#options;
     const given = names?.get(name);
     if (given !== undefined) return { decision: { allow: true, rule: "--add-host" }, addresses: given };
+    const found = member?.(name);
+    if (found !== undefined)
+      return { decision: { allow: true, rule: found.rule }, addresses: [found.address] };
     if (name === "localhost" || name.endsWith(".localhost"))
       return { decision: { allow: true, rule: "localhost" }, addresses: ["127.0.0.1", "::1"] };
     if (name !== HOST_NAME) return undefined;

@@ -82,12 +82,18 @@ function healthOf(health: Changeable["health"]): SpecLayer["health"] {
 
 /** A list that is there and empty lets nothing through; one that is null is no list. */
 function networkOf(body: Said): SpecLayer["network"] {
-  const { network, allowedHosts, allowedCidrs, allowedPresets, hostLoopback, dns, addHosts } = body;
+  const { network, allowedHosts, allowedCidrs, allowedPresets, hostLoopback, dns, addHosts, namedNetwork } =
+    body;
   const lists = [allowedHosts, allowedCidrs, allowedPresets].filter(
     (list) => list !== undefined && list !== null,
   );
   const isListed = lists.length > 0;
-  const isSaid = isListed || hostLoopback === true || dns !== undefined || addHosts !== undefined;
+  const isSaid =
+    isListed ||
+    hostLoopback === true ||
+    dns !== undefined ||
+    addHosts !== undefined ||
+    (namedNetwork !== undefined && namedNetwork !== null);
   if (body.networkBackend === "tsi" && (isListed || (body.ports ?? []).length > 0))
     throw new Refused(
       "BAD_REQUEST",
@@ -110,6 +116,7 @@ function networkOf(body: Said): SpecLayer["network"] {
     hostLoopback,
     dns,
     addHosts,
+    join: namedNetwork,
   };
 }
 

@@ -96,6 +96,7 @@ const changeable = {
   hostLoopback: field(boolean(), "The host's loopback answers at the gateway. Default: false."),
   dns: field(words, "Servers for names, ADDRESS[:PORT]. Default: the host's."),
   addHosts: field(words, "Names with addresses of their own, NAME:ADDRESS."),
+  namedNetwork: field(nullable(word), "The network that it shares with other machines; null: none."),
   entrypoint: field(words, "Replaces the image's ENTRYPOINT, and drops its CMD."),
   cmd: field(words, "Replaces the image's CMD."),
   env: field(variables, "Variables of the machine's programs."),

@@ -1,7 +1,15 @@
 import type { Lookup } from "../../../net/dns/index.ts";
 import type { Gatekeeper } from "../../../net/policy/index.ts";
-import type { DeniedFlow, Flow, FlowDecision, FlowEnd, FlowPolicy, Inspection } from "../../../net/types.ts";
-import type { EgressEntry, EgressLog, EgressOperation } from "../../logs/index.ts";
+import type {
+  DeniedFlow,
+  Flow,
+  FlowDecision,
+  FlowEnd,
+  FlowPolicy,
+  Inspection,
+  LanOptions,
+} from "../../../net/types.ts";
+import { type EgressEntry, type EgressLog, type EgressOperation, MEMBER_RULE } from "../../logs/index.ts";
 
 const OPERATIONS: Readonly<Record<Flow["protocol"], EgressOperation>> = {
   tcp: "connect",
@@ -35,6 +43,16 @@ export class AuditedPolicy implements FlowPolicy {
     if (!decision.allow) return;
     this.#add("close", flow, decision, {
       ...{ sent, received, end: how, error, durationMs: Math.round(durationMs) },
+    });
+  }
+
+  /** What the guest begins with another member of its named network: that is always allowed. */
+  toMember({ protocol, ...destination }: Parameters<LanOptions["onFlow"]>[0], network: string): void {
+    const flow = { protocol, source: { address: "", port: 0 }, destination };
+    this.#add(OPERATIONS[protocol], flow, {
+      allow: true,
+      target: destination,
+      rule: `${MEMBER_RULE}${network}`,
     });
   }
 

@@ -1,13 +1,13 @@
 import { SmolError } from "../../../errors.ts";
 import type { Guest } from "../../../guest/index.ts";
-import { network } from "../../../net/types.ts";
+import { lanPrefix, network } from "../../../net/index.ts";
 import { runInSystem } from "../system.ts";
 
 /**
  * What the guest's system runs, once at each boot: there is one network namespace, so all roots have it. No DHCP: the
  * host knows everything beforehand. One shell and its `ip`, which are busybox; 64 KiB of MTU, as `src/net` wants.
  */
-function script(mtu: number, ipv6: boolean): string {
+function script(mtu: number, ipv6: boolean, lanAddress: string | undefined): string {
   const { guest, gateway, prefix, guest6, gateway6, prefix6 } = network;
   const lines = [
     "set -e",
@@ -17,6 +17,7 @@ function script(mtu: number, ipv6: boolean): string {
     `ip addr add ${guest}/${prefix} dev eth0`,
     `ip route add default via ${gateway} dev eth0`,
   ];
+  if (lanAddress !== undefined) lines.push(`ip addr add ${lanAddress}/${lanPrefix} dev eth0`);
   if (ipv6)
     lines.push(
       `ip -6 addr add ${guest6}/${prefix6} dev eth0`,
@@ -28,10 +29,16 @@ function script(mtu: number, ipv6: boolean): string {
 /**
  * Gives the guest's card its addresses and routes.
  *
+ * @param lanAddress in the machine's named network
  * @throws SmolError `machine.network_failed`; whatever ends the guest's connection
  */
-export async function configureGuest(guest: Guest, mtu: number, ipv6: boolean): Promise<void> {
-  const { result, output } = await runInSystem(guest, ["sh", "-c", script(mtu, ipv6)]);
+export async function configureGuest(
+  guest: Guest,
+  mtu: number,
+  ipv6: boolean,
+  lanAddress: string | undefined,
+): Promise<void> {
+  const { result, output } = await runInSystem(guest, ["sh", "-c", script(mtu, ipv6, lanAddress)]);
   if ("exitCode" in result && result.exitCode === 0) return;
   const said = output.trim().split("\n").at(-1);
   throw new SmolError(

@@ -4,12 +4,13 @@ import type { Guest } from "../../../guest/index.ts";
 import { NameService } from "../../../net/dns/index.ts";
 import { hostHasIpv6, MTU, type Network, network, type Published, startNetwork } from "../../../net/index.ts";
 import { BadRule, Gatekeeper, readPolicy } from "../../../net/policy/index.ts";
-import type { EgressLog } from "../../logs/index.ts";
+import { type EgressLog, MEMBER_RULE } from "../../logs/index.ts";
 import { formatPort, type PortSpec } from "../../model/index.ts";
 import type { NetworkPlan, StartOrder } from "../../plan/index.ts";
 import { listenInRuntimeDirectory, socketPaths } from "../../store/index.ts";
 import { AuditedPolicy } from "./audited-policy.ts";
 import { configureGuest } from "./guest.ts";
+import { NamedNetwork } from "./named-network.ts";
 
 /** A port as it was asked for, and as it is. */
 interface Opened {
@@ -26,10 +27,11 @@ export class MachineNetwork {
   readonly #resolver: NameService;
   #published: Opened[] = [];
   readonly #ipv6 = hostHasIpv6();
+  readonly #named: NamedNetwork | undefined;
 
   /**
    * @param log of what the machine wants from the network; a throw-away one has none
-   * @throws SmolError `machine.bad_network`: a policy that cannot be read is none
+   * @throws SmolError `machine.bad_network`: a policy that cannot be read is none; `network.full`, `network.busy`
    */
   constructor({ paths, record }: StartOrder, plan: NetworkPlan, log: EgressLog | undefined) {
     const socketPath = socketPaths(paths, record.name).network;
@@ -38,15 +40,19 @@ export class MachineNetwork {
     this.#gatekeeper = gatekeeper;
     const policy = new AuditedPolicy(gatekeeper, log);
     const ipv6 = this.#ipv6;
+    const named = plan.join === null ? undefined : new NamedNetwork(paths, plan.join, record.name);
+    this.#named = named;
     this.#resolver = new NameService({
       ...{ gatekeeper, ipv6, names: new Map(plan.names) },
       servers: plan.servers.length > 0 ? plan.servers : undefined,
+      member: named && ((name) => memberNamed(named, name)),
       onLookup: (lookup) => policy.looked(lookup),
     });
     // Only who sets SMOLVM_DEBUG reads it: a guest may cause as much of it as it likes.
     const onTrouble = (error: unknown) => console.error("network:", error);
+    const lan = named?.options((flow) => policy.toMember(flow, named.name));
     this.#network = listenInRuntimeDirectory(paths, () =>
-      startNetwork({ socketPath, policy, resolver: this.#resolver, ipv6, onTrouble }),
+      startNetwork({ socketPath, policy, resolver: this.#resolver, ipv6, lan, onTrouble }),
     );
   }
 
@@ -101,13 +107,19 @@ export class MachineNetwork {
 
   /** Gives the guest of a VM that has just started its addresses. @throws SmolError `machine.network_failed` */
   async configure(guest: Guest): Promise<void> {
-    await configureGuest(guest, MTU, this.#ipv6);
+    await configureGuest(guest, MTU, this.#ipv6, this.#named?.address);
   }
 
   close(): void {
     this.#network.close();
     this.#resolver.close();
+    this.#named?.close();
   }
+}
+
+function memberNamed(network: NamedNetwork, name: string): { address: string; rule: string } | undefined {
+  const address = network.addressOf(name);
+  return address === undefined ? undefined : { address, rule: `${MEMBER_RULE}${network.name}` };
 }
 
 function policyOf(plan: NetworkPlan): ReturnType<typeof readPolicy> {
