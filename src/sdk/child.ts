@@ -2,6 +2,7 @@
 import type { Context } from "../context.ts";
 import type { EngineName } from "../engine/index.ts";
 import { Connection, jsonCodec, type Stream, type Transport } from "../protocol/index.ts";
+import { MachineWatch } from "../serve/live/machine-watch.ts";
 import { Metrics } from "../serve/metrics.ts";
 import type { Serving } from "../serve/serving.ts";
 import { followerSlots, streamSlots } from "../serve/slots.ts";
@@ -45,6 +46,7 @@ export async function serveSdk(context: Context, transport: Transport, engine?: 
     metrics: new Metrics(),
     streams: streamSlots(),
     followers: followerSlots(),
+    watch: new MachineWatch(context),
     startedAt: Date.now(),
     ending: ending.signal,
     upgrade: () => false,

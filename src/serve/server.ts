@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { endsWithin } from "../within.ts";
 import { type Answer, makeApp } from "./http/app.ts";
 import { type BunServer, type Listener, listen, type Place, type Tls } from "./http/listen.ts";
+import { MachineWatch } from "./live/machine-watch.ts";
 import type { Talk } from "./live/talk.ts";
 import { Metrics } from "./metrics.ts";
 import { allRoutes } from "./routes/all.ts";
@@ -38,6 +39,7 @@ export async function startServer(context: Context, options: StartOptions): Prom
     metrics: new Metrics(),
     streams: streamSlots(),
     followers: followerSlots(),
+    watch: new MachineWatch(context),
     startedAt: Date.now(),
     ending: ending.signal,
     upgrade: (request: Request, talk: Talk) =>

@@ -1,6 +1,7 @@
 /** What a server is told, and what its routes get of it. */
 import type { Context } from "../context.ts";
 import type { EngineName } from "../engine/index.ts";
+import type { MachineWatch } from "./live/machine-watch.ts";
 import type { Talk } from "./live/talk.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Slots } from "./slots.ts";
@@ -39,6 +40,7 @@ export interface Serving {
   readonly streams: Slots;
   /** Of those among them that may never end. */
   readonly followers: Slots;
+  readonly watch: MachineWatch;
   readonly startedAt: number;
   /** Aborted when the server is told to end. */
   readonly ending: AbortSignal;

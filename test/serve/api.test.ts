@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
+import { tryAllEvents } from "./all-events.ts";
 import { Api, eventsOf } from "./api.ts";
 import { Conversation } from "./talk.ts";
 import { tryVolumes } from "./volumes.ts";
@@ -510,6 +511,8 @@ test("images", async () => {
 });
 
 test("volumes outlive machines, and belong to those that name them", async () => await tryVolumes(api, home));
+
+test("one stream tells what happens to all machines", async () => await tryAllEvents(api, home));
 
 test("two hundred clients at once each get their answer", async () => {
   const answers = await Promise.all(

@@ -26,6 +26,7 @@ import { isLocalImage } from "../../image/source-kind.ts";
 import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
+import { Backlog } from "../live/backlog.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { field, imageName, word } from "../schema/fields.ts";
 import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
@@ -122,27 +123,14 @@ async function* pullEvents(
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void, void> {
   const leaving = new AbortController();
-  const waiting: PullProgress[] = [];
-  let wake = Promise.withResolvers<void>();
-  let over = false;
-  const pulling = pull(serving, body, AbortSignal.any([signal, leaving.signal, serving.ending]), (event) => {
-    waiting.push(event);
-    if (waiting.length > MAX_WAITING) waiting.shift();
-    wake.resolve();
-  }).finally(() => {
-    over = true;
-    wake.resolve();
-  });
+  const backlog = new Backlog<PullProgress>(MAX_WAITING);
+  const either = AbortSignal.any([signal, leaving.signal, serving.ending]);
+  const pulling = pull(serving, body, either, (event) => backlog.push(event)).finally(() => backlog.end());
   pulling.catch(() => {});
   try {
-    for (;;) {
-      for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-        const { event: name, ...data } = pullEventJson(event);
-        yield { event: String(name), data: JSON.stringify(data) };
-      }
-      if (over) break;
-      await wake.promise;
-      wake = Promise.withResolvers();
+    for await (const progress of backlog.read()) {
+      const { event: name, ...data } = pullEventJson(progress);
+      yield { event: String(name), data: JSON.stringify(data) };
     }
     yield { event: "image", data: JSON.stringify(imageOf(await pulling)) };
   } finally {

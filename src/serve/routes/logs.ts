@@ -152,6 +152,23 @@ export const logRoutes = [
       }
     },
   }),
+  rawRoute({
+    ...{ method: "get", path: "/api/v1/events", id: "allEvents", tag, limit: "none", failures: [409] },
+    summary: "What happens to all machines",
+    description:
+      "`watching` comes at once and has the state of each machine; then `state` whenever one is another (a machine that is " +
+      "new, too), `deleted`, and what a machine's own events are, with its name in `machine`. States are looked at " +
+      "twice a second: what is shorter may not be told. `missed` has how many events a slow reader has lost.",
+    answer: { type: "text/event-stream", about: "Named events with JSON." },
+    handle: (asked) =>
+      eventStream(
+        follow(
+          asked.serving,
+          untilEnding(asked, (signal) => asked.serving.watch.follow(signal)),
+        ),
+        asked,
+      ),
+  }),
   jsonRoute({
     ...{
       method: "get",
