@@ -1,4 +1,5 @@
 /** Commands from their start to their end, with what they print. */
+import { deferred } from "../../src/deferred.ts";
 import { endsWithin } from "../../src/within.ts";
 import { errorOf, OperationTimeoutError, SmolvmError } from "./errors.ts";
 import { within } from "./limit.ts";
@@ -101,11 +102,12 @@ async function run(
 /** The signal's reason comes when what it has killed is gone, but not later than the limit. */
 async function untilEnd(process: RemoteProcess, signal: AbortSignal | undefined) {
   if (signal === undefined) return await process.ended;
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  const { promise: aborted, resolve } = deferred<void>();
+  const onAbort = () => resolve();
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
   await Promise.race([process.ended.catch(() => {}), aborted]);
+  signal.removeEventListener("abort", onAbort);
   if (!signal.aborted) return await process.ended;
   await endsWithin(process.ended, KILL_LIMIT_MS);
   throw signal.reason;

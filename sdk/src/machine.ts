@@ -5,13 +5,13 @@ import { errorOf, InvalidStateError, SmolvmError } from "./errors.ts";
 import { execute, requestOf, scriptOf } from "./exec.ts";
 import { MachineFs } from "./fs.ts";
 import { machineInfo } from "./info.ts";
-import * as lifecycle from "./lifecycle.ts";
 import { within } from "./limit.ts";
 import { type PortReach, waitForPort } from "./ports.ts";
 import { MachineProcess } from "./process.ts";
 import { updateBody } from "./request.ts";
 import type { ExecResult } from "./result.ts";
 import type { Owner, Transport } from "./transport/types.ts";
+import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import type {
   CallOptions,
   ConnectOptions,
@@ -102,7 +102,7 @@ export class Machine implements AsyncDisposable {
    * @throws SmolvmError what kept it from running; nothing is left of it then
    */
   static create(options: CreateOptions = {}): Promise<Machine> {
-    return lifecycle.create(defaultTransport(), options);
+    return create(defaultTransport(), options);
   }
 
   /**
@@ -113,27 +113,27 @@ export class Machine implements AsyncDisposable {
    * @throws MachineNotFoundError
    */
   static connect(name: string, options: ConnectOptions = {}): Promise<Machine> {
-    return lifecycle.connect(defaultTransport(), name, options);
+    return connect(defaultTransport(), name, options);
   }
 
   /** The machine of that name, made when there is none. @throws MachineExistsError when it is described differently */
   static getOrCreate(name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Machine> {
-    return lifecycle.getOrCreate(defaultTransport(), name, options);
+    return getOrCreate(defaultTransport(), name, options);
   }
 
   /** All machines of this user, by name. */
-  static list(filter: lifecycle.ListFilter = {}): Promise<MachineInfo[]> {
-    return lifecycle.list(defaultTransport(), filter);
+  static list(filter: ListFilter = {}): Promise<MachineInfo[]> {
+    return list(defaultTransport(), filter);
   }
 
   /** What is known of a machine. @throws MachineNotFoundError */
   static inspect(name: string, options: CallOptions = {}): Promise<MachineInfo> {
-    return lifecycle.inspect(defaultTransport(), name, options);
+    return inspect(defaultTransport(), name, options);
   }
 
   /** Ends a machine and deletes it with all that it has. @throws MachineNotFoundError */
   static delete(name: string, options: CallOptions = {}): Promise<void> {
-    return lifecycle.remove(defaultTransport(), name, options);
+    return remove(defaultTransport(), name, options);
   }
 
   get info(): MachineInfo {
@@ -182,7 +182,7 @@ export class Machine implements AsyncDisposable {
   /** Ends it at once, and deletes all that it has. One that is gone already is fine. */
   async delete(options: CallOptions = {}): Promise<void> {
     try {
-      await lifecycle.remove(this.#open(), this.name, options);
+      await remove(this.#open(), this.name, options);
     } catch (error) {
       if (!(error instanceof SmolvmError && error.code === "machine.not_found")) throw error;
     }

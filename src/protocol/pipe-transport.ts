@@ -43,15 +43,17 @@ export class PipeTransport implements Transport {
   }
 
   close(): void {
-    // What has been written before is still sent.
-    this.#output.end();
-    this.#end(undefined);
+    if (this.#closed) return;
+    this.#closed = true;
+    // What has been written before is still sent; what comes meanwhile is dropped.
+    this.#output.end(() => this.#input.destroy());
+    this.onClose(undefined);
   }
 
   #end(error: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (error !== undefined) this.#output.destroy();
+    this.#output.destroy();
     this.#input.destroy();
     this.onClose(error);
   }

@@ -51,12 +51,18 @@ export async function serveSdk(context: Context, transport: Transport, engine?: 
     ending: ending.signal,
     upgrade: () => false,
   };
+  const working = new Set<Promise<void>>();
   const connection = new Connection(transport, {
     codec: jsonCodec(version),
-    onStream: (stream) => void answer(stream, serving, owned),
+    onStream: (stream) => {
+      const work = answer(stream, serving, owned).finally(() => working.delete(work));
+      working.add(work);
+    },
   });
   await connection.closed;
   ending.abort(cancelled());
+  await Promise.all([owned.end(), ...working]);
+  // What was being made when the client went.
   await owned.end();
 }
 

@@ -14,7 +14,6 @@ interface Owning {
 export class Owned {
   readonly #context: Context;
   readonly #machines = new Map<string, Owning>();
-  #ending = false;
 
   constructor(context: Context) {
     this.#context = context;
@@ -23,8 +22,6 @@ export class Owned {
   /** From now on the machine is the client's. */
   add(name: string, policy: OwnerPolicy): void {
     this.#machines.set(name, { policy, createdAt: this.#createdAt(name) });
-    // The client went while it was being made.
-    if (this.#ending) void this.#endOne(name);
   }
 
   /** How the client owns it; undefined: not at all. */
@@ -39,7 +36,6 @@ export class Owned {
     void process.ended.then(() => {
       if (owning.process === process) owning.process = undefined;
     });
-    if (this.#ending) void this.#endOne(name);
   }
 
   /** It is nobody's. */
@@ -54,9 +50,8 @@ export class Owned {
     this.#machines.delete(name);
   }
 
-  /** The client has gone: resolves when nothing that it owned runs any more. */
+  /** The client has gone: resolves when nothing that it owned so far runs any more. */
   async end(): Promise<void> {
-    this.#ending = true;
     await Promise.all([...this.#machines.keys()].map((name) => this.#endOne(name)));
   }
 

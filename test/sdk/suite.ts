@@ -289,8 +289,8 @@ const alone: Record<string, () => Promise<void>> = {
     const create = (options: object) => Machine.create({ ...SMALL, ...options });
     await rejects(create({ cpus: 0 }), InvalidConfigError, "sdk.bad_request");
     await rejects(create({ name: "no/slash" }), InvalidConfigError);
-    await rejects(create({ mounts: ["/nowhere/at/all:/x"] }), SmolvmError);
-    await rejects(create({ image: "/nowhere/at/all.tar" }), SmolvmError);
+    await rejects(create({ mounts: ["/nowhere/at/all:/x"] }), SmolvmError, "volume.no_source");
+    await rejects(create({ image: "/nowhere/at/all.tar" }), SmolvmError, "image.no_such_file");
   },
   "a handle's end: made, it is deleted; connected, it is stopped; an error of the block is the error":
     async () => {

@@ -38,6 +38,12 @@ test("what was opened stays what it is, whatever is put in its place", () => {
   expect(readdirSync("/proc/self/fd").length).toBe(before);
 });
 
+test("who may name every path is told what is wrong by who uses it", () => {
+  const missing = `${place}/none.tar`;
+  expect(openAllowed(missing, ["/"])).toMatchObject({ path: missing, file: missing });
+  expect(openAllowed(`${place}/secret/app.tar`, ["/"]).path).toBe(`${place}/secret/app.tar`);
+});
+
 test("an image is a path of an allowed directory, or is no path", () => {
   expect(openAllowedImage("alpine:3.20", roots)).toEqual({});
   for (const image of [

@@ -1,4 +1,6 @@
 /** A connection that keeps this program alive only while something is under way on it. */
+import { deferred } from "../../../../src/deferred.ts";
+import { SmolError } from "../../../../src/errors.ts";
 import { Connection } from "../../../../src/protocol/connection.ts";
 import { type JsonRequest, jsonCodec } from "../../../../src/protocol/json.ts";
 import type { PipeTransport } from "../../../../src/protocol/pipe-transport.ts";
@@ -58,15 +60,12 @@ export class Link {
   }
 
   async #settled(stream: Stream, what: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-    let giveUp: ((reason: unknown) => void) | undefined;
-    const late = new Promise<never>((_, reject) => {
-      giveUp = reject;
-    });
+    const { promise: late, reject: giveUp } = deferred<never>();
     late.catch(() => {});
     let timer: ReturnType<typeof setTimeout> | undefined;
     const cancel = () => {
       stream.cancel();
-      timer = setTimeout(() => giveUp?.(signal?.reason), CANCEL_LIMIT_MS);
+      timer = setTimeout(() => giveUp(signal?.reason), CANCEL_LIMIT_MS);
     };
     signal?.addEventListener("abort", cancel, { once: true });
     if (signal?.aborted) cancel();
@@ -84,7 +83,8 @@ export class Link {
   /** A failure of this connection's as callers see it. */
   explain(error: unknown): SmolvmError {
     if (error instanceof SmolvmError) return error;
-    if (error instanceof StreamFailure) return errorOf(error);
+    // Of the other side; of this one's own look at it (`machine.other_version`).
+    if (error instanceof StreamFailure || error instanceof SmolError) return errorOf(error);
     return this.#lost(error);
   }
 

@@ -1,0 +1,86 @@
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Machine, Smolvm } from "../sdk/src/index.ts";
+import { bundle } from "../test/sdk/bundle.ts";
+import { Machines, SMALL } from "../test/support/machines.ts";
+import { program } from "../test/support/program.ts";
+import { measureCommand } from "./support/measure.ts";
+import { compare } from "./support/rounds.ts";
+import { printComparison } from "./support/table.ts";
+
+/** Machines from a program of one's own, against the same by the command line. */
+
+const machines = new Machines();
+// The client's child has the environment of this process.
+Object.assign(process.env, machines.env);
+const client = new Smolvm({ bin: program });
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+const byCommand = (...words: string[]) => timed(() => machines.ok(...words));
+
+async function execs(machine: Machine): Promise<void> {
+  const commandLine = "machine exec -- true";
+  const samples = await compare(
+    [
+      { name: commandLine, measure: () => byCommand("exec", "--name", machine.name, "--", "true") },
+      { name: "machine.exec()", measure: () => timed(() => machine.exec(["true"])) },
+    ],
+    { rounds: 40, warmUp: 3 },
+  );
+  printComparison("A command in a machine that runs", samples, commandLine);
+}
+
+async function firstOutput(): Promise<void> {
+  const commandLine = "machine run -- echo";
+  const samples = await compare(
+    [
+      { name: commandLine, measure: () => byCommand("run", "--quiet", ...SMALL, "--", "echo", "hello") },
+      {
+        name: "create, exec, delete",
+        measure: () =>
+          timed(async () => {
+            const machine = await client.create({ cpus: 1, memoryMiB: 256 });
+            await machine.exec(["echo", "hello"]);
+            await machine.delete();
+          }),
+      },
+    ],
+    { rounds: 8, warmUp: 1 },
+  );
+  printComparison("A machine for one command, until nothing of it is left", samples, commandLine);
+}
+
+async function imports(): Promise<void> {
+  const node = Bun.which("node");
+  if (node === null) throw new Error("there is no node in PATH");
+  const face = await bundle(`${import.meta.dir}/../sdk/src/index.ts`);
+  const script = (statement: string) => [node, "--input-type=module", "-e", statement];
+  const total = (statement: string) => async () =>
+    (await measureCommand(script(statement), { env: machines.env })).total;
+  const nothing = "an empty program";
+  const samples = await compare(
+    [
+      { name: nothing, measure: total("") },
+      { name: "import the SDK", measure: total(`await import(${JSON.stringify(face)})`) },
+    ],
+    { rounds: 20, warmUp: 2 },
+  );
+  printComparison("Node", samples, nothing);
+  rmSync(dirname(face), { recursive: true });
+}
+
+try {
+  const machine = await client.create({ cpus: 1, memoryMiB: 256 });
+  await execs(machine);
+  await machine.delete();
+  await firstOutput();
+  await imports();
+} finally {
+  await client.close();
+  machines.remove();
+}
