@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Manifest } from "../../src/assets/types.ts";
 import { program } from "../../src/cli/commands/index.ts";
 import { completionScripts } from "../../src/cli/completion/scripts.ts";
 import { manPages } from "../../src/cli/help/man.ts";
+import { LAUNCHER } from "../../src/pack/release-archive.ts";
 import { EPOCH_SECONDS, root } from "../host.ts";
 import type { TarEntry } from "../tar.ts";
 import { sbom } from "./sbom.ts";
@@ -37,8 +38,16 @@ export async function releaseFiles(dist: string): Promise<ReleaseFile[]> {
   ];
   return [
     { path: "bin/smolvm", mode: 0o755, content: readFileSync(`${dist}/smolvm`) },
+    ...launcher(dist),
     ...texts.map(([path, content]) => ({ path, mode: 0o644, content: Buffer.from(content) })),
   ];
+}
+
+/** Of packed programs, for those who pack for this platform elsewhere: `pack create --host`. macOS has none. */
+function launcher(dist: string): ReleaseFile[] {
+  const file = `${dist}/assets/stub.zst`;
+  if (!existsSync(file)) return [];
+  return [{ path: LAUNCHER, mode: 0o755, content: Bun.zstdDecompressSync(readFileSync(file)) }];
 }
 
 /** Files below `folder`, which has their directories too, in the order of their paths; everything is root's. */

@@ -6,12 +6,15 @@ import type { Manifest } from "./manifest.ts";
 /** The keys of a manifest that say what runs. */
 type ConfigKeys = Pick<
   Manifest,
-  "entrypoint" | "cmd" | "env" | "workdir" | "user" | "stop_signal" | "labels" | "volumes"
+  "entrypoint" | "cmd" | "env" | "workdir" | "user" | "stop_signal" | "labels" | "volumes" | "exposed_ports"
 >;
 
 export function configToManifest(config: ImageConfig): ConfigKeys {
-  const { entrypoint, cmd, env, workdir, user, stopSignal = null, labels, volumes } = config;
-  return { entrypoint, cmd, env, workdir, user, stop_signal: stopSignal, labels, volumes: [...volumes] };
+  const { entrypoint, cmd, env, workdir, user, stopSignal = null, labels, volumes, exposedPorts } = config;
+  return {
+    ...{ entrypoint, cmd, env, workdir, user, stop_signal: stopSignal, labels },
+    ...{ volumes: [...volumes], exposed_ports: exposedPorts && [...exposedPorts] },
+  };
 }
 
 /**
@@ -20,7 +23,7 @@ export function configToManifest(config: ImageConfig): ConfigKeys {
  * @throws SmolError `image.bad_manifest`
  */
 export function configOf(manifest: ConfigKeys): ImageConfig {
-  const { entrypoint, cmd, env, workdir, user, stop_signal, labels, volumes } = manifest;
+  const { entrypoint, cmd, env, workdir, user, stop_signal, labels, volumes, exposed_ports = [] } = manifest;
   const config = {
     Entrypoint: entrypoint,
     Cmd: cmd,
@@ -30,6 +33,7 @@ export function configOf(manifest: ConfigKeys): ImageConfig {
     StopSignal: stop_signal ?? undefined,
     Labels: labels,
     Volumes: Object.fromEntries(volumes.map((path) => [path, {}])),
+    ExposedPorts: Object.fromEntries(exposed_ports.map((port) => [port, {}])),
   };
   return parseConfig(JSON.stringify({ config, rootfs: { type: "layers", diff_ids: [] } })).config;
 }

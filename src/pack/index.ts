@@ -6,12 +6,13 @@
  */
 export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
 export { platformOf } from "./config.ts";
-export { type CreatePackOptions, createPack } from "./create.ts";
+export { type CreatePackOptions, createPack, hostName } from "./create.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";
 export { type OpenPackedOptions, openPackedImage, type PackSource } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
-export { type OwnRuntimeOptions, ownRuntime, writeLauncher } from "./runtime.ts";
+export { archivedRuntime, type ReleaseArchive, releaseArchive } from "./release-archive.ts";
+export { type OwnRuntimeOptions, ownRuntime, type RuntimeOptions, writeLauncher } from "./runtime.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
 export { hostsOwn, packedSettings } from "./spec.ts";
 export { verifyPack } from "./verify.ts";

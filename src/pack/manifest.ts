@@ -103,6 +103,8 @@ const manifestSchema = object({
   stop_signal: nullable(text),
   labels: record(text, text),
   volumes: texts,
+  /** `80/tcp`; absent when there are none. */
+  exposed_ports: optional(texts),
 
   cpus: nullable(count(1, 255)),
   /** MiB. */

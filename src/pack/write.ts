@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
-import { closeSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { SmolError } from "../errors.ts";
 import { NewFile } from "../image/newfile.ts";
 import { type MadeChunk, makeChunk } from "./chunk.ts";
 import { type Blob, blobDigest, CHUNK, type Chunk, encodeIndex } from "./chunk-index.ts";
@@ -26,6 +27,8 @@ export interface RuntimeFile {
   readonly encoding: Section["encoding"];
   /** Bytes after decompression. */
   readonly contentBytes: number;
+  /** SHA-256 of the file, hex, when it is one that the cache keeps: it may have been damaged since. */
+  readonly digest?: string | undefined;
 }
 
 export interface FinishOptions {
@@ -126,7 +129,11 @@ export class PackWriter {
     return blob;
   }
 
-  /** Writes what is not blobs, and gives the file its name. */
+  /**
+   * Writes what is not blobs, and gives the file its name.
+   *
+   * @throws SmolError `pack.no_space`, `pack.unwritable`, `pack.limit`, `pack.runtime_damaged`
+   */
   finish({ manifest, runtimes = [], signWith }: FinishOptions): WrittenPack {
     const chunkBytes = this.#position - this.#start;
     const zeros = "0".repeat(64);
@@ -171,9 +178,15 @@ export class PackWriter {
     return describe(kind, offset, bytes.length, sha256(bytes));
   }
 
-  #runtime({ platform, path, encoding, contentBytes }: RuntimeFile): Section {
+  #runtime({ platform, path, encoding, contentBytes, digest: known }: RuntimeFile): Section {
     const offset = this.#position - this.#start;
     const { bytes, digest } = this.#copy(path, this.#position);
+    if (known !== undefined && digest !== known) {
+      rmSync(path, { force: true });
+      throw new SmolError("pack.runtime_damaged", `the smolvm for ${platform} in the cache was damaged`, {
+        hint: "try again: it is made anew",
+      });
+    }
     this.#position += bytes;
     const content = encoding === "raw" ? bytes : contentBytes;
     return {

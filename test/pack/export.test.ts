@@ -51,6 +51,7 @@ beforeAll(
       Cmd: ["echo cmd $FROM; exit 3"],
       WorkingDir: "/tmp",
       User: "65534:65534",
+      ExposedPorts: { "8080/tcp": {} },
     });
     const packing = await home.smolvm([
       ...["pack", "create", "-q", "--no-runtime", "--image", image],
@@ -78,6 +79,7 @@ describe("pack export", () => {
     const { config, created } = JSON.parse(run(["skopeo", "inspect", "--config", `oci-archive:${archive}`]));
     expect(config).toMatchObject({ Entrypoint: ["/bin/echo"], WorkingDir: "/tmp", User: "65534:65534" });
     expect([config.Cmd, config.Env]).toEqual([undefined, ["FROM=image", "PATH=/bin"]]);
+    expect(config.ExposedPorts).toEqual({ "8080/tcp": {} });
     const inspected = await home.smolvm(["pack", "inspect", "--json", at("app.smolmachine")]);
     expect(created).toBe(JSON.parse(inspected.output).created);
 

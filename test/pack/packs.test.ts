@@ -140,6 +140,7 @@ describe("pack create", () => {
     expect(two).toEqual({
       ...{ path: at("two-files.smolmachine"), program: at("two-files"), image: inspected.image, platform },
       ...{ layer_digest, layer_size, total_bytes: (sizes[0] ?? 0) + (sizes[1] ?? 0) },
+      hosts: [{ platform, program: at("two-files") }],
     });
     expect(one).toMatchObject({ path: at("one-file"), program: at("one-file") });
     expect(one.total_bytes).toBe(statSync(at("one-file")).size);

@@ -1,5 +1,7 @@
 import { describe, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { tarOf } from "../../src/image/image.fixture.ts";
 import { imageWith } from "../support/images.ts";
 import { collect } from "../support/process.ts";
 import { onQemu, useHome } from "../support/register.ts";
@@ -100,6 +102,38 @@ describe("a packed program", () => {
       const [{ name = "" } = {}] = JSON.parse(output) as { name: string }[];
       expect(name).toMatch(/^packed-service-[0-9a-f]{8}$/);
       await home.smolvm(["machine", "delete", "-f", name]);
+      forget();
+    },
+    400,
+  );
+
+  onQemu(
+    "is there for hosts of other platforms too, with the smolvm of their release's archive",
+    async () => {
+      const { version } = JSON.parse((await home.smolvm(["version", "--json"])).output);
+      const other = process.arch === "arm64" ? "linux-amd64" : "linux-arm64";
+      const folder = `smolvm-${version}-${other}`;
+      const archive = `${home.path}/tmp/${folder}.tar.gz`;
+      const content = Buffer.from(`smolvm for ${other}`);
+      const members = { "bin/smolvm": content, "lib/smolvm/launcher": Buffer.from("a launcher") };
+      const files = Object.entries(members).map(([name, data]) => ({
+        ...{ path: `${folder}/${name}`, data, mode: 0o755 },
+      }));
+      await Bun.write(archive, gzipSync(tarOf(...files)));
+      const own = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
+      const hosts = `${own},${other.replace("-", "/")}`;
+      const path = await pack("wide", "--host", hosts, "--host-archive", archive);
+      expect(await Bun.file(`${path}.${other}`).text()).toBe("a launcher");
+      expect(statSync(`${path}.${other}`).mode & 0o111).toBe(0o111);
+      const { output } = await home.smolvm(["pack", "inspect", `${path}.smolmachine`]);
+      expect(output).toMatch(/^Runtimes: +linux\/amd64 linux\/arm64$/m);
+      expect(await start(path, ["wide"])).toMatchObject({ output: "wide\n", exitCode: 0 });
+      // Without an archive, and as one file, there is nothing to put in.
+      const words = ["pack", "create", "--image", "none", "-o", path, "--host", hosts];
+      const missing = await home.smolvm(words);
+      expect([missing.exitCode, missing.stderr]).toEqual([2, expect.stringContaining("--host-archive FILE")]);
+      const single = await home.smolvm([...words, "--host-archive", archive, "--single-file"]);
+      expect([single.exitCode, single.stderr]).toEqual([2, expect.stringContaining("no other host")]);
       forget();
     },
     400,

@@ -46,9 +46,11 @@ export async function publish(directory: string, version: string, keyFile?: stri
   const name = `smolvm-${version}-${platform}`;
   const [made, tree] = [`${directory}/${version}`, `${directory}/tree/${name}`];
   mkdirSync(`${tree}/bin`, { recursive: true });
+  mkdirSync(`${tree}/lib/smolvm`, { recursive: true });
   mkdirSync(`${tree}/share/doc/smolvm`, { recursive: true });
   mkdirSync(made, { recursive: true });
   writeFileSync(`${tree}/bin/smolvm`, `#!/bin/sh\necho smolvm ${version}\n`, { mode: 0o755 });
+  writeFileSync(`${tree}/lib/smolvm/launcher`, "", { mode: 0o755 });
   writeFileSync(`${tree}/share/doc/smolvm/only-in-${version}`, "");
   await run(["tar", "-czf", `${made}/${name}.tar.gz`, "-C", `${directory}/tree`, name]);
   const sums = await run(["sha256sum", `${name}.tar.gz`], { cwd: made });

@@ -122,7 +122,7 @@ describe("install.sh", () => {
       }
       expect(await run([`${prefix}/bin/smolvm`, "--version"])).toBe(`smolvm ${version}\n`);
       expect(readFileSync(`${prefix}/share/smolvm/receipt`, "utf8")).toContain(`\nfrom ${url}\n`);
-      expect(readdirSync(prefix).sort()).toEqual(["bin", "share"]);
+      expect(readdirSync(prefix).sort()).toEqual(["bin", "lib", "share"]);
       expect((await install(prefix, ["--uninstall"], { shell: shell.split(" ") })).code).toBe(0);
       expect(existsSync(prefix)).toBe(false);
     },
@@ -176,7 +176,7 @@ describe("install.sh", () => {
     expect(stderr).toContain(complaint);
     expect(code).toBe(1);
     expect(statSync(`${prefix}/bin/smolvm`).ino).toBe(before);
-    expect(readdirSync(prefix).sort()).toEqual(["bin", "share"]);
+    expect(readdirSync(prefix).sort()).toEqual(["bin", "lib", "share"]);
   });
 
   test("half of it does nothing, plain http is refused, and so is a release of another signer", async () => {

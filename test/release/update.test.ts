@@ -82,7 +82,7 @@ async function expectUntouched(prefix: string): Promise<void> {
 
 async function expectUpdated(prefix: string, to = NEWER): Promise<void> {
   expect(await versionOf(prefix)).toBe(`smolvm ${to}`);
-  expect(readdirSync(prefix).sort()).toEqual(["bin", "share"]);
+  expect(readdirSync(prefix).sort()).toEqual(["bin", "lib", "share"]);
   expect(readdirSync(`${prefix}/share/doc/smolvm`)).toEqual([`only-in-${to}`]);
   expect(existsSync(`${prefix}/share/man/man1/smolvm.1`)).toBe(false);
 }

@@ -12,15 +12,21 @@ export interface CreatedPack {
   readonly totalBytes: number;
   readonly digest: string;
   readonly manifest: Manifest;
+  /** Platforms that it carries smolvm for, each with the program for hosts of it, where there is one. */
+  readonly hosts: readonly { readonly platform: string; readonly program: string | undefined }[];
 }
 
 /** For people. */
-export function describeCreated({ path, program, bytes, totalBytes, digest }: CreatedPack): string {
+export function describeCreated(created: CreatedPack): string {
+  const { path, program, bytes, totalBytes, digest, hosts } = created;
   const assets = `Assets: ${path} (${kilobytes(bytes)} compressed)`;
   const sizes = `stub: ${kilobytes(totalBytes - bytes)}, total: ${kilobytes(totalBytes)}`;
   const lines = [
     ...(program === undefined ? [] : [`Packed: ${program} (${sizes})`]),
     program === path ? "Mode: single-file (no sidecar)" : assets,
+    ...hosts.flatMap(({ platform, program: other }) =>
+      other === undefined || other === program ? [] : [`For ${platform}: ${other}`],
+    ),
     `Checksum: ${digest.slice("sha256:".length, "sha256:".length + 8)}`,
     `Run it: ${program ?? `smolvm pack run --sidecar ${path}`}`,
   ];
@@ -30,7 +36,7 @@ export function describeCreated({ path, program, bytes, totalBytes, digest }: Cr
 const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1024)}KB`;
 
 /** For programs; `pack inspect --json` calls the same things by the same names. */
-export const createdJson = ({ path, program, bytes, totalBytes, digest, manifest }: CreatedPack) => ({
+export const createdJson = ({ path, program, bytes, totalBytes, digest, manifest, hosts }: CreatedPack) => ({
   path,
   program: program ?? null,
   image: manifest.image,
@@ -38,4 +44,5 @@ export const createdJson = ({ path, program, bytes, totalBytes, digest, manifest
   layer_digest: digest,
   layer_size: bytes,
   total_bytes: totalBytes,
+  hosts: hosts.map(({ platform, program: own = null }) => ({ platform, program: own })),
 });

@@ -30,3 +30,15 @@ export function parsePlatform(text: string): Platform {
   const [architecture = given, implied] = (ARCHITECTURE_NAMES.get(given) ?? given).split("/");
   return { os, architecture, variant: variant ?? implied };
 }
+
+const HOSTS = ["linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"];
+
+/** Platforms that a smolvm runs on, with commas between them: `linux/amd64,darwin/arm64`. */
+export function parseHosts(text: string): readonly string[] {
+  return text.split(",").map((part) => {
+    const [os = "", given = "", ...rest] = part.trim().toLowerCase().split("/");
+    const host = [os, ARCHITECTURE_NAMES.get(given) ?? given, ...rest].join("/");
+    if (HOSTS.includes(host)) return host;
+    throw badValue(`smolvm runs on no such host: ${quote(part)}`, `these are there: ${HOSTS.join(", ")}`);
+  });
+}

@@ -8,7 +8,7 @@ import { hostPlatform, platformName, platformNamed } from "../../image/platform.
 import { isLocalImage } from "../../image/source-kind.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
-import { createPack, readPrivateKey, writeLauncher } from "../../pack/index.ts";
+import { createPack, hostName, readPrivateKey, writeLauncher } from "../../pack/index.ts";
 import type { createOptions } from "../commands/pack/create.ts";
 import { makeContext } from "../context.ts";
 import { machineLayer } from "../options/machine-layer.ts";
@@ -19,7 +19,15 @@ import { reportTransfer } from "../progress/transfer-report.ts";
 import type { CreatedPack } from "../show/pack-created.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
-import { isPack, packedProgram, refuseForeign } from "./pack-program.ts";
+import {
+  isPack,
+  type PackedHost,
+  packedHost,
+  programFor,
+  refuseForeign,
+  type WantedHosts,
+  wantedHosts,
+} from "./pack-program.ts";
 import { digestOf, imageOfMachine, imageOfName, layerOfMachine } from "./pack-source.ts";
 
 type CreateValues = Values<typeof createOptions>;
@@ -48,15 +56,18 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
     );
   }
   const platform = parsed(flags.platform ?? layers.at(-1)?.platform ?? undefined);
-  const program = isOfThisHost(platform) ? sidecar.slice(0, -SUFFIX.length) : undefined;
-  if (program !== undefined) await refuseForeign(program, sidecar);
-  else if (values.singleFile) {
+  const hosts = wantedHosts(values, isOfThisHost(platform));
+  warnOfOthers(hosts, platform);
+  const name = sidecar.slice(0, -SUFFIX.length);
+  const isProgram = hosts.has(hostName());
+  if (values.singleFile && !isProgram) {
     throw usageError(
       "cli.conflict",
       `--single-file makes a program for this host, and ${platform && platformName(platform)} is not`,
     );
   }
-  const output = values.singleFile && program !== undefined ? program : sidecar;
+  for (const host of hosts.keys()) await refuseForeign(programFor(name, host), sidecar);
+  const output = values.singleFile ? name : sidecar;
   return await interruptible(async (signal) => {
     const image = await (fromVm === undefined
       ? imageOfName(context, source, { ...values, platform, signal })
@@ -67,35 +78,53 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
     let isDone = false;
     try {
       const { quiet, noRuntime } = values;
-      const own =
-        program === undefined
-          ? undefined
-          : await packedProgram(context.paths.cache, { noRuntime, quiet, signal });
+      const cacheDir = context.paths.cache;
+      const packed: PackedHost[] = [];
+      for (const [host, archive] of hosts)
+        packed.push(await packedHost(host, archive, { cacheDir, noRuntime, quiet, signal }));
+      const own = packed.find(({ platform }) => platform === hostName())?.launcher;
       const written = await createPack({
         image,
-        cacheDir: context.paths.cache,
+        cacheDir,
         spec: { ...spec, image: spec.image && nameOf(spec.image) },
         mode: spec.image === null ? "vm" : "container",
         said: (field) => [flags, ...layers].some((layer) => isSaid(layer[field])),
         digest: fromVm === undefined ? await digestOf(context, source, platform) : null,
         created,
         output,
-        program: output === program ? own?.launcher : undefined,
-        runtimes: own?.runtimes,
+        program: values.singleFile && typeof own === "string" ? own : undefined,
+        runtimes: packed.flatMap(({ runtime }) => runtime ?? []),
         signWith,
         signal,
         onBytes: (bytes, total) => Object.assign(report.progress, { bytes, total }),
       });
-      if (own && program !== undefined && output !== program) writeLauncher(own.launcher, program);
+      const programs = packed.map(({ platform, launcher }) => {
+        if (launcher === undefined) return { platform, program: undefined };
+        const program = programFor(name, platform);
+        if (program !== output) writeLauncher(launcher, program);
+        return { platform, program };
+      });
       isDone = true;
+      const program = isProgram ? name : undefined;
       const files = new Set([output, program ?? output]);
       const totalBytes = files.values().reduce((sum, path) => sum + statSync(path).size, 0);
-      return { ...written, path: output, program, totalBytes };
+      const carried = programs.filter(({ platform }) =>
+        packed.some((host) => host.platform === platform && host.runtime !== undefined),
+      );
+      return { ...written, path: output, program, totalBytes, hosts: carried };
     } finally {
       image.release();
       await report.end(isDone);
     }
   });
+}
+
+/** Packs are for one architecture; hosts of another one may only unpack them. */
+function warnOfOthers(hosts: WantedHosts, platform: Platform | undefined): void {
+  const { architecture } = platform ?? hostPlatform();
+  const others = [...hosts.keys()].filter((host) => !host.endsWith(`/${architecture}`));
+  if (others.length === 0) return;
+  warn(`no machine of ${others.join(", ")} runs linux/${architecture}: there the pack cannot be started`);
 }
 
 /** Of an image of this host nobody else has the path; what its file is called may still tell something. */

@@ -4,7 +4,8 @@ import { pullOptions, pullPolicy } from "../../options/pull-options.ts";
 import { smolfile } from "../../options/run-options.ts";
 import { print, printJson } from "../../output.ts";
 import { command } from "../../program/command.ts";
-import { flag, section, value } from "../../program/types.ts";
+import { flag, list, section, value } from "../../program/types.ts";
+import { parseHosts } from "../../values/platform.ts";
 import { countUpTo, sizeIn } from "../../values/size.ts";
 import { parseAnyText, parseText } from "../../values/text.ts";
 
@@ -32,6 +33,20 @@ export const createOptions = {
   noRuntime: flag({
     long: "no-runtime",
     description: "Leave smolvm out: 60 MB less, and hosts need one that is installed",
+  }),
+  hosts: list({
+    long: "host",
+    placeholder: "OS/ARCH,...",
+    description: "Carry smolvm for these hosts (default: such as this one)",
+    hint: { kind: "choice", values: ["linux/amd64", "linux/arm64", "darwin/arm64"] },
+    parse: parseHosts,
+  }),
+  hostArchives: list({
+    long: "host-archive",
+    placeholder: "FILE",
+    description: "The archive of a release that has smolvm for one of --host",
+    hint: { kind: "file" },
+    parse: parseText,
   }),
   json: jsonObject,
   stagingDirectory: value({
@@ -87,6 +102,10 @@ architecture has neither program nor smolvm: it is for hosts of that one.
 The first pack that a version of smolvm makes takes some seconds longer: smolvm compresses itself,
 and keeps the result. --no-runtime leaves that out.
 
+--host names the platforms of hosts that need no smolvm of their own, this one or others: for each
+other one --host-archive gives the archive of this version's release (smolvm-VERSION-OS-ARCH.tar.gz).
+The launcher for another Linux is then NAME.OS-ARCH; call it NAME there, beside NAME.smolmachine.
+
 With -s, image and settings are those of a Smolfile, without its [dev]; [artifact] wins over the
 keys above it, options win over both. Folders, ports and what the host lends are not packed: whoever
 runs the pack decides about them. Neither are secrets, and a Smolfile that names some is refused.
@@ -99,12 +118,17 @@ The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. N
 
 --json prints an object with the keys path (of the file with the pack), program (null when none is
 made), image, platform, layer_digest (of the pack, as Checksum:), layer_size (bytes of the pack) and
-total_bytes (with the program).`,
+total_bytes (with the program); hosts lists the platforms that it
+carries smolvm for, with the program for each.`,
   examples: [
     { command: "smolvm pack create --image python:3.12-alpine -o my-app" },
     { command: "smolvm pack create -s ./Smolfile --sign ./vendor.key -o my-app" },
     { command: "smolvm pack create --from-vm dev -o dev-tools" },
     { command: "smolvm pack create --image alpine --oci-platform linux/arm64 -o tool-arm64" },
+    {
+      command:
+        "smolvm pack create --image app --host linux/amd64,darwin/amd64 --host-archive ./smolvm-0.1.0-darwin-amd64.tar.gz -o app",
+    },
   ],
   run: async ({ values }) => {
     const [{ createShown }, { createdJson, describeCreated }] = await Promise.all([
