@@ -14,6 +14,6 @@ export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { archivedRuntime, type ReleaseArchive, releaseArchive } from "./release-archive.ts";
 export { type OwnRuntimeOptions, ownRuntime, type RuntimeOptions, writeLauncher } from "./runtime.ts";
 export { makeKeys, readPrivateKey, readPublicKey } from "./sign.ts";
-export { hostsOwn, packedSettings } from "./spec.ts";
+export { hostsOwn, packedSettings, UNNAMED } from "./spec.ts";
 export { verifyPack } from "./verify.ts";
 export { type FinishOptions, PackWriter, type RuntimeFile, type WrittenPack } from "./write.ts";

@@ -67,10 +67,13 @@ export function packedSettings(manifest: Manifest): SpecLayer {
   };
 }
 
+/** What a machine's record calls the image of a pack that has no name of a registry. */
+export const UNNAMED = "packed";
+
 /** A name to show. Never one that could be taken for a file of this host, or for standard input. */
 function imageName({ image }: Manifest): string {
   const isReference = image !== null && /^[a-z0-9][\w.:/@-]{0,511}$/i.test(image) && !isLocalImage(image);
-  return isReference ? image : "packed";
+  return isReference ? image : UNNAMED;
 }
 
 function networkOf(network: PackedNetwork): Exclude<SpecLayer["network"], null | undefined> {

@@ -104,6 +104,9 @@ describe("self-update", () => {
       stderr: "",
       code: 0,
     });
+    const asJson = await update(prefix, ["--check", "--json"]);
+    expect(JSON.parse(asJson.output)).toEqual({ installed: version, newest: NEWER, is_newer: true });
+    expect((await update(prefix, ["--json"])).code).toBe(2);
     await expectUntouched(prefix);
     const made = await update(prefix);
     expect(made.stderr).toContain(`installed smolvm ${NEWER} to ${prefix}/bin/smolvm\n`);

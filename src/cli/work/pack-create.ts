@@ -28,7 +28,13 @@ import {
   type WantedHosts,
   wantedHosts,
 } from "./pack-program.ts";
-import { digestOf, imageOfMachine, imageOfName, layerOfMachine } from "./pack-source.ts";
+import {
+  digestOf,
+  imageOfMachine,
+  imageOfName,
+  layerOfMachine,
+  rebasedImageOfMachine,
+} from "./pack-source.ts";
 
 type CreateValues = Values<typeof createOptions>;
 
@@ -55,6 +61,9 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
       "give --image IMAGE, --from-vm NAME, or -s FILE of a Smolfile with an image",
     );
   }
+  if (values.rebase && fromVm === undefined) {
+    throw usageError("cli.conflict", "--rebase-from-image is about a machine", "name it: --from-vm NAME");
+  }
   const platform = parsed(flags.platform ?? layers.at(-1)?.platform ?? undefined);
   const hosts = wantedHosts(values, isOfThisHost(platform));
   warnOfOthers(hosts, platform);
@@ -69,9 +78,12 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
   for (const host of hosts.keys()) await refuseForeign(programFor(name, host), sidecar);
   const output = values.singleFile ? name : sidecar;
   return await interruptible(async (signal) => {
+    const how = { ...values, platform, signal };
     const image = await (fromVm === undefined
-      ? imageOfName(context, source, { ...values, platform, signal })
-      : imageOfMachine(context, fromVm, { signal }));
+      ? imageOfName(context, source, how)
+      : values.rebase
+        ? rebasedImageOfMachine(context, fromVm, spec.image, how)
+        : imageOfMachine(context, fromVm, { signal }));
     if (!values.quiet) complain(`Packing ${source} as ${output}...`);
     const sides = { first: source, second: output };
     const report = reportTransfer(sides, { quiet: values.quiet, words: ["Packing", "Packed"] });

@@ -8,9 +8,10 @@ import {
   type Platform,
   type PullPolicy,
 } from "../../image/index.ts";
+import { isImageId, isLocalImage } from "../../image/source-kind.ts";
 import { inspectMachine, type MachineSpec } from "../../machine/index.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
-import { hostsOwn } from "../../pack/index.ts";
+import { hostsOwn, UNNAMED } from "../../pack/index.ts";
 import type { ProgressMode } from "../options/pull-options.ts";
 import { pullSettings } from "../options/pull-settings.ts";
 import { warn } from "../output.ts";
@@ -78,6 +79,36 @@ export async function imageOfName(
   }
 }
 
+/**
+ * The same above what the name of its image means now, pulled anew: what the machine inherited from a pack is dropped,
+ * and what has been mended in the image since is there.
+ *
+ * @param image what the machine's record calls its image
+ * @throws SmolError `machine.bad_setting` when that is no name of a registry
+ */
+export async function rebasedImageOfMachine(
+  context: Context,
+  name: string,
+  image: string | null,
+  options: NamedOptions,
+): Promise<BootableImage> {
+  if (image === null || image === UNNAMED || isLocalImage(image) || isImageId(image)) {
+    throw new SmolError(
+      "machine.bad_setting",
+      `machine '${name}' is of no image that has a name in a registry`,
+      {
+        hint: "without --rebase-from-image, the image that it was made of is packed with it",
+      },
+    );
+  }
+  const base = await imageOfName(context, image, options);
+  try {
+    return await imageOfMachine(context, name, { signal: options.signal, onto: base.id });
+  } finally {
+    base.release();
+  }
+}
+
 /** What an image's name led to in its registry: the same in every cache, whatever else that knows of the image. */
 export async function digestOf(
   context: Context,
@@ -88,11 +119,15 @@ export async function digestOf(
   return (await digestOfName(context.paths.cache, name, { platform, registry })) ?? null;
 }
 
-/** An image of a machine that does not run: the layers of its image, and its changes as one more. */
+/**
+ * An image of a machine that does not run: the layers of its image, and its changes as one more.
+ *
+ * @param options `onto`: see `CommitOptions`
+ */
 export async function imageOfMachine(
   context: Context,
   name: string,
-  options: { readonly signal: AbortSignal },
+  options: { readonly signal: AbortSignal; readonly onto?: string | undefined },
 ): Promise<BootableImage> {
   const { commitMachine } = await import("../../machine/index.ts");
   const committed = await commitMachine(context, name, options);

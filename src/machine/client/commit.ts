@@ -13,6 +13,11 @@ export interface CommitOptions {
   readonly defaultRegistry?: string | undefined;
   /** Changes of how it is run, as lines of a Dockerfile: `CMD ["nginx"]`. */
   readonly changes?: readonly string[] | undefined;
+  /**
+   * The id of another image, of the same platform and held by the caller, that the changes are laid above, in place of
+   * the one that they were made to.
+   */
+  readonly onto?: string | undefined;
   readonly author?: string | undefined;
   readonly message?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -72,11 +77,12 @@ export async function commitMachine(
     if (claim.isRunning()) throw running(name);
     const below = await openBelow(paths, claim.record);
     try {
-      const config = changes.reduce(changeConfig, below.config);
+      const base = options.onto === undefined ? below : await otherBase(paths, below, options.onto);
+      const config = changes.reduce(changeConfig, base.config);
       const isOwn = !claim.record.volumes.some(({ target }) => target === "/workspace");
       using machine = new MachineChanges(dataDirectory(paths, name), below.source, isOwn);
       const layers = [...(below.isBuiltIn ? [machine.imageLayer()] : []), machine.layer()];
-      const { platform, diffIds } = below;
+      const { platform, diffIds } = base;
       const made = { author, message };
       const image = await commitImage({
         ...{
@@ -138,6 +144,29 @@ async function openBelow(paths: Paths, record: MachineRecord): Promise<Below> {
     source: disks.openImageDisk(directory, stored),
     release: () => lease?.release(),
   };
+}
+
+/** @throws SmolError `image.removed`; `machine.bad_setting` when the machine has no image, or one of another platform */
+async function otherBase(
+  { cache }: Paths,
+  below: Below,
+  id: string,
+): Promise<Pick<Below, "platform" | "config" | "diffIds">> {
+  const [{ findImage }, { platformName }] = await Promise.all([
+    import("../../image/store/index.ts"),
+    import("../../image/platform.ts"),
+  ]);
+  const stored = findImage(`${cache}/images`, id);
+  if (stored === undefined) throw gone(id);
+  const { platform, config, layers } = stored;
+  const [had, has] = [platformName(below.platform), platformName(platform)];
+  if (below.isBuiltIn || had !== has) {
+    const problem = below.isBuiltIn
+      ? "the machine has no image"
+      : `its image is for ${had}, and this for ${has}`;
+    throw new SmolError("machine.bad_setting", `${problem}: its changes cannot be laid above another`);
+  }
+  return { platform, config, diffIds: layers.map(({ diffId }) => diffId) };
 }
 
 const gone = (image: string): SmolError =>

@@ -26,6 +26,10 @@ export const createOptions = {
     hint: { kind: "machine" },
     parse: parseText,
   }),
+  rebase: flag({
+    long: "rebase-from-image",
+    description: "With --from-vm: put its changes above what its image's name means now",
+  }),
   singleFile: flag({
     long: "single-file",
     description: "Make one file: the pack is appended to the program",
@@ -111,7 +115,9 @@ keys above it, options win over both. Folders, ports and what the host lends are
 runs the pack decides about them. Neither are secrets, and a Smolfile that names some is refused.
 
 With --from-vm, the machine's image is packed with what the machine has changed as one layer above
-it, and the machine's settings. Its own files stay as they are; the machine must not run.
+it, and the machine's settings. Its own files stay as they are; the machine must not run. A machine that was
+made --from a pack keeps what was in that; --rebase-from-image drops it: the image is pulled by its
+name (--pull says when), and the machine's own changes are laid above that.
 
 The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. NAME must not end in
 .smolmachine, and a file that is there is replaced only when it is a pack.
