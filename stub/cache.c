@@ -46,10 +46,12 @@ static int lock_directory(const char *directory, const char *lock) {
   }
 }
 
-static void write_runtime(const struct pack *pack, const char *pack_path, const char *directory, const char *program) {
+/* False when the directory was removed meanwhile, as whoever empties the cache does. */
+static bool write_runtime(const struct pack *pack, const char *pack_path, const char *directory, const char *program) {
   char fallback[PATH_ROOM];
   path_format(fallback, "%s.new", program);
   int fd = new_file(directory, fallback);
+  if (fd < 0 && errno == ENOENT) return false;
   if (fd < 0) unwritable(directory);
   enum unpacked result = unpack(pack, fd);
   if (result == UNPACKED && (fchmod(fd, 0555) != 0 || !name_file(fd, fallback, program))) result = UNWRITABLE;
@@ -58,14 +60,17 @@ static void write_runtime(const struct pack *pack, const char *pack_path, const 
   close(fd); /* a file that is open for writing cannot be executed */
   errno = reason;
   switch (result) {
-    case UNPACKED: return;
+    case UNPACKED: return true;
     case NO_SPACE:
       fail("free some, or name another place: SMOLVM_DATA_DIR", "unpacking smolvm needs %llu MB, and %s has no room",
            (unsigned long long)(pack->runtime.size / 1000000 + 1), directory);
-    case UNWRITABLE: unwritable(directory);
+    case UNWRITABLE:
+      if (errno == ENOENT) return false;
+      unwritable(directory);
     case OUT_OF_MEMORY: fail(NULL, "there is not enough memory to unpack smolvm");
-    case DAMAGED: fail("get it once more from where it came from", "the smolvm in %s is damaged", pack_path);
+    case DAMAGED: break;
   }
+  fail("get it once more from where it came from", "the smolvm in %s is damaged", pack_path);
 }
 
 struct other {
@@ -117,7 +122,7 @@ static void prune(const char *programs, const char *own) {
   }
 }
 
-void cache_runtime(const char *cache, const struct pack *pack, const char *pack_path, char *program) {
+bool cache_runtime(const char *cache, const struct pack *pack, const char *pack_path, char *program) {
   char hash[HASH_DIGITS + 1], programs[PATH_ROOM], directory[PATH_ROOM], stamp[PATH_ROOM], lock[PATH_ROOM];
   for (int i = 0; i < HASH_DIGITS / 2; i++) snprintf(hash + 2 * i, 3, "%02x", pack->runtime.digest[i]);
   path_format(programs, "%s/programs", cache);
@@ -127,11 +132,14 @@ void cache_runtime(const char *cache, const struct pack *pack, const char *pack_
   path_format(lock, "%s/lock", directory);
   if (matches_stamp(program, stamp)) {
     utimensat(AT_FDCWD, lock, NULL, AT_SYMLINK_NOFOLLOW);
-    return;
+    return true;
   }
   int held = lock_directory(directory, lock);
   if (!matches_stamp(program, stamp)) {
-    write_runtime(pack, pack_path, directory, program);
+    if (!write_runtime(pack, pack_path, directory, program)) {
+      close(held);
+      return false;
+    }
     struct stat status;
     char identity[IDENTITY_ROOM];
     if (lstat(program, &status) == 0) {
@@ -142,4 +150,5 @@ void cache_runtime(const char *cache, const struct pack *pack, const char *pack_
   }
   futimens(held, NULL);
   close(held);
+  return true;
 }

@@ -77,6 +77,9 @@ static void drop_runtime_variables(void) {
   *kept = NULL;
 }
 
+/* How often the cache may be removed while smolvm is unpacked to it, and before it starts. */
+enum { ATTEMPTS = 5 };
+
 int main(int count, char **words) {
   /* An installed program is asked for its version: a packed one that somebody named smolvm is none. */
   if (getenv(STUB_GUARD)) return EXIT_FAILED_BEFORE;
@@ -85,12 +88,12 @@ int main(int count, char **words) {
   find_self(self);
   find_pack(self, &pack, path);
   bool has_cache = cache_directory(cache);
-  if (!installed_find(cache, program)) {
+  bool is_installed = installed_find(cache, program);
+  if (!is_installed) {
     if (!pack.has_runtime)
       fail("install smolvm " STUB_VERSION " or newer", "%s carries no smolvm for " STUB_PLATFORM, path);
     if (!has_cache)
       fail("set HOME, or SMOLVM_DATA_DIR to a directory that may be written to", "there is no place to unpack smolvm to");
-    cache_runtime(cache, &pack, path, program);
   }
 
   /* smolvm __packed PACK NAME WORDS...; see src/cli/packed/. Before Linux 5.18 there may be no word at all. */
@@ -102,7 +105,13 @@ int main(int count, char **words) {
   memcpy(argv, front, sizeof front);
   for (int i = 1; i < count; i++) argv[3 + i] = words[i];
   drop_runtime_variables();
-  execv(program, argv);
+  for (int attempt = 0; attempt < (is_installed ? 1 : ATTEMPTS); attempt++) {
+    if (is_installed || cache_runtime(cache, &pack, path, program)) {
+      execv(program, argv);
+      if (errno != ENOENT) break;
+    }
+    errno = ENOENT;
+  }
   if (errno == EACCES)
     fail_errno("where programs may not run (noexec), name another place: SMOLVM_DATA_DIR", "cannot start %s", program);
   fail_errno(NULL, "cannot start %s", program);

@@ -97,8 +97,11 @@ void identity_of(const struct stat *status, bool boot, char *text, size_t room);
 
 /* --- cache.c --- */
 
-/* The file of the pack's runtime, unpacked if it is not there or not as it was. Ends the program when it cannot be. */
-void cache_runtime(const char *cache, const struct pack *pack, const char *pack_path, char *program);
+/*
+ * The file of the pack's runtime, unpacked if it is not there or not as it was. False when somebody removed the cache
+ * meanwhile; ends the program when it cannot be unpacked.
+ */
+bool cache_runtime(const char *cache, const struct pack *pack, const char *pack_path, char *program);
 
 /* --- unpack.c --- */
 

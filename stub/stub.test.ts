@@ -140,6 +140,46 @@ describe("a packed program", () => {
     }
   });
 
+  /** So large that it takes some hundred milliseconds, with what watches the launcher's memory. */
+  const LARGE = 8_000_000;
+
+  test("killed at any moment while it unpacks leaves nothing that the next one minds", async () => {
+    await writeProgram(`${home}/app`, { runtime: runtimeScript("one", LARGE), encoding: "raw" });
+    const { code } = await start(`${home}/app`);
+    expect(code).toBe(7);
+    rmSync(`${home}/.cache`, { recursive: true });
+    const env = { PATH: "/usr/bin:/bin", HOME: home, ASAN_OPTIONS: "detect_leaks=0" };
+    for (let round = 0; round < 12; round++) {
+      const child = Bun.spawn([`${home}/app`], { env, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+      await Bun.sleep(round * 25);
+      child.kill("SIGKILL");
+      await child.exited;
+      for (const name of existsSync(programs()) ? runtimes() : []) {
+        const file = `${programs()}/${name}/smolvm`;
+        if (existsSync(file)) expect(statSync(file).size).toBe(runtimeScript("one", LARGE).length);
+        expect(readdirSync(`${programs()}/${name}`)).not.toContain("smolvm.new");
+      }
+      if (round % 3 === 2) rmSync(`${home}/.cache`, { recursive: true, force: true });
+    }
+    expect(await start(`${home}/app`)).toMatchObject({ code: 7, stderr: "" });
+    expect(readdirSync(`${programs()}/${runtimes()[0]}`).sort()).toEqual(["lock", "smolvm", "stamp"]);
+  });
+
+  test("whose cache is removed while it unpacks, or before it starts, unpacks once more", async () => {
+    await writeProgram(`${home}/app`, { runtime: runtimeScript("one", LARGE), encoding: "raw" });
+    for (let round = 0; round < 8; round++) {
+      const starting = start(`${home}/app`);
+      await Bun.sleep(round * 35);
+      // As a user does, who minds no directory that is filled again meanwhile.
+      Bun.spawnSync(["rm", "-rf", `${home}/.cache`], { stderr: "ignore" });
+      const { output, stderr, code } = await starting;
+      // The runtime is a script: its shell opens the file once more, and may come too late for that.
+      const isGone = code === 127 || code === 2;
+      if (!isGone) expect([output, stderr, code]).toEqual([said(`${home}/app.smolmachine`, "app"), "", 7]);
+    }
+    expect(await start(`${home}/app`)).toMatchObject({ code: 7, stderr: "" });
+  });
+
   test("of several versions run side by side; of many, those used last stay", async () => {
     for (const version of [1, 2, 3, 4, 5, 6]) {
       await writeProgram(`${home}/app${version}`, { runtime: runtimeScript(`v${version}`) });
