@@ -1,6 +1,7 @@
 /**
  * Somebody else's judge of the HTTP API: schemathesis reads the server's OpenAPI document and asks what it allows and
- * what it forbids, first each operation on a machine that runs, then sequences of operations.
+ * what it forbids, first each operation on a machine that runs, then sequences of operations. And a real browser opens
+ * the page for people.
  *
  *     ./dev soak serve [SECONDS]
  *
@@ -13,6 +14,7 @@ import { Machines } from "../test/support/machines.ts";
 import { startCraneRegistry } from "../test/support/registry/index.ts";
 import { descriptorsOf } from "./support/host.ts";
 import { countOr, say, soak } from "./support/options.ts";
+import { lookAtPage } from "./support/page.ts";
 
 /** Of each of the two runs. */
 const SECONDS = countOr(180);
@@ -62,6 +64,7 @@ await soak(async () => {
   mkdirSync(`${home.path}/shared`);
   const api = await Api.start(home, ["--allow-mount", `${home.path}/shared`, "--request-timeout", "30s"]);
   try {
+    say(`operations on the page: ${await lookAtPage(api.url)}`);
     const json = { name: "box", cpus: 1, memoryMb: 256, overlayGb: 2, storageGb: 1 };
     await api.ask("POST", "/api/v1/machines", { json });
     await api.ask("POST", "/api/v1/machines/box/start");

@@ -7,7 +7,7 @@ const html = (value: unknown): string =>
 
 const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:60rem;margin:2rem auto;padding:0 1rem}
-code,pre{font-family:ui-monospace,monospace;font-size:.9em}
+code,pre{font-family:ui-monospace,monospace;font-size:.9em}code,td{overflow-wrap:anywhere}
 details{border:1px solid #8886;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}b.m{display:inline-block;min-width:4.5em}
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #8884;padding:.25rem .5rem;text-align:left;vertical-align:top}
