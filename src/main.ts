@@ -17,6 +17,7 @@ const roles: Record<Role, () => Promise<unknown>> = {
 
 const threadRoles: Record<ThreadRole, () => Promise<unknown>> = {
   __decode: async () => (await import("./image/blob/thread.ts")).runDecoderThread(),
+  __workspace: async () => (await import("./serve/workspaces/thread.ts")).runWorkspaceThread(),
 };
 
 async function main(): Promise<void> {

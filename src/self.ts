@@ -2,7 +2,7 @@
 
 /** The roles, by their hidden first argument; src/main.ts picks. */
 export type Role = "__machine" | "__vmm" | "__files" | "__probe-kvm";
-export type ThreadRole = "__decode";
+export type ThreadRole = "__decode" | "__workspace";
 
 /**
  * The variables that processes of a machine get of the user's: where things are, how texts are written, and our own

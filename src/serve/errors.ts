@@ -94,6 +94,9 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   "volume.in_use": "CONFLICT",
   "volume.not_removed": "INTERNAL_ERROR",
   "workspace.has_changes": "CONFLICT",
+  "workspace.busy": "CONFLICT",
+  "workspace.none": "NOT_FOUND",
+  "workspace.patch_limit": "PAYLOAD_TOO_LARGE",
   "protocol.too_large": "PAYLOAD_TOO_LARGE",
   // A machine that this host's engine cannot build as it is described.
   "engine.bad_spec": "CONFLICT",

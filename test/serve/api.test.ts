@@ -7,6 +7,7 @@ import { tryAllEvents } from "./all-events.ts";
 import { Api, eventsOf } from "./api.ts";
 import { Conversation } from "./talk.ts";
 import { tryVolumes } from "./volumes.ts";
+import { tryWorkspaces } from "./workspaces.ts";
 
 /**
  * The HTTP API of the program, with real machines. Each answer is held against the OpenAPI document that the server
@@ -511,6 +512,9 @@ test("images", async () => {
 });
 
 test("volumes outlive machines, and belong to those that name them", async () => await tryVolumes(api, home));
+
+test("what a guest has changed of a folder is seen, applied and discarded", async () =>
+  await tryWorkspaces(api, home, `${home.path}/shared`));
 
 test("one stream tells what happens to all machines", async () => await tryAllEvents(api, home));
 

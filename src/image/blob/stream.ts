@@ -1,5 +1,6 @@
+import { unpackError } from "../../sent-error.ts";
 import type { BlobExpectations } from "./expected.ts";
-import { type AboutStream, unpackError } from "./messages.ts";
+import type { AboutStream } from "./messages.ts";
 import { RingReader } from "./ring.ts";
 import type { DecoderWorker } from "./worker.ts";
 

@@ -1,5 +1,6 @@
+import { packError } from "../../sent-error.ts";
 import { BlobDecoder } from "./decoder.ts";
-import { type AboutStream, type FromThread, packError, type ToThread } from "./messages.ts";
+import type { AboutStream, FromThread, ToThread } from "./messages.ts";
 import { Abandoned, RingOutput } from "./ring.ts";
 
 /** What a thread is to itself; the types know only what is common to all of them. */

@@ -8,6 +8,7 @@ import { machineRoutes } from "./machines.ts";
 import { programRoutes } from "./programs.ts";
 import { systemRoutes } from "./system.ts";
 import { volumeRoutes } from "./volumes.ts";
+import { workspaceRoutes } from "./workspaces.ts";
 
 export const routes: readonly Route[] = [
   ...systemRoutes,
@@ -17,5 +18,6 @@ export const routes: readonly Route[] = [
   ...logRoutes,
   ...imageRoutes,
   ...volumeRoutes,
+  ...workspaceRoutes,
   ...programRoutes,
 ];
