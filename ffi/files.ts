@@ -32,7 +32,6 @@ function open() {
     chmod: { args: [ptr, u32], returns: i32 },
     fchownat: { args: [i32, ptr, u32, u32, i32], returns: i32 },
     utimensat: { args: [i32, ptr, ptr, i32], returns: i32 },
-    truncate: { args: [ptr, i64], returns: i32 },
     ftruncate: { args: [i32, i64], returns: i32 },
     fsync: { args: [i32], returns: i32 },
     fdatasync: { args: [i32], returns: i32 },
@@ -161,8 +160,15 @@ export function changeTimes(fd: number, times: BigInt64Array): number {
 }
 
 /** Of an open file, or of one that a descriptor only names. */
-export const changeSize = (fd: number, size: number, isOpen: boolean): number =>
-  result(isOpen ? libc().ftruncate(fd, size) : libc().truncate(linkOf(fd), size));
+export function changeSize(fd: number, size: number, isOpen: boolean): number {
+  if (isOpen) return result(libc().ftruncate(fd, size));
+  // Opened first: truncate(2) is by name, and the server of files may not use it (src/confine/).
+  const file = reopen(fd, OpenFlag.write | OpenFlag.nonBlocking | OpenFlag.noTerminal);
+  if (file < 0) return file;
+  const done = result(libc().ftruncate(file, size));
+  closeDescriptor(file);
+  return done;
+}
 
 export const syncFile = (fd: number, dataOnly: boolean): number =>
   result(dataOnly ? libc().fdatasync(fd) : libc().fsync(fd));

@@ -5,11 +5,18 @@ import { requireLayers } from "./report.ts";
 import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 
 export { failureLine, takeFailureLine } from "./failure-line.ts";
-export { startLauncher } from "./launch.ts";
-export { planLaunch } from "./plan.ts";
+export { type ChildDescriptor, type Launched, startLauncher } from "./launch.ts";
+export { planLaunch, planServer } from "./plan.ts";
 export { type LayerReport, reportLayers, summarizeLayers } from "./report.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
-export type { AllowedPath, ConfinedProgram, ConfineMode, Confinement, HostLayers } from "./types.ts";
+export type {
+  AllowedPath,
+  ConfinedProgram,
+  ConfinedServer,
+  ConfineMode,
+  Confinement,
+  HostLayers,
+} from "./types.ts";
 export { confineModes } from "./types.ts";
 
 export interface ConfineOptions {

@@ -4,6 +4,9 @@ import { makePipe } from "../../ffi/libc.ts";
 import { readAndClose } from "../pipe.ts";
 import type { LaunchOrder } from "./order.ts";
 
+/** Before it are the standard streams, and where the launcher reports. */
+const FIRST_FD = 4;
+
 export interface Launched {
   /** Of the child: the launcher, or the warden that it has become. */
   readonly pid: number;
@@ -14,8 +17,13 @@ export interface Launched {
   /** What the program writes to its standard output, once. */
   readonly output: AsyncIterable<Uint8Array>;
   readonly messages: ReadableStream<Uint8Array>;
+  /** This process's ends of the sockets that were asked for, in their order. */
+  readonly sockets: readonly number[];
   kill(): void;
 }
+
+/** What the child gets as descriptors from 4 on: a descriptor of this process, or a socket between the two. */
+export type ChildDescriptor = number | "socket-fd";
 
 /**
  * Carries out an order. The child ends with the thread that calls this, however that ends (kill -9 included); its standard
@@ -23,14 +31,18 @@ export interface Launched {
  *
  * @throws Error of posix_spawn(3)
  */
-export function startLauncher(launcher: string, order: LaunchOrder): Launched {
+export function startLauncher(
+  launcher: string,
+  order: LaunchOrder,
+  descriptors: readonly ChildDescriptor[] = [],
+): Launched {
   const output = makePipe();
   const report = makePipe();
   try {
     // A session of its own: an interrupt typed at the terminal is the parent's to handle.
     const child = Bun.spawn([launcher], {
       env: {},
-      stdio: ["pipe", output.writeEnd, "pipe", report.writeEnd],
+      stdio: ["pipe", output.writeEnd, "pipe", report.writeEnd, ...descriptors],
       detached: true,
     });
     child.stdin.write(order.bytes);
@@ -41,6 +53,10 @@ export function startLauncher(launcher: string, order: LaunchOrder): Launched {
       exited: child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode as string | null })),
       output: readAndClose(output.readEnd),
       messages: child.stderr as ReadableStream<Uint8Array>,
+      sockets: descriptors.flatMap((one, index) => {
+        const fd = child.stdio[FIRST_FD + index];
+        return one === "socket-fd" && typeof fd === "number" ? [fd] : [];
+      }),
       kill: () => child.kill("SIGKILL"),
     };
   } catch (error) {

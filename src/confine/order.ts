@@ -53,8 +53,13 @@ export class OrderWriter {
     return this;
   }
 
-  execute(command: readonly [string, ...string[]], environment: readonly string[]): LaunchOrder {
-    this.step("execute", command[0], text(command[0]), texts(command), texts(environment));
+  /** @param path of the program, where its first word does not say it */
+  execute(
+    command: readonly [string, ...string[]],
+    environment: readonly string[],
+    path = command[0],
+  ): LaunchOrder {
+    this.step("execute", command[0], text(path), texts(command), texts(environment));
     const body = Buffer.concat(this.#steps);
     return { bytes: Buffer.concat([u32(body.length), body]), subjects: this.#subjects };
   }

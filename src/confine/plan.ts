@@ -7,9 +7,11 @@ import { architectureOf, filterOf } from "./seccomp/index.ts";
 import {
   type AllowedPath,
   type ConfinedProgram,
+  type ConfinedServer,
   type Confinement,
   type HostLayers,
   NO_LAYERS,
+  type ProfileName,
   type ResolvedPath,
 } from "./types.ts";
 
@@ -21,6 +23,9 @@ const NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0
 
 /** Disks, sockets, eventfds: a few for each device and queue. */
 const OPEN_FILES = 1024;
+
+/** The first version of Landlock lets nobody move a file from one directory to another, which guests do. */
+const MOVES_BETWEEN_DIRECTORIES = 2;
 
 /** On which the launcher writes the process id of the program. */
 const REPORT_FD = 3;
@@ -34,8 +39,10 @@ export function planLaunch(program: ConfinedProgram, confinement: Confinement): 
   const order = new OrderWriter();
   const layers = layersOf(confinement);
   for (const { path, fd } of program.sockets) order.step("connect", path, u32(fd), text(path));
-  const descriptors = [0, 1, 2, REPORT_FD, ...program.sockets.map(({ fd }) => fd)].sort((a, b) => a - b);
-  order.step("keepDescriptors", "descriptors", u32(descriptors.length), ...descriptors.map(u32));
+  keepDescriptors(
+    order,
+    program.sockets.map(({ fd }) => fd),
+  );
   order.step("noNewPrivileges", "no_new_privs");
   limit(order, LIMIT.core, 0);
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
@@ -48,8 +55,34 @@ export function planLaunch(program: ConfinedProgram, confinement: Confinement): 
   limit(order, LIMIT.memlock, 0);
   limit(order, LIMIT.msgqueue, 0);
   if (layers.landlock > 0) order.step("landlockEnforce", "Landlock");
-  addFilter(order, program, layers);
+  addFilter(order, program.profile, layers);
   return order.execute(program.command, program.environment);
+}
+
+/**
+ * The order that starts the server of files. It stays in the namespaces that it comes from: what it shares is there, with
+ * all that is mounted below. It keeps the capabilities of whoever started it, since root's files are served with root's
+ * rights.
+ */
+export function planServer(server: ConfinedServer, confinement: Confinement): LaunchOrder {
+  const order = new OrderWriter();
+  const layers = layersOf(confinement);
+  keepDescriptors(order, [server.programFd, ...server.descriptors]);
+  order.step("noNewPrivileges", "no_new_privs");
+  limit(order, LIMIT.core, 0);
+  enter(order, { ...layers, namespaces: "none" }, []);
+  const program = `/proc/self/fd/${server.programFd}`;
+  if (layers.landlock >= MOVES_BETWEEN_DIRECTORIES) {
+    addLandlock(order, layers.landlock, [{ path: program, rights: "execute" }, ...server.paths]);
+    order.step("landlockEnforce", "Landlock");
+  }
+  addFilter(order, "files", layers);
+  return order.execute(server.command, server.environment, program);
+}
+
+function keepDescriptors(order: OrderWriter, others: readonly number[]): void {
+  const descriptors = [0, 1, 2, REPORT_FD, ...others].sort((a, b) => a - b);
+  order.step("keepDescriptors", "descriptors", u32(descriptors.length), ...descriptors.map(u32));
 }
 
 function layersOf({ mode, host }: Confinement): HostLayers {
@@ -75,7 +108,7 @@ function enter(order: OrderWriter, layers: HostLayers, paths: readonly ResolvedP
   addRoot(order, paths);
 }
 
-function addFilter(order: OrderWriter, { profile }: ConfinedProgram, layers: HostLayers): void {
+function addFilter(order: OrderWriter, profile: ProfileName, layers: HostLayers): void {
   const architecture = architectureOf();
   if (layers.seccomp === "none" || architecture === undefined) return;
   const watched = layers.seccomp === "watched";

@@ -48,7 +48,7 @@ export interface ResolvedPath extends AllowedPath {
 /** A process that is to run an untrusted guest. */
 export interface ConfinedProgram {
   /** The list of system calls. */
-  readonly profile: ProfileName;
+  readonly profile: VmmProfile;
   /** Absolute path, then arguments. */
   readonly command: readonly [string, ...string[]];
   readonly environment: readonly string[];
@@ -62,5 +62,19 @@ export interface ConfinedProgram {
   readonly fileBytes: number;
 }
 
-export const profileNames = ["qemu", "krun"] as const;
-export type ProfileName = (typeof profileNames)[number];
+/** The server of files: a process of ours that reads what a guest asks for. */
+export interface ConfinedServer {
+  /** The program's file, open for reading at this descriptor. Its name may have gone to another version meanwhile. */
+  readonly programFd: number;
+  /** What it is called, then its arguments. */
+  readonly command: readonly [string, ...string[]];
+  readonly environment: readonly string[];
+  /** All that it opens by name beside its program. */
+  readonly paths: readonly AllowedPath[];
+  /** The other descriptors that it keeps; from 4 on. */
+  readonly descriptors: readonly number[];
+}
+
+export const vmmProfiles = ["qemu", "krun"] as const;
+export type VmmProfile = (typeof vmmProfiles)[number];
+export type ProfileName = VmmProfile | "files";

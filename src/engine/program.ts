@@ -48,9 +48,18 @@ export const prefixOf = (program: string): string => dirname(dirname(realpathSyn
 /** Where a program that is linked dynamically finds its libraries, and the loader that starts it. */
 export function libraryPaths(program: string): AllowedPath[] {
   const prefix = prefixOf(program);
-  const library = (path: string): AllowedPath => ({ path, rights: "library", optional: true });
   return [
     { path: program, rights: "execute" },
+    ...systemLibraries(),
+    ...[`${prefix}/lib`, `${prefix}/lib64`].map(library),
+  ];
+}
+
+const library = (path: string): AllowedPath => ({ path, rights: "library", optional: true });
+
+/** Those of the host, wherever the program is. */
+export function systemLibraries(): AllowedPath[] {
+  return [
     ...["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].map(
       (path): AllowedPath => ({ path, rights: "execute", optional: true }),
     ),
@@ -58,7 +67,6 @@ export function libraryPaths(program: string): AllowedPath[] {
     ...["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store"].map(
       library,
     ),
-    ...[`${prefix}/lib`, `${prefix}/lib64`].map(library),
   ];
 }
 

@@ -19,7 +19,7 @@ import { Session } from "./session.ts";
 import { RequestReader } from "./wire/request.ts";
 
 /** The descriptor on which this process finds the machine's. */
-const OWNER_FD = 3;
+export const OWNER_FD = 4;
 const SIGKILL = 9;
 const AT_FDCWD = -100;
 
@@ -35,9 +35,9 @@ interface Shared {
   readonly memory: MemoryBudget;
 }
 
-/** Entry of the `__files` role; argument: process id of the parent. */
+/** Entry of the `__files` role; argument: process id of the parent, where it was not the launcher that started it. */
 export async function runFilesProcess(): Promise<never> {
-  confine(Number(process.argv[3]));
+  settle(process.argv[3]);
   const most = openFilesLimit();
   // A quarter finds files again, half is the guest's, the rest is this program's.
   const shared = {
@@ -55,14 +55,14 @@ export async function runFilesProcess(): Promise<never> {
 }
 
 /** Modes are what the guest's kernel made of them: this process takes nothing away. */
-function confine(parent: number): void {
+function settle(parent: string | undefined): void {
   process.umask(0);
   process.chdir("/");
   setResourceLimit("core", 0);
   refuseNewPrivileges();
   setParentDeathSignal(SIGKILL);
   // It may have ended before this process asked to be told.
-  if (process.ppid !== parent) process.exit(1);
+  if (parent !== undefined && process.ppid !== Number(parent)) process.exit(1);
 }
 
 /** As many as the runtime has raised it to. */

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { assetPath } from "../../src/assets/index.ts";
 import { type ConfinedProgram, type HostLayers, planLaunch, startLauncher } from "../../src/confine/index.ts";
 import { tryLayers } from "../../src/confine/layers.ts";
-import { type ProfileName, profileNames } from "../../src/confine/types.ts";
+import { type VmmProfile, vmmProfiles } from "../../src/confine/types.ts";
 import { launchVm } from "../../src/engine/launch.ts";
 
 /**
@@ -154,13 +154,13 @@ const attempts = (): [attempt: string, on: string][] => {
 };
 
 /** QEMU translates what it emulates to code of its own. */
-const attemptsOn: Record<ProfileName, [attempt: string, on: string][]> = {
+const attemptsOn: Record<VmmProfile, [attempt: string, on: string][]> = {
   qemu: [],
   krun: [["code", "0"]],
 };
 
 /** The attacker in the VMM's place. */
-const program = (profile: ProfileName, attempt: string, on: string): ConfinedProgram => ({
+const program = (profile: VmmProfile, attempt: string, on: string): ConfinedProgram => ({
   profile,
   command: [attacker, attempt, on],
   environment: [],
@@ -176,7 +176,7 @@ const program = (profile: ProfileName, attempt: string, on: string): ConfinedPro
 
 /** Exit code 0 is a success of the attacker's. */
 async function attack(
-  profile: ProfileName,
+  profile: VmmProfile,
   layers: HostLayers,
   attempt: string,
   on: string,
@@ -200,7 +200,7 @@ const leftByOthers: Record<string, readonly string[]> = {
   "no warden": ["again 0"],
 };
 
-for (const profile of profileNames) {
+for (const profile of vmmProfiles) {
   for (const [name, without] of [
     ["all layers", {}],
     ["no namespaces", { namespaces: "none" }],

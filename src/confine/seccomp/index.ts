@@ -25,7 +25,7 @@ export function architectureOf(arch: NodeJS.Architecture = process.arch): Archit
 export function filterOf(profile: ProfileName, architecture: Architecture, watched: boolean): Buffer {
   const { audit } = architectures[architecture];
   const numbers = new Map(namesOf(architecture).map((name, number) => [name, number]));
-  const { allowed, refused } = profileOf(profile, architecture);
+  const { allowed, refused, othersPass = false } = profileOf(profile, architecture);
   const entries: (Entry & object)[] = allowed.map((entry) =>
     typeof entry === "string" ? { name: entry, checks: [] } : entry,
   );
@@ -42,11 +42,12 @@ export function filterOf(profile: ProfileName, architecture: Architecture, watch
   }
   // The launcher's own, of which the warden lets one pass; without a warden Landlock says what can be executed.
   const execve = numbers.get("execve");
-  if (!watched && execve !== undefined) rules.push({ number: execve });
+  const forbidden = watched ? Action.notify : Action.killProcess;
+  if (execve !== undefined) rules.push({ number: execve, refused: watched, otherwise: forbidden });
   return assemble({
     architecture: audit,
     rules,
-    otherwise: watched ? Action.notify : Action.killProcess,
+    otherwise: othersPass ? Action.allow : forbidden,
     unknownFrom: namesOf(architecture).length,
   });
 }

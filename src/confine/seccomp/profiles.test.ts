@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { profileNames } from "../types.ts";
+import { vmmProfiles } from "../types.ts";
 import { filterOf, nameOfCall } from "./index.ts";
 import { profileOf } from "./profiles.ts";
 import { names as arm64 } from "./syscalls-arm64.ts";
@@ -16,8 +16,8 @@ test("numbers are the kernel's", () => {
   expect(nameOfCall(9999, "x64")).toBe("system call 9999");
 });
 
-for (const profile of profileNames)
-  for (const architecture of ["x64", "arm64"] as const) {
+for (const profile of [...vmmProfiles, "files"] as const)
+  for (const architecture of ["x64", "arm64"] as const)
     test(`${profile} on ${architecture}: each name is a system call, once, and the filter fits the kernel`, () => {
       const { allowed, refused } = profileOf(profile, architecture);
       const listed = allowed.map((entry) => (typeof entry === "string" ? entry : entry.name));
@@ -28,6 +28,8 @@ for (const profile of profileNames)
         expect(filterOf(profile, architecture, watched).length / 8).toBeLessThan(4096);
     });
 
+for (const profile of vmmProfiles)
+  for (const architecture of ["x64", "arm64"] as const) {
     test(`${profile} on ${architecture}: what an attacker would like to call is not in it`, () => {
       const { allowed } = profileOf(profile, architecture);
       const bare = allowed.filter((entry) => typeof entry === "string");

@@ -4,6 +4,7 @@
  */
 import type { ProfileName } from "../types.ts";
 import type { Check } from "./bpf.ts";
+import { filesProfile } from "./files-profile.ts";
 
 /** A name stands for a call with any arguments. */
 export type Entry =
@@ -14,6 +15,8 @@ export interface Profile {
   readonly allowed: readonly Entry[];
   /** Calls that programs can do without, and make: they fail with this errno. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Calls that are in neither list pass. Default: they are forbidden. */
+  readonly othersPass?: boolean | undefined;
 }
 
 const ENOSYS = 38;
@@ -275,6 +278,7 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
     ],
     refused,
   }),
+  files: () => filesProfile,
 };
 
 export function profileOf(name: ProfileName, architecture: "x64" | "arm64"): Profile {

@@ -73,7 +73,7 @@ export function bootMachine(
     vm = engine.launch(describeVm(order, disks, engine, agentSocket, options.card), {
       vmm: options.vmm,
       libkrun: order.files.libkrun,
-      confine: confined(order),
+      confine: confinedBy(order),
       consoleLog: (chunk) => {
         options.onConsole?.(chunk);
         if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
@@ -118,7 +118,8 @@ export function bootMachine(
   return { vm, guest, ready };
 }
 
-function confined({ files, confinement }: StartOrder): LaunchConfined | undefined {
+/** How processes of a machine are confined; undefined where there is no launcher. */
+export function confinedBy({ files, confinement }: StartOrder): LaunchConfined | undefined {
   const { launcher, krun } = files;
   return launcher === undefined ? undefined : { launcher, krun, confinement };
 }

@@ -4,7 +4,7 @@ import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, planContainer, planDepot, planRoot, type RootInput } from "../root/index.ts";
-import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";
+import { type Boot, type BootOptions, bootMachine, confinedBy, type Readiness } from "./boot.ts";
 import type { ContainerPlans } from "./containers/index.ts";
 import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
@@ -80,7 +80,7 @@ export async function openSession(
   const configured = network?.configure(guest);
   configured?.catch(() => {});
   // Before the root is asked for, which has them.
-  const volumes = shareVolumes(guest, order.volumes, options.onVolumeLost);
+  const volumes = shareVolumes(guest, order.volumes, confinedBy(order), options.onVolumeLost);
   void vm.exited.then(() => volumes.close());
   const plan = launcher.planRoot(rootInput(order, disks));
   const root = makeMainRoot(guest, plan, disks, options.onOutOfMemory);

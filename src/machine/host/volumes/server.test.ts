@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { assetPath } from "../../../assets/index.ts";
+import { tryLayers } from "../../../confine/layers.ts";
 import { type Part, pack } from "../../../files/files.fixture.ts";
 import { IN_HEADER, Opcode, OUT_HEADER } from "../../../files/wire/opcodes.ts";
 import { FileServer } from "./server.ts";
@@ -9,7 +11,7 @@ let path: string;
 let server: FileServer;
 beforeEach(() => {
   path = mkdtempSync(`${tmpdir()}/smolvm-server-`);
-  server = new FileServer();
+  server = new FileServer([], undefined);
 });
 afterEach(() => {
   server.kill();
@@ -32,6 +34,36 @@ async function answerOf(stream: Awaited<ReturnType<FileServer["open"]>>, bytes: 
   expect(reply.readInt32LE(4)).toBe(0);
   return reply.subarray(OUT_HEADER);
 }
+
+test("a confined server opens what it was started for, and no other folder that is asked for", async () => {
+  const [given, other] = [`${path}/given`, `${path}/other`];
+  for (const folder of [given, other]) {
+    mkdirSync(folder);
+    writeFileSync(`${folder}/a`, "text");
+  }
+  const launcher = await assetPath("launcher", `${path}/assets`);
+  const confinement = { mode: "auto", host: await tryLayers(launcher) } as const;
+  const volume = (path: string) => ({ path, isFile: false, readOnly: false });
+  const confined = new FileServer([volume(given)], { launcher, confinement });
+  try {
+    const errors: number[] = [];
+    for (const folder of [given, other]) {
+      const stream = await confined.open(volume(folder));
+      await stream.accepted;
+      await stream.write(0, request(Opcode.opendir, 1n, 0, 0));
+      let reply = Buffer.alloc(0);
+      for await (const chunk of stream.read(0)) {
+        reply = Buffer.concat([reply, chunk]);
+        if (reply.length >= OUT_HEADER) break;
+      }
+      errors.push(reply.readInt32LE(4));
+    }
+    expect(errors).toEqual([0, -13]);
+  } finally {
+    confined.kill();
+  }
+  expect(await confined.ended).toBe("its file server has ended");
+});
 
 test("a folder is served whatever characters its path has", async () => {
   const place = `${path}/ü/日本`;

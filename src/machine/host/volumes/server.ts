@@ -1,28 +1,44 @@
+import { closeSync, openSync } from "node:fs";
+import { type AllowedPath, type Confinement, planServer, startLauncher } from "../../../confine/index.ts";
+import { splitFailure } from "../../../engine/failure.ts";
+import { systemLibraries } from "../../../engine/program.ts";
 import type { VolumeRequest } from "../../../files/request.ts";
 import { Connection, connectTransport, jsonCodec, type Stream } from "../../../protocol/index.ts";
 import { roleCommand } from "../../../self.ts";
 import { version } from "../../../version.ts";
+import { serverPaths } from "./paths.ts";
 
-const SOCKET = 3;
+/** Of the child: its end of the connection (src/files/main.ts), and its program. */
+const SOCKET_FD = 4;
+const PROGRAM_FD = 5;
+
+/** What confines a server of files: as the VMM of its machine is. */
+export interface ServerConfinement {
+  readonly launcher: string;
+  readonly confinement: Confinement;
+}
+
+interface Started {
+  readonly pid: number;
+  readonly socket: number | undefined;
+  /** Why it has ended, in words. */
+  readonly ended: Promise<string>;
+  kill(): void;
+}
 
 /** The process that serves a machine's folders; it ends with this one, however that ends. */
 export class FileServer {
-  /** Resolves when it has ended. */
-  readonly ended: Promise<unknown>;
-  readonly #child: Bun.Subprocess;
+  /** Resolves when it has ended, with why; never rejects. */
+  readonly ended: Promise<string>;
+  readonly #child: Started;
   readonly #connection: Promise<Connection>;
 
-  constructor() {
-    const { command, argv0, env } = roleCommand("__files", String(process.pid));
-    this.#child = Bun.spawn(command, {
-      argv0,
-      env,
-      detached: true,
-      stdio: ["ignore", "ignore", "ignore", "socket-fd"],
-    });
-    this.ended = this.#child.exited;
-    const fd = this.#child.stdio[SOCKET];
-    if (typeof fd !== "number") throw new Error("no descriptor for the process that serves files");
+  /** @param volumes all that it may be asked for */
+  constructor(volumes: readonly VolumeRequest[], confine: ServerConfinement | undefined) {
+    this.#child = confine === undefined ? startUnconfined() : startConfined(volumes, confine);
+    this.ended = this.#child.ended;
+    const fd = this.#child.socket;
+    if (fd === undefined) throw new Error("no descriptor for the process that serves files");
     this.#connection = connectTransport({ fd }).then(
       (transport) => new Connection(transport, { codec: jsonCodec(version) }),
     );
@@ -39,6 +55,76 @@ export class FileServer {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    this.#child.kill();
+  }
+}
+
+const ENDED = "its file server has ended";
+
+function startUnconfined(): Started {
+  const { command, argv0, env } = roleCommand("__files", String(process.pid));
+  const child = Bun.spawn(command, {
+    argv0,
+    env,
+    detached: true,
+    stdio: ["ignore", "ignore", "ignore", "ignore", "socket-fd"],
+  });
+  const socket = child.stdio[SOCKET_FD];
+  return {
+    pid: child.pid,
+    socket: typeof socket === "number" ? socket : undefined,
+    ended: child.exited.then(() => ENDED),
+    kill: () => child.kill("SIGKILL"),
+  };
+}
+
+function startConfined(
+  volumes: readonly VolumeRequest[],
+  { launcher, confinement }: ServerConfinement,
+): Started {
+  const { command, argv0, env } = roleCommand("__files");
+  const paths: AllowedPath[] = [...systemLibraries(), ...serverPaths(volumes)];
+  const order = planServer(
+    {
+      programFd: PROGRAM_FD,
+      command: [argv0, ...command.slice(1)],
+      environment: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      paths,
+      descriptors: [SOCKET_FD],
+    },
+    confinement,
+  );
+  const program = openSync(command[0], "r");
+  try {
+    const child = startLauncher(launcher, order, ["socket-fd", program]);
+    void discard(child.output);
+    const messages = child.messages.text().catch(() => "");
+    let pid = child.pid;
+    void child.program.then((found) => {
+      pid = found ?? pid;
+    });
+    return {
+      get pid() {
+        return pid;
+      },
+      socket: child.sockets[0],
+      ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
+      kill: child.kill,
+    };
+  } finally {
+    closeSync(program);
+  }
+}
+
+function why(messages: string, subjects: readonly string[]): string {
+  const { error } = splitFailure(messages, subjects);
+  return error === null ? ENDED : `${ENDED}: ${error.message}`;
+}
+
+async function discard(output: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const _ of output);
+  } catch {
+    // Its end tells what happened.
   }
 }

@@ -2,7 +2,7 @@ import type { VolumeTrouble } from "../../../files/request.ts";
 import { type Guest, type GuestFuse, MountFlag } from "../../../guest/index.ts";
 import type { PlannedVolume } from "../../plan/index.ts";
 import { volumePlace } from "../../root/index.ts";
-import { FileServer } from "./server.ts";
+import { FileServer, type ServerConfinement } from "./server.ts";
 
 /** Folders of the host that a guest has mounted. */
 export interface SharedVolumes {
@@ -22,16 +22,18 @@ const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=1
  * Mounts folders on the system's side of a guest, where its roots find them. The mounts are asked for before this
  * returns: what is asked of the guest next finds them, and waits for the server by itself.
  *
+ * @param confine undefined where there is no launcher
  * @param onTrouble called while the machine runs with why the guest gets errors: that its folders are gone, or what
  *     their server did not foresee
  */
 export function shareVolumes(
   guest: Guest,
   volumes: readonly PlannedVolume[],
+  confine: ServerConfinement | undefined,
   onTrouble: (reason: string) => void,
 ): SharedVolumes {
   if (volumes.length === 0) return none;
-  const server = new FileServer();
+  const server = new FileServer(volumes, confine);
   let closed = false;
   const trouble = (reason: string): void => {
     if (!closed) onTrouble(reason);
@@ -77,7 +79,7 @@ async function connect(
       for await (const chunk of stream.read(0)) await fuse.write(chunk);
       // Nobody in the guest waits for answers that will not come.
       fuse.cancel();
-      onTrouble("is gone: its file server has ended");
+      onTrouble(`is gone: ${await server.ended}`);
     })();
     void Promise.allSettled([requests, replies]);
   } catch (error) {
