@@ -82,6 +82,7 @@ function networkOf(network: PackedNetwork): Exclude<SpecLayer["network"], null |
     allowHosts: network.allow_hosts,
     allowRanges: network.allow_cidrs,
     allowPresets: network.allow_presets,
+    packedRules: [...network.allow_hosts, ...network.allow_cidrs],
     // The loopback of who runs it is not part of what it was packed with.
     hostLoopback: undefined,
     checkServerName: network.check_server_name,

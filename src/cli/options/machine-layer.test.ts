@@ -81,6 +81,7 @@ test("every option says what it means", async () => {
       allowHosts: ["a.test:443"],
       allowRanges: ["10.0.0.0/8"],
       allowPresets: ["npm"],
+      packedRules: [],
       hostLoopback: true,
       checkServerName: false,
       dns: ["192.0.2.53"],

@@ -29,6 +29,11 @@ export const networkSchema = object({
   allowRanges: texts,
   /** Names of lists that the program has. */
   allowPresets: texts,
+  /**
+   * Those of both that a pack has said, and nobody here: they open none of the host's own addresses. Records of machines
+   * before there was this have no such key.
+   */
+  packedRules: optional(texts, []),
   /** The host's loopback answers at the gateway. */
   hostLoopback: boolean(),
   /** Rules by name look at the name that a program gives to the server. */

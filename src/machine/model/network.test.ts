@@ -23,6 +23,19 @@ describe("networks", () => {
     expect(egress({ network: null }, { network: { egress: "all" } })).toBeUndefined();
   });
 
+  test("what a pack says is known as a pack's, until somebody here says it too", () => {
+    const rules = { allowHosts: ["a.test"], allowRanges: ["192.168.0.0/16"] };
+    const pack = {
+      network: { egress: "list", ...rules, packedRules: ["a.test", "192.168.0.0/16"] },
+    } as const;
+    expect(spec({}, pack).network?.packedRules).toEqual(["a.test", "192.168.0.0/16"]);
+    const same = { network: { egress: "list", allowRanges: ["192.168.0.0/16"] } } as const;
+    expect(spec(same, pack).network).toMatchObject({ ...rules, packedRules: ["a.test"] });
+    expect(spec(pack, same).network).toMatchObject({ packedRules: ["a.test"] });
+    const later = changeSpec(spec({}, pack), { ...silent, ...same });
+    expect(later.network).toMatchObject({ ...rules, packedRules: ["a.test"] });
+  });
+
   test("a list stays one, whoever asks for all; and is one without entries", () => {
     const listed = { network: { egress: "list", allowHosts: ["a.test"] } } as const;
     const all = { network: { egress: "all" } } as const;

@@ -6,6 +6,7 @@ export const defaultNetwork: NetworkSpec = {
   allowHosts: [],
   allowRanges: [],
   allowPresets: [],
+  packedRules: [],
   hostLoopback: false,
   checkServerName: true,
   dns: [],
@@ -40,6 +41,7 @@ export function joinNetwork(below: DraftNetwork | null, said: SaidNetwork): Draf
     allowHosts: union(base.allowHosts, said.allowHosts),
     allowRanges: union(base.allowRanges, said.allowRanges),
     allowPresets: union(base.allowPresets, said.allowPresets),
+    packedRules: packedRules(base, said),
     hostLoopback: said.hostLoopback ?? base.hostLoopback,
     checkServerName: said.checkServerName ?? base.checkServerName,
     // The first that answers decides: those of another source are in place of these.
@@ -49,6 +51,16 @@ export function joinNetwork(below: DraftNetwork | null, said: SaidNetwork): Draf
     join: said.join === undefined ? base.join : said.join,
     proxyEnv: said.proxyEnv ?? base.proxyEnv,
   };
+}
+
+/** What somebody here says as well is not the pack's word alone. */
+function packedRules(base: DraftNetwork, said: SaidNetwork): readonly string[] {
+  const own = [...(said.allowHosts ?? []), ...(said.allowRanges ?? [])];
+  const strange = said.packedRules ?? [];
+  const isKnown = (rule: string) => base.allowHosts.includes(rule) || base.allowRanges.includes(rule);
+  const before = base.packedRules.filter((rule) => strange.includes(rule) || !own.includes(rule));
+  const added = strange.filter((rule) => !isKnown(rule));
+  return union(before, added);
 }
 
 export function joinPorts(below: readonly PortSpec[], said: readonly PortSpec[]): readonly PortSpec[] {

@@ -36,6 +36,7 @@ export function planNetwork({ network, ports }: Pick<MachineSpec, "network" | "p
       hosts: network?.allowHosts ?? [],
       ranges: network?.allowRanges ?? [],
       presets: network?.allowPresets ?? [],
+      strange: network?.packedRules ?? [],
       localhost: network?.hostLoopback ?? false,
       checkServerName: network?.checkServerName ?? true,
     },

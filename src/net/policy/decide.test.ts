@@ -117,6 +117,22 @@ describe("the host's own addresses", () => {
     expect(said).toMatchObject({ allow: true, rule: "example.com" });
   });
 
+  test("are open by no rule of a pack's, however it is written, and by the user's beside it", () => {
+    const pack = { ranges: ["192.168.0.0/16", "10.0.0.0/8"], strange: ["192.168.0.0/16 ", "192.168.7.7"] };
+    expect(verdict(pack, flow("192.168.7.7", 22))).toBe(closed);
+    expect(verdict(pack, flow("192.168.7.8", 22))).toBe("192.168.7.8 22 by 192.168.0.0/16");
+    expect(verdict({ hosts: ["192.168.7.7"], strange: ["192.168.7.7"] }, flow("192.168.7.7", 22))).toBe(
+      closed,
+    );
+    const both = { ...pack, ranges: [...pack.ranges, "192.168.7.0/24:22"] };
+    expect(verdict(both, flow("192.168.7.7", 22))).toBe("192.168.7.7 22 by 192.168.7.0/24:22");
+    const addresses = new OpenedAddresses();
+    addresses.open("192.168.7.7", "example.com", 1000, true);
+    const policy = policyOf({ hosts: ["example.com"], strange: ["EXAMPLE.com"] });
+    expect(decide(policy, addresses, flow("192.168.7.7", 22), 0, OWN_RANGES)).toMatchObject({ allow: false });
+    expect(verdict({ ...pack, localhost: true }, flow("192.168.7.7", 22))).toStartWith("192.168.7.7 22 by ");
+  });
+
   test("are those of this host's links", () => {
     const gatekeeper = new Gatekeeper(policyOf({ egress: "all" }));
     for (const own of ownAddresses())

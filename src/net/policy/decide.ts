@@ -5,7 +5,7 @@ import { HOST_NAME, isHostName, normalName } from "./names.ts";
 import type { OpenedAddresses } from "./opened.ts";
 import { isOwn } from "./own.ts";
 import type { Policy } from "./policy.ts";
-import { isMeantFor, isOnlyLoopback, matchesName, matchesPort } from "./rules.ts";
+import { isMeantFor, isOnlyLoopback, matchesName, matchesPort, type Rule } from "./rules.ts";
 import { embedded, specialOf } from "./special.ts";
 
 /** What is asked about a flow: where to, and by what. */
@@ -48,7 +48,8 @@ const NOTHING: { readonly [K in Policy["egress"]]: string } = {
  *    network or a rule names port 53.
  * 2. The gateway's address is the host's loopback, if a rule is meant for that.
  * 3. Closed addresses, also in the shape of an IPv6 address that stands for one, are open only by a range within them.
- * 4. The host's own addresses are open by a range that has them and is not everything, or with the host's loopback.
+ * 4. The host's own addresses are open by a range of the user's that has them and is not everything, or with the host's
+ *    loopback.
  * 5. With the whole network, all else is open.
  * 6. Ranges decide by the address.
  * 7. Rules by name decide by the addresses that answers have opened.
@@ -144,11 +145,13 @@ function toOwn(
   const loopback = policy.ranges.find(
     (rule) => isOnlyLoopback(rule) && matchesPort(rule, flow.protocol, flow.port),
   );
-  const ranges = policy.ranges.filter(({ range }) => range.length > 0);
+  const isUsers = ({ text }: Rule) => !policy.strange.has(text);
+  const ranges = policy.ranges.filter((rule) => rule.range.length > 0 && isUsers(rule));
+  const users = { ...policy, ranges, hosts: policy.hosts.filter(isUsers) };
   return (
     (loopback && allowed(flow, loopback.text)) ??
-    byRange({ ...policy, ranges }, address, flow) ??
-    byName(policy, opened, address, flow, now, true) ??
+    byRange(users, address, flow) ??
+    byName(users, opened, address, flow, now, true) ??
     refused("closed: this host's own address")
   );
 }

@@ -1,6 +1,13 @@
 import { HOST_NAME } from "./names.ts";
 import { presetRules } from "./presets.ts";
-import { type HostRule, isOnlyLoopback, parseHostRule, parseRangeRule, type RangeRule } from "./rules.ts";
+import {
+  BadRule,
+  type HostRule,
+  isOnlyLoopback,
+  parseHostRule,
+  parseRangeRule,
+  type RangeRule,
+} from "./rules.ts";
 
 /** What a machine may reach, as its user has written it. */
 export interface PolicySettings {
@@ -15,6 +22,8 @@ export interface PolicySettings {
   readonly ranges: readonly string[];
   /** `--allow-preset` */
   readonly presets: readonly string[];
+  /** Those of `hosts` and `ranges` that are not the user's word: they open none of the host's own addresses. */
+  readonly strange?: readonly string[] | undefined;
   /** The host's loopback, beside what else is open; `--outbound-localhost-only` is this and an empty list. */
   readonly localhost: boolean;
   /** Rules by name hold for the name that a program gives to the server, too. */
@@ -27,6 +36,8 @@ export interface Policy {
   readonly hosts: readonly HostRule[];
   readonly ranges: readonly RangeRule[];
   readonly checkServerName: boolean;
+  /** Texts of rules that are not the user's. */
+  readonly strange: ReadonlySet<string>;
   /** Which names may be looked up: all, those that a rule names, or none. */
   readonly names: "all" | "listed" | "none";
 }
@@ -49,7 +60,20 @@ export function readPolicy(settings: PolicySettings): Policy {
     ...rules.filter((rule) => rule.kind === "range"),
     ...[...written, ...(localhost ? LOOPBACK : [])].map(parseRangeRule),
   ];
-  return { egress, hosts, ranges, checkServerName, names: namesOf(egress, hosts, ranges) };
+  const strange = new Set((settings.strange ?? []).flatMap(textsOf));
+  return { egress, hosts, ranges, checkServerName, strange, names: namesOf(egress, hosts, ranges) };
+}
+
+/** How rules say it, whichever of the two it is. */
+function textsOf(text: string): string[] {
+  return [parseHostRule, parseRangeRule].flatMap((parse) => {
+    try {
+      return parse(text).text;
+    } catch (error) {
+      if (error instanceof BadRule) return [];
+      throw error;
+    }
+  });
 }
 
 /**
