@@ -106,7 +106,10 @@ export const machineRoutes = [
   jsonRoute({
     ...{ method: "delete", path: MACHINE, id: "deleteMachine", tag, limit: "server", failures: [404] },
     summary: "Delete a machine with all that it has; one that runs is ended first",
-    query: strictObject({ force: field(picklist(["true", "false"]), "No effect: nothing is ever asked.") }),
+    query: strictObject({
+      force: field(picklist(["true", "false"]), "No effect: nothing is ever asked."),
+      cascade: field(picklist(["true", "false"]), "No effect: no machine hangs on another one."),
+    }),
     answer: { schema: strictObject({ deleted: string() }), about: "It is gone." },
     handle: async ({ params, serving, signal }) => {
       const name = params.name;
