@@ -112,6 +112,8 @@ async function openReference(
     if (policy !== "always" || attempt > 0) {
       const known = findKnownRef(directory, reference, platform);
       const stored = known && findImage(directory, known.imageId);
+      if (stored !== undefined && known?.pack !== undefined)
+        throw (await import("./oci/manifest.ts")).isAPack();
       const held = stored && bootable(directory, stored, true);
       if (held !== undefined) return held;
     }

@@ -20,6 +20,8 @@ export interface PackSource {
   readonly manifest: Manifest;
   /** The pack itself, verified as `openPack` does; it is closed with its source. @throws SmolError; the signal's reason */
   contents(options: FetchOptions): Promise<Pack>;
+  /** Told when its image is in the cache, and held: so that its name can be known without asking again. */
+  remember?(imageId: string): void;
   close(): Promise<void>;
 }
 
@@ -61,19 +63,26 @@ export async function openPackedImage(pack: PackSource, options: OpenPackedOptio
   );
   const config = configOf(manifest);
   const layers = manifest.layers.map(({ id }) => id);
-  const id = imageId(platform, layers, `sha256:${sha256(JSON.stringify(config))}`);
+  const id = packedImageId(manifest);
   const directory = resolve(`${options.cacheDir}/images`);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const stored = findImage(directory, id);
     const held = stored && bootable(directory, stored, true);
-    if (held !== undefined) return held;
-    const image = await unpackImage(pack, options, { id, config, platform, diffIds: layers });
-    if (image !== undefined) return image;
+    const image = held ?? (await unpackImage(pack, options, { id, config, platform, diffIds: layers }));
+    if (image === undefined) continue;
+    pack.remember?.(id);
+    return image;
   }
   throw new SmolError(
     "image.removed",
     `other processes keep removing the image of ${pack.name} from the cache`,
   );
+}
+
+/** What the image of a pack is kept under: the same for the same layers, configuration and platform. */
+export function packedImageId(manifest: Manifest): string {
+  const layers = manifest.layers.map(({ id }) => id);
+  return imageId(platformOf(manifest), layers, `sha256:${sha256(JSON.stringify(configOf(manifest)))}`);
 }
 
 type Parts = Parameters<Awaited<ReturnType<typeof openStore>>["assemble"]>[0];

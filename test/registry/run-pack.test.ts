@@ -102,6 +102,28 @@ test("it runs as it was packed, is downloaded once, and options win", async () =
   expect(downloads()).toBe(1);
 });
 
+test("what was run once needs no registry: nothing is asked, unless --pull always says so", async () => {
+  seen.reset();
+  const again = await run("--image", name);
+  expect(again).toMatchObject({ exitCode: 3, output: "cmd image\n" });
+  expect(again.stderr).toContain("made ready");
+  expect(again.stderr).toContain("with a network policy of its own");
+  const never = await run("-q", "--pull", "never", "--image", name, "--", "nproc");
+  expect(never).toMatchObject({ exitCode: 0, output: "1\n" });
+  expect(await home.smolvm(["machine", "create", "offline", "--image", name])).toMatchObject({ exitCode: 0 });
+  await home.smolvm(["machine", "delete", "-f", "--name", "offline"]);
+  expect(seen.requests).toEqual([]);
+  expect(await run("-q", "--pull", "always", "--image", name)).toMatchObject({ exitCode: 3 });
+  expect(seen.requests).not.toEqual([]);
+  expect(downloads()).toBe(0);
+  // By that name its image is in the list, and goes when it is told to.
+  const listed = JSON.parse((await home.smolvm(["images", "ls", "--json"])).output);
+  expect(listed).toMatchObject([{ references: [name] }]);
+  expect((await home.smolvm(["images", "rm", name])).exitCode).toBe(0);
+  const json = ["--error-format", "json", "machine", "run", "--image", name];
+  expect(codeOf(await home.smolvm([...json, "--pull", "never"]))).toBe("image.not_cached");
+});
+
 test("machine create takes it into the cache, with its settings; the registry is not needed after that", async () => {
   await home.smolvm(["images", "prune", "--all"]);
   seen.reset();

@@ -3,7 +3,7 @@ import { SmolError } from "../../errors.ts";
 import { hostPlatform, platformName } from "../../image/platform.ts";
 import { findKnownRef } from "../../image/refs/index.ts";
 import { isImageId, isLocalImage } from "../../image/source-kind.ts";
-import type { Platform } from "../../image/types.ts";
+import type { Platform, PullPolicy } from "../../image/types.ts";
 import type { PackSource } from "../../pack/index.ts";
 import { openRemotePack, type Patience } from "../../pack/registry/index.ts";
 import { openCredentials } from "../../registry/credentials/index.ts";
@@ -14,6 +14,7 @@ import { interruptible } from "./interruptible.ts";
 
 interface ImageValues {
   readonly platform: Platform | undefined;
+  readonly pull: PullPolicy;
   readonly proxy: string | undefined;
   readonly noProxy: string | undefined;
   readonly maxImageSize: number | undefined;
@@ -28,11 +29,9 @@ interface ImageValues {
 export async function packOfRegistry(name: string, values: ImageValues): Promise<PackSource> {
   const { maxImageBytes, proxy, noProxy } = pullSettings(values);
   const { reference, registry } = await named(name);
-  const pack = await open(reference, values.platform, {
-    ...registry,
-    proxy: { url: proxy, noProxy },
-    onRetry: ({ what, reason }) => warn(`${what}: ${reason}; trying again`),
-  });
+  const onRetry: RegistryOptions["onRetry"] = ({ what, reason }) => warn(`${what}: ${reason}; trying again`);
+  const request = { ...registry, proxy: { url: proxy, noProxy }, onRetry };
+  const pack = await open(reference, values.platform, request, { policy: values.pull });
   look(name, pack, maxImageBytes);
   return pack;
 }
@@ -68,13 +67,13 @@ export async function packBehind(
   platform: Platform | undefined,
 ): Promise<PackSource | undefined> {
   if (isLocalImage(name) || isImageId(name)) return undefined;
-  const none = { proxy: undefined, noProxy: undefined, maxImageSize: undefined };
+  const none = { pull: "missing", proxy: undefined, noProxy: undefined, maxImageSize: undefined };
   const { maxImageBytes } = pullSettings(none);
   try {
     const { reference, registry, cacheDir } = await named(name);
     const known = findKnownRef(`${cacheDir}/images`, reference, platform ?? hostPlatform());
-    if (known !== undefined) return undefined;
-    const pack = await open(reference, platform, registry, A_LOOK);
+    if (known !== undefined && known.pack === undefined) return undefined;
+    const pack = await open(reference, platform, registry, { patience: A_LOOK });
     look(name, pack, maxImageBytes);
     return pack;
   } catch (error) {
@@ -101,13 +100,13 @@ async function open(
   reference: Reference,
   platform: Platform | undefined,
   registry: RegistryOptions,
-  patience?: Patience,
+  how: Parameters<typeof openRemotePack>[2],
 ): Promise<PackSource> {
   return await interruptible((signal) =>
     openRemotePack(
       { reference, platform: platformName(platform ?? hostPlatform()), registry: { ...registry, signal } },
       resolvePaths().cache,
-      patience,
+      how,
     ),
   );
 }

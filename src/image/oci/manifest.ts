@@ -11,6 +11,12 @@ export interface ManifestLayer {
   readonly urls?: readonly string[] | undefined;
 }
 
+/** What is behind a name says more than an image does: whoever can run packs takes it from here. */
+export const isAPack = (): SmolError =>
+  new SmolError("image.is_a_pack", "this is a pack, not a container image", {
+    hint: "smolvm machine run --image NAME runs it; elsewhere: smolvm pack pull NAME, then --from FILE",
+  });
+
 /**
  * Reads the manifest of one image (manifest.md; Docker image manifest v2 schema 2).
  *
@@ -34,9 +40,7 @@ export function parseManifest(
   if (!isConfigType(manifest.config.mediaType)) {
     const kind = printable(manifest.artifactType ?? manifest.config.mediaType);
     if (manifest.config.mediaType === "application/vnd.smolmachines.machine.config.v1+json") {
-      throw new SmolError("image.is_a_pack", "this is a pack, not a container image", {
-        hint: "smolvm machine run --image NAME runs it; elsewhere: smolvm pack pull NAME, then --from FILE",
-      });
+      throw isAPack();
     }
     throw new SmolError("image.not_an_image", `this is an artifact of type ${kind}, not a container image`);
   }

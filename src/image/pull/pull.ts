@@ -83,7 +83,8 @@ async function addTo(store: ImageStore, request: PullRequest, known: Pulled | un
 function findKnown(store: ImageStore, { reference, platform }: PullRequest): Pulled | undefined {
   const ref = findKnownRef(store.directory, reference, platform);
   const stored = ref === undefined ? undefined : store.find(ref.imageId);
-  if (ref === undefined || stored === undefined) return undefined;
+  // What a pack is, its registry says in another way.
+  if (ref === undefined || stored === undefined || ref.pack !== undefined) return undefined;
   return { stored, digest: ref.digest, changed: false, durable: store.makeDurable(stored) };
 }
 

@@ -22,6 +22,8 @@ export interface StoredRef {
   readonly imageId: string;
   /** Seconds since 1970. */
   readonly pulledAt: number;
+  /** The reference is a pack's, which is more than its image: what src/pack/ has to know of it. */
+  readonly pack?: unknown;
 }
 
 /** A reference, with the file that says where it leads. */

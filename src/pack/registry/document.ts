@@ -34,7 +34,7 @@ const MAX_MEMBERS = 256;
 
 const platformSchema = object({ os: string(), architecture: string(), variant: nullish(string()) });
 
-const descriptorSchema = object({
+export const descriptorSchema = object({
   mediaType: string(),
   digest: string(),
   size: pipe(number(), safeInteger()),

@@ -1,7 +1,7 @@
 import { statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { SmolError } from "../../errors.ts";
-import type { PullProgress } from "../../image/index.ts";
+import type { PullPolicy, PullProgress } from "../../image/index.ts";
 import { isReplaceable, NewFile } from "../../image/newfile.ts";
 import {
   openRepository,
@@ -21,6 +21,7 @@ import {
   readMembers,
   readPackManifest,
 } from "./document.ts";
+import { type FoundPack, knownPack, rememberPack } from "./known.ts";
 
 export interface RemotePackRequest {
   readonly reference: Reference;
@@ -125,19 +126,20 @@ export type Patience = Partial<Pick<RegistryOptions, "stallMs" | "attempts">>;
  * are, into a file without a name in the cache, which is gone when the source is closed.
  *
  * @param cacheDir `Paths.cache`
- * @param patience for that first question alone, in place of what `request` says
+ * @param how `policy`: as for images, what is known of the pack is not asked for again unless it says `always`;
+ *   `patience`: for that first question alone, in place of what `request` says
  * @throws SmolError as `inspectRemotePack`
  */
 export async function openRemotePack(
   request: RemotePackRequest,
   cacheDir: string,
-  patience: Patience = {},
+  how: { readonly policy?: PullPolicy | undefined; readonly patience?: Patience | undefined } = {},
 ): Promise<PackSource> {
   const { reference, registry, platform } = request;
-  const { manifest, digest, pack } = await find(
-    openRepository(reference, { ...registry, ...patience }),
-    request,
-  );
+  const images = `${cacheDir}/images`;
+  const known = how.policy === "always" ? undefined : knownPack(images, reference, platform);
+  const found = known ?? (await find(openRepository(reference, { ...registry, ...how.patience }), request));
+  const { manifest, digest, pack } = found;
   let opened: Pack | undefined;
   return {
     name: reference.familiar,
@@ -145,6 +147,9 @@ export async function openRemotePack(
     contents: async ({ signal, onPull }) => {
       opened ??= await fetchPack(signal, onPull);
       return opened;
+    },
+    remember: () => {
+      if (known === undefined) rememberPack(images, reference, found);
     },
     close: async () => await opened?.close(),
   };
@@ -161,7 +166,7 @@ export async function openRemotePack(
     const repository = openRepository(reference, { ...registry, signal, onRetry });
     const onProgress = (bytes: number) => onPull?.({ kind: "layer", digest: layer, bytes, size });
     const file = await download(repository, manifest, pack, {
-      path: `${cacheDir}/images/pack`,
+      path: `${images}/pack`,
       ...{ reference, onProgress },
     });
     try {
@@ -198,10 +203,7 @@ async function checkContent(fd: number, announced: Manifest, what: string): Prom
   });
 }
 
-async function find(
-  repository: Repository,
-  { reference, platform }: RemotePackRequest,
-): Promise<{ readonly manifest: Manifest; readonly digest: string; readonly pack: PackDescriptor }> {
+async function find(repository: Repository, { reference, platform }: RemotePackRequest): Promise<FoundPack> {
   const what = reference.familiar;
   const top = await repository.manifest(reference.digest ?? reference.tag ?? "latest", MAX_DOCUMENT);
   let { bytes } = top;
