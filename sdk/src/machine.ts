@@ -5,13 +5,13 @@ import { errorOf, InvalidStateError, SmolvmError } from "./errors.ts";
 import { execute, requestOf, scriptOf } from "./exec.ts";
 import { MachineFs } from "./fs.ts";
 import { machineInfo } from "./info.ts";
+import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import { within } from "./limit.ts";
 import { type PortReach, waitForPort } from "./ports.ts";
 import { MachineProcess } from "./process.ts";
 import { updateBody } from "./request.ts";
 import type { ExecResult } from "./result.ts";
 import type { Owner, Transport } from "./transport/types.ts";
-import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import type {
   CallOptions,
   ConnectOptions,
@@ -208,7 +208,12 @@ export class Machine implements AsyncDisposable {
     this.#closed = true;
   }
 
-  /** From now on it stays when this program ends, and `await using` leaves it alone. */
+  /**
+   * From now on it stays when this program ends, and `await using` leaves it alone.
+   *
+   * @example
+   * await machine.detach();
+   */
   async detach(): Promise<void> {
     await this.#open().release(this.name);
     this.#owner = undefined;
@@ -239,7 +244,12 @@ export class Machine implements AsyncDisposable {
     return this.#whenOpen((transport) => execute(transport, this.name, argv, all, this.#hooks));
   }
 
-  /** Runs a script in a login shell of the machine. */
+  /**
+   * Runs a script in a login shell of the machine.
+   *
+   * @example
+   * const { output } = await machine.run("cd /app && ls | wc -l", { timeoutMs: 10_000 });
+   */
   run(script: string, options: ExecOptions = {}): Promise<ExecResult> {
     return this.exec(["/bin/sh", "-lc", script], options);
   }
@@ -254,7 +264,14 @@ export class Machine implements AsyncDisposable {
     return this.run(scriptOf(strings, values));
   }
 
-  /** Starts a program, and gives its streams. */
+  /**
+   * Starts a program, and gives its streams. It ends with this program.
+   *
+   * @example
+   * const build = await machine.spawn(["make"], { workdir: "/src" });
+   * for await (const line of build.lines()) console.log(line);
+   * const { exitCode } = await build.exited;
+   */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<MachineProcess> {
     const { tty, signal, timeoutMs } = options;
     const all = { ...options, env: this.env.forCommand(options.env) };
@@ -269,7 +286,13 @@ export class Machine implements AsyncDisposable {
     return new MachineProcess(argv, process, either);
   }
 
-  /** Copies a file or a directory of this host into the machine, as `smolvm machine cp`. @returns the path in the machine */
+  /**
+   * Copies a file or a directory of this host into the machine, as `smolvm machine cp`.
+   *
+   * @example
+   * await machine.copyIn("./project", "/work/project", { mkdir: true });
+   * @returns the path in the machine
+   */
   async copyIn(hostPath: string, guestPath: string, options: CopyOptions = {}): Promise<string> {
     const { mkdir: parents, maxBytes, mode, onProgress } = options;
     await within("copyIn", options, (signal) =>
@@ -373,7 +396,12 @@ export class Machine implements AsyncDisposable {
       yield { time: new Date(time), stream, text };
   }
 
-  /** What happens to it, until it ends or the signal is aborted. */
+  /**
+   * What happens to it, until it ends or the signal is aborted.
+   *
+   * @example
+   * for await (const { type } of machine.monitor()) if (type === "restarting") console.error("again");
+   */
   async *monitor(
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<MonitorEvent, void, void> {
