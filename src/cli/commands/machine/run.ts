@@ -34,8 +34,8 @@ Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image appl
 COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 --from runs a pack, FILE.smolmachine: image and settings are in it, and options win. Its files are
-unpacked once, into the image cache. --image with the name of a pack in a registry does the same:
-each run asks the registry what the pack is, the first one downloads it.
+unpacked once, into the image cache. --image with the name of a pack in a registry does the same;
+the registry is asked for it when --pull says so, as for an image.
 
 Without an option of "Network" the machine has none; images are pulled by the host all the same.
 --net opens everything outside, --allow-host and its like only what they name, -p a port into it.
