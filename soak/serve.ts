@@ -65,12 +65,16 @@ await soak(async () => {
   const api = await Api.start(home, ["--allow-mount", `${home.path}/shared`, "--request-timeout", "30s"]);
   try {
     say(`operations on the page: ${await lookAtPage(api.url)}`);
-    const json = { name: "box", cpus: 1, memoryMb: 256, overlayGb: 2, storageGb: 1 };
+    const mounts = [
+      { source: `${home.path}/shared`, target: "/src", overlay: true },
+      { source: "data", target: "/data" },
+    ];
+    const json = { name: "box", cpus: 1, memoryMb: 256, overlayGb: 2, storageGb: 1, mounts };
     await api.ask("POST", "/api/v1/machines", { json });
     await api.ask("POST", "/api/v1/machines/box/start");
     const before = descriptorsOf(api.pid);
     const running = ["--phases", "coverage,fuzzing", "--exclude-operation-id", "deleteMachine"];
-    await judge(api, '[parameters]\nname = "box"\n', running);
+    await judge(api, '[parameters]\nname = "box"\nvolume = "data"\n', running);
     await judge(api, "", ["--phases", "stateful"]);
     await home.deleteAll();
     const after = descriptorsOf(api.pid);

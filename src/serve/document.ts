@@ -55,7 +55,8 @@ function parametersOf(schema: Json): Json[] {
 }
 
 function requestOf(body: NonNullable<Route["body"]>): Json {
-  if (body === "bytes") return { required: true, content: { "application/octet-stream": {} } };
+  // None at all is an empty file.
+  if (body === "bytes") return { required: false, content: { "application/octet-stream": {} } };
   return {
     required: !body.optional,
     content: { "application/json": { schema: schemaOf(body.schema) } },

@@ -2,13 +2,13 @@
 import { Refused } from "../errors.ts";
 import type { Param, Route } from "./route.ts";
 
-/** The routes that a path leads to, whatever the method; a slash at its end means nothing. */
+/** The routes of the one path that a request's leads to, whatever the method; a slash at its end means nothing. */
 export type Matcher = (pathname: string) => readonly Route[];
 
 export function matcherOf(routes: readonly Route[]): Matcher {
   const byPath = Map.groupBy(routes, ({ path }) => path);
   const patterns = [...byPath].map(([path, found]) => ({ pattern: patternOf(path), found }));
-  return (pathname) => patterns.flatMap(({ pattern, found }) => (pattern.test(pathname) ? found : []));
+  return (pathname) => patterns.find(({ pattern }) => pattern.test(pathname))?.found ?? [];
 }
 
 /** `{path}`, which is last, takes the rest. */

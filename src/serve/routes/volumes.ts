@@ -1,5 +1,5 @@
 /** Volumes of smolvm's own, which machines get by their names, and which outlive them. */
-import { array, number, picklist, strictObject, string } from "valibot";
+import { array, description, number, picklist, pipe, strictObject, string } from "valibot";
 import {
   createVolume,
   inspectVolume,
@@ -71,9 +71,11 @@ export const volumeRoutes = [
     },
   }),
   jsonRoute({
-    ...{ method: "post", path: `${VOLUMES}/prune`, id: "pruneVolumes", tag, limit: "server" },
+    ...{ method: "delete", path: VOLUMES, id: "pruneVolumes", tag, limit: "server" },
     summary: "Delete the volumes that no machine names",
-    body: { schema: strictObject({}), optional: true },
+    query: strictObject({
+      unused: pipe(picklist(["true"]), description("So that nobody means all of them.")),
+    }),
     answer: { schema: strictObject({ deleted: array(string()) }), about: "Their names." },
     handle: async ({ serving }) => ({ deleted: await pruneVolumes(serving.context) }),
   }),

@@ -9,9 +9,10 @@ import { onThread, type ToldChange } from "../workspaces/index.ts";
 const tag = "workspaces";
 
 const pathsField = field(words, "In the guest, or in the machine's only workspace. Default: everything.");
+/** All of them are in the head of a request, which has at most 16 KiB. */
 const pathQuery = strictObject({
   path: field(
-    pipe(array(queryWord), maxLength(100)),
+    pipe(array(pipe(queryWord, maxLength(1024))), maxLength(8)),
     "In the guest, or in the machine's only workspace; may be repeated. Default: everything.",
   ),
 });
