@@ -180,12 +180,11 @@ async function askForPackage(name: string, sources: readonly string[]): Promise<
   }
 }
 
-/** Downloads packages, checks them, and unpacks their files into one directory. To be called in `withFreshLists`. */
-export async function extractPackages(
+/** Downloads packages and checks them; their files, in the same order. To be called in `withFreshLists`. */
+export async function downloadPackages(
   packages: readonly DebianPackage[],
   sources: readonly string[],
-  directory: string,
-): Promise<void> {
+): Promise<string[]> {
   const store = `${cacheRoot()}/debs`;
   mkdirSync(store, { recursive: true });
   const wanted = packages.filter(({ file }) => !existsSync(`${store}/${file}`));
@@ -197,10 +196,18 @@ export async function extractPackages(
       throw new StaleLists(`downloading packages failed: ${cause.message}`);
     });
   }
-  for (const { file, sha256: expected } of packages) {
-    const path = `${store}/${file}`;
-    if ((await sha256File(path)) !== expected)
-      throw new Error(`${path} is not the package apt described: delete it`);
+  for (const { file, sha256: expected } of packages)
+    if ((await sha256File(`${store}/${file}`)) !== expected)
+      throw new Error(`${store}/${file} is not the package apt described: delete it`);
+  return packages.map(({ file }) => `${store}/${file}`);
+}
+
+/** Downloads packages, checks them, and unpacks their files into one directory. To be called in `withFreshLists`. */
+export async function extractPackages(
+  packages: readonly DebianPackage[],
+  sources: readonly string[],
+  directory: string,
+): Promise<void> {
+  for (const path of await downloadPackages(packages, sources))
     await run(["dpkg-deb", "-x", path, directory]);
-  }
 }
