@@ -1,3 +1,4 @@
+import { transportFor } from "./default-transport.ts";
 import { errorOf } from "./errors.ts";
 import { execute } from "./exec.ts";
 import { Images } from "./images.ts";
@@ -20,6 +21,15 @@ import type {
 export interface SmolvmOptions {
   /** The program. Default: SMOLVM_BIN, the one that came with this package, `smolvm` in PATH. */
   readonly bin?: string | undefined;
+  /**
+   * Machines of a server (`smolvm serve`): `http://127.0.0.1:8080`, `https://…`, `unix:/run/user/1000/smolvm.sock`.
+   * Default: SMOLVM_URL; without it, machines are this host's.
+   */
+  readonly url?: string | undefined;
+  /** The word that the server's `--token-file` has. Default: SMOLVM_TOKEN. */
+  readonly token?: string | undefined;
+  /** For a server with certificates: who its own has to be of, and the client's, as PEM. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
   /** Called around commands of machines that have no hooks of their own. */
   readonly hooks?: ExecHooks | undefined;
   /** @internal */
@@ -44,7 +54,11 @@ export class Smolvm implements AsyncDisposable {
   readonly #hooks: ExecHooks;
 
   /** Starts nothing yet. */
-  constructor({ bin, hooks = {}, transport = new LocalTransport(bin) }: SmolvmOptions = {}) {
+  constructor({ bin, url, token, tls, hooks = {}, ...rest }: SmolvmOptions = {}) {
+    if (bin !== undefined && url !== undefined)
+      throw errorOf({ code: "sdk.bad_request", message: "bin and url exclude each other" });
+    const { transport = bin === undefined ? transportFor({ url, token, tls }) : new LocalTransport(bin) } =
+      rest;
     this.#transport = transport;
     this.#hooks = hooks;
     this.images = new Images(() => transport);

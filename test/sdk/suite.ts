@@ -362,6 +362,9 @@ const alone: Record<string, () => Promise<void>> = {
   },
 };
 
+/** What a server does not do for its clients: it refuses each with `sdk.unsupported` (serve.test.ts). */
+const ownHostOnly: ReadonlySet<string> = new Set(["a secret reaches commands, and no record"]);
+
 async function main(): Promise<void> {
   let failed = false;
   const run = async (name: string, work: () => Promise<void>) => {
@@ -374,7 +377,8 @@ async function main(): Promise<void> {
     }
     console.log(JSON.stringify({ name, failure }));
   };
-  for (const [name, work] of Object.entries(alone)) await run(name, work);
+  for (const [name, work] of Object.entries(alone))
+    if (!(ownHostOnly.has(name) && process.env.SMOLVM_URL)) await run(name, work);
   const machine = await Machine.create({ ...SMALL, network: { allowCidrs: [] }, labels: { suite: "yes" } });
   for (const [name, work] of Object.entries(cases)) await run(name, () => work(machine));
   await machine.delete();

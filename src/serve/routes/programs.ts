@@ -83,10 +83,13 @@ export const programRoutes = [
       'message is `{"type":"exit","exitCode":N}`, with `signal` in its place for a process that one killed, or ' +
       '`{"type":"error"}` with what a Problem has. The process is killed when the client goes.',
     failures: [404, 409],
+    query: strictObject({
+      autoStart: field(boolean(), "Start the machine when it does not run. Default: true."),
+    }),
     answer: { type: "", status: 101, about: "The connection is a WebSocket now." },
     handle: async (asked) => {
-      const { params, serving, signal } = asked;
-      const machine = await reach(serving, params.name, signal, true);
+      const { params, query, serving, signal } = asked;
+      const machine = await reach(serving, params.name, signal, query.autoStart ?? true);
       const begin = async (message: string) => {
         const { command: argv, env, workdir: cwd, user, stdin = false, tty } = readProcess(message);
         const all = await execEnvironment(serving.context, params.name, { env: environmentOf(env) });
