@@ -77,65 +77,82 @@ describe("machine commit", () => {
     { timeout: 120_000 },
   );
 
-  onQemu("of an image machine: the same files, layers of the image kept", async () => {
-    const files = await changed("box", "--image", "seed:1");
-    const id = (
-      await home.ok("commit", "box", "-m", "all kinds", "-a", "me", "-c", 'CMD ["sleep","inf"]', "box:1")
-    ).trim();
-    expect(id).toMatch(/^sha256:[0-9a-f]{64}$/);
-    await home.create("copy", "--image", "box:1");
-    await home.ok("start", "copy");
-    expect(await listing("copy")).toEqual(files);
-    // Nothing was started or changed for it: the same again is the same image.
-    expect(
-      (
-        await home.ok(
-          "commit",
-          "--name",
-          "box",
-          "-m",
-          "all kinds",
-          "-a",
-          "me",
-          "-c",
-          'CMD ["sleep","inf"]',
-          "box:2",
-        )
-      ).trim(),
-    ).toBe(id);
-    const inspected = JSON.parse((await home.smolvm(["images", "inspect", "seed:1", "box:1"])).output);
-    const [below, above] = inspected.map(({ layers }: { layers: { diff_id: string }[] }) =>
-      layers.map(({ diff_id }) => diff_id),
-    );
-    expect(above.slice(0, -1)).toEqual(below);
+  onQemu(
+    "of an image machine: the same files, layers of the image kept; also in a pack of it",
+    async () => {
+      const files = await changed("box", "--image", "seed:1");
+      const id = (
+        await home.ok("commit", "box", "-m", "all kinds", "-a", "me", "-c", 'CMD ["sleep","inf"]', "box:1")
+      ).trim();
+      expect(id).toMatch(/^sha256:[0-9a-f]{64}$/);
+      await home.create("copy", "--image", "box:1");
+      await home.ok("start", "copy");
+      expect(await listing("copy")).toEqual(files);
+      // Nothing was started or changed for it: the same again is the same image.
+      expect(
+        (
+          await home.ok(
+            "commit",
+            "--name",
+            "box",
+            "-m",
+            "all kinds",
+            "-a",
+            "me",
+            "-c",
+            'CMD ["sleep","inf"]',
+            "box:2",
+          )
+        ).trim(),
+      ).toBe(id);
+      const inspected = JSON.parse((await home.smolvm(["images", "inspect", "seed:1", "box:1"])).output);
+      const [below, above] = inspected.map(({ layers }: { layers: { diff_id: string }[] }) =>
+        layers.map(({ diff_id }) => diff_id),
+      );
+      expect(above.slice(0, -1)).toEqual(below);
 
-    // As an archive, the image is for other tools what it is here.
-    using scratch = new Scratch();
-    const archive = `${scratch.path}/box.tar`;
-    const saved = await home.smolvm(["images", "save", "-o", archive, "box:1"]);
-    expect([saved.exitCode, saved.output]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
-    const disk = `${resolvePaths(home.env).cache}/images/${id.slice("sha256:".length)}.vmdk`;
-    const expected = readErofs(disk);
-    for (const [kind, from] of [
-      ["docker", `docker-archive:${archive}:docker.io/library/box:1`],
-      ["oci", `oci-archive:${archive}:1`],
-    ] as const) {
-      run(["skopeo", "copy", "--quiet", from, `oci:${scratch.path}/${kind}:test`]);
-      run(["umoci", "unpack", "--image", `${scratch.path}/${kind}:test`, `${scratch.path}/bundle-${kind}`]);
-      expect(differences(expected, listTree(`${scratch.path}/bundle-${kind}/rootfs`))).toEqual([]);
-    }
-    const config = JSON.parse(run(["skopeo", "inspect", "--config", `oci-archive:${archive}:1`]));
-    expect([config.author, config.config.Cmd, config.history[0].comment]).toEqual([
-      "me",
-      ["sleep", "inf"],
-      "all kinds",
-    ]);
-    // The same bytes, and the same files for us.
-    await home.smolvm(["images", "save", "-o", `${archive}.2`, "box:1"]);
-    expect(Bun.spawnSync(["cmp", archive, `${archive}.2`]).exitCode).toBe(0);
-    const again = await home.run(["cat", "/new/dir/file"], { options: ["--image", archive] });
-    expect([again.exitCode, again.output]).toEqual([0, "hello\n"]);
-  });
+      // As an archive, the image is for other tools what it is here.
+      using scratch = new Scratch();
+      const archive = `${scratch.path}/box.tar`;
+      const saved = await home.smolvm(["images", "save", "-o", archive, "box:1"]);
+      expect([saved.exitCode, saved.output]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
+      const disk = `${resolvePaths(home.env).cache}/images/${id.slice("sha256:".length)}.vmdk`;
+      const expected = readErofs(disk);
+      for (const [kind, from] of [
+        ["docker", `docker-archive:${archive}:docker.io/library/box:1`],
+        ["oci", `oci-archive:${archive}:1`],
+      ] as const) {
+        run(["skopeo", "copy", "--quiet", from, `oci:${scratch.path}/${kind}:test`]);
+        run(["umoci", "unpack", "--image", `${scratch.path}/${kind}:test`, `${scratch.path}/bundle-${kind}`]);
+        expect(differences(expected, listTree(`${scratch.path}/bundle-${kind}/rootfs`))).toEqual([]);
+      }
+      // A pack of the machine has these files too, in a cache that has none of them.
+      const packed = `${scratch.path}/packed`;
+      const pack = ["pack", "create", "-q", "--no-runtime", "--from-vm", "box", "-o", packed];
+      expect(await home.smolvm(pack)).toMatchObject({ exitCode: 0 });
+      await home.create("unpacked", "--from", `${packed}.smolmachine`);
+      await home.ok("start", "unpacked");
+      expect(await listing("unpacked")).toEqual(files);
+      const env = { XDG_CACHE_HOME: `${scratch.path}/cache` };
+      const exporting = ["pack", "export", "--oci", `${scratch.path}/packed.tar`, `${packed}.smolmachine`];
+      expect(await home.smolvm(exporting, { env })).toMatchObject({ exitCode: 0 });
+      const [image] = JSON.parse((await home.smolvm(["images", "ls", "--json"], { env })).output);
+      const unpacked = `${scratch.path}/cache/smolvm/images/${image.id.slice("sha256:".length)}.vmdk`;
+      expect(differences(expected, readErofs(unpacked))).toEqual([]);
+      const config = JSON.parse(run(["skopeo", "inspect", "--config", `oci-archive:${archive}:1`]));
+      expect([config.author, config.config.Cmd, config.history[0].comment]).toEqual([
+        "me",
+        ["sleep", "inf"],
+        "all kinds",
+      ]);
+      // The same bytes, and the same files for us.
+      await home.smolvm(["images", "save", "-o", `${archive}.2`, "box:1"]);
+      expect(Bun.spawnSync(["cmp", archive, `${archive}.2`]).exitCode).toBe(0);
+      const again = await home.run(["cat", "/new/dir/file"], { options: ["--image", archive] });
+      expect([again.exitCode, again.output]).toEqual([0, "hello\n"]);
+    },
+    180,
+  );
 
   onQemu(
     "of a machine with the built-in image: the same files; what it lies above is a layer of its own",
