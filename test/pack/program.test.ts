@@ -134,6 +134,9 @@ describe("a packed program", () => {
       expect([missing.exitCode, missing.stderr]).toEqual([2, expect.stringContaining("--host-archive FILE")]);
       const single = await home.smolvm([...words, "--host-archive", archive, "--single-file"]);
       expect([single.exitCode, single.stderr]).toEqual([2, expect.stringContaining("no other host")]);
+      const same = `${home.path}/tmp/smolvm-${version}-${own.replace("/", "-")}.tar.gz`;
+      const twice = await home.smolvm([...words, "--host-archive", same]);
+      expect([twice.exitCode, twice.stderr]).toEqual([2, expect.stringContaining("is this very program")]);
       forget();
     },
     400,

@@ -110,20 +110,20 @@ export async function createShown(values: CreateValues): Promise<CreatedPack> {
         signal,
         onBytes: (bytes, total) => Object.assign(report.progress, { bytes, total }),
       });
-      const programs = packed.map(({ platform, launcher }) => {
-        if (launcher === undefined) return { platform, program: undefined };
+      for (const { platform, launcher } of packed) {
         const program = programFor(name, platform);
-        if (program !== output) writeLauncher(launcher, program);
-        return { platform, program };
-      });
+        if (launcher !== undefined && program !== output) writeLauncher(launcher, program);
+      }
       isDone = true;
       const program = isProgram ? name : undefined;
       const files = new Set([output, program ?? output]);
       const totalBytes = files.values().reduce((sum, path) => sum + statSync(path).size, 0);
-      const carried = programs.filter(({ platform }) =>
-        packed.some((host) => host.platform === platform && host.runtime !== undefined),
-      );
-      return { ...written, path: output, program, totalBytes, hosts: carried };
+      const carried = packed.filter(({ runtime }) => runtime !== undefined);
+      const programs = carried.map(({ platform, launcher }) => ({
+        platform,
+        program: launcher === undefined ? undefined : programFor(name, platform),
+      }));
+      return { ...written, path: output, program, totalBytes, hosts: programs };
     } finally {
       image.release();
       await report.end(isDone);

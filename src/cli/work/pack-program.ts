@@ -20,7 +20,7 @@ import { usageError } from "../usage.ts";
 export interface PackedHost {
   /** `linux/amd64`. */
   readonly platform: string;
-  /** The launcher (stub/), its file or its bytes; undefined for hosts that have none. */
+  /** The launcher (stub/): its file for hosts such as this one, else its bytes; undefined for hosts that have none. */
   readonly launcher: string | Uint8Array | undefined;
   /** The smolvm for them; undefined: they need one that is installed. */
   readonly runtime: RuntimeFile | undefined;
@@ -49,6 +49,8 @@ export function wantedHosts(values: HostValues, isForThisHost: boolean): WantedH
   const other = archives.find(({ platform }) => !hosts.has(platform));
   if (other !== undefined)
     throw usageError("cli.conflict", `${other.path} is for ${other.platform}, which --host does not name`);
+  if (archives.some(({ platform }) => platform === hostName()))
+    throw usageError("cli.conflict", `--host-archive: the smolvm for ${hostName()} is this very program`);
   if (hosts.size === 0) return new Map(isForThisHost ? [[hostName(), undefined]] : []);
   if (noRuntime) throw usageError("cli.conflict", "--host and --no-runtime exclude each other");
   if (singleFile && (hosts.size > 1 || !hosts.has(hostName())))
