@@ -45,14 +45,12 @@ export function observeMachine(machine: Machine, supervision: Supervision, signa
     wake.resolve();
   };
   stream.result.then(end, end);
-  signal?.addEventListener(
-    "abort",
-    () => {
-      stream.cancel();
-      end();
-    },
-    { once: true },
-  );
+  const leave = () => {
+    stream.cancel();
+    end();
+  };
+  if (signal?.aborted) leave();
+  else signal?.addEventListener("abort", leave, { once: true });
   const started = stream.accepted.then(
     () => {},
     (error) => {

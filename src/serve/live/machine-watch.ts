@@ -1,6 +1,7 @@
 /** What happens to all machines of the host, in one stream for each who follows. */
 import type { Context } from "../../context.ts";
 import { connectMachine, listMachines, type MachineInfo, observeMachine } from "../../machine/index.ts";
+import { unlessAborted } from "../../within.ts";
 import { Backlog } from "./backlog.ts";
 import type { ServerEvent } from "./sse.ts";
 
@@ -110,7 +111,7 @@ export class MachineWatch {
     const machine = await connectMachine(this.#context, name);
     try {
       const observed = await observeMachine(machine, {}, signal);
-      await observed.started;
+      await unlessAborted(observed.started, signal);
       for await (const { type, ...rest } of observed.events) {
         if (signal?.aborted) return;
         this.#tell(type, { machine: name, ...rest });
