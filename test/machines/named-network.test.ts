@@ -4,7 +4,7 @@ import { resolvePaths } from "../../src/config/paths.ts";
 import { isRunning } from "../../src/machine/store/index.ts";
 import { useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
-import { onBoth, onQemu } from "../support/register.ts";
+import { onQemu } from "../support/register.ts";
 
 /** Machines that share a named network, and what a guest with root there cannot do. */
 
@@ -37,7 +37,7 @@ const asks = async (name: string, host: string, port: number) =>
 const addressOf = async (name: string) =>
   /100\.96\.1\.\d+/.exec(await machines.sh(name, "ip addr show dev eth0"))?.[0] ?? "none";
 
-onBoth(
+onQemu(
   "machines of one network reach each other by name, also when one was killed; those of another do not",
   async () => {
     await machines.create("web", "--network", "team");
