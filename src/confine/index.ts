@@ -49,6 +49,19 @@ export async function chooseConfinement({
   return confinement;
 }
 
+/**
+ * From here on this process, with all its threads, starts no program and no process, and neither traces nor signals
+ * others, whatever code runs in it. Does nothing where confinement is off or the host has no filters.
+ *
+ * @param children ids of the processes that it has started, which it may still end
+ * @throws Error when the kernel refuses it
+ */
+export async function startNothingMore(confinement: Confinement, children: readonly number[]): Promise<void> {
+  if (confinement.mode === "off" || confinement.host === null) return;
+  const { installForSelf } = await import("./self.ts");
+  installForSelf(confinement.host, children);
+}
+
 const layersOf = async (options: LayersOptions) => (await import("./layers.ts")).findLayers(options);
 
 /** @throws SmolError `confine.bad_mode` */

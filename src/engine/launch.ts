@@ -56,6 +56,7 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
     get pid() {
       return pid;
     },
+    childPid: vmm.pid,
     exited,
     kill: vmm.kill,
   };

@@ -71,6 +71,8 @@ export interface VmExit {
 export interface RunningVm {
   /** Process id of the VMM, as soon as it is known; before, of the one that starts it. */
   readonly pid: number;
+  /** Of this process's own child: the VMM, or the warden that watches it. */
+  readonly childPid: number;
   /** Resolves when the VMM process is gone; never rejects. */
   readonly exited: Promise<VmExit>;
   /** Ends the VM at once, like pulling the plug; more than once does no harm. */

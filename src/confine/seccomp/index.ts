@@ -1,7 +1,8 @@
 /** Filters of system calls: what passes is in profiles.ts. */
 import type { ProfileName } from "../types.ts";
 import { Action, assemble, type Rule } from "./bpf.ts";
-import { type Entry, profileOf } from "./profiles.ts";
+import { machineProfile } from "./own-profiles.ts";
+import { type Entry, type Profile, profileOf } from "./profiles.ts";
 import { names as arm64 } from "./syscalls-arm64.ts";
 import { names as x64 } from "./syscalls-x64.ts";
 
@@ -23,9 +24,30 @@ export function architectureOf(arch: NodeJS.Architecture = process.arch): Archit
  * @param watched a warden hears of calls that are not in the list; without one they end the process
  */
 export function filterOf(profile: ProfileName, architecture: Architecture, watched: boolean): Buffer {
-  const { audit } = architectures[architecture];
-  const numbers = new Map(namesOf(architecture).map((name, number) => [name, number]));
-  const { allowed, refused, othersPass = false } = profileOf(profile, architecture);
+  const numbers = numbersOf(architecture);
+  const listed = profileOf(profile, architecture);
+  const rules = rulesOf(listed, numbers);
+  // The launcher's own, of which the warden lets one pass; without a warden Landlock says what can be executed.
+  const execve = numbers.get("execve");
+  const forbidden = watched ? Action.notify : Action.killProcess;
+  if (execve !== undefined) rules.push({ number: execve, refused: watched, otherwise: forbidden });
+  return assembled(architecture, rules, listed.othersPass ? Action.allow : forbidden);
+}
+
+/** The filter of a machine's process that starts nothing any more; see `machineProfile`. */
+export function filterForSelf(
+  architecture: Architecture,
+  ownProcess: number,
+  children: readonly number[],
+): Buffer {
+  const rules = rulesOf(machineProfile(ownProcess, children), numbersOf(architecture));
+  return assembled(architecture, rules, Action.allow);
+}
+
+const numbersOf = (architecture: Architecture): Map<string, number> =>
+  new Map(namesOf(architecture).map((name, number) => [name, number]));
+
+function rulesOf({ allowed, refused }: Profile, numbers: ReadonlyMap<string, number>): Rule[] {
   const entries: (Entry & object)[] = allowed.map((entry) =>
     typeof entry === "string" ? { name: entry, checks: [] } : entry,
   );
@@ -40,14 +62,14 @@ export function filterOf(profile: ProfileName, architecture: Architecture, watch
     const number = numbers.get(name);
     if (number !== undefined) rules.push({ number, refused: true, otherwise: Action.errno(errno) });
   }
-  // The launcher's own, of which the warden lets one pass; without a warden Landlock says what can be executed.
-  const execve = numbers.get("execve");
-  const forbidden = watched ? Action.notify : Action.killProcess;
-  if (execve !== undefined) rules.push({ number: execve, refused: watched, otherwise: forbidden });
+  return rules;
+}
+
+function assembled(architecture: Architecture, rules: readonly Rule[], otherwise: number): Buffer {
   return assemble({
-    architecture: audit,
+    architecture: architectures[architecture].audit,
     rules,
-    otherwise: othersPass ? Action.allow : forbidden,
+    otherwise,
     unknownFrom: namesOf(architecture).length,
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { ProfileName } from "../types.ts";
 import type { Check } from "./bpf.ts";
-import { filesProfile } from "./files-profile.ts";
+import { filesProfile } from "./own-profiles.ts";
 
 /** A name stands for a call with any arguments. */
 export type Entry =

@@ -225,7 +225,12 @@ function bootNative(): Boot {
   });
   return {
     // As of a VM: once more does no harm.
-    vm: { pid: process.pid, exited, kill: () => void started.then((agent) => over || agent.kill()) },
+    vm: {
+      pid: process.pid,
+      childPid: process.pid,
+      exited,
+      kill: () => void started.then((agent) => over || agent.kill()),
+    },
     guest,
     ready: guest.then(async ({ hello }) => {
       await hello;

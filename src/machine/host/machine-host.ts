@@ -7,6 +7,7 @@
  * everything the machine had is gone a moment later. A lasting one lives until it is stopped, once its start has been
  * reported to its owner; one whose order names an owner ends with that. If this process is killed, the kernel ends the VM with it.
  */
+import { startNothingMore } from "../../confine/index.ts";
 import type { VmmHandle } from "../../engine/index.ts";
 import { messageOf, SmolError } from "../../errors.ts";
 import {
@@ -236,6 +237,8 @@ export class MachineHost {
   async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
     if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
     const session = await this.#boot(order, place);
+    // It is never started again: what its processes are is there.
+    await startNothingMore(order.confinement, session.children);
     const { reaper } = this.#options.launcher;
     this.#hasFirst = await initializeThrowAway(session, order, reaper, listenerOf(stream));
     this.#opened.resolve(session);

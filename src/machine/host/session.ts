@@ -31,6 +31,8 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
+  /** Processes that this one has started for it. */
+  readonly children: readonly number[];
   /** The device of the storage disk. */
   readonly storage: string;
   /** The disk with what was changed in the image was made for this session. */
@@ -100,6 +102,7 @@ export async function openSession(
   return {
     ...{ vm, guest, ready },
     root: { requested, made },
+    children: [vm.childPid, ...(volumes.childPid === undefined ? [] : [volumes.childPid])],
     storage: disks.root.storage.device,
     freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,

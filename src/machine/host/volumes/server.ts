@@ -20,6 +20,7 @@ export interface ServerConfinement {
 
 interface Started {
   readonly pid: number;
+  readonly childPid: number;
   readonly socket: number | undefined;
   /** Why it has ended, in words. */
   readonly ended: Promise<string>;
@@ -49,6 +50,11 @@ export class FileServer {
     return this.#child.pid;
   }
 
+  /** Of this process's own child: the server, or the warden that watches it. */
+  get childPid(): number {
+    return this.#child.childPid;
+  }
+
   /** Serves a folder on a stream: requests on channel 0 to it, replies on channel 0 from it. */
   async open(volume: VolumeRequest): Promise<Stream> {
     return (await this.#connection).open({ method: "volume", params: volume });
@@ -72,6 +78,7 @@ function startUnconfined(): Started {
   const socket = child.stdio[SOCKET_FD];
   return {
     pid: child.pid,
+    childPid: child.pid,
     socket: typeof socket === "number" ? socket : undefined,
     ended: child.exited.then(() => ENDED),
     kill: () => child.kill("SIGKILL"),
@@ -107,6 +114,7 @@ function startConfined(
       get pid() {
         return pid;
       },
+      childPid: child.pid,
       socket: child.sockets[0],
       ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
       kill: child.kill,
