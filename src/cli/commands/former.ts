@@ -10,7 +10,7 @@ import type { CommandSpec, Program, Renamed } from "../program/types.ts";
  */
 export function rename(program: Program, argv: readonly string[]): Renamed {
   const [former = "", name = "", ...words] = argv;
-  if (former === "serve") return { argv: startOf(program, argv), note: undefined };
+  if (former === "serve" || former === "mcp") return { argv: startOf(program, argv), note: undefined };
   const command = program.commands.find(({ path, aliases }) => {
     const [group, last = "", ...more] = path;
     return group === "machine" && more.length === 0 && [last, ...aliases].includes(name);
@@ -27,12 +27,12 @@ export function rename(program: Program, argv: readonly string[]): Renamed {
   };
 }
 
-/** `serve [OPTIONS]` is `serve start [OPTIONS]`. */
+/** `serve [OPTIONS]` is `serve start [OPTIONS]`, and so with `mcp`. */
 function startOf({ commands }: Program, argv: readonly string[]): readonly string[] {
-  const [, second = "", ...rest] = argv;
-  const isCommand = commands.some(({ path }) => path[0] === "serve" && path[1] === second);
+  const [group = "", second = "", ...rest] = argv;
+  const isCommand = commands.some(({ path }) => path[0] === group && path[1] === second);
   const isHelp = rest.length === 0 && (second === "-h" || second === "--help");
-  return isCommand || isHelp ? argv : ["serve", "start", ...argv.slice(1)];
+  return isCommand || isHelp ? argv : [group, "start", ...argv.slice(1)];
 }
 
 /** exec writes nothing of its own; who wants JSON, help or silence wants nothing beside it. */

@@ -17,6 +17,7 @@ export const frame: Omit<Program, "commands"> = {
     },
     { path: ["docker"], aliases: [], summary: "Use the Docker engine of a machine" },
     { path: ["serve"], aliases: [], summary: "Answer requests of programs over HTTP" },
+    { path: ["mcp"], aliases: [], summary: "Give models machines, by the Model Context Protocol" },
     { path: ["volume"], aliases: ["volumes"], summary: "Directories that outlive machines" },
     { path: ["images"], aliases: ["image"], summary: "Get images, list and remove them" },
     { path: ["pack"], aliases: ["packs"], summary: "Hand a machine over as one file, and run it" },
@@ -26,7 +27,7 @@ export const frame: Omit<Program, "commands"> = {
   ],
   globals,
   former: {
-    names: ["sandbox", "sb", "microvm", "serve"],
+    names: ["sandbox", "sb", "microvm", "serve", "mcp"],
     load: async () => (await import("./former.ts")).rename,
   },
   manual: async () => (await import("./manual.ts")).MANUAL,

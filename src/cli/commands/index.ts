@@ -52,6 +52,9 @@ import { status } from "./machine/status.ts";
 import { stop } from "./machine/stop.ts";
 import { update } from "./machine/update.ts";
 import { wait } from "./machine/wait.ts";
+import { mcpInstall } from "./mcp/install.ts";
+import { mcpStart } from "./mcp/start.ts";
+import { mcpWrap } from "./mcp/wrap.ts";
 import { packCreate } from "./pack/create.ts";
 import { packExport } from "./pack/export.ts";
 import { packInspect } from "./pack/inspect.ts";
@@ -141,6 +144,9 @@ export const program: Program = {
     keygen,
     serveStart,
     serveOpenApi,
+    mcpStart,
+    mcpWrap,
+    mcpInstall,
     smolfileCheck,
     configShow,
     registriesShow,

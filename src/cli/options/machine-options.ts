@@ -16,7 +16,7 @@ import { surroundingOptions } from "./process-options.ts";
 import { platformOption } from "./pull-options.ts";
 
 const GIB = { unit: "GiB", min: 1, max: 16_384 } as const;
-const MIB = { unit: "MiB", min: 64, max: 16_777_216 } as const;
+export const MIB = { unit: "MiB", min: 64, max: 16_777_216 } as const;
 
 /** Linux counts processes up to here (PID_MAX_LIMIT). */
 const MAX_PIDS = 4_194_304;

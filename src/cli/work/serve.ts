@@ -53,7 +53,7 @@ export async function serveUntilTold(values: ServeValues): Promise<number> {
 }
 
 /** `ADDR:PORT`, `unix://PATH`, or a path. */
-function placeOf(text: string): Place {
+export function placeOf(text: string): Place {
   const path = text.startsWith("unix://") ? text.slice("unix://".length) : text;
   if (path.startsWith("/")) return { kind: "unix", path };
   const match = /^(?:\[([0-9a-f:]+)\]|([^:/]+)):(\d{1,5})$/i.exec(text);
@@ -80,7 +80,7 @@ function inherited(): Place[] | undefined {
   return Array.from({ length: count }, (_, index) => ({ kind: "descriptor", fd: FIRST_DESCRIPTOR + index }));
 }
 
-function checkReach(place: Place, isGuarded: boolean): void {
+export function checkReach(place: Place, isGuarded: boolean): void {
   if (place.kind !== "tcp" || LOOPBACK.test(place.host) || isGuarded) return;
   throw new SmolError(
     "serve.unguarded",
@@ -91,7 +91,7 @@ function checkReach(place: Place, isGuarded: boolean): void {
   );
 }
 
-function readToken(path: string): string {
+export function readToken(path: string): string {
   const token = readWhole(path).trim();
   if ((statSync(path).mode & 0o077) !== 0)
     throw new SmolError("serve.bad_token", `others can read the token in ${path}`, {
@@ -137,7 +137,7 @@ function readWhole(path: string): string {
   }
 }
 
-function rootOf(path: string): string {
+export function rootOf(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {

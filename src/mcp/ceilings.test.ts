@@ -1,0 +1,64 @@
+import { expect, test } from "bun:test";
+import { allowedHosts, allowedImage, type Ceilings, usualMemoryMib } from "./ceilings.ts";
+
+const ceilings: Ceilings = {
+  maxMachines: 4,
+  maxMemoryMib: 8192,
+  maxCpus: 4,
+  ttlMs: undefined,
+  idleTimeoutMs: 60_000,
+  allowHosts: [],
+  mountRoots: [],
+  images: [],
+  maxOutputBytes: 1000,
+};
+
+const refused = expect.objectContaining({ code: "mcp.not_allowed" });
+
+test("a call names hosts that the server allows, or below them, with no other port", () => {
+  const some = {
+    ...ceilings,
+    allowHosts: ["example.com", "*.example.org", "example.net:443/tcp", "192.0.2.1"],
+  };
+  for (const host of [
+    ...["example.com", "a.example.com", "*.example.com", "example.com:80", "b.example.org", "*.example.org"],
+    ...["*.a.example.org", "example.net:443/tcp", "a.example.net:443/tcp", "192.0.2.1", "192.0.2.1:80"],
+  ])
+    expect(allowedHosts([host], some)).toEqual([host]);
+  for (const host of [
+    ...[
+      "example.org",
+      "badexample.com",
+      "com",
+      "*.com",
+      "example.net",
+      "example.net:443",
+      "example.net:80/tcp",
+    ],
+    ...["192.0.2.2", "example.com.", "1.example.info"],
+  ].filter((host) => host !== "example.com."))
+    expect(() => allowedHosts([host], some)).toThrow(refused);
+  expect(() => allowedHosts(["a b"], some)).toThrow(expect.objectContaining({ code: "mcp.bad_arguments" }));
+  expect(allowedHosts(undefined, some)).toEqual(some.allowHosts);
+  expect(allowedHosts([], some)).toBeUndefined();
+  expect(allowedHosts(undefined, ceilings)).toBeUndefined();
+  expect(() => allowedHosts(["example.com"], ceilings)).toThrow(refused);
+});
+
+test("images are those of the server, and never a path of the host that it has not named", () => {
+  const some = { ...ceilings, images: ["alpine:3.20", "/srv/app.tar"] };
+  expect(allowedImage(undefined, some)).toBe("alpine:3.20");
+  expect(allowedImage("/srv/app.tar", some)).toBe("/srv/app.tar");
+  for (const image of ["alpine", "/srv/other.tar", "-"])
+    expect(() => allowedImage(image, some)).toThrow(refused);
+  expect(allowedImage(undefined, ceilings)).toBeNull();
+  expect(allowedImage("alpine", ceilings)).toBe("alpine");
+  for (const image of ["/", "./x", "x.tar", "-"])
+    expect(() => allowedImage(image, ceilings)).toThrow(refused);
+});
+
+test("as many machines as there may be have room for what each usually gets", () => {
+  expect(usualMemoryMib(ceilings)).toBe(2048);
+  expect(usualMemoryMib({ ...ceilings, maxMemoryMib: 1024 })).toBe(256);
+  expect(usualMemoryMib({ ...ceilings, maxMemoryMib: 65_536 })).toBe(2048);
+});

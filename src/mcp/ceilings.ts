@@ -1,0 +1,101 @@
+/** What the person who starts the server allows: no call of a tool gets beyond it. */
+import { resolve } from "node:path";
+import { SmolError } from "../errors.ts";
+import { isLocalImage } from "../image/source-kind.ts";
+import { BadRule, contains, parseHostRule, type Rule } from "../net/policy/index.ts";
+import { quote } from "../values/index.ts";
+
+export interface Ceilings {
+  /** Machines at once. */
+  readonly maxMachines: number;
+  /** MiB of memory of all machines together. */
+  readonly maxMemoryMib: number;
+  /** Virtual CPUs of one machine. */
+  readonly maxCpus: number;
+  /** Milliseconds after which a machine ends, whatever it does; undefined: none. */
+  readonly ttlMs: number | undefined;
+  /** Milliseconds without use after which a machine ends. */
+  readonly idleTimeoutMs: number;
+  /** What machines may reach; none: no network. As `--allow-host` of machines. */
+  readonly allowHosts: readonly string[];
+  /** Directories of the host that `copy` may read and write. Resolved. */
+  readonly mountRoots: readonly string[];
+  /** The images that there are, the first where none is named; none: the built-in one, and any of a registry. */
+  readonly images: readonly string[];
+  /** Bytes of output that one result holds. */
+  readonly maxOutputBytes: number;
+}
+
+/** What a machine has when nobody says more, in a server that has as much. */
+const USUAL_MEMORY_MIB = 2048;
+const USUAL_CPUS = 2;
+
+/** The least that machines have. */
+const LEAST_MEMORY_MIB = 64;
+
+/** So much that as many machines as there may be fit. */
+export const usualMemoryMib = ({ maxMemoryMib, maxMachines }: Ceilings): number =>
+  Math.max(LEAST_MEMORY_MIB, Math.min(USUAL_MEMORY_MIB, Math.floor(maxMemoryMib / maxMachines)));
+
+export const usualCpus = ({ maxCpus }: Ceilings): number => Math.min(USUAL_CPUS, maxCpus);
+
+/**
+ * @returns the image that a call means; null: the built-in one
+ * @throws SmolError `mcp.not_allowed`
+ */
+export function allowedImage(asked: string | undefined, { images }: Ceilings): string | null {
+  if (asked === undefined) return images[0] ?? null;
+  if (images.length > 0) {
+    if (images.includes(asked)) return asked;
+    throw notAllowed(`the image ${quote(asked)}`, `the server has ${images.join(", ")}`);
+  }
+  if (asked !== "-" && !isLocalImage(asked)) return asked;
+  throw notAllowed(`an image of the host, ${quote(asked)}`, "name an image of a registry");
+}
+
+/** Paths as the server's own directory has them, so that they mean the same wherever a machine's process works. */
+export const startersImage = (name: string): string => (isLocalImage(name) ? resolve(name) : name);
+
+/**
+ * @param asked undefined: all that is allowed
+ * @returns rules for a machine; undefined: no network
+ * @throws SmolError `mcp.not_allowed`, `mcp.bad_arguments`
+ */
+export function allowedHosts(
+  asked: readonly string[] | undefined,
+  { allowHosts }: Ceilings,
+): readonly string[] | undefined {
+  const rules = asked ?? allowHosts;
+  if (rules.length === 0) return undefined;
+  const allowed = allowHosts.map(parseHostRule);
+  for (const rule of asked ?? []) {
+    const parsed = ruleOf(rule);
+    if (allowed.some((one) => includes(one, parsed))) continue;
+    const hint =
+      allowHosts.length === 0 ? "machines have no network" : `allowed are ${allowHosts.join(", ")}`;
+    throw notAllowed(`the network to ${quote(rule)}`, hint);
+  }
+  return rules;
+}
+
+function ruleOf(text: string): Rule {
+  try {
+    return parseHostRule(text);
+  } catch (error) {
+    if (error instanceof BadRule) throw new SmolError("mcp.bad_arguments", `network: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Whether all that one rule lets through another one does too. */
+export function includes(wide: Rule, narrow: Rule): boolean {
+  if (wide.port !== undefined && wide.port !== narrow.port) return false;
+  if (wide.protocol !== undefined && wide.protocol !== narrow.protocol) return false;
+  if (wide.kind === "range" || narrow.kind === "range")
+    return wide.kind === "range" && narrow.kind === "range" && contains(wide.range, narrow.range);
+  if (narrow.name === wide.name) return wide.below === "also" || narrow.below === "only";
+  return narrow.name.endsWith(`.${wide.name}`);
+}
+
+export const notAllowed = (what: string, hint: string) =>
+  new SmolError("mcp.not_allowed", `this server does not allow ${what}`, { hint });

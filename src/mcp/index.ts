@@ -1,0 +1,9 @@
+/**
+ * Machines for models: the Model Context Protocol in both of its generations, over stdio and HTTP (docs/mcp.md). Loaded by
+ * `smolvm mcp` alone.
+ */
+export { allowedImage, type Ceilings, startersImage } from "./ceilings.ts";
+export { Machines } from "./machines.ts";
+export { makeToolBox, TOOL_NAMES } from "./tools/index.ts";
+export { type HttpServer, serveHttp } from "./transport/http.ts";
+export { serveStreams } from "./transport/stdio.ts";

@@ -1,0 +1,134 @@
+import { constants } from "node:os";
+import { boolean, maxLength, picklist, pipe, strictObject, string } from "valibot";
+import { SmolError } from "../../errors.ts";
+import {
+  attachProcess,
+  killProcess,
+  listProcesses,
+  type Machine,
+  type ProcessInfo,
+} from "../../machine/index.ts";
+import { piecesOf } from "../../serve/live/output.ts";
+import { count } from "../../serve/schema/fields.ts";
+import { Bounded } from "../output.ts";
+import { defined, shown } from "./result.ts";
+import { type Call, field, MAX_WAIT_S, machineField, nameOf, tool, waitSeconds } from "./tool.ts";
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGKILL", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+
+const offset = count(0, Number.MAX_SAFE_INTEGER);
+
+export const processTool = tool({
+  name: "process",
+  description:
+    "Background processes of a machine. poll: output behind the offsets, and exit_code once it has ended; give the " +
+    "returned offsets next time. write: to its stdin. signal, list.",
+  schema: strictObject({
+    action: picklist(["poll", "write", "signal", "list"]),
+    id: field(pipe(string(), maxLength(200)), "All but list."),
+    machine: machineField,
+    wait_s: field(waitSeconds, "poll: seconds to wait for output or the end. Default: 0."),
+    stdout_offset: field(offset, "poll. Default: 0."),
+    stderr_offset: field(offset, "poll. Default: 0."),
+    input: field(pipe(string(), maxLength(1_000_000)), "write."),
+    eof: field(boolean(), "write: end its stdin."),
+    signal: field(picklist(SIGNALS), "Default: SIGTERM."),
+  }),
+  annotations: { title: "Background processes", readOnlyHint: false, destructiveHint: true },
+  run: async ({ action, id = "", machine: named, ...rest }, call) => {
+    if (id === "" && action !== "list") throw new SmolError("mcp.bad_arguments", `id: ${action} needs one`);
+    const { machine } = await call.machines.reach(nameOf(named), MAX_WAIT_S * 1000, call.signal);
+    try {
+      if (action === "list") return list(await listProcesses(machine));
+      if (action === "poll") {
+        const since = { stdout: rest.stdout_offset ?? 0, stderr: rest.stderr_offset ?? 0 };
+        return await poll(machine, id, since, (rest.wait_s ?? 0) * 1000, call);
+      }
+      if (action === "signal") {
+        const { signal = "SIGTERM" } = rest;
+        await killProcess(machine, id, constants.signals[signal]);
+        return { text: `sent ${signal}`, structured: { process: id, signal } };
+      }
+      return await write(call, machine, id, nameOf(named), rest.input ?? "", rest.eof ?? false);
+    } finally {
+      machine.close();
+    }
+  },
+});
+
+function list(processes: readonly ProcessInfo[]) {
+  const told = processes.map((one) =>
+    defined({ id: one.id, name: one.name ?? undefined, command: one.argv, ...stateOf(one) }),
+  );
+  return { text: told.map((one) => JSON.stringify(one)).join("\n"), structured: { processes: told } };
+}
+
+const stateOf = ({ state, exitCode, signal }: ProcessInfo) =>
+  state === "running"
+    ? { running: true }
+    : { exit_code: signal === null ? (exitCode ?? undefined) : 128 + signal };
+
+async function infoOf(machine: Machine, id: string): Promise<ProcessInfo> {
+  const found = (await listProcesses(machine)).find((one) => one.id === id || one.name === id);
+  if (found !== undefined) return found;
+  throw new SmolError("process.not_found", `no process ${id} in this machine`, {
+    hint: "action list shows them",
+  });
+}
+
+/** What a process has written behind the offsets; waits for the first of it, or for its end. */
+async function poll(
+  machine: Machine,
+  id: string,
+  since: { readonly stdout: number; readonly stderr: number },
+  waitMs: number,
+  { machines, signal }: Call,
+) {
+  const limit = machines.ceilings.maxOutputBytes;
+  const before = await infoOf(machine, id);
+  const there = before.written.stdout - since.stdout + before.written.stderr - since.stderr;
+  const process = await attachProcess(machine, { process: id, since, stdin: false });
+  const output = { stdout: new Bounded(limit), stderr: new Bounded(limit) };
+  const leave = () => process.kill();
+  signal.addEventListener("abort", leave, { once: true });
+  const timer = setTimeout(leave, before.state === "running" && there <= 0 ? waitMs : MAX_WAIT_S * 1000);
+  try {
+    // One that has ended is read to the end of what it wrote.
+    for await (const { channel, bytes } of piecesOf(process)) {
+      const room = limit - output.stdout.total - output.stderr.total;
+      output[channel].add(bytes.subarray(0, room));
+      const got = output.stdout.total + output.stderr.total;
+      if (got >= limit || (before.state === "running" && got >= there)) break;
+    }
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", leave);
+    leave();
+  }
+  signal.throwIfAborted();
+  const after = await infoOf(machine, id);
+  return shown(output, limit, {
+    process: id,
+    ...stateOf(after),
+    stdout_offset: since.stdout + output.stdout.total,
+    stderr_offset: since.stderr + output.stderr.total,
+  });
+}
+
+async function write(
+  { machines }: Call,
+  machine: Machine,
+  id: string,
+  name: string,
+  input: string,
+  eof: boolean,
+) {
+  const { stdin, state } = await infoOf(machine, id);
+  if (!stdin || state !== "running")
+    throw new SmolError("mcp.no_input", `process ${id} ${stdin ? "has ended" : "has no stdin"}`, {
+      hint: "exec with background: true starts one that has",
+    });
+  await machines.inputs.write(machines, name, id, Buffer.from(input), eof);
+  const bytes = Buffer.byteLength(input);
+  return { text: `wrote ${bytes} bytes`, structured: { process: id, bytes } };
+}

@@ -1,0 +1,112 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { useMachines } from "../support/machines.ts";
+import { program, slowness } from "../support/program.ts";
+
+/** `smolvm mcp` over HTTP: who gets in, and what headers have to say. */
+setDefaultTimeout(60_000 * slowness);
+
+const home = useMachines();
+const TOKEN = "0123456789abcdef0123";
+const VERSION = "io.modelcontextprotocol/protocolVersion";
+const META = { [VERSION]: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+
+async function serving(options: readonly string[] = []) {
+  const words = [program, "mcp", "start", "--http", "127.0.0.1:0", "--max-mem", "256", "--max-machines", "1"];
+  const child = Bun.spawn([...words, ...options], {
+    ...{ cwd: home.path, env: home.env, stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+  });
+  let said = "";
+  const decoder = new TextDecoder();
+  const reader = child.stderr.getReader();
+  while (!said.includes("/mcp\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the server said ${said}`);
+    said += decoder.decode(value);
+  }
+  reader.releaseLock();
+  const url = /listening on (\S+)/.exec(said)?.[1] as string;
+  const post = (body: unknown, headers: Record<string, string> = {}) =>
+    fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  return {
+    url,
+    post,
+    end: async () => {
+      child.kill("SIGTERM");
+      return await child.exited;
+    },
+  };
+}
+
+const request = (method: string, params: object = {}) => ({ jsonrpc: "2.0", id: 1, method, params });
+
+test("both generations are served, and headers that say something else than the body are refused", async () => {
+  const { url, post, end } = await serving();
+  const modern = { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "exec" };
+  const call = request("tools/call", { name: "exec", arguments: { command: "echo hi" }, _meta: META });
+  // biome-ignore lint/suspicious/noExplicitAny: what a server says is what tests look at
+  const told = async (answer: Response): Promise<[number, any]> => [answer.status, await answer.json()];
+  expect(await told(await post(call, modern))).toMatchObject([
+    200,
+    { result: { resultType: "complete", structuredContent: { stdout: "hi\n" } } },
+  ]);
+  const encoded = `=?base64?${Buffer.from("exec").toString("base64")}?=`;
+  expect((await post(call, { ...modern, "mcp-name": encoded })).status).toBe(200);
+  for (const wrong of [
+    { "mcp-protocol-version": "2025-11-25" },
+    { "mcp-method": "tools/list" },
+    { "mcp-name": "run" },
+  ])
+    expect(await told(await post(call, { ...modern, ...wrong }))).toMatchObject([
+      400,
+      { id: 1, error: { code: -32020 } },
+    ]);
+  expect(await told(await post(call))).toMatchObject([400, { error: { code: -32020 } }]);
+  const old = request("tools/list", { _meta: { ...META, [VERSION]: "1900-01-01" } });
+  expect(await told(await post(old, { "mcp-protocol-version": "1900-01-01" }))).toMatchObject([
+    400,
+    { error: { code: -32022 } },
+  ]);
+  const none = request("no/such", { _meta: META });
+  expect(await told(await post(none, { ...modern, "mcp-method": "no/such" }))).toMatchObject([
+    404,
+    { error: { code: -32601 } },
+  ]);
+  const begun = request("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: {} });
+  expect(await told(await post(begun))).toMatchObject([200, { result: { protocolVersion: "2025-11-25" } }]);
+  expect((await post({ jsonrpc: "2.0", method: "notifications/initialized" })).status).toBe(202);
+  const kept = request("tools/call", { name: "exec", arguments: { command: ["true"] } });
+  expect(await told(await post(kept, { "mcp-protocol-version": "2025-11-25" }))).toMatchObject([
+    200,
+    { result: { structuredContent: { exit_code: 0 } } },
+  ]);
+  expect((await fetch(url)).status).toBe(405);
+  expect(await told(await post("{"))).toMatchObject([400, { error: { code: -32700 } }]);
+  expect(await end()).toBe(0);
+  expect(await home.names()).toEqual([]);
+});
+
+test("web pages, other names of the host and callers without the token stay outside", async () => {
+  const open = await serving();
+  const ping = request("ping");
+  expect((await open.post(ping)).status).toBe(200);
+  expect((await open.post(ping, { origin: "https://evil.example" })).status).toBe(403);
+  expect((await open.post(ping, { host: "evil.example" })).status).toBe(403);
+  expect((await open.post("x".repeat(3_000_000))).status).toBe(413);
+  expect(await open.end()).toBe(0);
+  const file = `${home.path}/token`;
+  writeFileSync(file, TOKEN, { mode: 0o600 });
+  const guarded = await serving(["--token-file", file, "--cors-origin", "https://good.example"]);
+  expect((await guarded.post(ping)).status).toBe(401);
+  expect((await guarded.post(ping, { authorization: "Bearer wrong" })).status).toBe(401);
+  const right = { authorization: `Bearer ${TOKEN}` };
+  expect((await guarded.post(ping, { ...right, origin: "https://good.example" })).status).toBe(200);
+  expect((await guarded.post(ping, { ...right, origin: "https://evil.example" })).status).toBe(403);
+  expect(await guarded.end()).toBe(0);
+  const refused = await home.smolvm(["--error-format", "json", "mcp", "start", "--http", "0.0.0.0:0"]);
+  expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("serve.unguarded")]);
+});
