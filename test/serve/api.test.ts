@@ -102,7 +102,8 @@ test("a body that is none is refused", async () => {
   const post = (body: string | Uint8Array<ArrayBuffer>, type = "application/json") =>
     api.refusal("POST", "/api/v1/machines", { body, headers: { "content-type": type } });
   expect((await post("{}", "text/plain")).status).toBe(415);
-  expect((await post("{")).status).toBe(400);
+  for (const body of ["{", "[]", "[{}]", "null", '"x"', "7"])
+    expect([body, (await post(body)).status]).toEqual([body, 400]);
   expect((await post(new Uint8Array([0x22, 0xff, 0x22]))).error).toBe("the body is not UTF-8");
   expect((await post(`${"[".repeat(100)}${"]".repeat(100)}`)).error).toContain("nested too deeply");
   expect(await post(`"${"x".repeat(3 * 1024 * 1024)}"`)).toMatchObject({
@@ -158,6 +159,8 @@ test("a machine is changed, resized and cloned while it does not run", async () 
   });
   expect(changed).toMatchObject({ cpus: 2, env: [{ name: "B", value: "2" }], ttlSecs: 86_400 });
   expect((await api.ask("PATCH", BOX, { json: { init: ["echo 1 >> /i", "false"] } })).init).toHaveLength(2);
+  const failed = await api.refusal("POST", `${BOX}/start`);
+  expect(failed).toMatchObject({ status: 409, error: expect.stringContaining("init[1] failed") });
   const init = { init: ["echo 2 >> /i"], remove: { init: ["false"] } };
   expect((await api.ask("PATCH", BOX, { json: init })).init).toEqual(["echo 1 >> /i", "echo 2 >> /i"]);
   expect((await api.ask("POST", `${BOX}/resize`, { json: { storageGb: 2 } })).storageGb).toBe(2);

@@ -61,5 +61,5 @@ export async function tryWorkspaces(api: Api, home: Machines, shared: string): P
   expect(existsSync(`${outside}/x`)).toBe(false);
   expect((await api.ask("POST", `${other}/discard`)).discarded).toHaveLength(1);
   await api.ask("DELETE", other);
-  expect((await api.refusal("GET", "/api/v1/machines/box/changes")).status).toBe(404);
+  expect((await api.refusal("GET", "/api/v1/machines/box/changes")).status).toBe(409);
 }

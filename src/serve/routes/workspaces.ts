@@ -49,7 +49,7 @@ export const workspaceRoutes = [
   jsonRoute({
     ...{ method: "get", path: `${MACHINE}/changes`, id: "listChanges", tag, limit: "server" },
     summary: "What the guest has changed in its workspaces",
-    failures: [404],
+    failures: [404, 409],
     query: pathQuery,
     answer: {
       schema: strictObject({ changes, truncated }),
@@ -68,7 +68,7 @@ export const workspaceRoutes = [
       id: "readPatch",
       tag,
       limit: "server",
-      failures: [404, 413],
+      failures: [404, 409, 413],
     },
     summary: "The same as a patch that git apply takes",
     query: pathQuery,

@@ -20,6 +20,8 @@ export function read<S extends GenericSchema>(
   what: string,
   former: Former = {},
 ): InferOutput<S> {
+  // For a schema of fields a list is a table without any.
+  if (Array.isArray(given)) throw bad(`the ${what}: must be an object (got a list)`);
   const parsed = safeParse(schema, inWordsOfToday(given, former));
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
