@@ -17,6 +17,7 @@ const folders = [
   "docs",
   "ffi",
   "launcher",
+  "python",
   "recipes",
   "sdk",
   "soak",
@@ -30,7 +31,10 @@ describe("docs/errors.md", () => {
   const paper = read("docs/errors.md");
   const documented = [...paper.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map((match) => match[1] as string);
   const areas = new Set(documented.map((code) => code.split(".")[0]));
-  const sources = filesOf("{src,agent,ffi,stub,launcher,sdk}/**/*.{ts,c,h}")
+  const sources = [
+    ...filesOf("{src,agent,ffi,stub,launcher,sdk}/**/*.{ts,c,h}"),
+    ...filesOf("python/src/**/*.py"),
+  ]
     .filter((file) => !/(\.test|\.fixture)\.ts$/.test(file))
     .map(read)
     .join("\n");

@@ -12,7 +12,7 @@ import { basename, dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import { installerFor } from "../../src/cli/update/installer.ts";
 import { packageVersion } from "../compile.ts";
-import { architecture, EPOCH_SECONDS, say, sha256File } from "../host.ts";
+import { architecture, EPOCH_SECONDS, root, run, say, sha256File } from "../host.ts";
 import { writeTar } from "../tar.ts";
 import { type ReleaseFile, releaseFiles, treeOf } from "./contents.ts";
 import { debianPackage } from "./debian.ts";
@@ -25,6 +25,7 @@ import { type ReleaseKey, releaseKey, sshSignature } from "./signature.ts";
  *     install.sh                the installer, which knows its own address and the key of the release
  *     latest                    the newest version, one line
  *     VERSION/smolvm-VERSION-PLATFORM.tar.gz, .spdx.json, smolvm_VERSION_ARCH.deb, smolvm.rb
+ *     VERSION/smolvm_machines-VERSION-py3-none-any.whl, .tar.gz    the Python package
  *     VERSION/SHA256SUMS        of all of them; with a key also SHA256SUMS.sig and SHA256SUMS.sshsig
  */
 
@@ -60,6 +61,8 @@ export async function makeRelease(options: ReleaseOptions): Promise<void> {
     cpSync(path, `${unfinished}/${name}`);
   }
   await ownPlatform(await releaseFiles(dist), version, unfinished);
+  // Of the same bytes on every platform.
+  await run(["python3", "-B", `${root}/python/backend.py`, unfinished]);
   writeFileSync(
     `${unfinished}/smolvm.rb`,
     formula(version, `${url}/${version}`, await archivesIn(unfinished)),

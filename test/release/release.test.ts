@@ -63,7 +63,30 @@ async function tampered(name: string, change: (path: string) => unknown): Promis
   await change(`${served}/${version}/${name}`);
 }
 
+/** The Python package: source archive, wheel. */
+const pythonFiles = [
+  `smolvm_machines-${version}.tar.gz`,
+  `smolvm_machines-${version}-py3-none-any.whl`,
+].sort();
+
 describe("a release", () => {
+  test("has a Python package, which pip installs without a network, and which works", async () => {
+    for (const [i, name] of pythonFiles.entries()) {
+      const target = `${work}/python-${i}`;
+      const options = ["--quiet", "--no-index", "--no-build-isolation", "--target", target];
+      await run(["/usr/bin/python3", "-m", "pip", "install", ...options, `${files()}/${name}`]);
+      expect(existsSync(`${target}/smolvm/py.typed`)).toBe(true);
+      const script = "import smolvm\nwith smolvm.SmolVM() as vm: print(vm.run('uname -s').output)";
+      const child = Bun.spawn(["/usr/bin/python3", "-c", script], {
+        env: { ...home.env, PYTHONPATH: target, SMOLVM_BIN: `${dist}/smolvm` },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [output, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+      expect({ output, stderr }).toEqual({ output: "Linux\n", stderr: "" });
+    }
+  });
+
   test("has an archive, a package, a formula, a bill of materials, and sums of them that are signed", async () => {
     await run(["sha256sum", "--check", "--strict", "SHA256SUMS"], { cwd: files() });
     const listed = readFileSync(`${files()}/SHA256SUMS`, "utf8").match(/\S+$/gm);
@@ -73,6 +96,7 @@ describe("a release", () => {
       archive,
       "smolvm.rb",
       `smolvm_${version}_${cpu}.deb`,
+      ...pythonFiles,
     ]);
     expect(readFileSync(`${work}/release/latest`, "utf8")).toBe(`${version}\n`);
     const names = (await run(["tar", "-tzf", `${files()}/${archive}`])).split("\n");

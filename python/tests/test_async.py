@@ -1,0 +1,48 @@
+"""The twins for asyncio, and many machines of one program."""
+
+import asyncio
+import unittest
+
+from machines import LONG, MachineTest, config, names
+from smolvm import OperationTimeoutError, SmolVM, SmolVMError, VMAlreadyExistsError, VMState
+
+MANY = 10
+
+
+class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
+    async def test_one_machine(self):
+        async with await SmolVM.async_create(config()) as vm:
+            self.assertIs(vm.status, VMState.RUNNING)
+            self.assertEqual((await vm.async_run("echo out")).output, "out")
+            with self.assertRaises(OperationTimeoutError):
+                await vm.async_run("sleep 1000", timeout=1)
+            waiting = asyncio.create_task(vm.async_run("sleep 2000", timeout=None))
+            while (await vm.async_run("ps | grep -c '[s]leep 2000'")).output != "1":
+                await asyncio.sleep(0.05)
+            waiting.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await waiting
+            self.assertEqual((await vm.async_run("ps | grep -c '[s]leep [12]000'")).output, "0")
+            again = await SmolVM.async_from_id(vm.vm_id)
+            self.assertIs((await again.async_stop()).status, VMState.STOPPED)
+            self.assertIs((await vm.async_refresh()).status, VMState.STOPPED)
+            with self.assertRaises(SmolVMError):
+                await vm.async_run("true")
+        self.assertNotIn(vm.vm_id, names())
+
+    async def test_many_machines(self):
+        vms = await SmolVM.async_create_many([config() for _ in range(MANY)], concurrency=4)
+        try:
+            said = await asyncio.gather(*(vm.async_run("hostname", timeout=LONG) for vm in vms))
+            self.assertEqual([done.output for done in said], [vm.vm_id for vm in vms])
+        finally:
+            await asyncio.gather(*(vm.__aexit__(None, None, None) for vm in vms))
+
+    async def test_many_of_which_one_fails(self):
+        same = config()
+        with self.assertRaises(VMAlreadyExistsError):
+            await SmolVM.async_create_many([same, same])
+
+
+if __name__ == "__main__":
+    unittest.main()
