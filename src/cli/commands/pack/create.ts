@@ -108,16 +108,17 @@ and keeps the result. --no-runtime leaves that out.
 
 --host names the platforms of hosts that need no smolvm of their own, this one or others: for each
 other one --host-archive gives the archive of this version's release, which is called
-smolvm-VERSION-OS-ARCH.tar.gz. The launcher for another Linux is then NAME.OS-ARCH; call it NAME there, beside NAME.smolmachine.
+smolvm-VERSION-OS-ARCH.tar.gz. The launcher for another Linux is then NAME.OS-ARCH; call it NAME
+there, beside NAME.smolmachine.
 
 With -s, image and settings are those of a Smolfile, without its [dev]; [artifact] wins over the
 keys above it, options win over both. Folders, ports and what the host lends are not packed: whoever
 runs the pack decides about them. Neither are secrets, and a Smolfile that names some is refused.
 
 With --from-vm, the machine's image is packed with what the machine has changed as one layer above
-it, and the machine's settings. Its own files stay as they are; the machine must not run. A machine that
-was made --from a pack keeps what was in that; --rebase-from-image drops it: the image is pulled by
-its name (--pull says when), and the machine's own changes are laid above that.
+it, and the machine's settings. Its own files stay as they are; the machine must not run. A machine
+that was made --from a pack keeps what was in that; --rebase-from-image drops it: the image is
+pulled by its name (--pull says when), and the machine's own changes are laid above that.
 
 The same image and settings give the same bytes when SOURCE_DATE_EPOCH is set. NAME must not end in
 .smolmachine, and a file that is there is replaced only when it is a pack.
