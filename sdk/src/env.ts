@@ -1,4 +1,4 @@
-import { errorOf, SmolvmError } from "./errors.ts";
+import { SmolvmError } from "./errors.ts";
 import { environmentOf } from "./request.ts";
 import type { CallOptions, Env } from "./types.ts";
 
@@ -88,7 +88,3 @@ export class MachineEnv {
     this.#pending = {};
   }
 }
-
-/** @internal */
-export const closedError = (name: string) =>
-  errorOf({ code: "sdk.closed", message: `the handle of machine '${name}' has been closed` });

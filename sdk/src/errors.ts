@@ -151,3 +151,7 @@ export function errorOf(facts: ErrorFacts): SmolvmError {
   const Class = SINGLE[facts.code] ?? AREAS[area] ?? SmolvmError;
   return new Class(facts);
 }
+
+/** For a call on a handle that has been closed. */
+export const closedError = (machine: string): SmolvmError =>
+  errorOf({ code: "sdk.closed", message: `the handle of machine '${machine}' has been closed` });

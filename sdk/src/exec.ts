@@ -3,12 +3,13 @@ import { deferred } from "../../src/deferred.ts";
 import { endsWithin } from "../../src/within.ts";
 import { errorOf, OperationTimeoutError, SmolvmError } from "./errors.ts";
 import { within } from "./limit.ts";
+import { MachineProcess } from "./process.ts";
 import { environmentOf, secretsOf } from "./request.ts";
 import { ExecResult } from "./result.ts";
 import { statusOf } from "./signals.ts";
 import { bytesOf, Kept } from "./source.ts";
 import type { ProcessRequest, RemoteProcess, Transport } from "./transport/types.ts";
-import type { ExecHooks, ExecOptions, Source } from "./types.ts";
+import type { ExecHooks, ExecOptions, Source, SpawnOptions } from "./types.ts";
 
 /** Of each output that a result keeps, unless its caller says otherwise. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -133,6 +134,25 @@ export async function feed(process: RemoteProcess, source: Source): Promise<void
     throw error;
   }
   process.end();
+}
+
+/** Starts a program. A limit of its time, or an aborted signal, kills it. @throws ExecError; the signal's reason */
+export async function spawn(
+  transport: Transport,
+  machine: string,
+  argv: readonly string[],
+  options: SpawnOptions,
+): Promise<MachineProcess> {
+  const { tty, signal, timeoutMs } = options;
+  const size = tty === true ? { cols: 80, rows: 24 } : tty || undefined;
+  const request = {
+    ...requestOf(argv, options, true),
+    tty: size && { columns: size.cols, rows: size.rows },
+  };
+  const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const either = signal && limit ? AbortSignal.any([signal, limit]) : (signal ?? limit);
+  const process = await transport.exec(machine, request, { signal: either });
+  return new MachineProcess(argv, process, either);
 }
 
 /** A script whose `${values}` are single words, whatever is in them; of a list, each is one. */

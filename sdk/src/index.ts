@@ -23,7 +23,7 @@ export {
 } from "./errors.ts";
 export type { MachineFs } from "./fs.ts";
 export type { ListFilter } from "./lifecycle.ts";
-export { type CopyOptions, Machine } from "./machine.ts";
+export { Machine } from "./machine.ts";
 export type { PackInfo } from "./packs.ts";
 export type { MachineProcess } from "./process.ts";
 export { CommandFailedError, type ExecResult } from "./result.ts";

@@ -1,20 +1,22 @@
 import { resolve } from "node:path";
 import { defaultTransport } from "./default-transport.ts";
-import { closedError, MachineEnv } from "./env.ts";
-import { errorOf, InvalidStateError, SmolvmError } from "./errors.ts";
-import { execute, requestOf, scriptOf } from "./exec.ts";
+import { MachineEnv } from "./env.ts";
+import { closedError, errorOf, SmolvmError } from "./errors.ts";
+import { execute, scriptOf, spawn } from "./exec.ts";
 import { MachineFs } from "./fs.ts";
+import type { Handle } from "./handle.ts";
 import { machineInfo } from "./info.ts";
 import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import { within } from "./limit.ts";
-import { type PortReach, waitForPort } from "./ports.ts";
-import { MachineProcess } from "./process.ts";
+import { mappingOf, type PortReach, urlOf, waitForPort } from "./ports.ts";
+import type { MachineProcess } from "./process.ts";
 import { updateBody } from "./request.ts";
 import type { ExecResult } from "./result.ts";
 import type { Owner, Transport } from "./transport/types.ts";
 import type {
   CallOptions,
   ConnectOptions,
+  CopyOptions,
   CreateOptions,
   DisposePolicy,
   ExecHooks,
@@ -28,25 +30,6 @@ import type {
   PortMapping,
   SpawnOptions,
 } from "./types.ts";
-
-/** What a handle is made of. @internal */
-export interface Handle {
-  readonly transport: Transport;
-  readonly info: MachineInfo;
-  readonly owned: boolean;
-  readonly owner: Owner;
-  readonly onDispose: DisposePolicy;
-  readonly hooks: ExecHooks;
-  readonly startTimeoutMs: number;
-}
-
-export interface CopyOptions extends CallOptions {
-  /** Make the directories above the target. */
-  readonly mkdir?: boolean | undefined;
-  readonly maxBytes?: number | undefined;
-  readonly mode?: number | undefined;
-  readonly onProgress?: OnProgress | undefined;
-}
 
 /**
  * A microVM. The handle tells what it knew at its last own call (`info`, `status`); `refresh()` asks anew.
@@ -239,9 +222,9 @@ export class Machine implements AsyncDisposable {
    * const { exitCode, stderr } = await machine.exec(["ls", "/nowhere"]);
    * @throws ExecError when it cannot be started; OperationTimeoutError; the signal's reason: it has been killed then
    */
-  exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const all = { ...options, env: this.env.forCommand(options.env) };
-    return this.#whenOpen((transport) => execute(transport, this.name, argv, all, this.#hooks));
+    return await execute(this.#open(), this.name, argv, all, this.#hooks);
   }
 
   /**
@@ -273,17 +256,8 @@ export class Machine implements AsyncDisposable {
    * const { exitCode } = await build.exited;
    */
   async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<MachineProcess> {
-    const { tty, signal, timeoutMs } = options;
     const all = { ...options, env: this.env.forCommand(options.env) };
-    const size = tty === true ? { cols: 80, rows: 24 } : tty || undefined;
-    const request = {
-      ...requestOf(argv, all, true),
-      tty: size && { columns: size.cols, rows: size.rows },
-    };
-    const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-    const either = signal && limit ? AbortSignal.any([signal, limit]) : (signal ?? limit);
-    const process = await this.#open().exec(this.name, request, { signal: either });
-    return new MachineProcess(argv, process, either);
+    return await spawn(this.#open(), this.name, argv, all);
   }
 
   /**
@@ -326,10 +300,7 @@ export class Machine implements AsyncDisposable {
   async ip(options: CallOptions = {}): Promise<string> {
     await this.refresh(options);
     if (this.status !== "running")
-      throw new InvalidStateError({
-        code: "machine.not_running",
-        message: `machine '${this.name}' is not running`,
-      });
+      throw errorOf({ code: "machine.not_running", message: `machine '${this.name}' is not running` });
     return "127.0.0.1";
   }
 
@@ -348,10 +319,8 @@ export class Machine implements AsyncDisposable {
     const { host, bind, protocol } = options;
     const before = this.#info.ports;
     await this.update({ addPorts: [{ guest: guestPort, host, bind, protocol }] }, options);
-    const isNew = (port: PortMapping) => !before.some((known) => known.host === port.host);
-    const mapping =
-      this.#info.ports.find((port) => port.guest === guestPort && isNew(port)) ?? this.#mapped(guestPort);
-    return { ...mapping, url: `http://${mapping.bind}:${mapping.host}` };
+    const mapping = mappingOf(this.#info, guestPort, before);
+    return { ...mapping, url: urlOf(mapping, "/").slice(0, -1) };
   }
 
   /** Takes a port of the host away again. */
@@ -370,8 +339,7 @@ export class Machine implements AsyncDisposable {
 
   /** Of a web server in the machine. @throws SmolvmError `sdk.no_port` when the port does not lead out */
   url(guestPort: number, path = "/"): string {
-    const { bind, host } = this.#mapped(guestPort);
-    return new URL(path, `http://${bind === "0.0.0.0" ? "127.0.0.1" : bind}:${host}`).href;
+    return urlOf(mappingOf(this.#info, guestPort), path);
   }
 
   /** Waits until something answers at a port; with `http`, until that path answers with a status below 500. */
@@ -379,7 +347,7 @@ export class Machine implements AsyncDisposable {
     guestPort: number,
     options: CallOptions & { readonly http?: string | undefined } = {},
   ): Promise<void> {
-    const mapping = this.#mapped(guestPort);
+    const mapping = mappingOf(this.#info, guestPort);
     await within("waitForPort", options, (signal) => waitForPort(mapping, options.http, signal));
   }
 
@@ -414,23 +382,9 @@ export class Machine implements AsyncDisposable {
     return (await this.#open().locate(this.name, options)).dataDir;
   }
 
-  #mapped(guestPort: number): PortMapping {
-    const mapping = this.#info.ports.find(({ guest }) => guest === guestPort);
-    if (mapping !== undefined) return mapping;
-    throw errorOf({
-      code: "sdk.no_port",
-      message: `no port of the host leads to port ${guestPort} of machine '${this.name}'`,
-      hint: `await machine.expose(${guestPort})`,
-    });
-  }
-
   #open(): Transport {
     if (this.#closed) throw closedError(this.name);
     return this.#transport;
-  }
-
-  async #whenOpen<T>(work: (transport: Transport) => Promise<T>): Promise<T> {
-    return await work(this.#open());
   }
 
   async #changed(

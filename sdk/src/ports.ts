@@ -1,6 +1,7 @@
 /** Whether something answers behind a port of the host. */
 import { connect } from "node:net";
-import type { PortMapping } from "./types.ts";
+import { errorOf } from "./errors.ts";
+import type { MachineInfo, PortMapping } from "./types.ts";
 
 export interface PortReach {
   readonly guest: number;
@@ -12,6 +13,33 @@ export interface PortReach {
   readonly protocol?: "tcp" | "udp" | undefined;
 }
 
+/**
+ * How a port of a machine is reached.
+ *
+ * @param before of several, one that is not among these is meant
+ * @throws SmolvmError `sdk.no_port`
+ */
+export function mappingOf(
+  { name, ports }: MachineInfo,
+  guestPort: number,
+  before: readonly PortMapping[] = [],
+): PortMapping {
+  const leading = ports.filter(({ guest }) => guest === guestPort);
+  const mapping = leading.find(({ host }) => !before.some((known) => known.host === host)) ?? leading[0];
+  if (mapping !== undefined) return mapping;
+  throw errorOf({
+    code: "sdk.no_port",
+    message: `no port of the host leads to port ${guestPort} of machine '${name}'`,
+    hint: `await machine.expose(${guestPort})`,
+  });
+}
+
+/** Where a program of this host connects. */
+const addressOf = ({ bind }: PortMapping): string => (bind === "0.0.0.0" ? "127.0.0.1" : bind);
+
+export const urlOf = (mapping: PortMapping, path: string): string =>
+  new URL(path, `http://${addressOf(mapping)}:${mapping.host}`).href;
+
 /** Between two attempts, in milliseconds: that a program in a machine listens is nobody's event. */
 const PAUSE_MS = 50;
 
@@ -20,17 +48,16 @@ const QUIET_MS = 200;
 
 /** Resolves when something answers. @param http a path that has to answer with a status below 500 */
 export async function waitForPort(
-  { bind, host }: PortMapping,
+  mapping: PortMapping,
   http: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const address = bind === "0.0.0.0" ? "127.0.0.1" : bind;
   for (;;) {
     signal?.throwIfAborted();
     const answers =
       http === undefined
-        ? await staysOpen(address, host)
-        : await responds(new URL(http, `http://${address}:${host}`), signal);
+        ? await staysOpen(addressOf(mapping), mapping.host)
+        : await responds(urlOf(mapping, http), signal);
     if (answers) return;
     await pause(signal);
   }
@@ -55,7 +82,7 @@ function staysOpen(host: string, port: number): Promise<boolean> {
   });
 }
 
-async function responds(url: URL, signal: AbortSignal | undefined): Promise<boolean> {
+async function responds(url: string, signal: AbortSignal | undefined): Promise<boolean> {
   try {
     const answer = await fetch(url, signal === undefined ? {} : { signal });
     await answer.body?.cancel();

@@ -248,6 +248,14 @@ export interface ExecHooks {
   execError?(context: ExecContext, error: unknown): void | Promise<void>;
 }
 
+export interface CopyOptions extends CallOptions {
+  /** Make the directories above the target. */
+  readonly mkdir?: boolean | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly mode?: number | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
 export interface FileStat {
   readonly path: string;
   readonly type: "file" | "directory" | "symlink" | "other";

@@ -69,7 +69,7 @@ const cases: Record<string, Case> = {
     await rejects(machine.exec(["no-such-program"]), ExecError, "exec.not_found");
   },
   "a time limit kills the command and keeps what it has printed": async (machine) => {
-    const slow = machine.exec(["sh", "-c", "echo early; sleep 1000 & wait"], { timeoutMs: 1500 });
+    const slow = machine.exec(["sh", "-c", "echo early; sleep 1000 & wait"], { timeoutMs: 4000 });
     const error = await slow.then(
       () => assert.fail(),
       (thrown: unknown) => thrown,
@@ -289,8 +289,11 @@ const alone: Record<string, () => Promise<void>> = {
     const create = (options: object) => Machine.create({ ...SMALL, ...options });
     await rejects(create({ cpus: 0 }), InvalidConfigError, "sdk.bad_request");
     await rejects(create({ name: "no/slash" }), InvalidConfigError);
-    await rejects(create({ mounts: ["/nowhere/at/all:/x"] }), SmolvmError, "volume.no_source");
-    await rejects(create({ image: "/nowhere/at/all.tar" }), SmolvmError, "image.no_such_file");
+    // A server says nothing about paths that it does not show.
+    const isServer = process.env.SMOLVM_URL !== undefined;
+    const codes = isServer ? ["sdk.bad_request"] : ["volume.no_source", "image.no_such_file"];
+    await rejects(create({ mounts: ["/nowhere/at/all:/x"] }), SmolvmError, codes[0]);
+    await rejects(create({ image: "/nowhere/at/all.tar" }), SmolvmError, codes.at(-1));
   },
   "a handle's end: made, it is deleted; connected, it is stopped; an error of the block is the error":
     async () => {

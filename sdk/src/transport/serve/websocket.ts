@@ -46,7 +46,7 @@ export class WebSocketClient {
       this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
       this.#read();
     });
-    socket.on("error", (error) => this.#close(connectionFailure(error, place)));
+    socket.on("error", (cause) => this.#close(lost(place, cause)));
     socket.on("close", () => this.#close(lost(place)));
     socket.resume();
   }
@@ -204,8 +204,8 @@ function frameOf(bytes: Buffer): Frame | "wrong" | undefined {
   return { opcode: first & 0x0f, isLast: (first & 0x80) !== 0, payload: bytes.subarray(begin, end), end };
 }
 
-const lost = (place: string): SmolvmError =>
-  errorOf({ code: "sdk.lost", message: `the connection to the server at ${place} has ended` });
+const lost = (place: string, cause?: unknown): SmolvmError =>
+  errorOf({ code: "sdk.lost", message: `the connection to the server at ${place} has ended`, cause });
 
 function dial({ target, tls }: Address): Socket {
   const place = "socketPath" in target ? { path: target.socketPath } : target;
