@@ -13,6 +13,7 @@ import { gzipSync } from "node:zlib";
 import { installerFor } from "../../src/cli/update/installer.ts";
 import { packageVersion } from "../compile.ts";
 import { architecture, EPOCH_SECONDS, root, run, say, sha256File } from "../host.ts";
+import { npmPackages } from "../sdk/npm.ts";
 import { writeTar } from "../tar.ts";
 import { type ReleaseFile, releaseFiles, treeOf } from "./contents.ts";
 import { debianPackage } from "./debian.ts";
@@ -26,6 +27,7 @@ import { type ReleaseKey, releaseKey, sshSignature } from "./signature.ts";
  *     latest                    the newest version, one line
  *     VERSION/smolvm-VERSION-PLATFORM.tar.gz, .spdx.json, smolvm_VERSION_ARCH.deb, smolvm.rb
  *     VERSION/smolvm_machines-VERSION-py3-none-any.whl, .tar.gz    the Python package
+ *     VERSION/smolvm-VERSION.tgz, smolvm-cli-PLATFORM-VERSION.tgz     the npm packages (../sdk/npm.ts)
  *     VERSION/SHA256SUMS        of all of them; with a key also SHA256SUMS.sig and SHA256SUMS.sshsig
  */
 
@@ -83,6 +85,7 @@ async function ownPlatform(files: readonly ReleaseFile[], version: string, direc
   writeFileSync(`${directory}/${name}.tar.gz`, gzipSync(Buffer.concat(pieces), { level: 9 }));
   const bill = files.find(({ path }) => path.endsWith(".spdx.json"));
   if (bill) writeFileSync(`${directory}/${name}.spdx.json`, bill.content);
+  await npmPackages(files, directory);
   if (process.platform !== "linux") return;
   const packageName = `smolvm_${version}_${cpu}.deb`;
   say(`release: ${packageName}`);

@@ -87,13 +87,15 @@ describe("a release", () => {
     }
   });
 
-  test("has an archive, a package, a formula, a bill of materials, and sums of them that are signed", async () => {
+  test("has an archive, a package, npm packages, a formula, a bill of materials, and sums of them that are signed", async () => {
     await run(["sha256sum", "--check", "--strict", "SHA256SUMS"], { cwd: files() });
     const listed = readFileSync(`${files()}/SHA256SUMS`, "utf8").match(/\S+$/gm);
     const cpu = archive.match(/(\w+)\.tar/)?.[1];
     expect(listed).toEqual([
       archive.replace("tar.gz", "spdx.json"),
       archive,
+      `smolvm-${version}.tgz`,
+      `smolvm-cli-${process.platform}-${process.arch}-${version}.tgz`,
       "smolvm.rb",
       `smolvm_${version}_${cpu}.deb`,
       ...pythonFiles,

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { run } from "../../build/host.ts";
+import { releaseFiles } from "../../build/release/contents.ts";
+import { declarations } from "../../build/sdk/compile.ts";
+import { npmPackages } from "../../build/sdk/npm.ts";
+import { apiReport, REPORT } from "../../build/sdk/report.ts";
+import { Home } from "../support/home.ts";
+import { collect } from "../support/process.ts";
+import { program, slowness } from "../support/program.ts";
+
+setDefaultTimeout(240_000 * slowness);
+
+/** The npm packages as npm itself installs them, from files and without a network. */
+
+const work = mkdtempSync("/tmp/sdk-package-");
+const node = process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node";
+const checkout = `${import.meta.dir}/../..`;
+let archives: string[];
+
+beforeAll(async () => {
+  const dist = program.slice(0, program.lastIndexOf("/"));
+  const names = await npmPackages(await releaseFiles(dist), work);
+  archives = names.map((name) => `${work}/${name}`);
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Installs packages into an empty folder. */
+async function install(
+  name: string,
+  files: readonly string[],
+  words: readonly string[] = [],
+): Promise<string> {
+  const folder = `${work}/${name}`;
+  mkdirSync(folder);
+  writeFileSync(`${folder}/package.json`, '{"private":true,"type":"module"}');
+  await run(
+    ["npm", "install", "--offline", "--no-audit", "--no-fund", "--cache", `${work}/npm`, ...words, ...files],
+    {
+      cwd: folder,
+    },
+  );
+  return folder;
+}
+
+async function execute(home: Home, words: readonly string[], cwd: string) {
+  const { SMOLVM_BIN: _, ...env } = home.env;
+  const started = Bun.spawn([...words], { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  return await collect(started, words.join(" "), 180_000 * slowness);
+}
+
+/** JavaScript and TypeScript at once. */
+const USE = `
+import { Machine, SmolvmError, version } from "smolvm";
+try {
+  const machine = await Machine.create({ cpus: 1, memoryMiB: 256, startTimeoutMs: 180_000 });
+  const result = await machine.exec(["uname", "-s"]);
+  console.log(result.output, version);
+  await machine.delete();
+} catch (error) {
+  if (!(error instanceof SmolvmError)) throw error;
+  console.log(error.code, error.hint);
+}
+`;
+
+describe("what npm installs", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await install("whole", archives);
+    writeFileSync(`${folder}/use.mjs`, USE);
+  });
+
+  test("has the program of this platform, no script, and nothing else", async () => {
+    const listed = JSON.parse(await run(["npm", "ls", "--all", "--json"], { cwd: folder }));
+    expect(Object.keys(listed.dependencies).sort()).toEqual([
+      `@smolvm/cli-${process.platform}-${process.arch}`,
+      "smolvm",
+    ]);
+    for (const name of Object.keys(listed.dependencies)) {
+      const { scripts } = JSON.parse(readFileSync(`${folder}/node_modules/${name}/package.json`, "utf8"));
+      expect(scripts).toBeUndefined();
+    }
+  });
+
+  test.each([
+    ["Node", node],
+    ["Bun", process.execPath],
+  ])("runs machines in %s", async (_, runtime) => {
+    const home = new Home();
+    try {
+      const { exitCode, output, stderr } = await execute(home, [runtime, "use.mjs"], folder);
+      expect(stderr).toBe("");
+      expect(output).toMatch(/^Linux \d+\.\d+\.\d+\n$/);
+      expect(exitCode).toBe(0);
+      await home.expectNothingLeft();
+    } finally {
+      home.remove();
+    }
+  });
+
+  test("has types that a strict program compiles against", async () => {
+    writeFileSync(`${folder}/use.ts`, USE);
+    const options = {
+      ...{ target: "es2022", module: "nodenext", lib: ["es2022", "esnext.disposable"], strict: true },
+      ...{
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        noEmit: true,
+        skipLibCheck: false,
+      },
+      ...{ types: ["node"], typeRoots: [`${checkout}/node_modules/@types`] },
+    };
+    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions: options, files: ["use.ts"] }));
+    await run([`${checkout}/node_modules/.bin/tsc`, "-p", folder]);
+  });
+});
+
+test("without optional packages it says what to do", async () => {
+  const folder = await install("bare", archives.slice(0, 1), ["--omit=optional"]);
+  writeFileSync(`${folder}/use.mjs`, USE);
+  const home = new Home();
+  try {
+    const { output, exitCode } = await execute(home, [node, "use.mjs"], folder);
+    expect(output).toMatch(/^sdk\.no_program install @smolvm\/cli-\S+@\d/);
+    expect(output).toContain("--omit=optional");
+    expect(exitCode).toBe(0);
+  } finally {
+    home.remove();
+  }
+});
+
+test("the report of its interface is up to date: else run bun build/sdk/report.ts", async () => {
+  expect(readFileSync(`${checkout}/${REPORT}`, "utf8")).toBe(apiReport(await declarations()));
+});
