@@ -134,6 +134,9 @@ describe("help", () => {
         keygen                  Make a pair of keys, to sign packs and to verify them
         serve start             Answer requests over HTTP until it is told to end
         serve openapi           Print the OpenAPI document of the HTTP API
+        mcp start               Give a model machines: an MCP server over stdio or HTTP
+        mcp wrap                Run somebody else's MCP server inside a machine
+        mcp install             Print, or write, what an MCP client needs to start the server
         smolfile check          Say what is wrong in Smolfiles
         config show             Show the settings that are in effect
         config registries show  Show the registries that are configured
@@ -530,7 +533,7 @@ describe("errors", () => {
       {
         "exitCode": 2,
         "stderr": 
-      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, serve, smolfile, config, doctor, completion, licences, self-update, version, help
+      "error: expected a command after \`smolvm\`: machine, container, docker, volume, images, pull, cp, pack, keygen, serve, mcp, smolfile, config, doctor, completion, licences, self-update, version, help
       hint: see \`smolvm -h\`
       "
       ,

@@ -90,7 +90,7 @@ const options = {
   maxOutput: valueOr({
     long: "max-output",
     placeholder: "BYTES",
-    description: "Output in one result; the rest is in a file of the machine",
+    description: "Output in one result; the rest: a file in the machine",
     parse: countUpTo(1024 * 1024),
     fallback: 40_000,
   }),
@@ -104,9 +104,9 @@ export const mcpStart = command({
   text: `Answers the Model Context Protocol, revisions 2026-07-28 and 2025-11-25, until its client is gone:
 docs/mcp.md. smolvm mcp means the same. smolvm mcp install tells clients of it.
 
-Tools: run, exec, process, read_file, write_file, edit_file, list_files, copy, machines. A machine is
-made on first use and is the server's own: it ends with the server, kill -9 included, and when it is
-not used. Other machines of this host are out of reach.
+Tools: run, exec, process, read_file, write_file, edit_file, list_files, copy, machines.
+A machine is made on first use and is the server's own: it ends with the server, kill -9 included,
+and when it is not used. Other machines of this host are out of reach.
 
 The options are ceilings: no call of a tool gets beyond them. Without --allow-host there is no
 network, without --allow-mount no path of this host.
