@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { helloOf } from "../../src/net/policy/first-bytes.fixture.ts";
+import type { Home } from "../support/home.ts";
 import { SMALL } from "../support/machines.ts";
+import { OrdinaryMachines } from "../support/ordinary.ts";
 import { CLOSED, EVIL, INNER, OUTER } from "../support/outside/addresses.ts";
 import { useOutside } from "../support/outside/outside.ts";
-import { onQemu } from "../support/register.ts";
+import { onBoth, onQemu } from "../support/register.ts";
 
 /** What a guest with root tries to get around a list, on every way on which a machine is started. */
 
@@ -111,15 +113,25 @@ function check(output: string, again = false): void {
 const LIMIT = 180;
 
 describe("a list of names holds against a guest with root", () => {
+  const inOneCommand = async (home: Home) => {
+    const { output, exitCode, stderr } = await home.run(["sh", "-c", script()], {
+      options: LIST,
+      seconds: LIMIT,
+    });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    check(output);
+  };
+  onBoth("in a machine that lives for one command", () => inOneCommand(outside), LIMIT);
   onQemu(
-    "in a machine that lives for one command",
+    "in such a machine of an ordinary user of the host",
     async () => {
-      const { output, exitCode, stderr } = await outside.run(["sh", "-c", script()], {
-        options: LIST,
-        seconds: LIMIT,
-      });
-      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-      check(output);
+      const ordinary = new OrdinaryMachines(() => outside.inside());
+      try {
+        await inOneCommand(ordinary);
+        await ordinary.expectNothingLeft();
+      } finally {
+        ordinary.remove();
+      }
     },
     LIMIT,
   );

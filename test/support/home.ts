@@ -37,9 +37,14 @@ export class Home {
     };
   }
 
+  /** What starts smolvm: its words come before smolvm's own. */
+  protected starter(): readonly string[] {
+    return [program];
+  }
+
   /** Starts smolvm. */
   start(args: readonly string[], options: RunOptions = {}) {
-    return Bun.spawn([program, ...args], {
+    return Bun.spawn([...this.starter(), ...args], {
       cwd: options.cwd ?? this.path,
       env: { ...this.env, ...options.env },
       stdin: options.stdin ?? "ignore",

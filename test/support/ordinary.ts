@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, constants, copyFileSync, mkdirSync, mkdtempSync } from "node:fs";
 import { Machines } from "./machines.ts";
-import type { RunOptions } from "./process.ts";
 import { program } from "./program.ts";
 
 /** `nobody`, as every distribution has it. */
@@ -12,9 +11,12 @@ export class OrdinaryMachines extends Machines {
   /** Who runs smolvm here. */
   readonly uid: number;
   readonly #program: string;
+  readonly #within: () => readonly string[];
 
-  constructor() {
+  /** @param within what has smolvm start somewhere else, such as in a namespace */
+  constructor(within: () => readonly string[] = () => []) {
     super();
+    this.#within = within;
     const isRoot = process.getuid?.() === 0;
     this.uid = isRoot ? NOBODY : (process.getuid?.() ?? NOBODY);
     this.env.XDG_CACHE_HOME = `${this.path}/cache`;
@@ -39,14 +41,8 @@ export class OrdinaryMachines extends Machines {
     return path;
   }
 
-  override start(args: readonly string[], options: RunOptions = {}) {
+  protected override starter(): readonly string[] {
     const become = ["setpriv", `--reuid=${this.uid}`, `--regid=${this.uid}`, "--clear-groups"];
-    return Bun.spawn([...(process.getuid?.() === 0 ? become : []), this.#program, ...args], {
-      cwd: options.cwd ?? this.path,
-      env: { ...this.env, ...options.env },
-      stdin: options.stdin ?? "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
+    return [...this.#within(), ...(process.getuid?.() === 0 ? become : []), this.#program];
   }
 }

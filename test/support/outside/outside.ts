@@ -1,7 +1,6 @@
 import { afterAll, beforeAll } from "bun:test";
 import { Machines } from "../machines.ts";
-import type { RunOptions } from "../process.ts";
-import { program, slowness } from "../program.ts";
+import { slowness } from "../program.ts";
 
 /**
  * Machines whose host is a network namespace with an internet of its own: servers.ts has its servers. Needs no more than
@@ -35,15 +34,8 @@ export class Outside extends Machines {
     await ready;
   }
 
-  /** Starts smolvm in the namespace. */
-  override start(args: readonly string[], options: RunOptions = {}) {
-    return Bun.spawn([...this.inside(), program, ...args], {
-      cwd: options.cwd ?? this.path,
-      env: { ...this.env, ...options.env },
-      stdin: options.stdin ?? "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
+  protected override starter(): readonly string[] {
+    return [...this.inside(), ...super.starter()];
   }
 
   /** A program of the host's in the namespace. */
@@ -57,7 +49,8 @@ export class Outside extends Machines {
     return (await child.exited) === 0 ? output : `${output}exit ${child.exitCode}`;
   }
 
-  inside(): string[] {
+  /** What starts a program in the namespace: its words come before the program's. */
+  inside(): readonly string[] {
     const target = ["nsenter", "-t", String(this.#servers?.pid), "-n"];
     return process.getuid?.() === 0 ? target : [...target, "-U", "--preserve-credentials"];
   }
