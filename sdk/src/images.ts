@@ -1,7 +1,7 @@
 import { imageInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import type { Transport } from "./transport/types.ts";
-import type { CallOptions, ImageInfo, OnProgress } from "./types.ts";
+import type { BuiltImage, CallOptions, ImageInfo, OnProgress } from "./types.ts";
 
 /** The images that are kept on the host. */
 export class Images {
@@ -41,6 +41,32 @@ export class Images {
       this.#transport().api({ operation: "listImages" }, { signal }),
     );
     return (answer as { readonly images: readonly unknown[] }).images.map(imageInfo);
+  }
+
+  /**
+   * Makes an image of a machine that has been stopped: the image that it has, and what it has changed above that.
+   *
+   * @example
+   * await machine.stop();
+   * const image = await images.commit(machine.name, { name: "tools:1", changes: ['CMD ["bash"]'] });
+   * @throws InvalidStateError `machine.running`; ImageError; SmolvmError `machine.no_disks` when it was never started
+   */
+  async commit(
+    machine: string,
+    options: CallOptions & {
+      /** What the image is called, as `app:1`. */
+      readonly name: string;
+      /** How it is run, as lines of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR. */
+      readonly changes?: readonly string[] | undefined;
+    },
+  ): Promise<BuiltImage> {
+    const { name, changes } = options;
+    const body = { reference: name, changes };
+    const answer = await within("images.commit", options, (signal) =>
+      this.#transport().api({ operation: "commitMachine", name: machine, body }, { signal }),
+    );
+    const { id, reference, size } = answer as { id: string; reference: string; size: number };
+    return { id, reference, sizeBytes: size };
   }
 
   /** Removes those that nobody needs; with `all`, also those that have a name. */

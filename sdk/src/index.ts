@@ -22,6 +22,8 @@ export {
   SmolvmError,
 } from "./errors.ts";
 export type { MachineFs } from "./fs.ts";
+export { type BuildOptions, ImageBuildError, ImageBuilder } from "./image-builder.ts";
+export type { Images } from "./images.ts";
 export type { ListFilter } from "./lifecycle.ts";
 export { Machine } from "./machine.ts";
 export type { PackInfo } from "./packs.ts";

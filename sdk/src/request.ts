@@ -101,7 +101,7 @@ export function machineBody(options: MachineOptions): Record<string, unknown> {
   const { image, from, health } = options;
   return {
     name: options.name,
-    image: typeof image === "object" ? resolve(image.path) : imageOf(image),
+    image: imageOf(image),
     from: from === undefined ? undefined : resolve(from),
     entrypoint: options.entrypoint,
     cmd: options.command,
@@ -130,8 +130,10 @@ export function machineBody(options: MachineOptions): Record<string, unknown> {
 }
 
 /** A path is this program's; the child has another working directory. */
-const imageOf = (image: string | undefined) =>
-  image?.startsWith("./") || image?.startsWith("../") ? resolve(image) : image;
+function imageOf(image: MachineOptions["image"]): string | undefined {
+  if (typeof image === "object") return "path" in image ? resolve(image.path) : image.reference;
+  return image?.startsWith("./") || image?.startsWith("../") ? resolve(image) : image;
+}
 
 /** The body of `updateMachine`. @throws InvalidConfigError */
 export function updateBody(changes: MachineUpdate): Record<string, unknown> {

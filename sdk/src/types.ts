@@ -17,7 +17,7 @@ export type Progress =
       readonly totalBytes?: number | undefined;
     }
   | { readonly type: "boot" }
-  | { readonly type: "init"; readonly index: number; readonly count: number }
+  | { readonly type: "init" | "step"; readonly index: number; readonly count: number }
   | { readonly type: "transfer"; readonly bytes: number; readonly total?: number | undefined };
 
 export type OnProgress = (event: Progress) => void;
@@ -111,7 +111,7 @@ export interface MachineOptions {
   /** Default: `vm-` and eight digits. */
   readonly name?: string | undefined;
   /** Of a registry or the cache, or the path of one. Default: the built-in Alpine. */
-  readonly image?: string | { readonly path: string } | undefined;
+  readonly image?: string | { readonly path: string } | Pick<BuiltImage, "reference"> | undefined;
   /** The path of a pack. Not with `image`. */
   readonly from?: string | undefined;
   readonly entrypoint?: readonly string[] | undefined;
@@ -285,6 +285,14 @@ export interface ImageInfo {
   readonly sizeBytes: number;
   readonly os: string;
   readonly arch: string;
+}
+
+/** An image that a machine was made into; `Machine.create({ image })` takes it. */
+export interface BuiltImage {
+  readonly id: string;
+  /** What it is called. */
+  readonly reference: string;
+  readonly sizeBytes: number;
 }
 
 export type HostCheck =

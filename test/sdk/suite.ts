@@ -22,21 +22,12 @@ import {
   SmolvmError,
   version,
 } from "../../sdk/src/index.ts";
-
-const SMALL = { cpus: 1, memoryMiB: 256, startTimeoutMs: 300_000 } as const;
+import { buildCases } from "./build-cases.ts";
+import { rejects, SMALL } from "./cases.ts";
 
 type Case = (machine: Machine) => Promise<void>;
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
-const rejects = async (work: Promise<unknown>, Class: new (...given: never[]) => Error, code?: string) => {
-  const error = await work.then(
-    () => assert.fail("it did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof Class, `${String(error)} is no ${Class.name}`);
-  if (code !== undefined) assert.equal((error as SmolvmError).code, code);
-};
 
 /** Each gets one machine that all share, and leaves it running. */
 const cases: Record<string, Case> = {
@@ -354,6 +345,7 @@ const alone: Record<string, () => Promise<void>> = {
     );
     await rejects(Machine.inspect(name), MachineNotFoundError);
   },
+  ...buildCases,
   "a program that is not there, or is another": async () => {
     await rejects(new Smolvm({ bin: "/nowhere/smolvm" }).list(), SmolvmError, "sdk.no_program");
     await rejects(new Smolvm({ bin: "/bin/false" }).list(), SmolvmError, "sdk.child_failed");

@@ -1,0 +1,220 @@
+import type { Smolvm } from "./client.ts";
+import { defaultTransport } from "./default-transport.ts";
+import { errorOf, ImageError } from "./errors.ts";
+import { Images } from "./images.ts";
+import { within } from "./limit.ts";
+import { Machine } from "./machine.ts";
+import { variablesOf } from "./request.ts";
+import type { ExecResult } from "./result.ts";
+import type { BuiltImage, CallOptions, Env, ExecOptions, MachineOptions, OnProgress } from "./types.ts";
+
+/** How the machine is that an image is built in, and who hears of the build. */
+export interface BuildOptions
+  extends CallOptions,
+    Pick<MachineOptions, "cpus" | "memoryMiB" | "overlayGiB" | "network" | "mounts" | "secrets">,
+    Pick<ExecOptions, "onStdout" | "onStderr"> {
+  /** What the image is called, as `app:1`. One that is called so loses its name. */
+  readonly name: string;
+  /** Milliseconds that the boot may take once the base image is there. Default: 30,000. */
+  readonly startTimeoutMs?: number | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** A step of the build has failed: `image.not_built`. */
+export class ImageBuildError extends ImageError {
+  override name = "ImageBuildError";
+  /** The script, as `run` was given it. */
+  readonly script: string;
+  /** How it ended, and what it had printed. */
+  readonly result: ExecResult;
+
+  /** @internal */
+  constructor(script: string, result: ExecResult) {
+    const how = result.signal === null ? `with exit code ${result.exitCode}` : `by ${result.signal}`;
+    const said = (result.stderr.trim() || result.output).slice(-SAID_LENGTH);
+    super({
+      code: "image.not_built",
+      message: `${JSON.stringify(script.slice(0, SAID_LENGTH))} ended ${how}${said === "" ? "" : `: ${said}`}`,
+      details: { exitCode: result.exitCode },
+    });
+    this.script = script;
+    this.result = result;
+  }
+}
+
+/** Characters of a message that tell what a command said: its last lines. */
+const SAID_LENGTH = 2000;
+
+/** What holds for the steps that follow, as in a Dockerfile. */
+interface Surroundings {
+  env: Record<string, string>;
+  workdir: string | undefined;
+  user: string | undefined;
+}
+
+type Step = (machine: Machine, around: Surroundings, work: Work) => Promise<void>;
+type Work = CallOptions & Pick<ExecOptions, "onStdout" | "onStderr">;
+
+/**
+ * Makes an image: boots a machine of another one, does the steps in it in their order, and commits it. The base has to
+ * have a `/bin/sh`. Each method but `build` adds a step, or says how machines of the image run, and gives the builder.
+ *
+ * @example
+ * const image = await new ImageBuilder("python:3.12-alpine")
+ *   .run("pip install flask")
+ *   .copy("./app", "/app")
+ *   .workdir("/app")
+ *   .command(["python3", "app.py"])
+ *   .build({ name: "app:1", network: true });
+ * await using machine = await Machine.create({ image });
+ */
+export class ImageBuilder {
+  readonly #base: MachineOptions["image"];
+  readonly #client: Pick<Smolvm, "create" | "images">;
+  readonly #steps: Step[] = [];
+  /** Lines of a Dockerfile, for the commit. */
+  readonly #changes: string[] = [];
+  #entrypoint: readonly string[] | undefined;
+  #command: readonly string[] | undefined;
+
+  /**
+   * @param base Of a registry or the cache, or the path of one. Default: the built-in Alpine
+   * @param options.client Whose machine it is built in. Default: as `Machine.create`
+   */
+  constructor(
+    base?: MachineOptions["image"],
+    options: { readonly client?: Pick<Smolvm, "create" | "images"> | undefined } = {},
+  ) {
+    this.#base = base;
+    this.#client = options.client ?? {
+      create: (wanted) => Machine.create(wanted),
+      images: new Images(defaultTransport),
+    };
+  }
+
+  /** Runs a script, by `/bin/sh -c`. Its failure ends the build. */
+  run(script: string): this {
+    return this.#step(async (machine, around, { signal, onStdout, onStderr }) => {
+      const asked = { ...around, signal, onStdout, onStderr };
+      const result = await machine.exec(["/bin/sh", "-c", script], asked);
+      if (!result.ok) throw new ImageBuildError(script, result);
+    });
+  }
+
+  /** Copies a file or a folder of this host into the image; directories above it are made. */
+  copy(hostPath: string, guestPath: string): this {
+    return this.#step(async (machine, { workdir = "/" }, { signal }) => {
+      const target = guestPath.startsWith("/") ? guestPath : `${workdir}/${guestPath}`;
+      await machine.copyIn(hostPath, target, { mkdir: true, signal });
+    });
+  }
+
+  /** Sets variables, for the steps that follow and for machines of the image. @throws InvalidConfigError */
+  env(values: Env): this {
+    const variables = variablesOf(values) ?? [];
+    if (variables.length === 0) return this;
+    this.#changes.push(`ENV ${variables.map(({ name, value }) => `${name}=${quoted(value)}`).join(" ")}`);
+    return this.#step(async (_, around) => {
+      for (const { name, value } of variables) around.env[name] = value;
+    });
+  }
+
+  /** The directory of the steps that follow and of machines of the image; it is made. @throws InvalidConfigError */
+  workdir(path: string): this {
+    if (!path.startsWith("/"))
+      throw invalid("workdir", `${JSON.stringify(path)} does not begin with a slash`);
+    this.#changes.push(`WORKDIR ${path}`);
+    return this.#step(async (machine, around, { signal }) => {
+      await machine.fs.mkdir(path, { recursive: true, signal });
+      around.workdir = path;
+    });
+  }
+
+  /** USER[:GROUP] of the steps that follow and of machines of the image. */
+  user(name: string): this {
+    this.#changes.push(`USER ${quoted(name)}`);
+    return this.#step(async (_, around) => {
+      around.user = name;
+    });
+  }
+
+  /** The program of machines of the image; the base's command is no argument of it. @throws InvalidConfigError */
+  entrypoint(argv: readonly string[]): this {
+    this.#entrypoint = words("entrypoint", argv);
+    return this;
+  }
+
+  /** What machines of the image run, or arguments of the entrypoint. @throws InvalidConfigError */
+  command(argv: readonly string[]): this {
+    this.#command = words("command", argv);
+    return this;
+  }
+
+  /** Says which ports programs of the image listen at. It publishes none. */
+  port(...ports: readonly number[]): this {
+    if (ports.length > 0) this.#changes.push(`EXPOSE ${ports.join(" ")}`);
+    return this;
+  }
+
+  /** Labels of the image. */
+  label(values: Readonly<Record<string, string>>): this {
+    const pairs = Object.entries(values).map(([name, value]) => `${quoted(name)}=${quoted(value)}`);
+    if (pairs.length > 0) this.#changes.push(`LABEL ${pairs.join(" ")}`);
+    return this;
+  }
+
+  /**
+   * Builds it. The machine that it is built in is deleted, however the build ends; a builder builds as often as it is asked.
+   *
+   * @throws ImageBuildError when a script fails; ImageError; FileError; OperationTimeoutError; the signal's reason
+   */
+  async build(options: BuildOptions): Promise<BuiltImage> {
+    return await within("build", options, async (signal) => {
+      const { name, timeoutMs: _, onStdout, onStderr, ...wanted } = options;
+      const machine = await this.#client.create({
+        ...{ ...wanted, name: undefined, signal, image: this.#base },
+        // What the base runs has no business in the image: the steps alone make it.
+        ...{ entrypoint: [], command: ["/bin/sh", "-c", ":"] },
+      });
+      try {
+        const around: Surroundings = { env: {}, workdir: undefined, user: undefined };
+        for (const [index, step] of this.#steps.entries()) {
+          options.onProgress?.({ type: "step", index, count: this.#steps.length });
+          await step(machine, around, { signal, onStdout, onStderr });
+        }
+        await machine.stop({ signal });
+        return await this.#client.images.commit(machine.name, { name, changes: this.#allChanges(), signal });
+      } finally {
+        await machine[Symbol.asyncDispose]();
+      }
+    });
+  }
+
+  #step(step: Step): this {
+    this.#steps.push(step);
+    return this;
+  }
+
+  /** In this order: an ENTRYPOINT takes the CMD before it away. */
+  #allChanges(): string[] {
+    const run = [
+      ["ENTRYPOINT", this.#entrypoint],
+      ["CMD", this.#command],
+    ] as const;
+    const lines = run.flatMap(([name, argv]) =>
+      argv === undefined ? [] : [`${name} ${JSON.stringify(argv)}`],
+    );
+    return [...this.#changes, ...lines];
+  }
+}
+
+const invalid = (field: string, message: string) =>
+  errorOf({ code: "sdk.bad_request", message: `${field}: ${message}`, details: { field } });
+
+function words(field: string, argv: readonly string[]): readonly string[] {
+  if (!argv.every((word) => typeof word === "string")) throw invalid(field, "is no list of words");
+  return [...argv];
+}
+
+/** A word of a Dockerfile's line. */
+const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`;
