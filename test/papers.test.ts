@@ -15,6 +15,7 @@ const folders = [
   "bench",
   "build",
   "docs",
+  "examples",
   "ffi",
   "launcher",
   "python",
