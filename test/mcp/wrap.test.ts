@@ -58,5 +58,7 @@ test("install prints, and with -y writes, without a loss; what it wrote starts a
   expect(readFileSync(file, "utf8")).toBe("{ // mine\n}");
   const wrong = await home.smolvm(["mcp", "install", "claude", "--", "--no-such-option"]);
   expect(wrong.exitCode).toBe(2);
+  for (const client of ["nobody", "constructor"])
+    expect((await home.smolvm(["mcp", "install", client])).exitCode).toBe(2);
   rmSync(file);
 });

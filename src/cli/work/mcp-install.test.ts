@@ -19,7 +19,10 @@ test("a server goes into JSON beside others, and a second time in its own place"
   expect(JSON.parse(withServer("", "f", vscode, server))).toEqual({
     servers: { smolvm: { type: "stdio", ...server } },
   });
-  for (const broken of ["{", "[]", "null", '{"mcpServers":[]}', '{ // mine\n "mcpServers": {} }'])
+  // Numbers are text that is kept, whatever this program's own could hold.
+  const numbers = '{\n  "id": 12345678901234567890,\n  "part": 1.0,\n  "mcpServers": ';
+  expect(withServer(`${numbers}{}\n}\n`, "f", claude, server)).toStartWith(`${numbers}{\n`);
+  for (const broken of ['{"mcpServers":1.0}', "{", "[]", "null", '{"mcpServers":[]}', '{ // mine\n "mcpServers": {} }'])
     expect(() => withServer(broken, "f", claude, server)).toThrow(bad);
 });
 
@@ -36,6 +39,9 @@ test("a server goes into TOML without a change of any other line", () => {
     mcp_servers: { other: { command: "y" }, smolvm: { ...server, args: [] } },
     tui: { theme: 1 },
   });
+  const next = "\n# about the other\n\n[mcp_servers.other]\ncommand = 'y'\n\n# the end\n";
+  const own = "[mcp_servers.smolvm]\n# ours\ncommand = 'old'\n[mcp_servers.smolvm.env]\nA = '1'\n";
+  expect(withServer(own + next, "f", codex, server)).toStartWith(`${next}\n[mcp_servers.smolvm]\n`);
   expect(parse(withServer("", "f", codex, server))).toEqual({ mcp_servers: { smolvm: server } });
   for (const broken of ["a =", "mcp_servers = 1\n", "mcp_servers = { other = { command = 'y' } }\n"])
     expect(() => withServer(broken, "f", codex, server)).toThrow(bad);

@@ -51,9 +51,10 @@ export const FORMATS: Readonly<Record<McpClient, Format>> = {
  * @throws SmolError `cli.bad_value`, `mcp.bad_file`, `mcp.unwritable`; as `mcp start` for its options
  */
 export async function installMcp(client: string, options: readonly string[], yes: boolean): Promise<number> {
-  const format = FORMATS[client as McpClient];
-  if (format === undefined)
+  const known = MCP_CLIENTS.find((one) => one === client);
+  if (known === undefined)
     throw usageError("cli.bad_value", `there is no client ${JSON.stringify(client)}`, MCP_CLIENTS.join(", "));
+  const format = FORMATS[known];
   const { program } = await import("../commands/index.ts");
   // A mistake is better found here than by a client that cannot start the server.
   await parseOrExplain(program, ["mcp", "start", ...options]);
@@ -137,7 +138,7 @@ export function withServer(before: string, file: string, format: Format, server:
 type Table = Record<string, unknown>;
 
 const isTable = (value: unknown): value is Table =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === "object" && value !== null && !Array.isArray(value) && !isRawJSON(value);
 
 const badFile = (file: string, why: string) =>
   new SmolError("mcp.bad_file", `${basename(file)} is left as it is: ${why}`, {
@@ -147,7 +148,7 @@ const badFile = (file: string, why: string) =>
 function withJson(before: string, file: string, format: Format, server: Server): string {
   let whole: unknown;
   try {
-    whole = before.trim() === "" ? {} : JSON.parse(before);
+    whole = before.trim() === "" ? {} : JSON.parse(before, asWritten);
   } catch (error) {
     // Comments, too: they would be lost.
     throw badFile(file, `it is not plain JSON (${messageOf(error)})`);
@@ -159,6 +160,15 @@ function withJson(before: string, file: string, format: Format, server: Server):
   const text = JSON.stringify(changed, undefined, indent);
   return before === "" || before.endsWith("\n") ? `${text}\n` : text;
 }
+
+/** What reads and writes JSON by the text of its numbers: a large one must not come back as another. */
+const { rawJSON, isRawJSON } = JSON as unknown as {
+  readonly rawJSON: (source: string) => object;
+  readonly isRawJSON: (value: unknown) => boolean;
+};
+
+const asWritten = (_: string, value: unknown, { source }: { readonly source?: string } = {}): unknown =>
+  typeof value === "number" && source !== undefined ? rawJSON(source) : value;
 
 /** Comments and order of a TOML file are its user's: only lines of our own table are touched. */
 function withToml(before: string, file: string, format: Format, server: Server): string {
@@ -185,13 +195,18 @@ function tomlOf(text: string, file: string): Table {
   }
 }
 
-/** The text without a table and those below it. */
+/** The text without a table and those below it. Comments before the next table are about that one, and stay. */
 function withoutTable(text: string, name: string): string {
   let inside = false;
-  const kept = text.split(/(?<=\n)/).filter((line) => {
+  let kept = "";
+  let held = "";
+  for (const line of text.split(/(?<=\n)/)) {
     const header = /^\s*\[+\s*([^\]]+?)\s*\]/.exec(line)?.[1];
     if (header !== undefined) inside = header === name || header.startsWith(`${name}.`);
-    return !inside;
-  });
-  return kept.join("");
+    if (!inside) {
+      kept += held + line;
+      held = "";
+    } else held = /^\s*(#|$)/.test(line) ? held + line : "";
+  }
+  return kept + held;
 }
