@@ -22,7 +22,14 @@ test("a server goes into JSON beside others, and a second time in its own place"
   // Numbers are text that is kept, whatever this program's own could hold.
   const numbers = '{\n  "id": 12345678901234567890,\n  "part": 1.0,\n  "mcpServers": ';
   expect(withServer(`${numbers}{}\n}\n`, "f", claude, server)).toStartWith(`${numbers}{\n`);
-  for (const broken of ['{"mcpServers":1.0}', "{", "[]", "null", '{"mcpServers":[]}', '{ // mine\n "mcpServers": {} }'])
+  for (const broken of [
+    '{"mcpServers":1.0}',
+    "{",
+    "[]",
+    "null",
+    '{"mcpServers":[]}',
+    '{ // mine\n "mcpServers": {} }',
+  ])
     expect(() => withServer(broken, "f", claude, server)).toThrow(bad);
 });
 
