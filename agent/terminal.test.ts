@@ -87,7 +87,8 @@ describe("the end of input ends a shell that edits its lines", () => {
   });
 
   test("and what it runs: both read to the end", async () => {
-    expect(await shell("wc -c\n", "12345")).toMatch(/\r\n5\r\n/);
+    // What was typed is shown before wc's answer where wc runs already.
+    expect(await shell("wc -c\n", "12345")).toMatch(/\r\n(12345)?5\r\n/);
   });
 });
 

@@ -110,15 +110,17 @@ onQemu(
     );
     expect(fetched).toBe("500");
 
-    await machines.ok("exec", "--name", "debian", "-d", "--", "iperf3", "--server");
-    // 0x1451 is its port, 0A that it listens.
-    await inside("until grep -q ':1451 .* 0A ' /proc/net/tcp*; do sleep 0.05; done");
     const [published] = (await machines.state("debian")).published;
+    // A server for each: one that goes on closes its socket between two tests, and refuses who comes then.
     const measure = async (...words: string[]) => {
+      const server = machines.ok("exec", "--name", "debian", "--", "iperf3", "--server", "--one-off");
+      // 0x1451 is its port, 0A that it listens.
+      await inside("until grep -q ':1451 .* 0A ' /proc/net/tcp*; do sleep 0.05; done");
       const port = String(published?.host_port);
       const child = Bun.spawn(["iperf3", "-J", "-c", "127.0.0.1", "-p", port, "-t", "3", ...words]);
       const { error, end } = JSON.parse(await new Response(child.stdout).text());
       if (error !== undefined) throw new Error(error);
+      await server;
       return end.sum_received.bytes;
     };
     // In one round trip it would be less; how fast it is says bench/net.ts.
