@@ -1,5 +1,6 @@
 /** Inputs of background processes: each is kept open for a while, because leaving at once would lose what is on its way. */
 import { attachProcess, connectMachine, type RunningProcess } from "../machine/index.ts";
+import { unlessAborted } from "../within.ts";
 import type { Machines } from "./machines.ts";
 
 /** After the last write: what was written has long been taken by then, and an idle machine may end. */
@@ -17,9 +18,14 @@ export class Inputs {
    * Writes to a process; resolves when there is room for more.
    *
    * @param eof its input ends here
-   * @throws SmolError `process.*`, `machine.*`
+   * @param signal gives up, and leaves the process: what it has not taken by then is lost
+   * @throws SmolError `process.*`, `machine.*`; the signal's reason
    */
-  async write(machines: Machines, name: string, id: string, bytes: Uint8Array, eof: boolean): Promise<void> {
+  async write(
+    machines: Machines,
+    { name, id, bytes, eof }: { name: string; id: string; bytes: Uint8Array; eof: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
     const key = `${name}:${id}`;
     let opening = this.#open.get(key);
     if (opening === undefined) {
@@ -29,7 +35,12 @@ export class Inputs {
     }
     const input = await opening;
     clearTimeout(input.timer);
-    await input.process.write(bytes);
+    try {
+      await unlessAborted(input.process.write(bytes), signal);
+    } catch (error) {
+      input.process.kill();
+      throw error;
+    }
     if (eof) input.process.end();
     input.timer = setTimeout(() => input.process.kill(), KEPT_MS);
     input.timer.unref();

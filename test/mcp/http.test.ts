@@ -110,3 +110,47 @@ test("web pages, other names of the host and callers without the token stay outs
   const refused = await home.smolvm(["--error-format", "json", "mcp", "start", "--http", "0.0.0.0:0"]);
   expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("serve.unguarded")]);
 });
+
+test("a page of an origin that is named may ask whether it may, and read answers; others may not", async () => {
+  const { url, post, end } = await serving(["--cors-origin", "https://page.test"]);
+  const asks = (origin: string) => fetch(url, { method: "OPTIONS", headers: { origin } });
+  const allowed = await asks("https://page.test");
+  expect([allowed.status, allowed.headers.get("access-control-allow-origin")]).toEqual([
+    204,
+    "https://page.test",
+  ]);
+  expect(allowed.headers.get("access-control-allow-headers")).toContain("mcp-protocol-version");
+  const answer = await post(request("ping"), { origin: "https://page.test" });
+  expect(answer.headers.get("access-control-allow-origin")).toBe("https://page.test");
+  const refused = await asks("https://other.test");
+  expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([403, null]);
+  await end();
+});
+
+test("requests that are never finished keep nobody out for longer than the limit of their silence", async () => {
+  const { url, post, end } = await serving();
+  const { hostname, port } = new URL(url);
+  const closed: Promise<void>[] = [];
+  for (let i = 0; i < 64; i++) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    closed.push(promise);
+    await Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: {
+        open: (socket) => {
+          const head = `POST /mcp HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json`;
+          socket.write(`${head}\r\ncontent-length: 100\r\n\r\n{`);
+        },
+        data() {},
+        close: () => resolve(),
+      },
+    });
+  }
+  await Promise.all(closed);
+  const { status } = await post(
+    request("initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: {} }),
+  );
+  expect(status).toBe(200);
+  await end();
+});

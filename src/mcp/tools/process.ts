@@ -116,7 +116,7 @@ async function poll(
 }
 
 async function write(
-  { machines }: Call,
+  { machines, signal }: Call,
   machine: Machine,
   id: string,
   name: string,
@@ -128,7 +128,15 @@ async function write(
     throw new SmolError("mcp.no_input", `process ${id} ${stdin ? "has ended" : "has no stdin"}`, {
       hint: "exec with background: true starts one that has",
     });
-  await machines.inputs.write(machines, name, id, Buffer.from(input), eof);
-  const bytes = Buffer.byteLength(input);
-  return { text: `wrote ${bytes} bytes`, structured: { process: id, bytes } };
+  const bytes = Buffer.from(input);
+  const late = AbortSignal.timeout(MAX_WAIT_S * 1000);
+  try {
+    await machines.inputs.write(machines, { name, id, bytes, eof }, AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (!late.aborted) throw error;
+    throw new SmolError("mcp.no_input", `process ${id} does not read its input`, {
+      hint: `what it had not taken after ${MAX_WAIT_S} s is lost`,
+    });
+  }
+  return { text: `wrote ${bytes.length} bytes`, structured: { process: id, bytes: bytes.length } };
 }

@@ -1,7 +1,9 @@
 /** MCP over HTTP: a POST for each message, and its answer in JSON (basic/transports/streamable-http). */
 import { Refused, STATUS } from "../../serve/errors.ts";
 import { jsonOf } from "../../serve/http/body.ts";
+import { letPagesRead, preflight } from "../../serve/http/cors.ts";
 import { checkRequest } from "../../serve/http/guard.ts";
+import { unlessAborted } from "../../within.ts";
 import { statedVersion, unsupportedVersion } from "../protocol/era.ts";
 import { MAX_REQUESTS } from "../protocol/limits.ts";
 import {
@@ -34,7 +36,10 @@ export interface HttpServer {
 
 const PATH = "/mcp";
 
-/** Seconds in which a client has to send its request; what is being worked on has no limit but the tool's. */
+/** What web pages may send. */
+const PAGE_HEADERS = ["content-type", "authorization", "mcp-protocol-version", "mcp-method", "mcp-name"];
+
+/** Seconds without a byte of a request that is not complete; what is being worked on has no limit but the tool's. */
 const IDLE_SECONDS = 30;
 
 /** Starts a server. @throws what `Bun.serve` throws */
@@ -47,11 +52,13 @@ export function serveHttp(tools: ToolBox, options: HttpOptions): HttpServer {
     idleTimeout: IDLE_SECONDS,
     development: false,
     fetch: async (request, own) => {
-      own.timeout(request, 0);
       if (running >= MAX_REQUESTS) return new Response(null, { status: 503 });
       running++;
       try {
-        return await respond(tools, options, request, AbortSignal.any([request.signal, ending.signal]));
+        const signal = AbortSignal.any([request.signal, ending.signal]);
+        const answer = await respond(tools, options, request, signal, () => own.timeout(request, 0));
+        letPagesRead(answer.headers, request, { origins: options.origins, exposed: [] });
+        return answer;
       } finally {
         running--;
       }
@@ -72,13 +79,16 @@ async function respond(
   { token, origins, onFault }: HttpOptions,
   request: Request,
   signal: AbortSignal,
+  whenRead: () => void,
 ): Promise<Response> {
   try {
     checkRequest(request, { isPrivate: false }, { token, origins, open: false });
     if (new URL(request.url).pathname !== PATH) return new Response(null, { status: 404 });
+    if (request.method === "OPTIONS") return preflight(["POST"], PAGE_HEADERS);
     // There is neither a stream to open by GET, nor a session to end by DELETE.
     if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
-    const message = checkMessage(await bodyOf(request));
+    const message = checkMessage(await unlessAborted(bodyOf(request), signal));
+    whenRead();
     if (message.kind !== "request") return new Response(null, { status: 202 });
     checkHeaders(request.headers, message);
     return json(200, resultMessage(message.id, await answer(tools, message, signal)));

@@ -5,6 +5,7 @@ import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
 import { jsonOf } from "./body.ts";
+import { letPagesRead, preflight } from "./cors.ts";
 import { checkRequest, type Door } from "./guard.ts";
 import { matcherOf, methodsOf, paramsOf, routeFor, seriesOf } from "./paths.ts";
 import type { Asked, Route } from "./route.ts";
@@ -12,8 +13,8 @@ import type { Asked, Route } from "./route.ts";
 /** Requests that are worked on at once: each may hold a connection to a machine, and memory of its answer. */
 const MAX_REQUESTS = 1024;
 
-/** Of a page that asks whether it may ask, in seconds. */
-const PREFLIGHT_SECONDS = 600;
+/** What web pages may send. */
+const PAGE_HEADERS = ["content-type", "authorization"];
 
 export type Answer = (request: Request, door: Door) => Promise<Response>;
 
@@ -42,7 +43,7 @@ export function makeApp(routes: readonly Route[], serving: Serving): Answer {
       if (++working > MAX_REQUESTS)
         throw new Refused("UNAVAILABLE", "the server has as much work as it takes", { "retry-after": "1" });
       checkRequest(request, door, { ...serving.options, open: found[0]?.open ?? false });
-      if (request.method === "OPTIONS") answer = preflight(methodsOf(found));
+      if (request.method === "OPTIONS") answer = preflight(methodsOf(found), PAGE_HEADERS);
       else answer = await answerTo(routeFor(found, request.method), request, { pathname, serving, explain });
     } catch (error) {
       answer = problemAnswer(explain(error), error);
@@ -113,25 +114,8 @@ async function bodyOf({ body }: Route, request: Request, signal: AbortSignal): P
   return read(schema, await unlessAborted(jsonOf(request, optional), signal), "body", former);
 }
 
-/** CORS (WHATWG Fetch, 3.2): a page asks whether it may ask. Which origins may is checked before. */
-function preflight(methods: readonly string[]): Response {
-  return new Response(null, {
-    status: 204,
-    headers: {
-      allow: methods.join(", "),
-      "access-control-allow-methods": methods.join(", "),
-      "access-control-allow-headers": "content-type, authorization",
-      "access-control-max-age": String(PREFLIGHT_SECONDS),
-    },
-  });
-}
-
 function decorate(headers: Headers, request: Request, { options }: Serving, traceId: string): void {
   headers.set("x-trace-id", traceId);
   headers.set("x-content-type-options", "nosniff");
-  headers.append("vary", "origin");
-  const origin = request.headers.get("origin");
-  if (origin === null || !options.origins.includes(origin)) return;
-  headers.set("access-control-allow-origin", origin);
-  headers.set("access-control-expose-headers", "x-trace-id");
+  letPagesRead(headers, request, { origins: options.origins, exposed: ["x-trace-id"] });
 }
