@@ -20,7 +20,7 @@ export interface EnvDoor {
 export class MachineEnv {
   readonly #door: EnvDoor;
   /** Not in the description yet; undefined: to be removed. */
-  #pending: Record<string, string | undefined> = {};
+  #pending = new Map<string, string | undefined>();
 
   /** @internal */
   constructor(door: EnvDoor) {
@@ -28,13 +28,9 @@ export class MachineEnv {
   }
 
   async list(options: CallOptions = {}): Promise<Record<string, string>> {
-    const all: Record<string, string | undefined> = {
-      ...(await this.#door.recorded(options)),
-      ...this.#pending,
-    };
-    return Object.fromEntries(
-      Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    );
+    const all = new Map<string, string | undefined>(Object.entries(await this.#door.recorded(options)));
+    for (const [name, value] of this.#pending) all.set(name, value);
+    return Object.fromEntries([...all].filter((entry): entry is [string, string] => entry[1] !== undefined));
   }
 
   /** @param options.merge false: variables that are not named are removed. @returns the names that it has now */
@@ -44,47 +40,46 @@ export class MachineEnv {
   ): Promise<string[]> {
     environmentOf(values);
     const before = options.merge === false ? Object.keys(await this.list(options)) : [];
-    for (const name of before) this.#pending[name] = undefined;
-    Object.assign(this.#pending, values);
+    for (const name of before) this.#pending.set(name, undefined);
+    for (const [name, value] of Object.entries(values)) this.#pending.set(name, value);
     await this.flush(options);
     return Object.keys(await this.list(options)).sort();
   }
 
   /** @returns those that were there, with their values */
   async unset(names: readonly string[], options: CallOptions = {}): Promise<Record<string, string>> {
-    const all = await this.list(options);
-    const removed: Record<string, string> = {};
+    const all = new Map(Object.entries(await this.list(options)));
+    const removed = new Map<string, string>();
     for (const name of names) {
-      const value = all[name];
-      if (value !== undefined) removed[name] = value;
-      this.#pending[name] = undefined;
+      const value = all.get(name);
+      if (value === undefined) continue;
+      removed.set(name, value);
+      this.#pending.set(name, undefined);
     }
     await this.flush(options);
-    return removed;
+    return Object.fromEntries(removed);
   }
 
   /** @internal What a command gets beside the machine's. A removed one is empty: it cannot be taken from a process. */
   forCommand(env: Env | undefined): Env | undefined {
-    const names = Object.keys(this.#pending);
-    if (names.length === 0) return env;
-    return { ...Object.fromEntries(names.map((name) => [name, this.#pending[name] ?? ""])), ...env };
+    if (this.#pending.size === 0) return env;
+    return { ...Object.fromEntries([...this.#pending].map(([name, value]) => [name, value ?? ""])), ...env };
   }
 
   /** @internal Writes what is pending, if the machine can be changed now. */
   async flush(options: CallOptions = {}): Promise<void> {
     const pending = this.#pending;
-    const entries = Object.entries(pending);
-    if (entries.length === 0) return;
+    if (pending.size === 0) return;
     const recorded = await this.#door.recorded(options);
-    const remove = entries
-      .filter(([name, value]) => value === undefined && name in recorded)
+    const remove = [...pending]
+      .filter(([name, value]) => value === undefined && Object.hasOwn(recorded, name))
       .map(([name]) => name);
     try {
-      await this.#door.change(pending, remove, options);
+      await this.#door.change(Object.fromEntries(pending), remove, options);
     } catch (error) {
       if (error instanceof SmolvmError && error.code === "machine.running") return;
       throw error;
     }
-    this.#pending = {};
+    this.#pending = new Map();
   }
 }

@@ -2,7 +2,7 @@
 import { deferred } from "../../src/deferred.ts";
 import { endsWithin } from "../../src/within.ts";
 import { errorOf, OperationTimeoutError, SmolvmError } from "./errors.ts";
-import { within } from "./limit.ts";
+import { limitTimer, within } from "./limit.ts";
 import { MachineProcess } from "./process.ts";
 import { environmentOf, secretsOf } from "./request.ts";
 import { ExecResult } from "./result.ts";
@@ -79,9 +79,16 @@ async function run(
         ]);
         // What a callback throws ends the command.
         reading.catch(kill);
-        if (stdin !== undefined) feed(process, stdin).catch(kill);
+        let broken: { readonly cause: unknown } | undefined;
+        if (stdin !== undefined)
+          feed(process, stdin).catch((cause: unknown) => {
+            broken = { cause };
+            kill();
+          });
         const end = await untilEnd(process, signal);
         await reading;
+        // The command has seen a part of its input: how it ended says nothing.
+        if (broken !== undefined) throw (broken as { readonly cause: unknown }).cause;
         return new ExecResult(argv, statusOf(end), {
           stdout: stdout.bytes(),
           stderr: stderr.bytes(),
@@ -149,14 +156,29 @@ export async function spawn(
     ...requestOf(argv, options, true),
     tty: size && { columns: size.cols, rows: size.rows },
   };
-  const limit = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  const either = signal && limit ? AbortSignal.any([signal, limit]) : (signal ?? limit);
-  const process = await transport.exec(machine, request, { signal: either });
-  return new MachineProcess(argv, process, either);
+  if (timeoutMs === undefined)
+    return new MachineProcess(argv, await transport.exec(machine, request, { signal }), signal);
+  const limit = new AbortController();
+  const forget = limitTimer("the command", timeoutMs, (error) => limit.abort(error));
+  const either = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+  try {
+    const process = await transport.exec(machine, request, { signal: either });
+    process.ended.then(forget, forget);
+    return new MachineProcess(argv, process, either);
+  } catch (error) {
+    forget();
+    throw error;
+  }
 }
 
 /** A script whose `${values}` are single words, whatever is in them; of a list, each is one. */
 export function scriptOf(strings: TemplateStringsArray, values: readonly unknown[]): string {
+  // Of an escape that JavaScript does not know (`\u`), there is no text.
+  if ((strings as readonly (string | undefined)[]).includes(undefined))
+    throw errorOf({
+      code: "sdk.bad_request",
+      message: "the script has an escape that JavaScript does not know",
+    });
   return strings.reduce((script, text, index) => script + quoted(values[index - 1]) + text);
 }
 

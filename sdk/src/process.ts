@@ -1,3 +1,4 @@
+import { errorOf } from "./errors.ts";
 import { ExecResult } from "./result.ts";
 import { signalNumber, statusOf } from "./signals.ts";
 import { Kept, streamOf } from "./source.ts";
@@ -42,6 +43,8 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     this.exited.catch(() => {});
     const kill = () => process.kill();
     signal?.addEventListener("abort", kill, { once: true });
+    // It may have been aborted just as the program began.
+    if (signal?.aborted) kill();
     const forget = () => signal?.removeEventListener("abort", kill);
     process.ended.then(forget, forget);
   }
@@ -68,13 +71,16 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     return this.#stderr;
   }
 
-  /** Sends a signal to its process group. Default: SIGTERM. */
+  /** Sends a signal to its process group. Default: SIGTERM. @throws InvalidConfigError for one that Linux does not have */
   kill(signal: SignalName | number = "SIGTERM"): void {
     this.#process.signal(signalNumber(signal));
   }
 
-  /** Its terminal has another size now. */
+  /** Its terminal has another size now. @throws InvalidConfigError unless both are from 1 to 65,535 */
   resize(cols: number, rows: number): void {
+    for (const side of [cols, rows])
+      if (!Number.isInteger(side) || side < 1 || side > 0xffff)
+        throw errorOf({ code: "sdk.bad_request", message: `a terminal has no side of ${side}` });
     this.#process.resize({ columns: cols, rows });
   }
 

@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { errorOf } from "./errors.ts";
 import type { ProcessEnd } from "./transport/types.ts";
 import type { ExitStatus, SignalName } from "./types.ts";
 
@@ -10,8 +11,16 @@ const LINUX: Readonly<Partial<Record<SignalName, number>>> = {
   SIGCONT: 18,
 };
 
-export const signalNumber = (signal: SignalName | number): number =>
-  typeof signal === "number" ? signal : (LINUX[signal] ?? constants.signals[signal as NodeJS.Signals]);
+/** The last real-time signal (signal(7)). */
+const LAST_SIGNAL = 64;
+
+/** @throws InvalidConfigError: a machine takes nothing else, and would end the connection */
+export function signalNumber(signal: SignalName | number): number {
+  const number =
+    typeof signal === "number" ? signal : (LINUX[signal] ?? constants.signals[signal as NodeJS.Signals]);
+  if (Number.isInteger(number) && number >= 1 && number <= LAST_SIGNAL) return number;
+  throw errorOf({ code: "sdk.bad_request", message: `${JSON.stringify(signal)} is no signal` });
+}
 
 function signalName(number: number): SignalName {
   const linux = Object.entries(LINUX).find(([, value]) => value === number);

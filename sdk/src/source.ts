@@ -34,7 +34,7 @@ export class Kept {
   }
 
   add(chunk: Uint8Array): void {
-    const part = chunk.subarray(0, this.#limit - this.#length);
+    const part = chunk.subarray(0, Math.max(0, this.#limit - this.#length));
     if (part.length < chunk.length) this.truncated = true;
     if (part.length === 0) return;
     this.#parts.push(part);

@@ -24,6 +24,7 @@ import {
 } from "../../sdk/src/index.ts";
 import { buildCases } from "./build-cases.ts";
 import { rejects, SMALL } from "./cases.ts";
+import { refusals } from "./refusals.ts";
 
 type Case = (machine: Machine) => Promise<void>;
 
@@ -31,6 +32,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 
 /** Each gets one machine that all share, and leaves it running. */
 const cases: Record<string, Case> = {
+  ...refusals,
   "a command's output, exit code and words on stderr": async (machine) => {
     const result = await machine.run("uname -s; echo no >&2; exit 3");
     assert.equal(result.output, "Linux");

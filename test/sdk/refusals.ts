@@ -1,0 +1,27 @@
+/** What callers may get wrong with commands: cases of the suite (suite.ts). */
+import assert from "node:assert/strict";
+import { InvalidConfigError, type Machine } from "../../sdk/src/index.ts";
+
+export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
+  "what cannot be sent to a process is refused, and costs others nothing": async (machine) => {
+    const other = await machine.spawn(["sh", "-c", "read line; echo $line"]);
+    assert.throws(() => other.kill("SIGNOTHING" as never), InvalidConfigError);
+    assert.throws(() => other.kill(9999), InvalidConfigError);
+    assert.throws(() => other.resize(0, -5), InvalidConfigError);
+    const writer = other.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("still here\n"));
+    assert.equal((await other.result()).output, "still here");
+  },
+  "limits that are no span of time are refused, and long ones do not end at once": async (machine) => {
+    await assert.rejects(machine.exec(["true"], { timeoutMs: Number.NaN }), InvalidConfigError);
+    await assert.rejects(machine.spawn(["true"], { timeoutMs: -1 }), InvalidConfigError);
+    assert.equal((await machine.exec(["sleep", "0.2"], { timeoutMs: 2 ** 31 })).exitCode, 0);
+  },
+  "an input that breaks off rejects with what broke it": async (machine) => {
+    async function* broken() {
+      yield new TextEncoder().encode("a");
+      throw new RangeError("of the caller's own");
+    }
+    await assert.rejects(machine.exec(["cat"], { stdin: broken() }), RangeError);
+  },
+};
