@@ -2,7 +2,7 @@ import { transportFor } from "./default-transport.ts";
 import { errorOf } from "./errors.ts";
 import { execute } from "./exec.ts";
 import { Images } from "./images.ts";
-import * as lifecycle from "./lifecycle.ts";
+import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import type { Machine } from "./machine.ts";
 import { Packs } from "./packs.ts";
 import type { ExecResult } from "./result.ts";
@@ -67,32 +67,32 @@ export class Smolvm implements AsyncDisposable {
 
   /** See `Machine.create`. */
   create(options: CreateOptions = {}): Promise<Machine> {
-    return lifecycle.create(this.#transport, options, this.#hooks);
+    return create(this.#transport, options, this.#hooks);
   }
 
   /** See `Machine.connect`. */
   connect(name: string, options: ConnectOptions = {}): Promise<Machine> {
-    return lifecycle.connect(this.#transport, name, options, this.#hooks);
+    return connect(this.#transport, name, options, this.#hooks);
   }
 
   /** See `Machine.getOrCreate`. */
   getOrCreate(name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Machine> {
-    return lifecycle.getOrCreate(this.#transport, name, options, this.#hooks);
+    return getOrCreate(this.#transport, name, options, this.#hooks);
   }
 
   /** See `Machine.list`. */
-  list(filter: lifecycle.ListFilter = {}): Promise<MachineInfo[]> {
-    return lifecycle.list(this.#transport, filter);
+  list(filter: ListFilter = {}): Promise<MachineInfo[]> {
+    return list(this.#transport, filter);
   }
 
   /** See `Machine.inspect`. */
   inspect(name: string, options: CallOptions = {}): Promise<MachineInfo> {
-    return lifecycle.inspect(this.#transport, name, options);
+    return inspect(this.#transport, name, options);
   }
 
   /** See `Machine.delete`. */
   delete(name: string, options: CallOptions = {}): Promise<void> {
-    return lifecycle.remove(this.#transport, name, options);
+    return remove(this.#transport, name, options);
   }
 
   /** See `runOnce`. */
@@ -124,7 +124,7 @@ export async function runOnceOn(
 ): Promise<ExecResult> {
   if (argv.length === 0) throw errorOf({ code: "sdk.bad_request", message: "the command is empty" });
   const { env, workdir, user, secrets, timeoutMs, ...machineOptions } = options;
-  const machine = await lifecycle.create(transport, machineOptions, hooks);
+  const machine = await create(transport, machineOptions, hooks);
   try {
     const { check, stdin, onStdout, onStderr, maxOutputBytes, signal } = options;
     const asked = { env, workdir, user, secrets, check, stdin, onStdout, onStderr, maxOutputBytes };
