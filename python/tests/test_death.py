@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 import unittest
+import warnings
 
 from machines import LONG, MachineTest, child_of, config, names, until
-from smolvm import HostError, SmolVM, SmolVMError, VMNotFoundError
+from smolvm import HostError, SmolVM, SmolVMError, VMNotFoundError, _client
 
 OWNER = """
 import sys, smolvm
@@ -91,6 +92,13 @@ class Deaths(MachineTest):
         self.assertEqual([type(error) for error in errors], [HostError] * 3)
         self.assertEqual({error.details["code"] for error in errors}, {"sdk.child_failed"})
         self.expect_gone(vm.vm_id, machine)
+        # A process that is forked now has nothing of the dead child's.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            forked = os.fork()
+        if forked == 0:
+            os._exit(len(_client._children))
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]), 0)
         # The next call starts another child, which knows that the machine is not there any more.
         with self.assertRaises(VMNotFoundError):
             vm.refresh()

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import pickle
 import random
 import struct
 import tempfile
@@ -35,6 +36,15 @@ class Configs(unittest.TestCase):
             made.vcpu_count = 3
         with self.assertRaises(TypeError):
             made.env_vars["A"] = "2"
+        with self.assertRaises(TypeError):
+            made.env_vars.update(B="2")
+
+    def test_is_copied_by_pickle_and_by_dataclasses(self):
+        made = config(env_vars={"A": "1"})
+        copy = pickle.loads(pickle.dumps(made))
+        self.assertEqual((copy, dataclasses.asdict(made)["env_vars"]), (made, {"A": "1"}))
+        with self.assertRaises(TypeError):
+            copy.env_vars["A"] = "2"
 
     def test_wrong_values_are_refused_when_it_is_made(self):
         wrong = [

@@ -124,7 +124,8 @@ class Child:
         """In a forked process: gives the pipes up, so that the child sees its real owner's end."""
         nothing = os.open(os.devnull, os.O_RDWR)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            os.dup2(nothing, _pipe(pipe).fileno())
+            if not _pipe(pipe).closed:  # as those of a child that has ended are
+                os.dup2(nothing, _pipe(pipe).fileno())
         os.close(nothing)
 
     def _thread(self, name: str, work: Any, *arguments: Any) -> threading.Thread:

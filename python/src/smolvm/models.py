@@ -9,11 +9,24 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from .boot import DEFAULT_BOOT_ARGS
 from .exceptions import ValidationError
+
+
+class FrozenDict(dict[str, str]):
+    """A dict that nobody changes: what MappingProxyType is, but pickle and dataclasses.asdict copy it too."""
+
+    def _refuse(self, *_given: object, **_named: object) -> NoReturn:
+        raise TypeError("a VMConfig's variables cannot be changed: make another VMConfig")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, str]]]:
+        return FrozenDict, (dict(self),)
+
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_]|-(?!-))*(?<![_-])\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -98,7 +111,7 @@ class VMConfig:
         object.__setattr__(self, "rootfs_path", _existing("rootfs_path", self.rootfs_path))
         if not isinstance(self.boot_args, str):
             raise ValidationError("boot_args: must be text")
-        object.__setattr__(self, "env_vars", MappingProxyType(checked_variables(self.env_vars)))
+        object.__setattr__(self, "env_vars", FrozenDict(checked_variables(self.env_vars)))
         object.__setattr__(self, "port_forwards", tuple(_forward(given) for given in self.port_forwards))
         if not isinstance(self.retain_disk_on_delete, bool):
             raise ValidationError("retain_disk_on_delete: must be True or False")
