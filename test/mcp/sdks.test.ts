@@ -10,7 +10,9 @@ setDefaultTimeout(90_000 * slowness);
 
 const home = useMachines();
 const clients = `${cacheRoot()}/mcp-clients`;
-if (!existsSync(clients)) throw new Error(`this test needs ${clients}: ./dev test installs it`);
+const pythonClient = `${cacheRoot()}/mcp-client`;
+for (const needed of [clients, pythonClient])
+  if (!existsSync(needed)) throw new Error(`this test needs ${needed}: ./dev test installs it`);
 const SERVER = ["mcp", "start", "--max-mem", "256", "--max-machines", "1"];
 const here = `${import.meta.dir}/clients`;
 
@@ -37,7 +39,7 @@ test("over stdio, with a handshake and without, in TypeScript and Python", async
   expect(await bun("client:legacy")).toMatchObject(expected("2025-11-25"));
   expect(await bun("client:auto")).toMatchObject(expected("2026-07-28"));
   const python = ["/usr/bin/python3", `${here}/talk.py`, program, ...SERVER];
-  expect(await told(python, { PYTHONPATH: `${clients}/packages` })).toMatchObject(expected("2026-07-28"));
+  expect(await told(python, { PYTHONPATH: pythonClient })).toMatchObject(expected("2026-07-28"));
 });
 
 test("over HTTP, in both generations", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { run } from "../../build/host.ts";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cacheRoot, run } from "../../build/host.ts";
 import { releaseFiles } from "../../build/release/contents.ts";
 import { declarations } from "../../build/sdk/compile.ts";
 import { npmPackages } from "../../build/sdk/npm.ts";
@@ -113,6 +113,16 @@ describe("what npm installs", () => {
     writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions: options, files: ["use.ts"] }));
     await run([`${checkout}/node_modules/.bin/tsc`, "-p", folder]);
   });
+});
+
+test("publint and arethetypeswrong find nothing to say about the package", async () => {
+  const judges = `${cacheRoot()}/package-judges`;
+  if (!existsSync(judges)) throw new Error(`this test needs ${judges}: ./dev test installs it`);
+  const [package_] = archives as [string];
+  const bin = `${judges}/node_modules/.bin`;
+  expect(await run([node, `${bin}/publint`, package_, "--strict"])).toContain("All good!");
+  // A package of modules only. What attw finds is its exit code, by which `run` throws.
+  expect(await run([node, `${bin}/attw`, package_, "--profile", "esm-only"])).toContain("🟢 (ESM)");
 });
 
 test("without optional packages it says what to do", async () => {
