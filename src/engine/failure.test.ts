@@ -23,6 +23,11 @@ test("messages without a failure stay as they are", () => {
   expect(splitFailure("one\ntwo")).toEqual({ error: null, rest: "one\ntwo" });
 });
 
+test("a host without the memory for a VM is told by QEMU's own words", () => {
+  const words = "qemu-system-x86_64: cannot set up guest memory 'microvm.ram': Cannot allocate memory\n";
+  expect(splitFailure(words, ["descriptors"]).error?.code).toBe("engine.no_memory");
+});
+
 test("the last line counts, and what it says drives no terminal", () => {
   const line = formatFailure(
     new SmolError("engine.krun_failed", "\u001b[2Jit failed", { hint: "\u202etry" }),

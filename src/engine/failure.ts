@@ -18,7 +18,7 @@ export function formatFailure(error: unknown): string {
 }
 
 /**
- * Takes the line, if there is one, out of the messages.
+ * Takes the line, if there is one, out of the messages; without one, what QEMU itself says of a host that is too small.
  *
  * @param subjects what each step of the launcher's order was about; empty where there is no launcher
  */
@@ -27,7 +27,19 @@ export function splitFailure(
   subjects: readonly string[] = [],
 ): { error: SmolError | null; rest: string } {
   const { told, rest } = takeFailureLine(messages);
-  return { error: told === undefined ? null : parseFailure(told, subjects), rest };
+  return { error: told === undefined ? noMemory(rest) : parseFailure(told, subjects), rest };
+}
+
+/** QEMU's own words: softmmu/physmem.c, `ram_block_add`. */
+function noMemory(messages: string): SmolError | null {
+  if (!/cannot set up guest memory .*Cannot allocate memory/.test(messages)) return null;
+  return new SmolError(
+    "engine.no_memory",
+    "this host does not give the VM as much memory as it was made with",
+    {
+      hint: "give it less with --mem; the host's limit is its memory with swap, or its setting vm.overcommit_memory",
+    },
+  );
 }
 
 function parseFailure(json: string, subjects: readonly string[]): SmolError {

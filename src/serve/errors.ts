@@ -110,6 +110,7 @@ const SINGLE: Readonly<Record<string, ProblemCode>> = {
   // A machine that this host's engine cannot build as it is described.
   "engine.bad_spec": "CONFLICT",
   "engine.bad_qemu": "INTERNAL_ERROR",
+  "engine.no_memory": "CONFLICT",
   "engine.no_shares": "CONFLICT",
   "engine.too_many_devices": "CONFLICT",
   "engine.unavailable": "UNAVAILABLE",
