@@ -38,6 +38,16 @@ class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
         finally:
             await asyncio.gather(*(vm.__aexit__(None, None, None) for vm in vms))
 
+    async def test_many_that_are_cancelled_leave_nothing(self):
+        before = names()
+        making = asyncio.ensure_future(SmolVM.async_create_many([config() for _ in range(4)], concurrency=2))
+        while names() == before:
+            await asyncio.sleep(0.05)
+        making.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await making
+        self.assertEqual(names(), before)
+
     async def test_many_of_which_one_fails(self):
         same = config()
         with self.assertRaises(VMAlreadyExistsError):

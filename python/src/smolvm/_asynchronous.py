@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -24,21 +24,23 @@ async def in_thread(function: Callable[P, T], *arguments: P.args, **options: P.k
     return await asyncio.get_running_loop().run_in_executor(_threads, work)
 
 
-async def gather(work: Iterable[Awaitable[T]], concurrency: int) -> tuple[list[T], list[BaseException]]:
-    """All of it, at most so much at a time: results in order, and what failed."""
+async def in_turns(concurrency: int, work: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """What each of these comes to, in order, at most so many at a time. The first failure, and being cancelled, ends
+    the others, and is raised when they have ended."""
     turns = asyncio.Semaphore(concurrency)
-    results: dict[int, T] = {}
-    failures: list[BaseException] = []
 
-    async def in_turn(index: int, one: Awaitable[T]) -> None:
+    async def one(begin: Callable[[], Awaitable[T]]) -> T:
         async with turns:
-            try:
-                results[index] = await one
-            except Exception as error:
-                failures.append(error)
+            return await begin()
 
-    await asyncio.gather(*(in_turn(index, one) for index, one in enumerate(work)))
-    return [results[index] for index in sorted(results)], failures
+    tasks = [asyncio.ensure_future(one(begin)) for begin in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _after_fork() -> None:

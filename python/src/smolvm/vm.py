@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import socket
@@ -376,23 +377,26 @@ class SmolVM:
 
     @classmethod
     async def async_create_many(cls, configs: Sequence[VMConfig | None], concurrency: int = 8) -> list[Self]:
-        """Makes and starts machines, at most `concurrency` at a time. If one fails, those that were made are deleted,
-        and its error is raised."""
+        """Makes and starts machines, at most `concurrency` at a time. If one fails, or this is cancelled, those that
+        were made are deleted, and the error is raised."""
+        made: list[Self] = []
 
         async def one(config: VMConfig | None) -> Self:
-            vm = await cls.async_create(config)
+            making = asyncio.ensure_future(cls.async_create(config))
             try:
-                return await vm.async_start()
-            except BaseException:
-                await _asynchronous.in_thread(vm._leave)
+                vm = await asyncio.shield(making)
+            except asyncio.CancelledError:
+                # It is made in a thread all the same.
+                made.append(await making)
                 raise
+            made.append(vm)
+            return await vm.async_start()
 
-        vms: list[Self]
-        vms, failures = await _asynchronous.gather(map(one, configs), concurrency)
-        if failures:
-            await asyncio.gather(*(_asynchronous.in_thread(vm._leave) for vm in vms))
-            raise failures[0]
-        return vms
+        try:
+            return await _asynchronous.in_turns(concurrency, [functools.partial(one, config) for config in configs])
+        except BaseException:
+            await asyncio.gather(*(_asynchronous.in_thread(vm._leave) for vm in made))
+            raise
 
     @classmethod
     async def async_from_id(cls, vm_id: str, **options: Any) -> Self:
