@@ -8,7 +8,7 @@ import { bundle } from "./bundle.ts";
 
 setDefaultTimeout(300_000 * slowness);
 
-/** The SDK's suite (suite.ts) in both runtimes, over the child of this host. */
+/** The SDK's suite (suite.ts) in each runtime, over the child of this host. */
 
 let suite: string;
 let face: string;
@@ -26,14 +26,25 @@ const surroundings = (home: Home) => ({ ...home.env, SMOLVM_BIN: program });
 /** Node of 20 or later, of which the test needs one (`dev` fetches it where there is none). */
 const node = process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node";
 
-describe.each([
-  ["Bun", process.execPath],
-  ["Node", node],
-])("in %s", (_, runtime) => {
+const deno = process.env.SMOLVM_TEST_DENO ?? Bun.which("deno") ?? "deno";
+
+interface Runtime {
+  readonly name: string;
+  readonly file: readonly string[];
+  readonly script: readonly string[];
+}
+
+const runtimes: readonly Runtime[] = [
+  { name: "Bun", file: [process.execPath], script: [process.execPath, "-e"] },
+  { name: "Node", file: [node], script: [node, "--input-type=module", "-e"] },
+  { name: "Deno", file: [deno, "run", "--allow-all", "--no-config"], script: [deno, "eval"] },
+];
+
+describe.each(runtimes)("in $name", ({ file, script }) => {
   test("the suite passes, and leaves nothing", async () => {
     const home = new Home();
     try {
-      const started = Bun.spawn([runtime, suite], {
+      const started = Bun.spawn([...file, suite], {
         cwd: home.path,
         env: surroundings(home),
         stdin: "ignore",
@@ -56,10 +67,10 @@ describe.each([
   });
 
   test("importing the package starts nothing, and keeps no program alive", async () => {
-    const script = `
+    const statements = `
       const { Machine } = await import(${JSON.stringify(face)});
       console.log(typeof Machine.create);`;
-    const started = Bun.spawn([runtime, "--input-type=module", "-e", script], {
+    const started = Bun.spawn([...script, statements], {
       // No program could be found, and nowhere could anything be written.
       env: { PATH: "/nowhere", HOME: "/nowhere" },
       stdin: "ignore",
