@@ -9,6 +9,7 @@ import { Home } from "../support/home.ts";
 import { collect, Talking, until } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
 import { bundle } from "./bundle.ts";
+import { expectPassed } from "./outcome.ts";
 
 setDefaultTimeout(300_000 * slowness);
 
@@ -64,15 +65,7 @@ describe.each([
       await using server = await serve(home, ...words);
       const env = { SMOLVM_URL: server.url, SMOLVM_TOKEN: token };
       const started = start(home, runtime, [suite], env);
-      const { exitCode, output, stderr } = await collect(started, "the suite", 240_000 * slowness);
-      const cases = output
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as { name: string; failure?: string });
-      expect(cases.filter(({ failure }) => failure !== undefined)).toEqual([]);
-      expect(stderr).toBe("");
-      expect(exitCode).toBe(0);
-      expect(cases.length).toBeGreaterThan(20);
+      expectPassed(await collect(started, "the suite", 240_000 * slowness));
       await server.stop();
       await home.expectNothingLeft();
     } finally {
