@@ -2,4 +2,5 @@
 export { keepAnswer, keptAnswer } from "./answer.ts";
 export { bootId } from "./boot.ts";
 export { tryForAMoment, untilLocked } from "./lock.ts";
+export { namesIn } from "./names-in.ts";
 export { addPin, type Pin, type Pins, pinnedIds, pinsOf, removePin, sweepPins } from "./pin.ts";

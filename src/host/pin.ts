@@ -8,9 +8,10 @@
  * Who makes a pin holds a lease on the thing until the record is in its place: till then the pin counts as stale.
  * Who removes stale pins, or the thing, does so under its exclusive lock.
  */
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { errnoOf } from "../errors.ts";
+import { namesIn } from "./names-in.ts";
 
 export interface Pin {
   /** The record that the pin is for, absolute. */
@@ -61,7 +62,7 @@ export function removePin(directory: string, id: string, record: string): void {
 export function pinsOf(directory: string, id: string): Pins {
   const live: Pin[] = [];
   const stale: string[] = [];
-  for (const name of namesOf(directory)) {
+  for (const name of namesIn(directory)) {
     if (!name.startsWith(`${id}-`)) continue;
     const path = `${directory}/${name}`;
     const record = recordIfItCounts(path, id);
@@ -73,7 +74,7 @@ export function pinsOf(directory: string, id: string): Pins {
 
 /** The ids that have pins, whether they count or not. */
 export function pinnedIds(directory: string): Set<string> {
-  return new Set(namesOf(directory).map((name) => name.slice(0, name.lastIndexOf("-"))));
+  return new Set(namesIn(directory).map((name) => name.slice(0, name.lastIndexOf("-"))));
 }
 
 /** Removes the stale pins of something. The caller holds its exclusive lock. */
@@ -104,15 +105,6 @@ function targetOf(pin: string): string | undefined {
   } catch (error) {
     const code = errnoOf(error);
     if (code === "ENOENT" || code === "EINVAL") return undefined;
-    throw error;
-  }
-}
-
-function namesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { namesIn } from "../names-in.ts";
+import { namesIn } from "../../host/index.ts";
 import { sweepLeftovers } from "../newfile.ts";
 import { listRefs, type RefFile, readRef } from "../refs/index.ts";
 import {

@@ -1,5 +1,5 @@
 import { type Stats, statSync } from "node:fs";
-import { namesIn } from "../names-in.ts";
+import { namesIn } from "../../host/index.ts";
 import { listRefs, type RefFile } from "../refs/index.ts";
 import {
   describeImages,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
-import { namesIn } from "../names-in.ts";
+import { namesIn } from "../../host/index.ts";
 import { platformName } from "../platform.ts";
 import type { Platform } from "../types.ts";
 

@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { bootId } from "../../host/index.ts";
-import { namesIn } from "../names-in.ts";
+import { bootId, namesIn } from "../../host/index.ts";
 import type { ImageConfig, Platform } from "../types.ts";
 import { findLayer, isUnusable } from "./layer-files.ts";
 import { FORMAT_VERSION, imagePaths, type StoredImage } from "./stored-image.ts";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { namesIn } from "../names-in.ts";
+import { namesIn } from "../../host/index.ts";
 import { describeImage } from "./describe.ts";
 import { isInUse } from "./pin.ts";
 import { imagePaths } from "./stored-image.ts";

@@ -1,7 +1,7 @@
 /** What is known about a machine's containers: one file each, in a directory of the machine's. */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
-import { errnoOf } from "../../errors.ts";
+import { namesIn } from "../../host/index.ts";
 import { type ContainerRecord, endedWithMachine, parseContainer } from "../model/index.ts";
 import { machineDirectory } from "./directory.ts";
 import { encode, read, replace } from "./files.ts";
@@ -46,13 +46,4 @@ export function copyContainers(paths: Paths, machine: string, directory: string,
 /** Only the machine's process does. */
 export function removeContainer(paths: Paths, machine: string, id: string): void {
   rmSync(`${containersDirectory(paths, machine)}/${id}.json`, { force: true });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }

@@ -16,7 +16,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   renameSync,
   rmSync,
   type Stats,
@@ -25,6 +24,7 @@ import {
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf } from "../../errors.ts";
+import { namesIn } from "../../host/index.ts";
 import { checkMachineName, isMachineName } from "../model/index.ts";
 import { removeExposed } from "./exposed.ts";
 import { writing } from "./failure.ts";
@@ -237,7 +237,7 @@ export function sweep(paths: Paths): void {
 
 /** The same for half-made and half-removed directories alone, which takes no look at any machine. */
 export function sweepHidden(paths: Paths): void {
-  for (const name of entriesOf(paths)) {
+  for (const name of namesIn(machinesDirectory(paths))) {
     const path = machineDirectory(paths, name);
     if (name.startsWith(INCOMING)) tryToRemove(paths, name, () => removeIncoming(paths, path));
     else if (name.startsWith(OUTGOING)) tryToRemove(paths, name, () => removeOutgoing(path));
@@ -307,18 +307,9 @@ export function checkEntryName(paths: Paths, name: string): string {
 
 /** The names of the machines, sorted. */
 export function machineNames(paths: Paths): string[] {
-  return entriesOf(paths)
+  return namesIn(machinesDirectory(paths))
     .filter((name) => !name.startsWith("."))
     .sort();
-}
-
-function entriesOf(paths: Paths): string[] {
-  try {
-    return readdirSync(machinesDirectory(paths));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /**

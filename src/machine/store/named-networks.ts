@@ -4,11 +4,11 @@
  * it (flock): one that is not held is left over, and the next one who joins removes it. Whoever joins or leaves holds the
  * directory's own lock for that moment.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
 import { errnoOf, SmolError } from "../../errors.ts";
-import { tryForAMoment } from "../../host/index.ts";
+import { namesIn, tryForAMoment } from "../../host/index.ts";
 import { writing } from "./failure.ts";
 
 /**
@@ -75,7 +75,7 @@ export function networkMembers(paths: Paths, network: string): NetworkMember[] {
 
 /** Removes what members left behind whose processes were killed, and networks that nobody is in. */
 export function sweepNamedNetworks(paths: Paths): void {
-  for (const network of entriesOf(networksDirectory(paths))) {
+  for (const network of namesIn(networksDirectory(paths))) {
     try {
       withLocked(paths, network, () => void liveMembers(networkDirectory(paths, network), true));
     } catch {
@@ -127,7 +127,7 @@ function lockDirectory(path: string): number | undefined {
 
 /** @param remove what is left over; only with the directory's lock */
 function liveMembers(directory: string, remove: boolean): NetworkMember[] {
-  return entriesOf(directory).flatMap((entry) => {
+  return namesIn(directory).flatMap((entry) => {
     const [, number, machine] = /^(\d{1,3})\.(.+)$/.exec(entry) ?? [];
     if (number === undefined || machine === undefined) return [];
     const path = `${directory}/${entry}`;
@@ -159,15 +159,6 @@ function firstFree(machine: string, { first, last }: Numbers, taken: ReadonlySet
   let number = first + wish;
   while (taken.has(number)) number = number === last ? first : number + 1;
   return number;
-}
-
-function entriesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }
 
 function removeIfEmpty(directory: string): void {
