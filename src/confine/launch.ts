@@ -8,8 +8,10 @@ import type { LaunchOrder } from "./order.ts";
 const FIRST_FD = 4;
 
 export interface Launched {
-  /** Of the child: the launcher, or the warden that it has become. */
+  /** Of the program, once it is known that it was started; of the child until then. */
   readonly pid: number;
+  /** Of the child: the launcher, or the warden that it has become. */
+  readonly childPid: number;
   /** Of the program, as this process sees it; undefined when it was never started. */
   readonly program: Promise<number | undefined>;
   /** Resolves when the program and its warden are gone; never rejects. */
@@ -47,9 +49,17 @@ export function startLauncher(
     });
     child.stdin.write(order.bytes);
     child.stdin.flush();
+    let pid = child.pid;
+    const program = readNumber(report.readEnd).then((found) => {
+      pid = found ?? pid;
+      return found;
+    });
     return {
-      pid: child.pid,
-      program: readNumber(report.readEnd),
+      get pid() {
+        return pid;
+      },
+      childPid: child.pid,
+      program,
       exited: child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode as string | null })),
       output: readAndClose(output.readEnd),
       messages: child.stderr as ReadableStream<Uint8Array>,

@@ -9,7 +9,7 @@ import { prepareVmm, takeVmm } from "./vmm-handle.ts";
 /** The process of a VM, whoever has started it. */
 interface VmProcess {
   readonly pid: number;
-  readonly program?: Promise<number | undefined>;
+  readonly childPid: number;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly output: AsyncIterable<Uint8Array>;
   readonly messages: AsyncIterable<Uint8Array>;
@@ -48,15 +48,11 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
     const tail = [console.text(), rest].filter((part) => part !== "").join("\n");
     return { code, signal, console: tail, error };
   });
-  let pid = vmm.pid;
-  void vmm.program?.then((found) => {
-    pid = found ?? pid;
-  });
   return {
     get pid() {
-      return pid;
+      return vmm.pid;
     },
-    childPid: vmm.pid,
+    childPid: vmm.childPid,
     exited,
     kill: vmm.kill,
   };
@@ -79,7 +75,7 @@ function startConfined(
 function startUnconfined(order: VmmOrder, { vmm: prepared }: LaunchOptions): VmProcess {
   const { pid, exited, kill, console: output, messages, send } = takeVmm(prepared ?? prepareVmm());
   send(order);
-  return { pid, exited, kill, output, messages };
+  return { pid, childPid: pid, exited, kill, output, messages };
 }
 
 async function drain(stream: AsyncIterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {

@@ -113,7 +113,7 @@ test("kill -9 of the parent ends the VM, at any moment of its start", async () =
       { mode: "off", host: null },
     );
     const vmm = startLauncher("${launcher}", order);
-    console.log(vmm.pid);
+    console.log(vmm.childPid);
     await vmm.program.then((pid) => console.log(pid));
     await Bun.sleep(100_000);`;
   for (const delay of [0, 1, 2, 5, 10, 20, 40, 80, 150]) {

@@ -106,15 +106,11 @@ function startConfined(
     const child = startLauncher(launcher, order, ["socket-fd", program]);
     void discard(child.output);
     const messages = child.messages.text().catch(() => "");
-    let pid = child.pid;
-    void child.program.then((found) => {
-      pid = found ?? pid;
-    });
     return {
       get pid() {
-        return pid;
+        return child.pid;
       },
-      childPid: child.pid,
+      childPid: child.childPid,
       socket: child.sockets[0],
       ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
       kill: child.kill,
