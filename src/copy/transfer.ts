@@ -55,7 +55,7 @@ export interface UploadRequest extends CopyOptions {
   readonly follow: boolean;
   /** In the machine. */
   readonly path: string;
-  readonly overrides: Overrides;
+  readonly overrides?: Overrides | undefined;
 }
 
 export interface DownloadRequest extends CopyOptions {
@@ -118,7 +118,7 @@ async function send(
   request: UploadRequest,
   check: () => void,
 ): Promise<void> {
-  const { path, archive, overrides, progress, onNote } = request;
+  const { path, archive, overrides = {}, progress, onNote } = request;
   const skipped = notedOnce(onNote);
   const options = {
     ...{ archive, overrides, check },

@@ -8,10 +8,10 @@ import { type Attributes, type Entry, Kind, type RecordWriter } from "./records.
 
 /** What files have in the machine instead of what they have here. */
 export interface Overrides {
-  readonly uid: number | undefined;
-  readonly gid: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
   /** Of files, not of directories. */
-  readonly mode: number | undefined;
+  readonly mode?: number | undefined;
 }
 
 export interface SendProgress {

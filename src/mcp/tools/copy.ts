@@ -37,16 +37,9 @@ export const copyTool = tool({
       const common = { archive: false, signal, progress, onNote: (text: string) => notes.push(text) };
       try {
         if (opened !== undefined && toPath !== undefined) {
-          const overrides = { uid: undefined, gid: undefined, mode: undefined };
           // What was opened is what is read, whatever is put in its place.
-          await copyToMachine(machine, {
-            ...common,
-            follow: true,
-            source: opened.file,
-            path: toPath,
-            parents: true,
-            overrides,
-          });
+          const source = opened.file;
+          await copyToMachine(machine, { ...common, follow: true, source, path: toPath, parents: true });
         } else if (fromPath !== undefined)
           await copyFromMachine(machine, { ...common, follow: false, path: fromPath, target });
       } finally {

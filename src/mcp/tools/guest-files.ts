@@ -14,8 +14,8 @@ export async function writeGuest(
   content: AsyncIterable<Uint8Array>,
   { mode, signal }: { readonly mode?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  const overrides = { uid: undefined, gid: undefined, mode };
-  await copyToMachine(machine, { ...common(signal), path, parents: true, source: { content }, overrides });
+  const source = { content };
+  await copyToMachine(machine, { ...common(signal), path, parents: true, source, overrides: { mode } });
 }
 
 /** What is in memory, as content. */

@@ -50,8 +50,7 @@ export async function copyIn(asked: Asked): Promise<unknown> {
   const { name, path, hostPath, mode, parents, maxBytes } = checked(copyParams, asked.params);
   return await copying(asked, name, maxBytes, async (machine, common) => {
     const source = hostPath ?? { content: asked.stream.read(Channel.stdin) };
-    const overrides = { uid: undefined, gid: undefined, mode };
-    await copyToMachine(machine, { ...common, source, path, overrides, parents });
+    await copyToMachine(machine, { ...common, source, path, overrides: { mode }, parents });
   });
 }
 

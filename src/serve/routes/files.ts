@@ -41,8 +41,7 @@ async function upload(
   const { mode, ...rest } = what;
   const path = guestPathOf(asked);
   const progress = { files: 0, bytes: 0 };
-  const overrides = { uid: undefined, gid: undefined, mode };
-  const request = { ...COMMON, ...rest, path, overrides, progress, signal };
+  const request = { ...COMMON, ...rest, path, overrides: { mode }, progress, signal };
   await withMachine(serving, params.name, signal, (machine) => copyToMachine(machine, request), {
     autoStart: true,
   });
