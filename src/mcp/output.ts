@@ -55,6 +55,12 @@ export class Bounded {
   }
 }
 
+/** Of a process, each with a limit of its own, in bytes. */
+export const boundedOutputs = (limit: number) => ({
+  stdout: new Bounded(limit),
+  stderr: new Bounded(limit),
+});
+
 /** How much of two outputs one result shows: each all of it, or as much as the other one leaves, at least half. */
 export function shares(stdout: number, stderr: number, limit: number): { stdout: number; stderr: number } {
   const half = Math.floor(limit / 2);

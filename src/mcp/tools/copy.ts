@@ -5,7 +5,7 @@ import { SmolError } from "../../errors.ts";
 import { copyFromMachine, copyToMachine } from "../../machine/index.ts";
 import { Refused } from "../../serve/errors.ts";
 import { allowedPath, openAllowed } from "../../serve/machine/host-paths.ts";
-import { MAX_WAIT_S, tool } from "./tool.ts";
+import { inMachine, tool } from "./tool.ts";
 
 const place = pipe(string(), maxLength(4200));
 
@@ -31,20 +31,17 @@ export const copyTool = tool({
     const opened = toPath === undefined ? undefined : openAllowed(from, mountRoots);
     try {
       const target = opened === undefined ? newPath(to, mountRoots) : "";
-      const { machine } = await machines.reach(name, MAX_WAIT_S * 1000, signal);
       const progress = { files: 0, bytes: 0 };
       const notes: string[] = [];
       const common = { archive: false, signal, progress, onNote: (text: string) => notes.push(text) };
-      try {
+      await inMachine(call, name, async ({ machine }) => {
         if (opened !== undefined && toPath !== undefined) {
           // What was opened is what is read, whatever is put in its place.
           const source = opened.file;
           await copyToMachine(machine, { ...common, follow: true, source, path: toPath, parents: true });
         } else if (fromPath !== undefined)
           await copyFromMachine(machine, { ...common, follow: false, path: fromPath, target });
-      } finally {
-        machine.close();
-      }
+      });
       const { files, bytes } = progress;
       const text = [`copied ${files} files, ${bytes} bytes`, ...notes].join("\n");
       return { text, structured: { files, bytes, notes } };

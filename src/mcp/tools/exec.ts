@@ -3,7 +3,7 @@ import { boolean, strictObject } from "valibot";
 import { attachProcess, type Machine, startDetached } from "../../machine/index.ts";
 import { exitCodeOf } from "../../protocol/index.ts";
 import { piecesOf } from "../../serve/live/output.ts";
-import { Bounded } from "../output.ts";
+import { boundedOutputs } from "../output.ts";
 import { writeGuest } from "./guest-files.ts";
 import { shown } from "./result.ts";
 import { Spool } from "./spool.ts";
@@ -13,9 +13,9 @@ import {
   commandField,
   envField,
   field,
+  inMachine,
   MAX_WAIT_S,
   machineField,
-  nameOf,
   path,
   tool,
   variablesOf,
@@ -38,8 +38,7 @@ export const execTool = tool({
   annotations: { title: "Run in a machine", readOnlyHint: false, destructiveHint: true },
   run: async ({ command, machine: named, cwd, env, timeout_s = MAX_WAIT_S, background = false }, call) => {
     const limitMs = timeout_s * 1000;
-    const { machine, isNew } = await call.machines.reach(nameOf(named), MAX_WAIT_S * 1000, call.signal);
-    try {
+    return await inMachine(call, named, async ({ machine, isNew }) => {
       const request = { argv: argvOf(command), cwd, env: variablesOf(env), stdin: background };
       const { id } = await startDetached(machine, request);
       const made = isNew ? true : undefined;
@@ -48,9 +47,7 @@ export const execTool = tool({
         text: `started: process ${id}`,
         structured: { process: id, running: true, new_machine: made },
       };
-    } finally {
-      machine.close();
-    }
+    });
   },
 });
 
@@ -63,7 +60,7 @@ async function followed(
   isNew: true | undefined,
 ) {
   const { maxOutputBytes } = machines.ceilings;
-  const output = { stdout: new Bounded(maxOutputBytes), stderr: new Bounded(maxOutputBytes) };
+  const output = boundedOutputs(maxOutputBytes);
   const since = { stdout: 0, stderr: 0 };
   // It waits for us: all of its output is to be seen here.
   const process = await attachProcess(machine, { process: id, since, stdin: false, hold: randomUUID() });

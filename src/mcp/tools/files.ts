@@ -1,17 +1,4 @@
-import {
-  boolean,
-  integer,
-  maxLength,
-  maxValue,
-  minLength,
-  minValue,
-  number,
-  picklist,
-  pipe,
-  regex,
-  strictObject,
-  string,
-} from "valibot";
+import { boolean, maxLength, minLength, picklist, pipe, regex, strictObject, string } from "valibot";
 import { SmolError } from "../../errors.ts";
 import type { Machine } from "../../machine/index.ts";
 import { runToEnd } from "../../serve/live/command.ts";
@@ -20,26 +7,13 @@ import { count } from "../../serve/schema/fields.ts";
 import { quote } from "../../values/index.ts";
 import { contentOf, readGuest, writeGuest } from "./guest-files.ts";
 import { defined } from "./result.ts";
-import { type Call, field, MAX_WAIT_S, machineField, nameOf, path, tool } from "./tool.ts";
+import { type Call, field, inMachine, machineField, path, tool } from "./tool.ts";
 
 /** Characters of a file that one message writes, and bytes of one that is edited. */
 const MAX_FILE = 1024 * 1024;
 
 /** What a listing may cost in the machine. */
 const LIST_LIMIT_MS = 30_000;
-
-async function within<T>(
-  call: Call,
-  named: string | undefined,
-  work: (machine: Machine) => Promise<T>,
-): Promise<T> {
-  const { machine } = await call.machines.reach(nameOf(named), MAX_WAIT_S * 1000, call.signal);
-  try {
-    return await work(machine);
-  } finally {
-    machine.close();
-  }
-}
 
 export const readFileTool = tool({
   name: "read_file",
@@ -52,7 +26,7 @@ export const readFileTool = tool({
   }),
   annotations: { title: "Read a file", readOnlyHint: true },
   run: ({ path, machine, offset = 0, limit }, call) =>
-    within(call, machine, async (reached) => {
+    inMachine(call, machine, async ({ machine: reached }) => {
       const { maxOutputBytes } = call.machines.ceilings;
       const most = Math.min(limit ?? maxOutputBytes, maxOutputBytes);
       const read = await readGuest(reached, path, { offset, limit: most, signal: call.signal });
@@ -94,7 +68,7 @@ export const writeFileTool = tool({
   }),
   annotations: { title: "Write a file", readOnlyHint: false, destructiveHint: true, idempotentHint: true },
   run: ({ path, content, machine, encoding, mode = "644" }, call) =>
-    within(call, machine, async (reached) => {
+    inMachine(call, machine, async ({ machine: reached }) => {
       const bytes = encoding === "base64" ? fromBase64(content) : Buffer.from(content);
       const { signal } = call;
       await writeGuest(reached, path, contentOf(bytes), { mode: Number.parseInt(mode, 8), signal });
@@ -118,7 +92,7 @@ export const editFileTool = tool({
   }),
   annotations: { title: "Edit a file", readOnlyHint: false, destructiveHint: true },
   run: ({ path, old, new: replacement, machine }, call) =>
-    within(call, machine, async (reached) => {
+    inMachine(call, machine, async ({ machine: reached }) => {
       const { signal } = call;
       const { bytes, isMore } = await readGuest(reached, path, { offset: 0, limit: MAX_FILE, signal });
       if (isMore)
@@ -148,13 +122,13 @@ export const listFilesTool = tool({
   schema: strictObject({
     path,
     machine: machineField,
-    depth: field(pipe(number(), integer(), minValue(1), maxValue(20)), "Levels below path. Default: 1."),
+    depth: field(count(1, 20), "Levels below path. Default: 1."),
     glob: field(pipe(string(), minLength(1), maxLength(300)), "Only names that match, such as *.py."),
     hidden: field(boolean(), "Also names that begin with a dot. Default: true."),
   }),
   annotations: { title: "List files", readOnlyHint: true },
   run: ({ path, machine, depth = 1, glob, hidden = true }, call) =>
-    within(call, machine, async (reached) => {
+    inMachine(call, machine, async ({ machine: reached }) => {
       const names = [...(glob === undefined ? [] : ["-name", glob]), ...(hidden ? [] : ["!", "-name", ".*"])];
       const levels = ["-mindepth", "1", "-maxdepth", String(depth)];
       const stat = ["-exec", "stat", "-c", "%f %s %n", "{}", "+"];
@@ -186,7 +160,7 @@ function entryOf(line: string): { type: string; size: number; path: string }[] {
   const [, mode, size, path] = /^([0-9a-f]+) (\d+) (\/.*)$/.exec(line) ?? [];
   if (mode === undefined || path === undefined) return [];
   const type = TYPES.get(Number.parseInt(mode, 16) >> 12) ?? "other";
-  return [{ type, size: Number(size), path: path.replace(/^\/{2,}/, "/").replace(/\/{2,}/g, "/") }];
+  return [{ type, size: Number(size), path: path.replace(/\/{2,}/g, "/") }];
 }
 
 /** A file that is edited stays as executable as it was; an image without `stat` gives what files usually have. */

@@ -10,9 +10,9 @@ import {
 } from "../../machine/index.ts";
 import { piecesOf } from "../../serve/live/output.ts";
 import { count } from "../../serve/schema/fields.ts";
-import { Bounded } from "../output.ts";
+import { boundedOutputs } from "../output.ts";
 import { defined, shown } from "./result.ts";
-import { type Call, field, MAX_WAIT_S, machineField, nameOf, tool, waitSeconds } from "./tool.ts";
+import { type Call, field, inMachine, MAX_WAIT_S, machineField, nameOf, tool, waitSeconds } from "./tool.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGKILL", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
@@ -37,8 +37,7 @@ export const processTool = tool({
   annotations: { title: "Background processes", readOnlyHint: false, destructiveHint: true },
   run: async ({ action, id = "", machine: named, ...rest }, call) => {
     if (id === "" && action !== "list") throw new SmolError("mcp.bad_arguments", `id: ${action} needs one`);
-    const { machine } = await call.machines.reach(nameOf(named), MAX_WAIT_S * 1000, call.signal);
-    try {
+    return await inMachine(call, named, async ({ machine }) => {
       if (action === "list") return list(await listProcesses(machine));
       if (action === "poll") {
         const since = { stdout: rest.stdout_offset ?? 0, stderr: rest.stderr_offset ?? 0 };
@@ -50,9 +49,7 @@ export const processTool = tool({
         return { text: `sent ${signal}`, structured: { process: id, signal } };
       }
       return await write(call, machine, id, nameOf(named), rest.input ?? "", rest.eof ?? false);
-    } finally {
-      machine.close();
-    }
+    });
   },
 });
 
@@ -88,7 +85,7 @@ async function poll(
   const before = await infoOf(machine, id);
   const there = before.written.stdout - since.stdout + before.written.stderr - since.stderr;
   const process = await attachProcess(machine, { process: id, since, stdin: false });
-  const output = { stdout: new Bounded(limit), stderr: new Bounded(limit) };
+  const output = boundedOutputs(limit);
   const leave = () => process.kill();
   signal.addEventListener("abort", leave, { once: true });
   const timer = setTimeout(leave, before.state === "running" && there <= 0 ? waitMs : MAX_WAIT_S * 1000);

@@ -4,7 +4,7 @@ import { SmolError } from "../../errors.ts";
 import { connectMachine, openEphemeral, type Process } from "../../machine/index.ts";
 import { runToEnd } from "../../serve/live/command.ts";
 import { piecesOf } from "../../serve/live/output.ts";
-import { Bounded } from "../output.ts";
+import { boundedOutputs } from "../output.ts";
 import { contentOf, writeGuest } from "./guest-files.ts";
 import { shown } from "./result.ts";
 import {
@@ -61,10 +61,7 @@ export const runTool = tool({
       signal.addEventListener("abort", onAbort, { once: true });
       try {
         const process = await machine.command;
-        const output = {
-          stdout: new Bounded(machines.ceilings.maxOutputBytes),
-          stderr: new Bounded(machines.ceilings.maxOutputBytes),
-        };
+        const output = boundedOutputs(machines.ceilings.maxOutputBytes);
         const reading = (async () => {
           for await (const { channel, bytes } of piecesOf(process)) output[channel].add(bytes);
         })();

@@ -15,6 +15,7 @@ import {
   string,
   union,
 } from "valibot";
+import type { Machine } from "../../machine/index.ts";
 import { guestPath, words } from "../../serve/schema/fields.ts";
 import { described } from "../../values/described.ts";
 import { DEFAULT_MACHINE, type Machines } from "../machines.ts";
@@ -73,6 +74,27 @@ export const shortName = pipe(
 );
 
 export const machineField = field(shortName, "Default: `default`, made on first use.");
+
+/** A machine that a tool works in. */
+interface Reached {
+  readonly machine: Machine;
+  /** Nothing that was in an earlier machine of its name is there. */
+  readonly isNew: boolean;
+}
+
+/** Does something in the machine that a call names, and leaves it. @throws SmolError as `Machines.reach` */
+export async function inMachine<T>(
+  { machines, signal }: Call,
+  named: string | undefined,
+  work: (reached: Reached) => Promise<T>,
+): Promise<T> {
+  const reached = await machines.reach(nameOf(named), MAX_WAIT_S * 1000, signal);
+  try {
+    return await work(reached);
+  } finally {
+    reached.machine.close();
+  }
+}
 
 export const nameOf = (given: string | undefined): string => given ?? DEFAULT_MACHINE;
 
