@@ -1,8 +1,9 @@
 /** What happens to all machines of the host, in one stream for each who follows. */
+
+import { Backlog } from "../../backlog.ts";
 import type { Context } from "../../context.ts";
 import { connectMachine, listMachines, type MachineInfo, observeMachine } from "../../machine/index.ts";
 import { unlessAborted } from "../../within.ts";
-import { Backlog } from "./backlog.ts";
 import type { ServerEvent } from "./sse.ts";
 
 /**

@@ -10,6 +10,7 @@ import {
   strictObject,
   string,
 } from "valibot";
+import { Backlog } from "../../backlog.ts";
 import { loadSettings } from "../../config/index.ts";
 import {
   type ImageSummary,
@@ -26,7 +27,6 @@ import { isLocalImage } from "../../image/source-kind.ts";
 import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
-import { Backlog } from "../live/backlog.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { field, imageName, word } from "../schema/fields.ts";
 import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";

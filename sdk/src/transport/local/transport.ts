@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { Backlog } from "../../../../src/backlog.ts";
 import { Channel } from "../../../../src/protocol/messages.ts";
 import type { Stream } from "../../../../src/protocol/stream.ts";
 import { errorOf } from "../../errors.ts";
@@ -18,6 +19,9 @@ import { Child } from "./child.ts";
 import { MachineLinks } from "./machines.ts";
 import { StreamProcess } from "./process.ts";
 import { findProgram } from "./program.ts";
+
+/** Events of a machine's process that wait for a slow reader. */
+const MAX_WAITING = 1000;
 
 /** What a program that is asked for JSON may print, in bytes. */
 const MAX_PRINTED = 64 * 1024 * 1024;
@@ -83,31 +87,14 @@ export class LocalTransport implements Transport {
     signal?.throwIfAborted();
     const { link } = this.#live();
     const stream = link.open({ method: "machine", params: { name, method, params } });
-    const waiting: Readonly<Record<string, unknown>>[] = [];
-    let wake = () => {};
-    let over = false;
-    let failure: unknown;
-    stream.onEvent = (event) => {
-      waiting.push(event as Readonly<Record<string, unknown>>);
-      // A reader that is too slow is told how it is, not how it was.
-      if (waiting.length > 1000) waiting.shift();
-      wake();
-    };
-    const end = (error?: unknown) => {
-      over = true;
-      failure = error;
-      wake();
-    };
-    link.resultOf(stream, signal).then(() => end(), end);
+    // A reader that is too slow is told how it is, not how it was.
+    const backlog = new Backlog<Readonly<Record<string, unknown>>>(MAX_WAITING);
+    stream.onEvent = (event) => backlog.push(event as Readonly<Record<string, unknown>>);
+    const over = link.resultOf(stream, signal).finally(() => backlog.end());
+    over.catch(() => {});
     try {
-      for (;;) {
-        for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event;
-        if (over) break;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      if (failure !== undefined) throw failure;
+      yield* backlog.read();
+      await over;
     } finally {
       stream.cancel();
     }

@@ -1,10 +1,12 @@
+import { deferred } from "./deferred.ts";
+
 /** What waits for a reader that may be slow: so much of it, then the oldest is dropped, and counted. */
 export class Backlog<T> {
   readonly #most: number;
   readonly #waiting: T[] = [];
   #dropped = 0;
   #isOver = false;
-  #wake = Promise.withResolvers<void>();
+  #wake = deferred<void>();
 
   constructor(most: number) {
     this.#most = most;
@@ -38,7 +40,7 @@ export class Backlog<T> {
       for (let item = this.#waiting.shift(); item !== undefined; item = this.#waiting.shift()) yield item;
       if (this.#isOver) return;
       await this.#wake.promise;
-      this.#wake = Promise.withResolvers();
+      this.#wake = deferred();
     }
   }
 }
