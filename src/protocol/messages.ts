@@ -75,6 +75,15 @@ export function exitCodeOf(result: ExecResult): number {
   return "exitCode" in result ? result.exitCode : 128 + result.signal;
 }
 
+/** The same where both are told side by side, as in a list of processes; undefined: it has not ended. */
+export const exitCodeIn = ({
+  exitCode,
+  signal,
+}: {
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+}): number | undefined => (signal === null ? (exitCode ?? undefined) : 128 + signal);
+
 /** What happens while a process runs. */
 export type ExecEvent =
   /** The kernel ended processes of the machine for lack of memory. */

@@ -1,7 +1,7 @@
 import type { Context } from "../../context.ts";
 import { ExitCode, SmolError } from "../../errors.ts";
 import type { AwaitedStatus, Machine } from "../../machine/index.ts";
-import { exitCodeOf } from "../../protocol/index.ts";
+import { exitCodeIn, exitCodeOf } from "../../protocol/index.ts";
 import { unlessAborted } from "../../within.ts";
 import type { Machines } from "../machines.ts";
 import { interruptible } from "./interruptible.ts";
@@ -48,7 +48,7 @@ async function workloadEnd(machines: Machines, context: Context, name: string, s
   const end = await machines.waitForMachine(context, name, signal);
   // A machine without a workload, which was stopped.
   if (end === undefined) return 0;
-  return end.signal === null ? (end.exitCode ?? 0) : 128 + end.signal;
+  return exitCodeIn(end) ?? 0;
 }
 
 async function processEnd(

@@ -8,6 +8,7 @@ import {
   type Machine,
   type ProcessInfo,
 } from "../../machine/index.ts";
+import { exitCodeIn } from "../../protocol/index.ts";
 import { piecesOf } from "../../serve/live/output.ts";
 import { count } from "../../serve/schema/fields.ts";
 import { boundedOutputs } from "../output.ts";
@@ -60,10 +61,8 @@ function list(processes: readonly ProcessInfo[]) {
   return { text: told.map((one) => JSON.stringify(one)).join("\n"), structured: { processes: told } };
 }
 
-const stateOf = ({ state, exitCode, signal }: ProcessInfo) =>
-  state === "running"
-    ? { running: true }
-    : { exit_code: signal === null ? (exitCode ?? undefined) : 128 + signal };
+const stateOf = (info: ProcessInfo) =>
+  info.state === "running" ? { running: true } : { exit_code: exitCodeIn(info) };
 
 async function infoOf(machine: Machine, id: string): Promise<ProcessInfo> {
   const found = (await listProcesses(machine)).find((one) => one.id === id || one.name === id);

@@ -15,6 +15,7 @@ import {
   startContainer,
   startDetached,
 } from "../../machine/index.ts";
+import { exitCodeIn } from "../../protocol/index.ts";
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { runToEnd } from "../live/command.ts";
@@ -342,7 +343,7 @@ function signalNames(): readonly string[] {
   return Object.keys(constants.signals).filter((name) => name.startsWith("SIG"));
 }
 
-function processOf({ id, pid, argv, state, exitCode, signal }: ProcessInfo) {
-  const code = signal === null ? (exitCode ?? undefined) : 128 + signal;
-  return { id, pid, command: [...argv], running: state === "running", exitCode: code };
+function processOf(info: ProcessInfo) {
+  const { id, pid, argv, state } = info;
+  return { id, pid, command: [...argv], running: state === "running", exitCode: exitCodeIn(info) };
 }

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { errorOf, SmolvmError } from "../../errors.ts";
+import { statusOf } from "../../signals.ts";
 import type {
   ApiCall,
   CopySettings,
@@ -279,7 +280,7 @@ export class ServeTransport implements Transport {
       for await (const _ of output);
     };
     const [end] = await Promise.all([process.ended, drain(process.stdout), drain(process.stderr)]);
-    return "signal" in end ? 128 + end.signal : end.exitCode;
+    return statusOf(end).exitCode;
   }
 }
 
