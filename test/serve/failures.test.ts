@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { useMachines } from "../support/machines.ts";
 import { Talking } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
@@ -41,11 +41,33 @@ test("a failure of the server's own has a trace id, and its words are in the log
   expect(events).toContain("INTERNAL_ERROR");
   expect(body + events).not.toContain(home.path);
 
+  // What the server's user lends to a machine is no failure of the server's, and the file's name is nobody else's.
+  const file = `${home.path}/secret`;
+  writeFileSync(file, "word", { mode: 0o600 });
+  await home.ok("create", "--name", "unset", "--secret-env", "A=SECRET_OF_ADA");
+  await home.ok("create", "--name", "unread", "--secret-file", `A=${file}`);
+  rmSync(file);
+  const start = async (name: string) =>
+    await fetch(`${url}/api/v1/machines/${name}/start`, { method: "POST" });
+  const unset = await start("unset");
+  expect([unset.status, await unset.json()]).toEqual([
+    409,
+    expect.objectContaining({ reason: "secret.not_set", error: expect.stringContaining("SECRET_OF_ADA") }),
+  ]);
+  const unread = await start("unread");
+  const lent = await unread.text();
+  expect(JSON.parse(lent)).toMatchObject({ code: "CONFLICT", reason: "secret.unreadable" });
+  expect(lent).not.toContain(home.path);
+
   server.child.kill("SIGTERM");
   expect(await server.child.exited).toBe(0);
-  for (const { headers } of [answer, stream]) {
+  for (const [{ headers }, named] of [
+    [answer, cache],
+    [stream, cache],
+    [unread, file],
+  ] as const) {
     const id = headers.get("x-trace-id");
     if (id === null) throw new Error("there is no trace id");
-    expect((await log).split("\n").find((line) => line.includes(id) && line.includes(cache))).toBeDefined();
+    expect((await log).split("\n").find((line) => line.includes(id) && line.includes(named))).toBeDefined();
   }
 });

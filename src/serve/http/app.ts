@@ -1,6 +1,6 @@
 /** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
 import { unlessAborted } from "../../within.ts";
-import { bugWords, type Problem, problemAnswer, problemOf, Refused } from "../errors.ts";
+import { hiddenWords, type Problem, problemAnswer, problemOf, Refused } from "../errors.ts";
 import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
@@ -29,13 +29,13 @@ export function makeApp(routes: readonly Route[], serving: Serving): Answer {
     const { log } = serving.options;
     let failure: string | undefined;
     let isAnswered = false;
-    // What is a bug of this side only the log is told, where the trace id leads to it: also in the middle of a stream.
+    // What the client is not told the log is, where the trace id leads to it: also in the middle of a stream.
     const explain = (error: unknown): Problem => {
       const problem = problemOf(error);
-      const bug = bugWords(error);
-      if (!isAnswered) failure = bug ?? problem.error;
-      if (bug !== undefined && (isAnswered || log === undefined))
-        serving.context.note(`${traceId} ${request.method} ${pathname}: ${bug}`);
+      const hidden = hiddenWords(error);
+      if (!isAnswered) failure = hidden ?? problem.error;
+      if (hidden !== undefined && (isAnswered || log === undefined))
+        serving.context.note(`${traceId} ${request.method} ${pathname}: ${hidden}`);
       return problem;
     };
     let answer: Response;
