@@ -2,6 +2,7 @@
  * What Pilot's adapter does with a program (docs/pilot.md): the rules that an answer goes by, written anew for these
  * tests. Its callers see nothing of the program but what comes out here.
  */
+import { callReal } from "./real-adapter.ts";
 
 /** The only variables that an adapter passes on. */
 export const PASSED_ON = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"] as const;
@@ -18,8 +19,8 @@ export interface Call {
   readonly args: readonly string[];
   /** Default: /dev/null. */
   readonly stdin?: string | undefined;
-  /** After that the program, and nothing but it, gets SIGKILL. */
-  readonly deadlineMs?: number | undefined;
+  /** The program, and nothing but it, gets SIGKILL: here once it prints, by Pilot's own adapter after its limit of time. */
+  readonly isKilled?: boolean | undefined;
 }
 
 export interface Surroundings {
@@ -37,8 +38,19 @@ export interface Envelope {
   readonly truncated: boolean;
 }
 
-/** Calls the program. @returns what the caller gets @throws Error where it gets an error */
-export async function call({ program, env, cwd }: Surroundings, call: Call): Promise<unknown> {
+/**
+ * Calls the program, by the rules below or, in `./dev soak pilot`, through Pilot's own adapter.
+ *
+ * @returns what the caller gets
+ * @throws Error where it gets an error
+ */
+export async function call(surroundings: Surroundings, call: Call): Promise<unknown> {
+  const built = process.env.SMOLVM_TEST_PILOT;
+  return await (built === undefined ? callHere(surroundings, call) : callReal(built, surroundings, call));
+}
+
+/** By the rules. */
+export async function callHere({ program, env, cwd }: Surroundings, call: Call): Promise<unknown> {
   const child = Bun.spawn([program, ...call.args], {
     cwd,
     env: Object.fromEntries(PASSED_ON.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]]))),
@@ -46,8 +58,12 @@ export async function call({ program, env, cwd }: Surroundings, call: Call): Pro
     stdout: "pipe",
     stderr: "pipe",
   });
-  const outputs = Promise.all([child.stdout, child.stderr].map(readCapped));
-  const deadline = setTimeout(() => process.kill(child.pid, "SIGKILL"), call.deadlineMs ?? DEADLINE_MS);
+  const kill = () => process.kill(child.pid, "SIGKILL");
+  const outputs = Promise.all([
+    readCapped(child.stdout, call.isKilled ? kill : undefined),
+    readCapped(child.stderr),
+  ]);
+  const deadline = setTimeout(kill, DEADLINE_MS);
   await child.exited;
   clearTimeout(deadline);
   const [stdout, stderr] = await Promise.race([outputs, heldOpen()]);
@@ -61,10 +77,15 @@ export async function call({ program, env, cwd }: Surroundings, call: Call): Pro
   return answer;
 }
 
-async function readCapped(stream: ReadableStream<Uint8Array>): Promise<{ text: string; cut: boolean }> {
+/** @param begun called when there is something */
+async function readCapped(
+  stream: ReadableStream<Uint8Array>,
+  begun?: () => void,
+): Promise<{ text: string; cut: boolean }> {
   const kept: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
+    if (size === 0) begun?.();
     kept.push(chunk.subarray(0, Math.max(0, MAX_STREAM_BYTES - size)));
     size += chunk.length;
   }
