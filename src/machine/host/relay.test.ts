@@ -157,6 +157,27 @@ describe("a relayed process", () => {
     opener.close();
   });
 
+  test("is ended by a message that cannot be, and no other work of its client is", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    const { guest } = await fakeGuest(({ stream }) => {
+      accept(stream);
+      stream.onCancel = () => cancelled.resolve();
+      stream.onControl = () => finish(stream, 7);
+    });
+    const { opener } = await connectionPair((stream) => {
+      void relayExec(stream, exec, { exec: (request) => guest.exec(request), rootMade: Promise.resolve() });
+    });
+    const [one, other] = [opener.open({ method: "exec" }), opener.open({ method: "exec" })];
+    await Promise.all([one.accepted, other.accepted]);
+    one.control({ type: "signal", signal: 65 });
+    expect(await one.result.catch((error: unknown) => error)).toMatchObject({ code: "exec.bad_request" });
+    await cancelled.promise;
+    other.control({ type: "signal", signal: 15 });
+    expect(await other.result).toEqual({ exitCode: 7 });
+    opener.close();
+    guest.close();
+  });
+
   test("floods nobody: output waits in the guest while the client does not read", async () => {
     let written = 0;
     const { client, close } = await relayed(async ({ stream }) => {

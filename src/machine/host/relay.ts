@@ -1,4 +1,4 @@
-import { SmolError } from "../../errors.ts";
+import { messageOf, SmolError } from "../../errors.ts";
 import type { GuestExec, GuestProcess } from "../../guest/index.ts";
 import {
   Channel,
@@ -74,15 +74,21 @@ class Relay {
   constructor(client: Stream, patienceMs: number) {
     this.#client = client;
     client.onControl = (message) => {
-      const control = checkExecControl(message);
-      if (this.#started && this.#process) apply(this.#process, control);
+      const control = controlOf(client, message);
+      if (control === undefined) this.#cancel();
+      else if (this.#started && this.#process) apply(this.#process, control);
       else this.#early.push(control);
     };
     client.onCancel = () => {
-      this.#cancelled = true;
-      if (patienceMs === 0) this.#process?.cancel();
+      if (patienceMs === 0) this.#cancel();
       else this.#patience ??= setTimeout(() => this.#process?.cancel(), patienceMs);
+      this.#cancelled = true;
     };
+  }
+
+  #cancel(): void {
+    this.#cancelled = true;
+    this.#process?.cancel();
   }
 
   /** Starts the process: again, when its root had to be made twice. */
@@ -115,6 +121,21 @@ class Relay {
     this.#started = true;
     for (const control of this.#early) apply(process, control);
     void copyInput(this.#client, process);
+  }
+}
+
+/**
+ * What a client says to its process. A message that cannot be ends that work alone, with `exec.bad_request`: other work of
+ * the same client goes on.
+ *
+ * @returns undefined: it has been told so
+ */
+export function controlOf(client: Stream, message: unknown): ExecControl | undefined {
+  try {
+    return checkExecControl(message);
+  } catch (error) {
+    client.fail({ code: "exec.bad_request", message: messageOf(error) });
+    return undefined;
   }
 }
 

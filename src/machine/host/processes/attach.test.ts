@@ -87,6 +87,18 @@ describe("attaching", () => {
     expect(table.list()).toMatchObject([{ id, state: "exited", attached: 0 }]);
   });
 
+  test("a message that cannot be ends the attachment with a code, and nothing else", async () => {
+    const { table, agent, connect, id } = await driven();
+    const connection = await connect();
+    const [wrong, right] = [attach(connection, { process: id }), attach(connection, { process: id })];
+    await Promise.all([wrong.accepted, right.accepted]);
+    wrong.resize({ columns: 80, rows: 65_536 });
+    await expect(wrong.result).rejects.toMatchObject({ code: "exec.bad_request" });
+    expect(table.list()).toMatchObject([{ id, state: "running" }]);
+    exit(agent, 5);
+    expect(await right.result).toEqual({ exitCode: 5 });
+  });
+
   test("several clients see the same", async () => {
     const { agent, connect, id } = await driven();
     const clients = [];

@@ -1,6 +1,5 @@
 import {
   Channel,
-  checkExecControl,
   type ExecControl,
   failureOf,
   ProtocolError,
@@ -8,6 +7,7 @@ import {
   StreamFailure,
   WINDOW_BYTES,
 } from "../../../protocol/index.ts";
+import { controlOf } from "../relay.ts";
 import type { OutputReader } from "./channel-buffer.ts";
 import type { HostedProcess } from "./hosted-process.ts";
 import {
@@ -56,8 +56,9 @@ export class Attachment {
   constructor(client: Stream) {
     this.#client = client;
     client.onControl = (message) => {
-      const control = checkExecControl(message);
-      if (this.#process === undefined) this.#early.push(control);
+      const control = controlOf(client, message);
+      if (control === undefined) this.#gone.abort();
+      else if (this.#process === undefined) this.#early.push(control);
       else apply(this.#process, control);
     };
     client.onCancel = () => {
