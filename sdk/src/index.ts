@@ -30,6 +30,7 @@ export type { PackInfo } from "./packs.ts";
 export type { MachineProcess } from "./process.ts";
 export { CommandFailedError, type ExecResult } from "./result.ts";
 export type * from "./types.ts";
+export type { LogOptions } from "./watch.ts";
 
 /**
  * Runs one command in a machine of its own, of which nothing is left.

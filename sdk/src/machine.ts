@@ -30,6 +30,7 @@ import type {
   PortMapping,
   SpawnOptions,
 } from "./types.ts";
+import { eventsOf, type LogOptions, logsOf } from "./watch.ts";
 
 /**
  * A microVM. The handle tells what it knew at its last own call (`info`, `status`); `refresh()` asks anew.
@@ -351,30 +352,25 @@ export class Machine implements AsyncDisposable {
     await within("waitForPort", options, (signal) => waitForPort(mapping, options.http, signal));
   }
 
-  /** What its workload has printed; with `follow`, what it prints until it ends or the signal is aborted. */
-  async *logs(
-    options: {
-      readonly follow?: boolean | undefined;
-      readonly tail?: number | undefined;
-      readonly signal?: AbortSignal | undefined;
-    } = {},
-  ): AsyncGenerator<LogEntry, void, void> {
-    const { signal, follow, tail } = options;
-    for await (const { time, stream, text } of this.#open().logs(this.name, { follow, tail }, { signal }))
-      yield { time: new Date(time), stream, text };
+  /**
+   * What its workload has printed, also when it does not run any more; with `follow`, then what it prints until it ends.
+   *
+   * @example
+   * for await (const { stream, text } of machine.logs({ follow: true })) console.log(`${stream}: ${text}`);
+   * @throws the signal's reason
+   */
+  logs(options: LogOptions = {}): AsyncGenerator<LogEntry, void, void> {
+    return logsOf(() => this.#open(), this.name, options);
   }
 
   /**
-   * What happens to it, until it ends or the signal is aborted.
+   * What happens to it, until it ends or the signal is aborted. `watching` comes first: from then on nothing is missed.
    *
    * @example
    * for await (const { type } of machine.monitor()) if (type === "restarting") console.error("again");
    */
-  async *monitor(
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): AsyncGenerator<MonitorEvent, void, void> {
-    for await (const event of this.#open().watch(this.name, "supervise", {}, options))
-      yield event as MonitorEvent;
+  monitor(options: Pick<CallOptions, "signal"> = {}): AsyncGenerator<MonitorEvent, void, void> {
+    return eventsOf(() => this.#open(), this.name, options);
   }
 
   /** Where its files are on this host. @throws SmolvmError `sdk.unsupported` over a server */

@@ -269,12 +269,13 @@ export interface FileStat {
 export interface LogEntry {
   readonly time: Date;
   readonly stream: "stdout" | "stderr" | "console" | (string & {});
+  /** A line without its end. */
   readonly text: string;
 }
 
 /** What happens to a machine; types that are not named here may come with later releases. */
 export interface MonitorEvent {
-  readonly type: "health" | "ended" | "restarting" | "started" | "gave_up" | (string & {});
+  readonly type: "watching" | "health" | "ended" | "restarting" | "started" | "gave_up" | (string & {});
   readonly [key: string]: unknown;
 }
 

@@ -1,18 +1,10 @@
-/** Paths that the user names on the host, by docker's rules for `cp`. */
+/** Paths that the user names on the host: what is there, or can be. */
 import { lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { SmolError } from "../errors.ts";
 import { Directory } from "./directory.ts";
 import { hostFailure } from "./failure.ts";
-
-/** The name that a copy of a path has; undefined: not the directory is meant but what is in it (`DIR/.`, `/`). */
-export function baseName(path: string): string | undefined {
-  const last = path.replace(/\/+$/, "").split("/").at(-1) ?? "";
-  return last === "" || last === "." || last === ".." ? undefined : last;
-}
-
-/** A path that can only be a directory's. */
-export const meansDirectory = (path: string): boolean => /(^|\/)\.{0,2}$/.test(path);
+import { baseName, bytesOf, meansDirectory, noTarget } from "./names.ts";
 
 export interface HostSource {
   readonly isDirectory: boolean;
@@ -82,16 +74,6 @@ export function openTarget(path: string, base: string | undefined, isDirectory: 
 function placeOf(path: string): HostTarget {
   return { directory: Directory.open(dirname(path)), name: bytesOf(basename(path)) };
 }
-
-/** @param where the path as the user wrote it, with its machine */
-export function noTarget(where: string): SmolError {
-  return new SmolError("copy.no_target", `there is no directory ${where}`, {
-    hint: "make it first, or leave the slash at its end out to give the copy that name",
-  });
-}
-
-/** Names in records are byte strings. */
-export const bytesOf = (text: string): string => Buffer.from(text).toString("latin1");
 
 function attempt<T>(action: string, path: string, work: () => T): T {
   try {

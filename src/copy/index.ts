@@ -2,7 +2,8 @@
  * Files between the host and a machine: what is sent, what is made, and what a hostile guest cannot make of it. Knows no
  * machine: it gets the streams of the guest's program that packs or unpacks (agent/pack.c, agent/unpack.c).
  */
-export { baseName } from "./host-path.ts";
+export { byWayOf, type CopyProgress, type GuestSide } from "./guest-side.ts";
+export { baseName } from "./names.ts";
 export type { FileTarget } from "./plain-file.ts";
-export type { CopyProgress, DownloadRequest, GuestSide, UploadRequest } from "./transfer.ts";
+export type { DownloadRequest, UploadRequest } from "./transfer.ts";
 export { download, upload } from "./transfer.ts";

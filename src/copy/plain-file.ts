@@ -1,10 +1,15 @@
-/** One file without a name around it: what the HTTP API sends and gets. */
+/**
+ * One file without a name around it: what the HTTP API sends and gets. The TypeScript package has this file in it, so it
+ * uses nothing that Node 20 does not have.
+ */
 import { SmolError } from "../errors.ts";
+import { type CopyProgress, type GuestSide, receiveFrom, sendTo } from "./guest-side.ts";
 import { Holes } from "./holes.ts";
 import { limits } from "./limits.ts";
+import { meansDirectory, noTarget } from "./names.ts";
 import type { RecordEvent } from "./reader.ts";
 import { Kind, type RecordWriter } from "./records.ts";
-import type { SendOptions } from "./tree-reader.ts";
+import type { Overrides, SendOptions } from "./tree-reader.ts";
 
 /** Of what is sent at once. */
 const PIECE_BYTES = 64 * 1024;
@@ -14,10 +19,14 @@ const PIECE_BYTES = 64 * 1024;
  *
  * @throws what `check` throws; `copy.limit` for a file that no filesystem of a guest can hold
  */
-export async function sendContent(
+async function sendContent(
   content: AsyncIterable<Uint8Array>,
   writer: RecordWriter,
-  { overrides, progress, check }: SendOptions,
+  {
+    overrides,
+    progress,
+    check,
+  }: Pick<SendOptions, "overrides" | "check"> & { readonly progress: CopyProgress },
 ): Promise<void> {
   const { mode = 0o644, uid = 0, gid = 0 } = overrides;
   const now = Date.now();
@@ -45,6 +54,47 @@ export async function sendContent(
   writer.endFile(size);
 }
 
+/**
+ * Makes a file in a machine of a content. It appears when it is complete.
+ *
+ * @param request.path in the machine
+ * @throws as `sendTo`
+ */
+export async function sendFile(
+  guest: GuestSide,
+  request: {
+    readonly path: string;
+    readonly content: AsyncIterable<Uint8Array>;
+    readonly overrides?: Overrides | undefined;
+    readonly progress: CopyProgress;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<void> {
+  const { path, content, overrides = {}, progress, signal } = request;
+  await sendTo(guest, signal, async (writer, found, check) => {
+    if (found === "directory")
+      throw new SmolError("copy.in_the_way", `in the machine: ${path} is a directory`);
+    if (meansDirectory(path)) throw noTarget(`${path} in the machine`);
+    writer.mark(Kind.as);
+    await sendContent(content, writer, { overrides, progress, check });
+  });
+}
+
+/**
+ * Gets the content of a machine's file.
+ *
+ * @throws as `receiveFrom`; SmolError `copy.guest_file` when it is a directory or a link; `copy.limit`
+ */
+export async function receiveFile(
+  guest: GuestSide,
+  path: string,
+  target: FileTarget,
+  { progress, signal }: { readonly progress: CopyProgress; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  const writer = new FileWriter(path, target);
+  await receiveFrom(guest, { path, signal, progress, onSkipped: () => {} }, (event) => writer.take(event));
+}
+
 /** Takes the content of one file. */
 export interface FileTarget {
   /** It is there, and is a file: its content comes. */
@@ -54,7 +104,7 @@ export interface FileTarget {
 }
 
 /** Passes the content of the one file on that a guest sends; holes are zeros. */
-export class FileWriter {
+class FileWriter {
   readonly #path: string;
   readonly #target: FileTarget;
   readonly #holes: Holes;

@@ -24,6 +24,7 @@ import {
 } from "../../sdk/src/index.ts";
 import { buildCases } from "./build-cases.ts";
 import { rejects, SMALL } from "./cases.ts";
+import { lifeCases } from "./life-cases.ts";
 import { refusals } from "./refusals.ts";
 
 type Case = (machine: Machine) => Promise<void>;
@@ -348,6 +349,7 @@ const alone: Record<string, () => Promise<void>> = {
     await rejects(Machine.inspect(name), MachineNotFoundError);
   },
   ...buildCases,
+  ...lifeCases,
   "a program that is not there, or is another": async () => {
     await rejects(new Smolvm({ bin: "/nowhere/smolvm" }).list(), SmolvmError, "sdk.no_program");
     await rejects(new Smolvm({ bin: "/bin/false" }).list(), SmolvmError, "sdk.child_failed");

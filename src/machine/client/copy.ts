@@ -1,12 +1,12 @@
 /** Files into and out of a running machine. */
 import {
+  byWayOf,
   type DownloadRequest,
   download,
   type GuestSide,
   type UploadRequest,
   upload,
 } from "../../copy/index.ts";
-import { SmolError } from "../../errors.ts";
 import type { Machine } from "./connect.ts";
 import { Process } from "./process.ts";
 
@@ -38,48 +38,18 @@ export async function copyFromMachine(
   await withGuest(machine, { direction: "out", path, follow }, (guest) => download(guest, request));
 }
 
-async function withGuest(
-  machine: Machine,
-  params: {
-    readonly direction: "in" | "out";
-    readonly path: string;
-    readonly follow?: boolean | undefined;
-    readonly parents?: boolean | undefined;
-  },
-  copy: (guest: GuestSide) => Promise<void>,
-): Promise<void> {
-  const process = new Process(machine.open({ method: "copy", params }));
-  const guest: GuestSide = {
-    output: process.stdout,
-    write: (bytes) => process.write(bytes),
-    endInput: () => process.end(),
-    // Its exit code says no more than its last record.
-    ended: process.result.then((result) => {
-      if ("signal" in result) throw killed(result.signal);
-    }),
-  };
-  guest.ended.catch(() => {});
-  // Nothing of ours writes there; whatever does is not to be held up by it.
-  void drain(process.stderr);
-  let over = false;
-  const end = () => {
-    over = true;
-  };
-  process.result.then(end, end);
-  try {
-    await copy(guest);
-  } finally {
-    if (!over) process.kill();
-  }
+/** What the guest's side is asked for (docs/protocol.md, `copy`). */
+interface CopyParams {
+  readonly direction: "in" | "out";
+  readonly path: string;
+  readonly follow?: boolean | undefined;
+  readonly parents?: boolean | undefined;
 }
 
-const killed = (signal: number) =>
-  new SmolError("copy.killed", `the copy was killed in the machine by signal ${signal}`, {
-    hint: "the machine may lack memory: `smolvm machine stats` shows how much there is",
-  });
-
-async function drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _chunk of chunks) {
-    // Dropped.
-  }
+async function withGuest(
+  machine: Machine,
+  params: CopyParams,
+  copy: (guest: GuestSide) => Promise<void>,
+): Promise<void> {
+  await byWayOf(new Process(machine.open({ method: "copy", params })), copy);
 }

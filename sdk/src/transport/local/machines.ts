@@ -4,34 +4,39 @@ import { PipeTransport } from "../../../../src/protocol/pipe-transport.ts";
 import { errorOf } from "../../errors.ts";
 import { Link } from "./link.ts";
 
-export class MachineLinks {
-  readonly #links = new Map<string, Promise<Link>>();
-  readonly #socketOf: (name: string) => Promise<string | undefined>;
+/** A machine's own process. */
+export interface Reached {
+  readonly link: Link;
+  /** Whether it may be asked for commands; else the child adds what they need (secrets). */
+  readonly runsCommands: boolean;
+}
 
-  /** @param socketOf undefined for a machine that this program may not reach by itself */
-  constructor(socketOf: (name: string) => Promise<string | undefined>) {
-    this.#socketOf = socketOf;
+export class MachineLinks {
+  readonly #links = new Map<string, Promise<Reached>>();
+  readonly #locate: (name: string) => Promise<{ readonly socket: string; readonly direct: boolean }>;
+
+  constructor(locate: (name: string) => Promise<{ readonly socket: string; readonly direct: boolean }>) {
+    this.#locate = locate;
   }
 
-  /** @returns undefined: ask the child. @throws SmolvmError `machine.not_running` */
-  async to(name: string): Promise<Link | undefined> {
+  /** @throws SmolvmError `machine.not_running` */
+  async to(name: string): Promise<Reached> {
     const known = await this.#links.get(name)?.catch(() => undefined);
-    if (known !== undefined && !known.isClosed) return known;
-    const socket = await this.#socketOf(name);
-    if (socket === undefined) return undefined;
-    const linking = link(name, socket);
-    this.#links.set(name, linking);
+    if (known !== undefined && !known.link.isClosed) return known;
+    const { socket, direct } = await this.#locate(name);
+    const reaching = link(name, socket).then((made) => ({ link: made, runsCommands: direct }));
+    this.#links.set(name, reaching);
     const forget = () => {
-      if (this.#links.get(name) === linking) this.#links.delete(name);
+      if (this.#links.get(name) === reaching) this.#links.delete(name);
     };
-    linking.then(({ closed }) => closed.then(forget), forget);
-    return await linking;
+    reaching.then(({ link: { closed } }) => closed.then(forget), forget);
+    return await reaching;
   }
 
   close(): void {
-    for (const linking of this.#links.values())
-      linking.then(
-        (made) => made.close(),
+    for (const reaching of this.#links.values())
+      reaching.then(
+        ({ link: made }) => made.close(),
         () => {},
       );
     this.#links.clear();

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { Backlog } from "../../../../src/backlog.ts";
+import type { JsonRequest } from "../../../../src/protocol/json.ts";
 import { Channel } from "../../../../src/protocol/messages.ts";
 import type { Stream } from "../../../../src/protocol/stream.ts";
-import { errorOf } from "../../errors.ts";
+import { errorOf, SmolvmError } from "../../errors.ts";
 import type { Progress } from "../../types.ts";
 import type {
   ApiCall,
@@ -16,6 +17,8 @@ import type {
   Work,
 } from "../types.ts";
 import { Child } from "./child.ts";
+import { readContent, writeContent } from "./files.ts";
+import type { Link } from "./link.ts";
 import { MachineLinks } from "./machines.ts";
 import { StreamProcess } from "./process.ts";
 import { findProgram } from "./program.ts";
@@ -33,13 +36,13 @@ interface Place {
   readonly direct: boolean;
 }
 
-/** Machines of this host: their life by way of a child, commands straight to their own processes. */
+/**
+ * Machines of this host. Commands, contents of files and events are asked of the machines' own processes; their life, logs
+ * and folders, which need what only the program can do with the host's files, are the child's.
+ */
 export class LocalTransport implements Transport {
   readonly #bin: string | undefined;
-  readonly #machines = new MachineLinks(async (name) => {
-    const { socket, direct } = await this.#locate(name);
-    return direct ? socket : undefined;
-  });
+  readonly #machines = new MachineLinks((name) => this.#locate(name));
   #child: Child | undefined;
   #closed = false;
 
@@ -69,13 +72,15 @@ export class LocalTransport implements Transport {
 
   async exec(name: string, request: ProcessRequest, { signal }: Work = {}): Promise<RemoteProcess> {
     signal?.throwIfAborted();
-    const direct = request.secrets === undefined ? await this.#machines.to(name) : undefined;
-    const link = direct ?? this.#live().link;
-    const asked =
-      direct === undefined
-        ? { method: "exec", params: { name, ...request } }
-        : { method: "exec", params: request };
-    return await StreamProcess.open(link, link.open(asked), signal);
+    const reached = request.secrets === undefined ? await this.#machines.to(name) : undefined;
+    if (reached?.runsCommands)
+      return await this.#process(reached.link, { method: "exec", params: request }, signal);
+    const { link } = this.#live();
+    return await this.#process(link, { method: "exec", params: { name, ...request } }, signal);
+  }
+
+  async #process(link: Link, request: JsonRequest, signal: AbortSignal | undefined): Promise<RemoteProcess> {
+    return await StreamProcess.open(link, link.open(request), signal);
   }
 
   async *watch(
@@ -85,16 +90,22 @@ export class LocalTransport implements Transport {
     { signal }: Work = {},
   ): AsyncGenerator<Readonly<Record<string, unknown>>, void, void> {
     signal?.throwIfAborted();
-    const { link } = this.#live();
-    const stream = link.open({ method: "machine", params: { name, method, params } });
+    const { link } = await this.#machines.to(name);
+    const stream = link.open({ method, params });
     // A reader that is too slow is told how it is, not how it was.
     const backlog = new Backlog<Readonly<Record<string, unknown>>>(MAX_WAITING);
     stream.onEvent = (event) => backlog.push(event as Readonly<Record<string, unknown>>);
     const over = link.resultOf(stream, signal).finally(() => backlog.end());
     over.catch(() => {});
     try {
+      await link.acceptedOf(stream, signal);
+      yield { type: "watching" };
       yield* backlog.read();
       await over;
+    } catch (error) {
+      // The end of the machine is the end of what there is to see.
+      const isOver = error instanceof SmolvmError && error.code === "machine.lost";
+      if (!isOver && !signal?.aborted) throw error;
     } finally {
       stream.cancel();
     }
@@ -107,38 +118,16 @@ export class LocalTransport implements Transport {
     options: { readonly mode?: number | undefined; readonly parents?: boolean | undefined },
     work: Work = {},
   ): Promise<number> {
-    const { link, stream } = this.#open("copyIn", { name, path, ...options }, work);
-    const sending = (async () => {
-      for await (const chunk of content) {
-        if (stream.isOver) return;
-        await stream.write(Channel.stdin, chunk);
-      }
-      stream.end(Channel.stdin);
-    })();
-    let broken: { readonly cause: unknown } | undefined;
-    // A content that breaks must not appear as a whole file.
-    sending.catch((cause: unknown) => {
-      broken = { cause };
-      stream.cancel();
-    });
-    try {
-      return ((await link.resultOf(stream, work.signal)) as { readonly bytes: number }).bytes;
-    } catch (error) {
-      throw broken === undefined ? error : broken.cause;
-    }
+    const { signal } = work;
+    signal?.throwIfAborted();
+    const { link } = await this.#machines.to(name);
+    return await writeContent({ link, path, signal }, content, options);
   }
 
-  async *readFile(name: string, path: string, work: Work = {}): AsyncGenerator<Uint8Array, void, void> {
-    const { link, stream } = this.#open("copyOut", { name, path }, work);
-    const result = link.resultOf(stream, work.signal);
-    result.catch(() => {});
-    try {
-      // What is handed out may be kept.
-      for await (const chunk of stream.read(Channel.stdout)) yield chunk.slice();
-      await result;
-    } finally {
-      stream.cancel();
-    }
+  async *readFile(name: string, path: string, { signal }: Work = {}): AsyncGenerator<Uint8Array, void, void> {
+    signal?.throwIfAborted();
+    const { link } = await this.#machines.to(name);
+    yield* readContent({ link, path, signal });
   }
 
   async copyIn(
@@ -175,7 +164,7 @@ export class LocalTransport implements Transport {
       for await (const chunk of stream.read(Channel.stdout)) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
         rest = lines.pop() ?? "";
-        for (const line of lines) yield JSON.parse(line) as LogLine;
+        for (const line of lines) yield withoutEnd(JSON.parse(line) as LogLine);
       }
       await result;
     } finally {
@@ -246,6 +235,9 @@ export class LocalTransport implements Transport {
     return JSON.parse(text);
   }
 }
+
+/** What was printed without its line's end is told apart in the log, and by nobody who reads lines. */
+const withoutEnd = ({ text, ...line }: LogLine): LogLine => ({ ...line, text: text.replace(/\r?\n$/, "") });
 
 async function textOf(stream: Stream): Promise<string> {
   const decoder = new TextDecoder();
