@@ -13,7 +13,7 @@ export interface HostStream {
 
 /** Who gets what happens on it. */
 export interface HostStreamUser {
-  /** The bytes are the user's to keep. */
+  /** The bytes are the user's to keep, and to give back (`giveBack`) when it is done with them. */
   onData(bytes: Uint8Array): void;
   onEnd(): void;
   onDrain(): void;

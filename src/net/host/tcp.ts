@@ -1,20 +1,45 @@
 import { errnoOf } from "../../errors.ts";
 import type { Endpoint } from "../types.ts";
+import { BUSY, receiveChunk } from "./chunks.ts";
 import type { HostStream, HostStreamUser } from "./stream.ts";
 
 /** What a socket's handlers know: whose it is. */
 interface Held {
   user: HostStreamUser | undefined;
+  stream?: TcpStream;
 }
 
-type Socket = Bun.Socket<Held>;
+/** The socket's descriptor, which the runtime's types do not tell; it is -1 when the socket is closed. */
+type Socket = Bun.Socket<Held> & { readonly fd?: number };
 
-/** A TCP socket of the host's. */
+/** Reads of one socket before others have their turn. */
+const TURN = 8;
+
+/**
+ * A TCP socket of the host's. The runtime tells when there is something to read. It copies what it has read into memory
+ * of its own for each event, so a busy socket is read here, until nothing is left or the user has enough: that saves a
+ * third of what a connection's bytes cost (docs/benchmarks.md).
+ */
 class TcpStream implements HostStream {
   readonly #socket: Socket;
+  #paused: boolean;
 
-  constructor(socket: Socket) {
+  /** @param paused as the runtime's socket is */
+  constructor(socket: Socket, paused: boolean) {
     this.#socket = socket;
+    this.#paused = paused;
+    socket.data.stream = this;
+  }
+
+  /** Gives the user what else has come. */
+  readOn(): void {
+    const { data, fd } = this.#socket;
+    if (fd === undefined) return;
+    for (let turn = 0; turn < TURN && !this.#paused && data.user !== undefined; turn++) {
+      const chunk = receiveChunk(fd);
+      if (chunk === undefined) return;
+      data.user.onData(chunk);
+    }
   }
 
   write(bytes: Uint8Array<ArrayBuffer>): number {
@@ -31,11 +56,14 @@ class TcpStream implements HostStream {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#paused = false;
+    this.readOn();
+    if (!this.#paused) this.#socket.resume();
   }
 }
 
@@ -43,6 +71,7 @@ class TcpStream implements HostStream {
 const handlers = {
   data(socket: Socket, bytes: Uint8Array) {
     socket.data.user?.onData(bytes);
+    if (bytes.length >= BUSY) socket.data.stream?.readOn();
   },
   end: (socket: Socket) => socket.data.user?.onEnd(),
   drain: (socket: Socket) => socket.data.user?.onDrain(),
@@ -70,7 +99,7 @@ export async function connectTcp({ address, port }: Endpoint, user: HostStreamUs
   });
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEPALIVE_MS);
-  return new TcpStream(socket);
+  return new TcpStream(socket, false);
 }
 
 /** A far side that is gone is noticed before a day has passed, and routers on the way keep the connection. */
@@ -99,7 +128,7 @@ export function listenTcp(
         socket.data = { user: undefined };
         socket.pause();
         socket.setNoDelay(true);
-        const stream = new TcpStream(socket);
+        const stream = new TcpStream(socket, true);
         const user = onConnection(stream);
         if (user === undefined) socket.terminate();
         else socket.data.user = user;

@@ -50,7 +50,7 @@ export function sendIcmp(
   // Only ICMPv6 has a pseudo header.
   const checksum =
     path.version === 4
-      ? finishSum(output.words.add(0, icmp, icmp + size))
+      ? finishSum(output.memory.add(0, icmp, icmp + size))
       : path.checksum(output, icmp, icmp + size);
   view.setUint16(icmp + 2, checksum);
   output.commit(path.headerLength + size);

@@ -64,7 +64,7 @@ export class Path {
 
   /** The checksum of what a packet carries, whose own field is zero still; for TCP, UDP and ICMPv6. */
   checksum(output: Output, start: number, end: number): number {
-    return finishSum(output.words.add(this.#pseudoSum + littleWord(end - start), start, end));
+    return finishSum(output.memory.add(this.#pseudoSum + littleWord(end - start), start, end));
   }
 }
 

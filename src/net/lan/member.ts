@@ -90,7 +90,7 @@ export class Member implements ByteSink {
     output.view.setUint16(sumAt, 0);
     const sum =
       protocol === Protocol.icmp
-        ? finishSum(output.words.add(0, body, body + length))
+        ? finishSum(output.memory.add(0, body, body + length))
         : path.checksum(output, body, body + length);
     // Of UDP a zero would mean that there is none (RFC 768).
     output.view.setUint16(sumAt, sum === 0 && protocol === Protocol.udp ? 0xffff : sum);

@@ -1,5 +1,5 @@
 import { MAX_FRAME } from "../limits.ts";
-import { Words } from "../wire/checksum.ts";
+import { SummedMemory } from "../wire/summed.ts";
 import { PREFIX } from "./frames.ts";
 
 /** What writes bytes, as Bun's sockets do: as many as the kernel takes at once. */
@@ -16,9 +16,9 @@ const DATA_LIMIT = SIZE - 4 * (PREFIX + MAX_FRAME);
  * taken it: there is no other copy, and no memory is allocated for a packet.
  */
 export class Output {
-  readonly bytes = new Uint8Array(SIZE);
+  readonly memory = new SummedMemory(SIZE);
+  readonly bytes = this.memory.bytes;
   readonly view = new DataView(this.bytes.buffer);
-  readonly words = new Words(this.bytes.buffer);
   readonly #waiting = new Set<() => void>();
   #sink: ByteSink | undefined;
   #head = 0;

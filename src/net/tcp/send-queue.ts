@@ -1,3 +1,4 @@
+import { giveBack } from "../host/chunks.ts";
 import { CHUNK_COST } from "./kept.ts";
 
 /**
@@ -20,9 +21,9 @@ export class SendQueue {
     return this.#end;
   }
 
-  /** What it costs to keep a chunk. */
+  /** What it costs to keep a chunk: all that it holds on to. */
   static cost(chunk: Uint8Array): number {
-    return chunk.length + CHUNK_COST;
+    return chunk.buffer.byteLength + CHUNK_COST;
   }
 
   push(chunk: Uint8Array): void {
@@ -39,6 +40,7 @@ export class SendQueue {
       this.#base += chunk.length;
       this.#chunks[this.#first++] = EMPTY;
       cost += SendQueue.cost(chunk);
+      giveBack(chunk);
     }
     if (this.#first > 64 && this.#first * 2 > this.#chunks.length) {
       this.#chunks = this.#chunks.slice(this.#first);

@@ -5,56 +5,11 @@
  * its two bytes (section 2 (B)), and `finishSum` swaps them.
  */
 
-/** Bytes whose checksums are taken often, also as the numbers that are fastest to add. */
-export class Words {
-  readonly #shorts: Uint16Array;
-  readonly #words: Int32Array;
-
-  /** @param size a multiple of four */
-  constructor(buffer: ArrayBuffer) {
-    this.#shorts = new Uint16Array(buffer);
-    this.#words = new Int32Array(buffer);
-  }
-
-  /**
-   * Adds bytes, at most 64 KiB and a header.
-   *
-   * @param sum of what was added before, an even number of bytes
-   */
-  add(sum: number, start: number, end: number): number {
-    if ((start & 1) === 0) return sum + this.#addEven(start, end);
-    if (start === end) return sum;
-    // At odd places each byte is on the other half of a word: so is the sum (section 2 (B) again).
-    const first = (this.#shorts[start >> 1] as number) & 0xff00;
-    const other = fold(first + this.#addEven(start + 1, end));
-    return sum + (((other & 0xff) << 8) | (other >>> 8));
-  }
-
-  #addEven(start: number, end: number): number {
-    const shorts = this.#shorts;
-    let at = start;
-    let one = 0;
-    let two = 0;
-    if ((at & 2) !== 0 && at + 2 <= end) {
-      one = shorts[at >> 1] as number;
-      at += 2;
-    }
-    const words = this.#words;
-    let index = at >> 2;
-    // Eight bytes a turn, in two halves each: so many fit into 31 bits, which are faster than more.
-    for (const last = (end >> 2) - 1; index < last; index += 2) {
-      const first = words[index] as number;
-      const second = words[index + 1] as number;
-      one = (one + (first & 0xffff) + (first >>> 16)) | 0;
-      two = (two + (second & 0xffff) + (second >>> 16)) | 0;
-    }
-    for (at = Math.max(at, index << 2); at + 1 < end; at += 2) one += shorts[at >> 1] as number;
-    if (at < end) one += (shorts[at >> 1] as number) & 0xff;
-    return one + two;
-  }
-}
-
-/** The same for a few bytes anywhere. */
+/**
+ * Adds a few bytes, wherever they are. (`SummedMemory` is for whole frames.)
+ *
+ * @param sum of what was added before, an even number of bytes
+ */
 export function addBytes(sum: number, bytes: Uint8Array, start: number, end: number): number {
   let total = sum;
   let at = start;
