@@ -2,11 +2,14 @@
 import type { Context } from "../context.ts";
 import { deleteMachine, inspectMachine, type Started, stopMachine } from "../machine/index.ts";
 import type { OwnerPolicy } from "../machine/plan/index.ts";
+import { giveUpOwnership, type Lock, machineDirectory } from "../machine/store/index.ts";
 
 interface Owning {
   readonly policy: OwnerPolicy;
   /** Tells a machine that was made anew under the name. */
   readonly createdAt: number | undefined;
+  /** Of one that is to be deleted: while it is held, others see the machine. */
+  readonly ownership: Lock | undefined;
   /** Its process, once it has been started here. */
   process?: Started["owned"];
 }
@@ -20,8 +23,8 @@ export class Owned {
   }
 
   /** From now on the machine is the client's. */
-  add(name: string, policy: OwnerPolicy): void {
-    this.#machines.set(name, { policy, createdAt: this.#createdAt(name) });
+  add(name: string, policy: OwnerPolicy, ownership: Lock | undefined): void {
+    this.#machines.set(name, { policy, createdAt: this.#createdAt(name), ownership });
   }
 
   /** How the client owns it; undefined: not at all. */
@@ -31,7 +34,8 @@ export class Owned {
 
   /** It runs, as a process of this one. */
   started(name: string, policy: OwnerPolicy, process: NonNullable<Started["owned"]>): void {
-    const owning: Owning = { policy, createdAt: this.#createdAt(name), process };
+    const ownership = this.#machines.get(name)?.ownership;
+    const owning: Owning = { policy, createdAt: this.#createdAt(name), ownership, process };
     this.#machines.set(name, owning);
     void process.ended.then(() => {
       if (owning.process === process) owning.process = undefined;
@@ -42,11 +46,16 @@ export class Owned {
   async release(name: string): Promise<void> {
     const owning = this.#machines.get(name);
     this.#machines.delete(name);
+    // Unless another one has that name by now.
+    if (owning?.ownership !== undefined && owning.createdAt === this.#createdAt(name))
+      giveUpOwnership(machineDirectory(this.#context.paths, name));
+    owning?.ownership?.release();
     await owning?.process?.disown();
   }
 
   /** It has been deleted. */
   forget(name: string): void {
+    this.#machines.get(name)?.ownership?.release();
     this.#machines.delete(name);
   }
 
@@ -64,6 +73,8 @@ export class Owned {
       else if (owning.process !== undefined) await stopMachine(this.#context, name);
     } catch {
       // Its own process sees that this one ends, and nobody is left who could be told.
+    } finally {
+      owning.ownership?.release();
     }
   }
 

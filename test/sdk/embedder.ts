@@ -1,5 +1,5 @@
 /** A program with machines, that does not end by itself: `embedder.ts POLICY NAME…`. A line for each machine that runs. */
-import { type DisposePolicy, Smolvm } from "../../sdk/src/index.ts";
+import { Smolvm } from "../../sdk/src/index.ts";
 
 const [policy, ...names] = process.argv.slice(2);
 const client = new Smolvm();
@@ -10,8 +10,9 @@ async function begin(name: string): Promise<void> {
     cpus: 1,
     memoryMiB: 256,
     startTimeoutMs: 300_000,
+    start: policy !== "unstarted",
     detached: policy === "detached",
-    onDispose: policy === "detached" ? "delete" : (policy as DisposePolicy),
+    onDispose: policy === "stop" ? "stop" : "delete",
   });
   console.log(`running ${name}`);
   // Something that is pending when somebody dies.

@@ -51,8 +51,20 @@ test("a program is killed: its machines are gone, with all that they had, and so
 test("its child is killed: the machines end by themselves, and what was pending fails with a code", async () => {
   const talking = await embed("delete", "c");
   process.kill(childOf(machines), "SIGKILL");
-  // Of the machine, or still of the child, which knows where that is.
-  expect(await talking.line()).toMatch(/^pending (machine\.lost|sdk\.child_failed)$/);
+  // Of the machine, or still of the child, which knows where that is; or it was gone when it was to be reached.
+  expect(await talking.line()).toMatch(/^pending (machine\.(lost|not_running)|sdk\.child_failed)$/);
+  talking.child.kill("SIGKILL");
+  await talking.child.exited;
+  await machines.expectNothingLeft();
+});
+
+test("its child is killed before a machine that was made is started: nobody sees it, and its name is free", async () => {
+  const talking = await embed("unstarted", "u");
+  expect((await machines.state("u")).state).toBe("created");
+  process.kill(childOf(machines), "SIGKILL");
+  await until("the machine is left over", async () => (await machines.names()).length === 0);
+  await machines.ok("create", "--name", "u");
+  await machines.ok("delete", "--force", "--name", "u");
   talking.child.kill("SIGKILL");
   await talking.child.exited;
   await machines.expectNothingLeft();

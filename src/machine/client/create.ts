@@ -1,18 +1,22 @@
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import { checkMachineName, type MachineRecord, type MachineSpec, newRecord } from "../model/index.ts";
-import { createStopped, requireRecord, writeFirstRecord } from "../store/index.ts";
+import { createStopped, type Lock, requireRecord, takeOwnership, writeFirstRecord } from "../store/index.ts";
 import type { SettleOptions } from "../volumes/index.ts";
 
 export interface CreateOptions extends SettleOptions {
   /** A machine of that name and the same description is fine. */
   readonly ifNotExists?: boolean | undefined;
+  /** It is this process's: without it, it is left over. */
+  readonly owned?: boolean | undefined;
 }
 
 export interface Created {
   readonly record: MachineRecord;
   /** False: there was one like it before. */
   readonly created: boolean;
+  /** Of one that is this process's: to be kept as long as it is. */
+  readonly ownership?: Lock | undefined;
 }
 
 /**
@@ -25,11 +29,17 @@ export function createMachine(context: Context, asked: MachineSpec, options: Cre
   const spec = asked.volumes.length === 0 ? asked : settled(asked, options);
   const name = checkMachineName(spec.name);
   const record = newRecord(spec, Date.now());
-  const lock = createStopped(paths, name, (directory) => writeFirstRecord(directory, record));
+  let ownership: Lock | undefined;
+  const lock = createStopped(paths, name, (directory) => {
+    writeFirstRecord(directory, record);
+    ownership?.release();
+    ownership = options.owned ? takeOwnership(directory) : undefined;
+  });
   if (lock !== undefined) {
     lock.release();
-    return { record, created: true };
+    return { record, created: true, ownership };
   }
+  ownership?.release();
   if (!options.ifNotExists) throw exists(name);
   const present = requireRecord(paths, name);
   const differences = differencesOf(present, record);

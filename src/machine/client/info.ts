@@ -6,6 +6,8 @@ import {
   isForeign,
   isRunning,
   isTaken,
+  lostItsOwner,
+  machineDirectory,
   machineNames,
   readRecord,
   readState,
@@ -69,8 +71,8 @@ function look(paths: Context["paths"], name: string, depth: "whole" | "outline")
   // Not there, or removed at this moment.
   if (read.kind !== "record" && !isTaken(paths, name)) return undefined;
   const record = read.kind === "record" ? read.record : undefined;
-  // A throw-away machine whose process is gone is gone with it.
-  if (record?.ephemeral && !running) return undefined;
+  // A throw-away machine whose process is gone is gone with it, and so is one whose owner has gone.
+  if (!running && (record?.ephemeral || lostItsOwner(machineDirectory(paths, name)))) return undefined;
   const state = readState(paths, name, depth);
   const memoryBytes = running ? residentBytes(state?.vmmPid) : undefined;
   if (read.kind === "newer") {

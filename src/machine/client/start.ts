@@ -21,7 +21,7 @@ import {
   type StartOrder,
   type StartReport,
 } from "../plan/index.ts";
-import { type Claim, claimMachine, readState } from "../store/index.ts";
+import { type Claim, claimMachine, giveUpOwnership, machineDirectory, readState } from "../store/index.ts";
 import { planVolumes } from "../volumes/index.ts";
 import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
@@ -126,6 +126,8 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     const report = await reportOf(stream, options);
     // From now on the machine needs this very image, whatever happens to the host.
     await durable;
+    // Whoever starts a machine for itself has it.
+    if (options.owner === undefined) giveUpOwnership(machineDirectory(context.paths, claim.name));
     if (options.owner === undefined) await process.release();
     const owned = options.owner === undefined ? undefined : process;
     return { record: order.record, started: true, skipped: false, pid: report.pid, report, owned };

@@ -2,8 +2,17 @@ import type { Paths } from "../../config/paths.ts";
 import { SmolError } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
 import { type MachineRecord, notFound, type ReadRecord } from "../model/index.ts";
-import { checkEntryName, isRunning, isTaken, type Lock, tryLockForChange } from "./directory.ts";
+import {
+  checkEntryName,
+  isRunning,
+  isTaken,
+  type Lock,
+  machineDirectory,
+  removeLeftover,
+  tryLockForChange,
+} from "./directory.ts";
 import { readRecord } from "./files.ts";
+import { lostItsOwner } from "./owned.ts";
 
 /** How long another command may take with a machine: a start pulls its image first. */
 const CHANGE_LIMIT_MS = 600_000;
@@ -41,6 +50,8 @@ export async function claimMachine(paths: Paths, name: string, signal?: AbortSig
 /** As `claimMachine`, without its record, which may be damaged or of a later version: to remove it. */
 export async function lockForChange(paths: Paths, name: string, signal?: AbortSignal): Promise<Lock> {
   checkEntryName(paths, name);
+  // Of one that nobody sees, there is nothing to change.
+  if (lostItsOwner(machineDirectory(paths, name)) && removeLeftover(paths, name)) throw notFound(name);
   const limit = AbortSignal.timeout(CHANGE_LIMIT_MS);
   const either = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   try {

@@ -7,7 +7,8 @@
  *     change.lock   held by whoever starts, changes or deletes the machine, for as long as that takes
  *
  * A directory appears complete under its name and vanishes from there in one step, both by rename(2). A throw-away
- * machine's directory appears with its lock held: one whose lock is free is left over, and anybody may remove it.
+ * machine's directory appears with its lock held: one whose lock is free is left over, and anybody may remove it. So is
+ * one of a machine whose owner has gone (owned.ts).
  */
 import {
   closeSync,
@@ -29,6 +30,7 @@ import { checkMachineName, isMachineName } from "../model/index.ts";
 import { removeExposed } from "./exposed.ts";
 import { writing } from "./failure.ts";
 import { sweepNamedNetworks } from "./named-networks.ts";
+import { lostItsOwner } from "./owned.ts";
 import { removeSockets } from "./sockets.ts";
 import { syncPath } from "./sync.ts";
 
@@ -207,26 +209,32 @@ export function markEphemeral(path: string): void {
 }
 
 /**
- * Removes what a throw-away machine left behind, if its process is gone.
+ * Removes what a throw-away machine left behind, or one whose owner has gone, if its process is gone.
  *
  * @returns whether there is no directory of that name any more.
  */
 export function removeLeftover(paths: Paths, name: string): boolean {
   const path = machineDirectory(paths, name);
   if (statusOf(path) === undefined) return true;
-  if (statusOf(`${path}/${EPHEMERAL}`) === undefined) return false;
+  const isEphemeral = statusOf(`${path}/${EPHEMERAL}`) !== undefined;
+  if (!isEphemeral && !lostItsOwner(path)) return false;
+  // Nobody changes a throw-away machine.
+  const change = isEphemeral ? { release() {} } : tryLockForChange(paths, name);
+  if (typeof change === "string") return change === "none";
   const lock = lockRunning(paths, name);
-  if (lock === undefined) return false;
   try {
+    // Somebody may have made it theirs in the meantime.
+    if (lock === undefined || (!isEphemeral && !lostItsOwner(path))) return false;
     removeDirectory(paths, name);
     return true;
   } finally {
-    lock.release();
+    lock?.release();
+    change.release();
   }
 }
 
 /**
- * Removes what machines left behind whose process is gone: half-made, half-removed and throw-away directories. What
+ * Removes what machines left behind whose process is gone: half-made, half-removed, throw-away and owned directories. What
  * cannot be removed stays for the next one who sweeps.
  */
 export function sweep(paths: Paths): void {

@@ -43,5 +43,6 @@ export {
   networkMembers,
   sweepNamedNetworks,
 } from "./named-networks.ts";
+export { giveUpOwnership, lostItsOwner, takeOwnership } from "./owned.ts";
 export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
 export { workspaceIn } from "./workspaces.ts";

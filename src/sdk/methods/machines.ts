@@ -21,8 +21,10 @@ export async function create({ params, stream, signal, serving, owned }: Asked):
   const { secrets, sshAgent, owner } = checked(createParams, params);
   const body = read(createSchema, params.machine ?? {}, "machine", FORMER);
   const lent = { secrets: secretsOf(secrets), sshAgent };
-  const { record, created } = await createAsked(serving, body, signal, lent);
-  if (owner !== undefined && created) owned.add(record.name, owner);
+  // One that is to be stopped is never left over: it is its user's to keep.
+  const own = { lent, owned: owner === "delete" };
+  const { record, created, ownership } = await createAsked(serving, body, signal, own);
+  if (owner !== undefined && created) owned.add(record.name, owner, ownership);
   if (signal.aborted) {
     // Whoever gave it up does not know its name.
     if (created) await deleteMachine(serving.context, record.name);

@@ -16,14 +16,18 @@ import { openPackFile, openPackOf } from "./named-pack.ts";
 export const ALLOWED = { sourcesResolved: true } as const;
 
 /**
- * @param lent what only the server's own user can give a machine
+ * @param own.lent what only the server's own user can give a machine
+ * @param own.owned it is this process's, and `ownership` of what is returned has to be kept
  * @throws Refused, SmolError; nothing is made then
  */
 export async function createAsked(
   serving: Serving,
   body: CreateBody,
   signal: AbortSignal,
-  lent: Partial<Pick<SpecLayer, "secrets" | "sshAgent">> = {},
+  own: {
+    readonly lent?: Partial<Pick<SpecLayer, "secrets" | "sshAgent">> | undefined;
+    readonly owned?: boolean | undefined;
+  } = {},
 ): Promise<Created> {
   const { mountRoots: roots } = serving.options;
   const { image, ifNotExists } = body;
@@ -32,14 +36,19 @@ export async function createAsked(
   const held = image === undefined ? {} : openAllowedImage(image, roots);
   let pack: PackSource | undefined;
   try {
-    const flags = { ...layerOf({ ...body, image: held.path ?? image }, roots), ...lent };
+    const flags = { ...layerOf({ ...body, image: held.path ?? image }, roots), ...own.lent };
     if (body.from !== undefined) pack = await openPackFile(body.from, roots);
     if (body.registryRef !== undefined)
       pack = await openPackOf(body.registryRef, serving, credentials, signal);
     const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
     const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
     const { file } = held;
-    return await createKept(serving.context, spec, { pack, file, signal }, { ifNotExists, ...ALLOWED });
+    return await createKept(
+      serving.context,
+      spec,
+      { pack, file, signal },
+      { ifNotExists, owned: own.owned, ...ALLOWED },
+    );
   } finally {
     await pack?.close();
     held.close?.();
