@@ -86,6 +86,7 @@ async function launch(launcher: string, command: [string, ...string[]], confinem
       sockets: [],
       addressSpaceBytes: 2 ** 36,
       fileBytes: 2 ** 30,
+      threads: 64,
     },
     confinement,
   );

@@ -46,8 +46,10 @@ _Noreturn void give_up(const char *what);
 /* process.c */
 void step_limit(struct fields *fields);
 void step_keep_descriptors(struct fields *fields);
+void step_open(struct fields *fields);
 void step_connect(struct fields *fields);
 void step_no_new_privileges(struct fields *fields);
+void step_become(struct fields *fields);
 void step_drop_capabilities(struct fields *fields);
 void step_execute(struct fields *fields);
 /* Closes the descriptors from `first` to `last`; those that are closed already do no harm. */
@@ -85,7 +87,10 @@ _Noreturn void keep_watch(pid_t confined, int link);
 /* Of the confined process: the end of its connection with the warden; -1 where there is none. */
 extern int warden_link;
 
-/* Sends the descriptor of notifications out; the warden's answer means that it watches. */
+/*
+ * Sends the descriptor of notifications out; the warden's answer means that it watches. Without one (-1): that it is
+ * there.
+ */
 void report_to_warden(int listener);
 
 #endif

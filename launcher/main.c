@@ -15,8 +15,8 @@
 #define LONGEST_ORDER (4u << 20)
 
 static void (*const steps[])(struct fields *) = {
-    step_limit, step_keep_descriptors, step_connect, step_no_new_privileges, step_drop_capabilities,
-    step_enter, step_write, step_mount, step_bind, step_directory, step_pivot, step_unmount,
+    step_limit, step_keep_descriptors, step_open, step_connect, step_no_new_privileges, step_become,
+    step_drop_capabilities, step_enter, step_write, step_mount, step_bind, step_directory, step_pivot, step_unmount,
     step_landlock, step_allow_path, step_landlock_enforce, step_seccomp, step_execute,
 };
 

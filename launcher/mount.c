@@ -29,11 +29,14 @@ static void make_parents(const char *path)
         give_up("directory");
     }
     strcpy(prefix, path);
+    /* Who goes through them may be another user. */
+    mode_t mask = umask(022);
     for (char *slash = strchr(prefix + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         if (mkdir(prefix, 0755) != 0 && errno != EEXIST) give_up("directory");
         *slash = '/';
     }
+    umask(mask);
 }
 
 /* Fields: path. Makes a directory and those above it. */
@@ -44,10 +47,32 @@ void step_directory(struct fields *fields)
     if (mkdir(path, 0755) != 0 && errno != EEXIST) give_up("directory");
 }
 
+/* struct mount_attr of mount_setattr(2). */
+struct attributes {
+    uint64_t set, clear, propagation, namespace;
+};
+#define AND_BELOW 0x8000 /* AT_RECURSIVE */
+
+/*
+ * Takes rights away from a mount and from all that is mounted below it; before Linux 5.12 only from the mount itself.
+ * Flags that it has already cannot be taken from it in a user namespace, and are kept. Of MS_RDONLY, -NOSUID, -NODEV and
+ * -NOEXEC, which are all that come here, the attributes have the numbers.
+ */
+static void restrict_mount(const char *path, unsigned long flags)
+{
+    struct attributes attributes = {.set = flags};
+    if (syscall(SYS_mount_setattr, -1, path, AND_BELOW, &attributes, sizeof attributes) == 0) return;
+    if (errno != ENOSYS) give_up("bind");
+    struct statvfs filesystem;
+    if (statvfs(path, &filesystem) != 0) give_up("bind");
+    unsigned long kept = filesystem.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
+    if (filesystem.f_flag & ST_RELATIME) kept |= MS_RELATIME;
+    if (mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | kept | flags, NULL) != 0) give_up("bind");
+}
+
 /*
  * Fields: what, where, flags (u64). Shows a file or a directory at another place, which is made, and takes rights away
- * from it there. Flags that it has already cannot be taken from it in a user namespace, and are kept. What is mounted
- * below it comes along: in a user namespace it is not to be uncovered.
+ * from it there. What is mounted below it comes along: in a user namespace it is not to be uncovered.
  */
 void step_bind(struct fields *fields)
 {
@@ -64,11 +89,7 @@ void step_bind(struct fields *fields)
         close(fd);
     }
     if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) != 0) give_up("bind");
-    struct statvfs filesystem;
-    if (statvfs(target, &filesystem) != 0) give_up("bind");
-    unsigned long kept = filesystem.f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-    if (filesystem.f_flag & ST_RELATIME) kept |= MS_RELATIME;
-    if (mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | kept | flags, NULL) != 0) give_up("bind");
+    restrict_mount(target, flags);
 }
 
 /* Fields: the new root, and the place below it where the old one is afterwards. */

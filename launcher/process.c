@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stddef.h>
@@ -62,6 +63,22 @@ void step_keep_descriptors(struct fields *fields)
     close_descriptors(first, ~0u);
 }
 
+static void move_descriptor(int fd, int wanted)
+{
+    if (fd == wanted) return;
+    if (dup2(fd, wanted) < 0) give_up("descriptors");
+    close(fd);
+}
+
+/* Fields: descriptor (u32), path. Opens a file for reading and writing, which the program finds as that descriptor. */
+void step_open(struct fields *fields)
+{
+    int wanted = (int)take_u32(fields);
+    int fd = open(take_text(fields), O_RDWR);
+    if (fd < 0) give_up("open");
+    move_descriptor(fd, wanted);
+}
+
 /* Fields: descriptor (u32), path. Connects a Unix stream socket, which the program finds as that descriptor. */
 void step_connect(struct fields *fields)
 {
@@ -75,9 +92,7 @@ void step_connect(struct fields *fields)
     memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) give_up("connect");
-    if (fd == wanted) return;
-    if (dup2(fd, wanted) < 0) give_up("connect");
-    close(fd);
+    move_descriptor(fd, wanted);
 }
 
 void step_no_new_privileges(struct fields *fields)
@@ -86,13 +101,30 @@ void step_no_new_privileges(struct fields *fields)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up("no_new_privs");
 }
 
+static void empty_bounding_set(void)
+{
+    /* Without CAP_SETPCAP (a user's process outside of any namespace of its own) there is nothing to take away. */
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EPERM) give_up("capabilities");
+}
+
+/* Fields: user (u32), who is the group, too, and in no other. For root, who becomes somebody to whom nothing belongs. */
+void step_become(struct fields *fields)
+{
+    uid_t user = take_u32(fields);
+    empty_bounding_set();
+    if (setgroups(0, NULL) != 0 || setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0)
+        give_up("user");
+    /* Who becomes somebody else is not told of its parent's end any more; it may have ended in the meantime. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up("pdeathsig");
+    if (warden_link >= 0) report_to_warden(-1);
+}
+
 /* From now on this process has no privilege and gets none by execve, whoever it runs as. */
 void step_drop_capabilities(struct fields *fields)
 {
     (void)fields;
-    /* Without CAP_SETPCAP (a user's process outside of any namespace of its own) there is nothing to take away. */
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++)
-        if (prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EPERM) give_up("capabilities");
+    empty_bounding_set();
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) give_up("capabilities");
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};

@@ -2,9 +2,9 @@
  * A program of its own, which the launcher becomes for the krun engine: it calls libkrun's functions as its arguments
  * say and so turns into the VM. What is called stands in src/engine/krun/calls.ts.
  *
- *     krun LIBRARY [FUNCTION ARGUMENT... ;]...
+ *     krun LIBRARY KVM [FUNCTION ARGUMENT... ;]...
  *
- * An argument is a number (42, -1), a text (=text), bytes in hex (#0a1b), nothing (-), or the VM's handle (@), which
+ * KVM is the descriptor at which /dev/kvm is open. An argument is a number (42, -1), a text (=text), bytes in hex (#0a1b), nothing (-), or the VM's handle (@), which
  * the first call returns. A negative result ends the program with a line that src/engine/failure.ts reads.
  */
 #define _GNU_SOURCE
@@ -22,13 +22,16 @@
 
 #define MOST_ARGUMENTS 8
 
+static int kvm = -1;
+
 /*
- * libkrun opens the console's file and connects the agent's socket by name. Here both are open already, and nothing else
- * can be had by a name: the two functions of the C library are these instead, for libkrun too, because a program's own
- * functions come before those of libraries. `fd:N` is descriptor N.
+ * libkrun opens the console's file and /dev/kvm and connects the agent's socket by name. Here all three are open already,
+ * and nothing of the kind can be had by a name: the functions of the C library are these instead, for libkrun too, because
+ * a program's own functions come before those of libraries. `fd:N` is descriptor N.
  */
 static int descriptor_called(const char *name)
 {
+    if (strcmp(name, "/dev/kvm") == 0) return kvm;
     return strncmp(name, "fd:", 3) == 0 ? atoi(name + 3) : -1;
 }
 
@@ -47,6 +50,9 @@ int open64(const char *path, int flags, ...)
     va_end(arguments);
     return open_file(path, flags, mode);
 }
+
+/* What Rust's crate for KVM calls. On 64-bit systems the two are one. */
+int open(const char *path, int flags, ...) __attribute__((alias("open64")));
 
 int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -97,14 +103,15 @@ static long value_of(char *word, long handle)
 
 int main(int count, char **words)
 {
-    if (count < 2) give_up("arguments", -EINVAL);
+    if (count < 3) give_up("arguments", -EINVAL);
+    kvm = atoi(words[2]);
     void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         fprintf(stderr, "%s\n", dlerror());
         give_up("dlopen", -ENOENT);
     }
     long handle = -1;
-    for (int at = 2; at < count; at++) {
+    for (int at = 3; at < count; at++) {
         const char *name = words[at++];
         /* Integers of any width and pointers go the same way on x86-64 and arm64, up to eight of them. */
         int (*call)(long, long, long, long, long, long, long, long);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type ConfineMode, type Confinement, chooseConfinement, summarizeLayers } from "./index.ts";
+import { type ConfineMode, chooseConfinement, type HostLayers, summarizeLayers } from "./index.ts";
 
 /** On a host without a launcher, where nothing has to be tried. */
 const choose = (wishes: { mode?: ConfineMode; env?: string; settings?: ConfineMode }) =>
@@ -29,10 +29,15 @@ test("a word that is no mode is an error, not the default", () => {
 });
 
 test("a line says what is in force and what is not", () => {
-  const host: Confinement["host"] = { landlock: 7, seccomp: "watched", namespaces: "root", reasons: {} };
-  const line = (changes: Partial<typeof host>, mode: ConfineMode = "auto") =>
+  const host: HostLayers = {
+    ...{ landlock: 7, seccomp: "watched", namespaces: "root", user: "unneeded" },
+    reasons: {},
+  };
+  const line = (changes: Partial<HostLayers>, mode: ConfineMode = "auto") =>
     summarizeLayers({ mode, host: { ...host, ...changes } });
   expect(line({})).toBe("landlock, seccomp, namespaces (auto)");
   expect(line({ landlock: 0, namespaces: "bare" })).toBe("seccomp; without landlock, namespaces (auto)");
+  expect(line({ user: "own" })).toBe("landlock, seccomp, namespaces, user (auto)");
+  expect(line({ user: "none" })).toBe("landlock, seccomp, namespaces; without user (auto)");
   expect(line({}, "off")).toBe("no layer; without landlock, seccomp, namespaces (off)");
 });

@@ -18,6 +18,7 @@ export type {
   HostLayers,
 } from "./types.ts";
 export { confineModes } from "./types.ts";
+export { confineAsUser, lendFiles, type OwnUser } from "./user.ts";
 
 export interface ConfineOptions {
   /** The user's wish for this start; default: SMOLVM_CONFINE, else what the settings say. */

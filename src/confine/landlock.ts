@@ -9,7 +9,6 @@ const READ_DIR = 1 << 3;
 const MAKE_CHAR = 1 << 6;
 const MAKE_BLOCK = 1 << 11;
 const TRUNCATE = 1 << 14;
-const IOCTL_DEV = 1 << 15;
 
 /** Rights of files that each version knows: a kernel refuses those that it does not know. */
 const knownRights = [0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff] as const;
@@ -22,7 +21,6 @@ const SCOPES = 0b11;
 const rightsOf: Record<Rights, number> = {
   read: READ_FILE,
   write: READ_FILE | WRITE_FILE | TRUNCATE,
-  device: READ_FILE | WRITE_FILE | IOCTL_DEV,
   library: READ_FILE | READ_DIR,
   execute: READ_FILE | EXECUTE,
   share: READ_FILE | READ_DIR,

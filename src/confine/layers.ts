@@ -7,6 +7,7 @@ import { startLauncher } from "./launch.ts";
 import { planLaunch } from "./plan.ts";
 import { architectureOf } from "./seccomp/index.ts";
 import { type ConfinedProgram, type HostLayers, type LayerName, NO_LAYERS } from "./types.ts";
+import { FIRST_USER } from "./user.ts";
 
 export interface LayersOptions {
   /** The launcher's file. */
@@ -69,12 +70,18 @@ async function tryAll(launcher: string): Promise<{ layers: HostLayers; lasting: 
   else if (architecture !== undefined && (await works({ seccomp: "plain" })) === undefined) seccomp = "plain";
   if (watched !== undefined) reasons.seccomp = watched;
 
+  const isRoot = process.geteuid?.() === 0;
+  let user: HostLayers["user"] = isRoot ? "none" : "unneeded";
   let namespaces: HostLayers["namespaces"] = "none";
-  const whole = await works({ namespaces: "root" });
+  // Root needs no user namespace to have the others.
+  const own = isRoot ? await works({ namespaces: "root", user: "own" }) : "";
+  const whole = own === undefined ? undefined : await works({ namespaces: "root" });
+  if (own === undefined) user = "own";
+  else if (isRoot) reasons.user = own;
   if (whole === undefined) namespaces = "root";
   else if ((await works({ namespaces: "bare" })) === undefined) namespaces = "bare";
   if (whole !== undefined) reasons.namespaces = whole;
-  return { layers: { landlock, seccomp, namespaces, reasons }, lasting };
+  return { layers: { landlock, seccomp, namespaces, user, reasons }, lasting };
 }
 
 /** Starts the launcher through itself, confined like that; undefined when that works, else why it does not. */
@@ -87,8 +94,10 @@ async function tryStart(launcher: string, layers: HostLayers): Promise<Failure |
     sockets: [],
     addressSpaceBytes: 2 ** 30,
     fileBytes: 2 ** 30,
+    threads: 64,
   };
-  const order = planLaunch(program, { mode: "auto", host: layers });
+  const user = layers.user === "own" ? FIRST_USER : undefined;
+  const order = planLaunch(program, { mode: "auto", host: layers, user });
   const child = startLauncher(launcher, order);
   const timer = setTimeout(() => child.kill(), TRIAL_MS);
   try {
@@ -140,6 +149,7 @@ function isLayers(value: unknown): value is HostLayers {
     Number.isInteger(layers?.landlock) &&
     ["watched", "plain", "none"].includes(layers?.seccomp ?? "") &&
     ["root", "bare", "none"].includes(layers?.namespaces ?? "") &&
+    ["own", "none", "unneeded"].includes(layers?.user ?? "") &&
     typeof layers?.reasons === "object"
   );
 }

@@ -4,8 +4,10 @@
 const kinds = [
   "limit",
   "keepDescriptors",
+  "open",
   "connect",
   "noNewPrivileges",
+  "become",
   "dropCapabilities",
   "enter",
   "write",

@@ -1,5 +1,6 @@
 /** From a program and what this host has to the order for the launcher. */
 import { realpathSync } from "node:fs";
+import { release } from "node:os";
 import { addLandlock } from "./landlock.ts";
 import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
 import { addRoot } from "./root.ts";
@@ -16,10 +17,11 @@ import {
 } from "./types.ts";
 
 /** RLIMIT_*, asm-generic/resource.h. */
-const LIMIT = { fsize: 1, core: 4, nofile: 7, memlock: 8, as: 9, msgqueue: 12 } as const;
+const LIMIT = { fsize: 1, core: 4, nproc: 6, nofile: 7, memlock: 8, as: 9, msgqueue: 12 } as const;
 
-/** CLONE_NEWNS, -UTS, -IPC, -USER, -PID, -NET, -CGROUP (clone(2)). */
-const NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x2000000;
+/** CLONE_NEWNS, -UTS, -IPC, -PID, -NET, -CGROUP (clone(2)). */
+const NAMESPACES = 0x20000 | 0x4000000 | 0x8000000 | 0x20000000 | 0x40000000 | 0x2000000;
+const NEW_USERS = 0x10000000;
 
 /** Disks, sockets, eventfds: a few for each device and queue. */
 const OPEN_FILES = 1024;
@@ -38,20 +40,26 @@ const REPORT_FD = 3;
 export function planLaunch(program: ConfinedProgram, confinement: Confinement): LaunchOrder {
   const order = new OrderWriter();
   const layers = layersOf(confinement);
-  for (const { path, fd } of program.sockets) order.step("connect", path, u32(fd), text(path));
+  const { devices = [], sockets } = program;
+  for (const { path, fd } of devices) order.step("open", path, u32(fd), text(path));
+  for (const { path, fd } of sockets) order.step("connect", path, u32(fd), text(path));
   keepDescriptors(
     order,
-    program.sockets.map(({ fd }) => fd),
+    [...devices, ...sockets].map(({ fd }) => fd),
   );
   order.step("noNewPrivileges", "no_new_privs");
   limit(order, LIMIT.core, 0);
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
   if (layers.landlock > 0) addLandlock(order, layers.landlock, paths);
-  enter(order, layers, paths);
+  const { user } = confinement;
+  if (user === undefined) enter(order, layers, paths);
+  else enterAs(order, user, paths);
   order.step("dropCapabilities", "capabilities");
   limit(order, LIMIT.fsize, program.fileBytes);
   limit(order, LIMIT.as, program.addressSpaceBytes);
   limit(order, LIMIT.nofile, OPEN_FILES);
+  if (user !== undefined || (layers.namespaces !== "none" && countsInNamespace()))
+    limit(order, LIMIT.nproc, program.threads);
   limit(order, LIMIT.memlock, 0);
   limit(order, LIMIT.msgqueue, 0);
   if (layers.landlock > 0) order.step("landlockEnforce", "Landlock");
@@ -80,6 +88,15 @@ export function planServer(server: ConfinedServer, confinement: Confinement): La
   return order.execute(server.command, server.environment, program);
 }
 
+/**
+ * Since Linux 5.14 a user has so many threads in a user namespace; before, on the host, where other programs of the
+ * user's count. (Root has no such limit.)
+ */
+function countsInNamespace(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 5 || (major === 5 && minor >= 14);
+}
+
 function keepDescriptors(order: OrderWriter, others: readonly number[]): void {
   const descriptors = [0, 1, 2, REPORT_FD, ...others].sort((a, b) => a - b);
   order.step("keepDescriptors", "descriptors", u32(descriptors.length), ...descriptors.map(u32));
@@ -95,7 +112,7 @@ function limit(order: OrderWriter, resource: number, value: number): void {
 
 /** A child goes on in namespaces of its own, and what was the launcher is its warden. */
 function enter(order: OrderWriter, layers: HostLayers, paths: readonly ResolvedPath[]): void {
-  const flags = layers.namespaces === "none" ? 0 : NAMESPACES;
+  const flags = layers.namespaces === "none" ? 0 : NAMESPACES | NEW_USERS;
   order.step("enter", "namespaces", u64(flags), u32(REPORT_FD));
   // Without rights in its namespaces it cannot say who it is there; its files are its files all the same.
   if (layers.namespaces !== "root") return;
@@ -106,6 +123,16 @@ function enter(order: OrderWriter, layers: HostLayers, paths: readonly ResolvedP
   write("/proc/self/uid_map", `${uid} ${uid} 1`);
   write("/proc/self/gid_map", `${gid} ${gid} 1`);
   addRoot(order, paths);
+}
+
+/**
+ * The same for root, who needs no user namespace to have the others, and becomes somebody else in them. A namespace in
+ * which that user is mapped could not be made by root: the files to show are root's.
+ */
+function enterAs(order: OrderWriter, user: number, paths: readonly ResolvedPath[]): void {
+  order.step("enter", "namespaces", u64(NAMESPACES), u32(REPORT_FD));
+  addRoot(order, paths);
+  order.step("become", `user ${user}`, u32(user));
 }
 
 function addFilter(order: OrderWriter, profile: ProfileName, layers: HostLayers): void {

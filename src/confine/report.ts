@@ -13,9 +13,10 @@ export interface LayerReport {
 
 const OFF = "switched off";
 
-/** Each layer of a confinement. */
+/** Each layer of a confinement that whoever starts the machine can have. */
 export function reportLayers({ mode, host }: Confinement): LayerReport[] {
-  return layerNames.map((name) => {
+  const names = layerNames.filter((name) => name !== "user" || (host !== null && host.user !== "unneeded"));
+  return names.map((name) => {
     if (host === null || mode === "off") {
       const detail = mode === "off" ? OFF : `smolvm cannot confine processes on ${process.platform}`;
       return { name, inForce: false, detail, fix: null };
@@ -64,6 +65,12 @@ const describe: Record<LayerName, (host: HostLayers) => LayerReport> = {
           ? `without a root directory of its own: ${reasons.namespaces ?? ""}`
           : missing(reasons.namespaces),
     fix: namespaces === "root" ? null : namespaceFix(),
+  }),
+  user: ({ user, reasons }) => ({
+    name: "user",
+    inForce: user === "own",
+    detail: user === "own" ? "each VM of root's is a user of its own" : missing(reasons.user),
+    fix: user === "own" ? null : "start machines as an ordinary user",
   }),
 };
 

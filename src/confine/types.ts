@@ -5,7 +5,7 @@ export const confineModes = ["auto", "require", "off"] as const;
 export type ConfineMode = (typeof confineModes)[number];
 
 /** In the order in which people are told. */
-export const layerNames = ["landlock", "seccomp", "namespaces"] as const;
+export const layerNames = ["landlock", "seccomp", "namespaces", "user"] as const;
 export type LayerName = (typeof layerNames)[number];
 
 /** What this host has, found out by trying; kept until something that it depends on changes. */
@@ -16,21 +16,28 @@ export interface HostLayers {
   readonly seccomp: "watched" | "plain" | "none";
   /** `root`: also a root directory of its own. `bare`: namespaces without rights in them, as Ubuntu's AppArmor leaves them. */
   readonly namespaces: "root" | "bare" | "none";
+  /** `own`: each of root's VMs runs as a user of its own. `unneeded`: who starts VMs is not root. */
+  readonly user: "own" | "none" | "unneeded";
   /** Why a layer is missing or weaker, for people. */
   readonly reasons: Readonly<Partial<Record<LayerName, string>>>;
 }
 
-export const NO_LAYERS: HostLayers = { landlock: 0, seccomp: "none", namespaces: "none", reasons: {} };
+export const NO_LAYERS: HostLayers = {
+  ...{ landlock: 0, seccomp: "none", namespaces: "none", user: "none" },
+  reasons: {},
+};
 
 /** How a machine is to be confined: decided by who starts it. */
 export interface Confinement {
   readonly mode: ConfineMode;
   /** Null: nothing was looked for, because it is off, or this system has no launcher (macOS). */
   readonly host: HostLayers | null;
+  /** As whom root's VM runs; nobody else does (`confineAsUser`). Default: as who starts it. */
+  readonly user?: number | undefined;
 }
 
 /** What may be done with a file or directory, and what is below it. */
-export type Rights = "read" | "write" | "device" | "library" | "execute" | "share" | "writableShare";
+export type Rights = "read" | "write" | "library" | "execute" | "share" | "writableShare";
 
 export interface AllowedPath {
   readonly path: string;
@@ -54,12 +61,16 @@ export interface ConfinedProgram {
   readonly environment: readonly string[];
   /** All that it opens by name. */
   readonly paths: readonly AllowedPath[];
-  /** Unix sockets that are connected for it, by the descriptor at which it finds them; from 3 on. */
+  /** Devices that are opened for it, for reading and writing, by the descriptor at which it finds them; from 4 on. */
+  readonly devices?: readonly { readonly path: string; readonly fd: number }[] | undefined;
+  /** Unix sockets that are connected for it, likewise. */
   readonly sockets: readonly { readonly path: string; readonly fd: number }[];
   /** Bytes of address space beyond which it gets no memory. */
   readonly addressSpaceBytes: number;
   /** Bytes of the largest file that it may write. */
   readonly fileBytes: number;
+  /** As many as it may have at a time, the first one included. */
+  readonly threads: number;
 }
 
 /** The server of files: a process of ours that reads what a guest asks for. */

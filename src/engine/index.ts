@@ -3,6 +3,7 @@ import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 
 export { type ChooseOptions, chooseEngine, engineByName } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
+export { vmPaths } from "./program.ts";
 export type {
   DiskFormat,
   Engine,

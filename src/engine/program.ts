@@ -1,12 +1,14 @@
 /** What a VMM's process opens by name: all other files of the host are closed to it. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { AllowedPath } from "../confine/index.ts";
+import type { AllowedPath, ConfinedProgram } from "../confine/index.ts";
 import type { VmDisk, VmSpec } from "./types.ts";
 
-/** Descriptors of the sockets that are connected for it. */
+/** Descriptors of what is connected and opened for it. */
 export const AGENT_FD = 10;
 export const CARD_FD = 11;
+/** Where the krun engine finds /dev/kvm. */
+export const KVM_FD = 12;
 
 const MIB = 1024 * 1024;
 
@@ -14,14 +16,18 @@ const MIB = 1024 * 1024;
 const OVERHEAD_BYTES = 4096 * MIB;
 const BYTES_PER_CPU = 128 * MIB;
 
+/** Beside those of the CPUs: QEMU has up to 64 for its files (util/thread-pool.c), libkrun one for each device. */
+const OTHER_THREADS = 256;
+
 /** What both engines have in common. */
-export function vmLimits(spec: VmSpec): { addressSpaceBytes: number; fileBytes: number } {
+export function vmLimits(spec: VmSpec): Pick<ConfinedProgram, "addressSpaceBytes" | "fileBytes" | "threads"> {
   return {
     addressSpaceBytes: spec.memoryMib * MIB + OVERHEAD_BYTES + spec.cpus * BYTES_PER_CPU,
     fileBytes: Math.max(
       MIB,
       ...spec.disks.filter(({ readOnly }) => !readOnly).map(({ path }) => sizeOf(path)),
     ),
+    threads: spec.cpus + OTHER_THREADS,
   };
 }
 

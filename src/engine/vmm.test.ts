@@ -26,7 +26,7 @@ function launchWith(options: Omit<LaunchOptions, "confine">, ...command: [string
   const confine = { launcher, confinement: { mode: "off", host: null } } as const;
   const vm = launchVm({ engine: "qemu", command }, { ...options, confine }, () => ({
     ...{ profile: "qemu", command, environment: ["LC_ALL=C"], paths: [], sockets: [] },
-    ...{ addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33 },
+    ...{ addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33, threads: 64 },
   }));
   started.push(vm);
   return vm;
@@ -108,7 +108,7 @@ test("kill -9 of the parent ends the VM, at any moment of its start", async () =
     const order = planLaunch(
       {
         profile: "qemu", command: ["/bin/sleep", "1000"], environment: [], paths: [], sockets: [],
-        addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33,
+        addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33, threads: 64,
       },
       { mode: "off", host: null },
     );

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/vm_sockets.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -52,6 +53,27 @@ static int unix_connected(const char *path, int abstract)
     strncpy(address.sun_path + abstract, path, sizeof address.sun_path - 2);
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)abstract + strlen(path));
     return connected(AF_UNIX, SOCK_STREAM, 0, &address, length);
+}
+
+static pthread_mutex_t never = PTHREAD_MUTEX_INITIALIZER;
+
+static void *wait_for_ever(void *nothing)
+{
+    pthread_mutex_lock(&never);
+    return nothing;
+}
+
+/* Whether there can be so many at a time. */
+static int threads(int count)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 1 << 16);
+    pthread_mutex_lock(&never);
+    for (int index = 0; index < count; index++)
+        if (pthread_create(&thread, &small, wait_for_ever, NULL) != 0) return 0;
+    return 1;
 }
 
 /* By the call that the C library does not use any more, and that arm64 never had. */
@@ -158,6 +180,7 @@ int main(int count, char **words)
         end(page != MAP_FAILED && mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0);
     }
     if (is("memory")) end(mmap(NULL, 64ul << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+    if (is("threads")) end(threads(number));
     if (is("descriptors")) {
         for (int index = 0; index < 2000; index++)
             if (dup(0) < 0) end(0);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -11,9 +12,17 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { assetPath } from "../../src/assets/index.ts";
-import { type ConfinedProgram, type HostLayers, planLaunch, startLauncher } from "../../src/confine/index.ts";
+import {
+  type AllowedPath,
+  type ConfinedProgram,
+  type HostLayers,
+  lendFiles,
+  planLaunch,
+  startLauncher,
+} from "../../src/confine/index.ts";
 import { tryLayers } from "../../src/confine/layers.ts";
 import { type VmmProfile, vmmProfiles } from "../../src/confine/types.ts";
+import { FIRST_USER } from "../../src/confine/user.ts";
 import { launchVm } from "../../src/engine/launch.ts";
 
 /**
@@ -67,6 +76,13 @@ afterAll(() => {
   sibling.kill();
   rmSync(directory, { recursive: true, force: true });
 });
+
+const THREADS = 64;
+const isRoot = process.geteuid?.() === 0;
+
+/** As whom the attacker runs, if not as who starts it. */
+const userOf = ({ user, namespaces }: HostLayers) =>
+  user === "own" && namespaces === "root" ? FIRST_USER : undefined;
 
 /** What is tried, and on what. */
 const attempts = (): [attempt: string, on: string][] => {
@@ -150,6 +166,7 @@ const attempts = (): [attempt: string, on: string][] => {
       ],
     ].map((attempt): [string, string] => [attempt, "0"]),
     ["fill", path("disk")],
+    ["threads", String(THREADS * 2)],
   ];
 };
 
@@ -159,19 +176,23 @@ const attemptsOn: Record<VmmProfile, [attempt: string, on: string][]> = {
   krun: [["code", "0"]],
 };
 
+/** All that the attacker may use. */
+const files = (): AllowedPath[] => [
+  { path: attacker, rights: "execute" },
+  { path: path("disk"), rights: "write" },
+  { path: path("image"), rights: "read" },
+];
+
 /** The attacker in the VMM's place. */
 const program = (profile: VmmProfile, attempt: string, on: string): ConfinedProgram => ({
   profile,
   command: [attacker, attempt, on],
   environment: [],
-  paths: [
-    { path: attacker, rights: "execute" },
-    { path: path("disk"), rights: "write" },
-    { path: path("image"), rights: "read" },
-  ],
+  paths: files(),
   sockets: [],
   addressSpaceBytes: 1 << 30,
   fileBytes: 1 << 20,
+  threads: THREADS,
 });
 
 /** Exit code 0 is a success of the attacker's. */
@@ -181,16 +202,21 @@ async function attack(
   attempt: string,
   on: string,
 ): Promise<{ code: number | null; messages: string }> {
-  const order = planLaunch(program(profile, attempt, on), { mode: "auto", host: layers });
+  const confinement = { mode: "auto", host: layers, user: userOf(layers) } as const;
+  const order = planLaunch(program(profile, attempt, on), confinement);
   const child = startLauncher(launcher, order);
   const [{ code }, messages] = await Promise.all([child.exited, child.messages.text()]);
   return { code, messages };
 }
 
 test("this host has every layer, without which the tests below prove less than they say", () => {
-  expect(host).toMatchObject({ seccomp: "watched", namespaces: "root" });
+  expect(host).toMatchObject({ seccomp: "watched", namespaces: "root", user: isRoot ? "own" : "unneeded" });
   expect(host.landlock).toBeGreaterThan(0);
 });
+
+/** Root has no limit of threads, and before Linux 5.14 nobody has one of a namespace's. */
+const leavesThreads = (layers: HostLayers): boolean =>
+  isRoot ? userOf(layers) === undefined : layers.namespaces === "none";
 
 /** What a host with fewer layers leaves to an attacker, which is nothing of others. */
 const leftByOthers: Record<string, readonly string[]> = {
@@ -203,6 +229,7 @@ const leftByOthers: Record<string, readonly string[]> = {
 for (const profile of vmmProfiles) {
   for (const [name, without] of [
     ["all layers", {}],
+    ["as who starts it", { user: "none" }],
     ["no namespaces", { namespaces: "none" }],
     ["an old Landlock", { landlock: 1 }],
     ["no Landlock", { landlock: 0 }],
@@ -211,6 +238,7 @@ for (const profile of vmmProfiles) {
   ] as const) {
     test(`${profile}, ${name}: nothing that an attacker tries succeeds`, async () => {
       const layers = { ...host, ...without };
+      lendFiles(files(), userOf(layers) ?? process.geteuid?.() ?? 0);
       // What it may do works: it runs, reads its image, writes its disk.
       for (const [may, on] of [
         ["nothing", "0"],
@@ -229,6 +257,7 @@ for (const profile of vmmProfiles) {
           unknown.push(`${attempt} ${code} ${messages}`);
       }
       const left = (leftByOthers[name] ?? []).map((one) => one.replace("DIRECTORY", directory));
+      if (leavesThreads(layers)) left.push(`threads ${THREADS * 2}`);
       expect({ succeeded, unknown }).toEqual({ succeeded: left, unknown: [] });
       expect(existsSync(path("made"))).toBe(false);
       expect(readFileSync(path(".ssh/id_ed25519"), "utf8")).toBe("secret");
@@ -236,6 +265,19 @@ for (const profile of vmmProfiles) {
     });
   }
 }
+
+test("root's own files are closed to the user that its VM is, were they shown to it by mistake", async () => {
+  const secret = path(".ssh/id_ed25519");
+  const shown = { ...program("qemu", "read", secret), paths: [...files(), { path: secret, rights: "read" }] };
+  const layers = { ...host, landlock: 0, seccomp: "none" } as const;
+  const read = async (user: number | undefined) => {
+    const order = planLaunch(shown as ConfinedProgram, { mode: "auto", host: layers, user });
+    return (await startLauncher(launcher, order).exited).code;
+  };
+  chmodSync(secret, 0o600);
+  expect(await read(undefined)).toBe(0);
+  if (isRoot) expect(await read(FIRST_USER)).toBe(7);
+});
 
 test("an attacker does not speak for smolvm: neither words of its own, nor nothing of its forbidden call", async () => {
   const lie = (then: string) => {
@@ -273,6 +315,7 @@ test("the attempts are real: without confinement they succeed", () => {
     ["code", "0"],
     ["memory", "0"],
     ["descriptors", "0"],
+    ["threads", String(THREADS * 2)],
     ["fill", path("other-disk")],
     ["unnamed", directory],
     ["create", path("by-hand")],

@@ -2,7 +2,7 @@ import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES, X86_CLOCK_PARAMETERS } from "../kernel-parameters.ts";
 import { launchVm } from "../launch.ts";
-import { AGENT_FD, CARD_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
+import { AGENT_FD, CARD_FD, KVM_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
 import { krunCalls, krunWords } from "./calls.ts";
@@ -58,17 +58,17 @@ function krunProgram(program: string, libkrun: string, commandLine: string, spec
   const connections = { console: "fd:1", agent: `fd:${AGENT_FD}`, card: CARD_FD };
   return {
     profile: "krun",
-    command: [program, libkrun, ...krunWords(krunCalls(spec, commandLine, connections))],
+    command: [program, libkrun, String(KVM_FD), ...krunWords(krunCalls(spec, commandLine, connections))],
     environment: ["LC_ALL=C"],
     paths: [
       ...vmPaths(spec),
       ...libraryPaths(program),
       { path: libkrun, rights: "library" },
-      { path: "/dev/kvm", rights: "device" },
       ...spec.shares.map(
         ({ path, readOnly }) => ({ path, rights: readOnly ? "share" : "writableShare" }) as const,
       ),
     ],
+    devices: [{ path: "/dev/kvm", fd: KVM_FD }],
     sockets: vmSockets(spec),
     ...vmLimits(spec),
   };

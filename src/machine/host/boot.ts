@@ -1,7 +1,15 @@
 import { rmSync } from "node:fs";
-import { summarizeLayers } from "../../confine/index.ts";
+import { lendFiles, summarizeLayers } from "../../confine/index.ts";
 import { isDebugging } from "../../debug.ts";
-import type { Engine, LaunchConfined, NetCard, RunningVm, VmmHandle, VmSpec } from "../../engine/index.ts";
+import {
+  type Engine,
+  type LaunchConfined,
+  type NetCard,
+  type RunningVm,
+  type VmmHandle,
+  type VmSpec,
+  vmPaths,
+} from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { Guest } from "../../guest/index.ts";
 import { listenTransport, ProtocolError, type SocketTransport } from "../../protocol/index.ts";
@@ -70,7 +78,10 @@ export function bootMachine(
   if (isDebugging()) console.error(`smolvm: the VM is confined by ${summarizeLayers(order.confinement)}`);
   let vm: RunningVm;
   try {
-    vm = engine.launch(describeVm(order, disks, engine, agentSocket, options.card), {
+    const spec = describeVm(order, disks, engine, agentSocket, options.card);
+    const { user } = order.confinement;
+    if (user !== undefined) lendFiles(vmPaths(spec), user);
+    vm = engine.launch(spec, {
       vmm: options.vmm,
       libkrun: order.files.libkrun,
       confine: confinedBy(order),

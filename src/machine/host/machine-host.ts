@@ -161,11 +161,13 @@ export class MachineHost {
   async #start(stream: Stream): Promise<void> {
     try {
       // The owner is the same program of the same user: the order is what it says it is.
-      const order = stream.request.params as StartOrder;
-      this.#order = order;
-      this.#owner = order.record.ephemeral ? undefined : order.owner;
-      const place = new Place(order, this.#options.lease);
+      const asked = stream.request.params as StartOrder;
+      this.#order = asked;
+      this.#owner = asked.record.ephemeral ? undefined : asked.owner;
+      const place = new Place(asked, this.#options.lease);
       this.#place = place;
+      const order: StartOrder = { ...asked, confinement: place.confinement };
+      this.#order = order;
       const state = new StateFile(order, this.#options.program, this.#startedAt);
       this.#state = state;
       if (!order.record.ephemeral) {

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { type Confinement, confineAsUser, type OwnUser } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { listenTransport, type SocketTransport } from "../../protocol/index.ts";
 import type { StartOrder } from "../plan/index.ts";
@@ -22,19 +23,20 @@ export interface Leases {
   release(): void;
 }
 
-/** A machine's place on the host while it runs: its directory with its lock, its control socket, what it leases. */
+/** A machine's place on the host while it runs: its directory with its lock, its control socket, what it leases, and who its VM is. */
 export class Place {
   /** Disks and logs. */
   readonly data: string;
   readonly #order: StartOrder;
   readonly #lock: Lock;
   readonly #leases: Leases;
+  readonly #user: OwnUser;
   #control: { stop(): void } | undefined;
   #remove: boolean;
 
   /**
    * @param lease takes what the machine uses
-   * @throws SmolError `machine.exists`, `machine.running`; what `lease` throws
+   * @throws SmolError `machine.exists`, `machine.running`, `confine.missing`; what `lease` throws
    */
   constructor(order: StartOrder, lease: (order: StartOrder) => Leases) {
     const { paths, record } = order;
@@ -45,10 +47,16 @@ export class Place {
     try {
       this.#leases = lease(order);
       mkdirSync(this.data, { recursive: true, mode: 0o700 });
+      this.#user = confineAsUser(order.confinement, this.data);
     } catch (error) {
       this.leave();
       throw error;
     }
+  }
+
+  /** How the processes of the VM are confined here. */
+  get confinement(): Confinement {
+    return this.#user.confinement;
   }
 
   /** Lets others connect. They may do so before the guest runs, and wait for it like its owner does. */
@@ -87,6 +95,7 @@ export class Place {
       removeDirectory(paths, record.name);
       change.release();
     }
+    this.#user?.release();
     this.#leases?.release();
     this.#lock.release();
   }
