@@ -147,6 +147,35 @@ export function describePrograms(api: () => Api): void {
     expect((await api().ask("GET", "/api/v1/machines/kept")).state).toBe("created");
   });
 
+  test("a machine is its maker's from its first moment", async () => {
+    const make = async (machine: object, rest: object = {}) => {
+      const talk = new Conversation(`${api().url}/api/v1/owned`);
+      await talk.say({ machine, ...rest });
+      return talk;
+    };
+    const talk = await make({ name: "mine", ...SMALL });
+    expect(await talk.next()).toMatchObject({ type: "created", machine: { name: "mine", state: "created" } });
+    expect((await api().ask("GET", "/api/v1/machines/mine")).state).toBe("created");
+    // What is there already is nobody's by that.
+    const second = await make({ name: "mine", ...SMALL });
+    expect(await second.next()).toMatchObject({ type: "error", code: "CONFLICT", reason: "machine.exists" });
+    expect(await second.closed).toBe(1011);
+    for (const [machine, rest] of [
+      [{ name: "mine", ifNotExists: true }, {}],
+      [{ nome: "x" }, {}],
+      [{}, { owner: "nobody" }],
+    ] as const) {
+      const wrong = await make(machine, rest);
+      expect(await wrong.next()).toMatchObject({ type: "error", code: "BAD_REQUEST" });
+    }
+    talk.close();
+    await until(
+      "the machine is gone",
+      async () => (await api().call("GET", "/api/v1/machines/mine")).status === 404,
+    );
+    expect((await api().refusal("GET", "/api/v1/owned")).status).toBe(400);
+  });
+
   test("a machine that does not run becomes an image", async () => {
     const refused = await api().refusal("POST", `${BOX}/commit`);
     expect(refused).toMatchObject({ status: 409, reason: "machine.running" });

@@ -5,6 +5,7 @@ import { fileRoutes } from "./files.ts";
 import { imageRoutes } from "./images.ts";
 import { logRoutes } from "./logs.ts";
 import { machineRoutes } from "./machines.ts";
+import { ownerRoutes } from "./owners.ts";
 import { programRoutes } from "./programs.ts";
 import { systemRoutes } from "./system.ts";
 import { volumeRoutes } from "./volumes.ts";
@@ -20,4 +21,5 @@ export const routes: readonly Route[] = [
   ...volumeRoutes,
   ...workspaceRoutes,
   ...programRoutes,
+  ...ownerRoutes,
 ];

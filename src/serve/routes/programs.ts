@@ -1,23 +1,13 @@
 /** What programs that have machines of their own need beside the rest: the SDK over HTTP is made of it. */
-import { array, boolean, maxLength, number, optional, picklist, pipe, strictObject, string } from "valibot";
+import { array, boolean, maxLength, number, optional, pipe, strictObject, string } from "valibot";
 import { loadSettings } from "../../config/index.ts";
-import { messageOf } from "../../errors.ts";
-import {
-  commitMachine,
-  deleteMachine,
-  execEnvironment,
-  inspectMachine,
-  stopMachine,
-} from "../../machine/index.ts";
-import { Refused } from "../errors.ts";
-import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
+import { commitMachine, execEnvironment } from "../../machine/index.ts";
+import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { MAX_SIDE } from "../live/interactive.ts";
-import { OwnerTalk } from "../live/owner-talk.ts";
 import { ProcessTalk, WINDOW_BYTES } from "../live/process-talk.ts";
-import type { Talk } from "../live/talk.ts";
+import { endingWith, readFirst, upgrade, WEBSOCKET } from "../live/upgrade.ts";
 import { reach } from "../machine/reach.ts";
 import { command, count, environmentOf, field, guestPath, variables, word } from "../schema/fields.ts";
-import { read } from "../schema/read.ts";
 
 const side = count(1, MAX_SIDE);
 
@@ -30,44 +20,6 @@ const processSchema = strictObject({
   stdin: field(boolean(), "Whether input follows. Default: false, then it is empty."),
   tty: field(strictObject({ cols: side, rows: side }), "Give it a terminal of that size."),
 });
-
-/** Makes a WebSocket of a request. @throws Refused `BAD_REQUEST` when it asks for none */
-function upgrade({ request, serving }: Pick<Asked, "request" | "serving">, talk: Talk): Response {
-  const isAsked = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  if (!isAsked || !serving.upgrade(request, talk)) {
-    talk.end();
-    throw new Refused("BAD_REQUEST", "this takes a WebSocket");
-  }
-  return new Response(null);
-}
-
-/** Ends a conversation with the server. @returns what has to be called when it has ended by itself */
-function endingWith(serving: Asked["serving"], talk: () => { leave(): void }): () => void {
-  const end = () => talk().leave();
-  serving.ending.addEventListener("abort", end, { once: true });
-  return () => serving.ending.removeEventListener("abort", end);
-}
-
-function readProcess(message: string) {
-  let value: unknown;
-  try {
-    value = JSON.parse(message);
-  } catch {
-    throw new Refused("BAD_REQUEST", "the first message is not JSON");
-  }
-  return read(processSchema, value, "message");
-}
-
-/** The machine under this name at that time may be gone, and another have its name. */
-async function finish({ serving, params: { name } }: Asked, owner: "delete" | "stop", createdAt: unknown) {
-  try {
-    if (inspectMachine(serving.context, name).record?.createdAt !== createdAt) return;
-    await (owner === "delete" ? deleteMachine(serving.context, name) : stopMachine(serving.context, name));
-  } catch (error) {
-    // Nobody is there who could be told.
-    serving.context.note(`machine '${name}', whose owner has gone: ${messageOf(error)}`);
-  }
-}
 
 export const programRoutes = [
   rawRoute({
@@ -86,12 +38,19 @@ export const programRoutes = [
     query: strictObject({
       autoStart: field(boolean(), "Start the machine when it does not run. Default: true."),
     }),
-    answer: { type: "", status: 101, about: "The connection is a WebSocket now." },
+    answer: WEBSOCKET,
     handle: async (asked) => {
       const { params, query, serving, signal } = asked;
       const machine = await reach(serving, params.name, signal, query.autoStart ?? true);
       const begin = async (message: string) => {
-        const { command: argv, env, workdir: cwd, user, stdin = false, tty } = readProcess(message);
+        const {
+          command: argv,
+          env,
+          workdir: cwd,
+          user,
+          stdin = false,
+          tty,
+        } = readFirst(processSchema, message);
         const all = await execEnvironment(serving.context, params.name, { env: environmentOf(env) });
         const size = tty && { columns: tty.cols, rows: tty.rows };
         return machine.exec({ argv, env: all, cwd, user, stdin, tty: size });
@@ -105,33 +64,6 @@ export const programRoutes = [
       };
       const talk = new ProcessTalk({ begin, ended, explain: asked.explain });
       return upgrade(asked, talk);
-    },
-  }),
-  rawRoute({
-    ...{ method: "get", path: `${MACHINE}/owner`, id: "ownMachine", tag: "machines", limit: "none" },
-    summary: "Own a machine for as long as a WebSocket is open",
-    description:
-      'The server says `{"type":"owned"}`. When the connection ends, however, the machine is ended as `owner` says; ' +
-      'after `{"type":"release"}` of the client, which is answered with `{"type":"released"}`, and when the server ' +
-      "ends, it stays.",
-    failures: [404],
-    query: strictObject({ owner: field(picklist(["delete", "stop"]), "Default: delete.") }),
-    answer: { type: "", status: 101, about: "The connection is a WebSocket now." },
-    handle: (asked) => {
-      const { query, params, serving } = asked;
-      const createdAt = inspectMachine(serving.context, params.name).record?.createdAt;
-      const forget = endingWith(serving, () => talk);
-      const ended = () => {
-        forget();
-        asked.ended();
-      };
-      let isOpen = false;
-      const talk = new OwnerTalk(async () => {
-        if (isOpen) await finish(asked, query.owner ?? "delete", createdAt);
-      }, ended);
-      const answer = upgrade(asked, talk);
-      isOpen = true;
-      return answer;
     },
   }),
   jsonRoute({

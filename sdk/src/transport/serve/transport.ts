@@ -52,21 +52,20 @@ export class ServeTransport implements Transport {
     const { machine, secrets = [], sshAgent = false, owner } = request;
     if (secrets.length > 0) throw unsupported("secrets");
     if (sshAgent) throw unsupported("the SSH agent");
-    const made = await this.#make(machine, work);
-    if (made.created) await this.#own((made.machine as { name: string }).name, owner);
-    return made;
+    const { ifNotExists = false, ...rest } = machine;
+    try {
+      return { machine: await this.#make(rest, owner, work), created: true };
+    } catch (error) {
+      // Who asks for a machine that may be there has to know whether it was.
+      if (!ifNotExists || !(error instanceof SmolvmError) || error.code !== "machine.exists") throw error;
+      return { machine: await this.api({ operation: "createMachine", body: machine }, work), created: false };
+    }
   }
 
-  /** Who asks for a machine that may be there has to know whether it was. */
-  async #make(body: CreateRequest["machine"], work: Work) {
-    const { ifNotExists = false, ...rest } = body;
-    const create = (machine: unknown) => this.api({ operation: "createMachine", body: machine }, work);
-    try {
-      return { machine: await create(rest), created: true };
-    } catch (error) {
-      if (!ifNotExists || !(error instanceof SmolvmError) || error.code !== "machine.exists") throw error;
-      return { machine: await create(body), created: false };
-    }
+  async #make(body: object, owner: Owner, work: Work): Promise<unknown> {
+    if (owner === undefined) return await this.api({ operation: "createMachine", body }, work);
+    this.#checkOpen();
+    return await this.#owners.make(body, owner, work.signal);
   }
 
   /** The limit is for a boot, so it is not for a start that has to fetch the image first, of which servers do not tell. */
