@@ -50,6 +50,19 @@ test("a read-only file can be written by who makes it, and keeps its mode", () =
   expect(statSync(`${v.path}/object`).mode & 0o7777).toBe(0o444);
 });
 
+test("a file is emptied also by who opens it for reading only; for neither reading nor writing it is not opened", () => {
+  const v = volume();
+  const [readOnly, neither, truncate] = [0, 3, 0o1000];
+  v.create(1, "a", 0o644, readOnly | truncate);
+  writeFileSync(`${v.path}/a`, "abc");
+  const node = v.find("a");
+  expect(v.ask(Opcode.open, node, neither, 0).errno).toBe(Errno.EINVAL);
+  expect(readFileSync(`${v.path}/a`, "utf8")).toBe("abc");
+  const handle = v.open(node, readOnly | truncate);
+  expect(statSync(`${v.path}/a`).size).toBe(0);
+  expect(v.ask(Opcode.write, node, handle, 0n, 1, 0, 0n, 0, 0, "x").errno).toBe(Errno.EBADF);
+});
+
 test("sticky and set-id bits, links, FIFOs and sockets are what the guest made", () => {
   const v = volume();
   v.get(Opcode.mkdir, 1, 0o1777, 0, "tmp");

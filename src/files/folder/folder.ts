@@ -188,7 +188,8 @@ export class Folder implements Filesystem {
 
   create(parent: number, name: string, mode: number, flags: number, caller: Caller) {
     const directory = this.#inodes.byId(parent);
-    const wanted = (flags & KEPT_FLAGS) | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow;
+    const kept = flags & KEPT_FLAGS & ~OpenFlag.truncate;
+    const wanted = kept | OpenFlag.create | OpenFlag.exclusive | OpenFlag.noFollow;
     const at = this.#inodes.descriptor(directory);
     // The handle first: where there is none left, no file is made.
     const { number, opened } = this.#handles.add(() => {
@@ -377,9 +378,16 @@ export class Folder implements Filesystem {
   /** Only regular files are opened here: the guest's kernel has FIFOs and sockets of its own, and devices stay shut. */
   #openFile(inode: Inode, flags: number): Opened {
     if (inode.type !== REGULAR) refuse(inode.type === DIRECTORY ? Errno.EISDIR : Errno.ENXIO);
+    const mode = flags & OpenFlag.accessMode;
+    // For neither reading nor writing, which Linux keeps for old drivers of devices.
+    if (mode === OpenFlag.accessMode) refuse(Errno.EINVAL);
     const fd = this.#inodes.descriptor(inode);
-    const wanted = (flags & KEPT_FLAGS) | OpenFlag.nonBlocking;
-    return this.#opened(inode, must(this.#access.onFile(fd, () => reopen(fd, wanted))), flags);
+    const reopened = (wanted: number): number =>
+      must(this.#access.onFile(fd, () => reopen(fd, wanted | OpenFlag.nonBlocking)));
+    // Emptied without being writable: this process may not (src/confine/seccomp/), so it is done by another open file.
+    const emptied = mode === 0 && (flags & OpenFlag.truncate) !== 0;
+    if (emptied) closeDescriptor(reopened(OpenFlag.write | OpenFlag.truncate));
+    return this.#opened(inode, reopened(flags & (emptied ? OpenFlag.append : KEPT_FLAGS)), flags);
   }
 
   #opened(inode: Inode, fd: number, flags: number): Opened {
