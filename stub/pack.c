@@ -51,11 +51,11 @@ static void take_runtime(struct pack *pack, const uint8_t *entry, uint64_t start
   runtime->stored = u64(entry + 56);
   runtime->size = u64(entry + 64);
   uint32_t encoding = u32(entry + 72);
-  if (offset > table || runtime->stored > table - offset || encoding > 1) damaged(path);
+  if (offset > table || runtime->stored > table - offset || encoding >= ENCODINGS) damaged(path);
   if (runtime->size > MOST_RUNTIME_BYTES || runtime->stored > MOST_RUNTIME_BYTES || pack->has_runtime) damaged(path);
   runtime->offset = start + offset;
-  runtime->is_zstd = encoding == 1;
-  if (!runtime->is_zstd && runtime->stored != runtime->size) damaged(path);
+  runtime->encoding = (enum encoding)encoding;
+  if (encoding == RAW && runtime->stored != runtime->size) damaged(path);
   memcpy(runtime->digest, entry + 80, 32);
   pack->has_runtime = true;
 }

@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFil
 import { ensureInstalled } from "../build/apt.ts";
 import { run, sha256 } from "../build/host.ts";
 import { part } from "../build/parts.ts";
+import { foldAddresses } from "../src/pack/fold.ts";
 import { writePack } from "../src/pack/pack.fixture.ts";
 
 /** Packed programs whose runtime is a small shell script: what the launcher does is the same. */
@@ -40,12 +41,19 @@ export interface PackedOptions {
   /** Undefined: the pack has none. */
   readonly runtime?: Buffer | undefined;
   readonly platform?: string;
-  readonly encoding?: "raw" | "zstd";
+  readonly encoding?: "raw" | "zstd" | "folded";
   /** As the section table has it, where that is not so. */
   readonly contentBytes?: number;
   /** In place of the compressed runtime. */
   readonly stored?: Buffer;
   readonly singleFile?: boolean;
+}
+
+function stored(runtime: Buffer, encoding: "raw" | "zstd" | "folded"): Buffer {
+  if (encoding === "raw") return runtime;
+  const content = Buffer.from(runtime);
+  if (encoding === "folded") foldAddresses(content);
+  return Bun.zstdCompressSync(content);
 }
 
 /** Writes `path`, a packed program, and its sidecar. */
@@ -56,7 +64,7 @@ export async function writeProgram(path: string, options: PackedOptions): Promis
   const runtimes = [];
   if (runtime !== undefined) {
     const file = `${path}.runtime`;
-    writeFileSync(file, options.stored ?? (encoding === "zstd" ? Bun.zstdCompressSync(runtime) : runtime));
+    writeFileSync(file, options.stored ?? stored(runtime, encoding));
     runtimes.push({ platform, path: file, encoding, contentBytes: options.contentBytes ?? runtime.length });
   }
   if (singleFile) {

@@ -11,6 +11,7 @@
  *     files.c     directories, files that appear complete or not at all, what tells that a file was changed
  *     cache.c     the cache of runtimes: found again in microseconds, unpacked once, healed, limited
  *     unpack.c    from a section of the pack to a file, verified
+ *     unfold.c    turns the addresses of its code back
  *     sha256.c    FIPS 180-4
  */
 #ifndef STUB_H
@@ -42,12 +43,15 @@ void path_format(char *path, const char *format, ...) __attribute__((format(prin
 
 /* --- pack.c --- */
 
+/* As the section table has it. */
+enum encoding { RAW, ZSTD, ZSTD_FOLDED, ENCODINGS };
+
 /* A section that holds a smolvm for this platform. */
 struct runtime {
   uint64_t offset; /* of the file, not of the pack */
   uint64_t stored; /* bytes there */
   uint64_t size;   /* bytes after decompression */
-  bool is_zstd;
+  enum encoding encoding;
   uint8_t digest[32]; /* SHA-256 of the stored bytes */
 };
 
@@ -109,6 +113,11 @@ enum unpacked { UNPACKED, NO_SPACE, UNWRITABLE, DAMAGED, OUT_OF_MEMORY };
 
 /* Writes the runtime to an open, empty file; only UNPACKED means that all of it is right. */
 enum unpacked unpack(const struct pack *pack, int target);
+
+/* --- unfold.c --- */
+
+/* Turns back what src/pack/fold.ts did to all of a program. */
+void unfold_addresses(uint8_t *content, size_t size);
 
 /* --- sha256.c --- */
 

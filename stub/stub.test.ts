@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
+import { seededRandom } from "../test/support/random.ts";
 import { runtimeScript, testStub, VERSION, writeProgram } from "./stub.fixture.ts";
 
 /** The launcher, with what watches its memory, in front of real packs. Its runtimes are shell scripts. */
@@ -58,22 +59,42 @@ const said = (path: string, name: string, ...words: string[]) =>
   `${["one", "__packed", path, name, ...words].join("\n")}\n0\n`;
 
 describe("a packed program", () => {
-  test.each(["zstd", "raw"] as const)("unpacks a runtime (%s) once, and becomes it", async (encoding) => {
-    const path = `${home}/a dir/my-app`;
-    await writeProgram(path, { runtime: runtimeScript("one", 300_000), encoding });
-    const first = await start(path, ["run", "--", "a b", ""], { BUN_OPTIONS: "--smol", BUN_BE_BUN: "1" });
-    expect(first).toEqual({
-      output: said(`${path}.smolmachine`, "my-app", "run", "--", "a b", ""),
-      stderr: "",
-      code: 7,
-    });
-    const file = `${programs()}/${runtimes()[0]}/smolvm`;
-    const { ino, mode } = statSync(file);
-    expect(mode & 0o777).toBe(0o555);
-    expect(readFileSync(file).equals(runtimeScript("one", 300_000))).toBe(true);
-    await start(path);
-    expect(statSync(file).ino).toBe(ino);
-    expect(readdirSync(`${programs()}/${runtimes()[0]}`).sort()).toEqual(["lock", "smolvm", "stamp"]);
+  test.each(["zstd", "raw", "folded"] as const)(
+    "unpacks a runtime (%s) once, and becomes it",
+    async (encoding) => {
+      const path = `${home}/a dir/my-app`;
+      await writeProgram(path, { runtime: runtimeScript("one", 300_000), encoding });
+      const first = await start(path, ["run", "--", "a b", ""], { BUN_OPTIONS: "--smol", BUN_BE_BUN: "1" });
+      expect(first).toEqual({
+        output: said(`${path}.smolmachine`, "my-app", "run", "--", "a b", ""),
+        stderr: "",
+        code: 7,
+      });
+      const file = `${programs()}/${runtimes()[0]}/smolvm`;
+      const { ino, mode } = statSync(file);
+      expect(mode & 0o777).toBe(0o555);
+      expect(readFileSync(file).equals(runtimeScript("one", 300_000))).toBe(true);
+      await start(path);
+      expect(statSync(file).ino).toBe(ino);
+      expect(readdirSync(`${programs()}/${runtimes()[0]}`).sort()).toEqual(["lock", "smolvm", "stamp"]);
+    },
+  );
+
+  test("turns back the addresses of any code", async () => {
+    const random = seededRandom("folded code");
+    const next = (below: number) => Math.floor(random() * below);
+    // Among few values, what stands before an address is dense, and distances lead everywhere, also out of the file.
+    const values = [0xe8, 0x05, 0x0d, 0x48, 0x4f, 0x0f, 0x80, 0x8b, 0x8d, 0xff, 0x00, 0x01, 0x7f];
+    for (let round = 0; round < 20; round++) {
+      const code = Buffer.from(Array.from({ length: next(3000) }, () => values[next(values.length)] ?? 0));
+      const runtime = Buffer.concat([runtimeScript("one"), code]);
+      const path = `${home}/${round}/app`;
+      await writeProgram(path, { runtime, encoding: "folded" });
+      const { stderr } = await start(path, [], { SMOLVM_DATA_DIR: `${home}/${round}` });
+      const unpacked = `${home}/${round}/cache/programs`;
+      const file = readFileSync(`${unpacked}/${readdirSync(unpacked)[0]}/smolvm`);
+      expect({ round, stderr, isSame: file.equals(runtime) }).toEqual({ round, stderr: "", isSame: true });
+    }
   });
 
   test("works as one file, through links, moved, renamed, and from a directory that nobody may write to", async () => {

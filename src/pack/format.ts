@@ -22,10 +22,10 @@ const MAGIC = "SMOLPACK";
 /** Of this container. Upstream's files have the same magic, and versions below this one. */
 export const FORMAT_VERSION = 16;
 
-/** How a section's bytes are stored. `zstd`: frames of RFC 8878, one or several. */
-export type Encoding = "raw" | "zstd";
+/** How a section's bytes are stored. `zstd`: frames of RFC 8878, one or several; `folded`: of what fold.ts makes. */
+export type Encoding = "raw" | "zstd" | "folded";
 
-const encodings: readonly Encoding[] = ["raw", "zstd"];
+const encodings: readonly Encoding[] = ["raw", "zstd", "folded"];
 
 /** A part of a pack. */
 export interface Section {
@@ -104,7 +104,7 @@ export function decodeFooter(bytes: Buffer, path: string): Footer {
  *     48   8  offset
  *     56   8  bytes as stored
  *     64   8  bytes after decompression
- *     72   4  encoding: 0 raw, 1 zstd
+ *     72   4  encoding: 0 raw, 1 zstd, 2 zstd of x86-64 code with folded addresses
  *     76   4  flags: 1 critical
  *     80  32  SHA-256 of the bytes as stored
  *    112  16  zero

@@ -3,23 +3,32 @@
  * `<cache>/packing/`.
  */
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { promisify } from "node:util";
-import { constants, zstdCompress } from "node:zlib";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createZstdCompress } from "node:zlib";
 import { NewFile } from "../image/newfile.ts";
 import { unwritable } from "./failure.ts";
+import { foldAddresses } from "./fold.ts";
+import type { Encoding } from "./format.ts";
 import { type RuntimeFile, readChunkAt } from "./write.ts";
 
-/** 59 MB of 127, in 10 seconds on two busy cores. 12 makes 58.6 (23 s), 15 makes 58 (96 s), 19 makes 54.9 (140 s). */
-const LEVEL = 9;
+/**
+ * 54.6 MB of 129, in 10 seconds of processor time: one frame in which everything may refer to everything before it.
+ * docs/benchmarks.md has what was tried.
+ */
+const params = {
+  [constants.ZSTD_c_compressionLevel]: 12,
+  /** All of the program; the launcher's decoder takes no larger ones (stub/unpack.c). */
+  [constants.ZSTD_c_windowLog]: 27,
+  [constants.ZSTD_c_enableLongDistanceMatching]: 1,
+  [constants.ZSTD_c_searchLog]: 6,
+  [constants.ZSTD_c_hashLog]: 24,
+  [constants.ZSTD_c_minMatch]: 4,
+  [constants.ZSTD_c_checksumFlag]: 1,
+};
 
-/** The launcher's decoder takes no larger ones (stub/unpack.c). */
-const WINDOW_LOG = 23;
-
-/** Each is a frame of its own, so that they are compressed side by side; larger ones save nothing. */
-const PIECE = 16 * 1024 * 1024;
-
-/** Each takes about 90 MB while it is compressed. */
-const PARALLEL = 4;
+/** Between two of these the work can be stopped. */
+const PIECE = 1024 * 1024;
 
 /** Beside a new one: those of the other platforms of a pack. Each has about 60 MB. */
 const KEPT = 4;
@@ -39,8 +48,8 @@ interface OpenContent extends Disposable {
   readonly bytes: number;
 }
 
-/** `<key>-<SHA-256 of the file>-<bytes of the program>.zst`: what is not as it was is not used. */
-const pattern = /^([0-9a-f]{16})-([0-9a-f]{64})-([1-9][0-9]{0,9})\.zst$/;
+/** `<key>-<SHA-256 of the file>-<bytes of the program>.<encoding>`: what is not as it was is not used. */
+const pattern = /^([0-9a-f]{16})-([0-9a-f]{64})-([1-9][0-9]{0,9})\.(zstd|folded)$/;
 
 /**
  * The kept file of a program, made when there is none. Whoever copies it into a pack compares its digest (`PackWriter`).
@@ -57,14 +66,20 @@ export async function keptRuntime(
   const name =
     namesIn(directory).find((name) => name.startsWith(`${key}-`) && pattern.test(name)) ??
     (await make(directory, content, signal));
-  const [, , digest, bytes] = pattern.exec(name) ?? [];
-  return { platform, path: `${directory}/${name}`, encoding: "zstd", contentBytes: Number(bytes), digest };
+  const [, , digest, bytes, encoding] = pattern.exec(name) ?? [];
+  return {
+    platform,
+    path: `${directory}/${name}`,
+    encoding: encoding as Encoding,
+    contentBytes: Number(bytes),
+    digest,
+  };
 }
 
 /** @returns the name of the file */
 async function make(
   directory: string,
-  { key, open }: RuntimeContent,
+  { platform, key, open }: RuntimeContent,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -73,14 +88,11 @@ async function make(
     const others = namesIn(directory);
     const file = new NewFile(directory);
     try {
-      const hasher = new Bun.CryptoHasher("sha256");
-      let position = 0;
-      for await (const frame of framesOf(content, signal)) {
-        hasher.update(frame);
-        file.writeAt(frame, position);
-        position += frame.length;
-      }
-      const name = `${key}-${hasher.digest("hex")}-${content.bytes}.zst`;
+      const encoding = platform.endsWith("/amd64") ? "folded" : "zstd";
+      const bytes = readChunkAt(content.fd, 0, content.bytes);
+      if (encoding === "folded") foldAddresses(bytes);
+      const digest = await compress(bytes, file, signal);
+      const name = `${key}-${digest}-${content.bytes}.${encoding}`;
       file.commit(`${directory}/${name}`);
       removeOldest(directory, others);
       return name;
@@ -93,28 +105,27 @@ async function make(
   }
 }
 
-/** The file's pieces in order, each a zstd frame; some are in the making at the same time. */
-async function* framesOf(
-  { fd, bytes }: OpenContent,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Buffer> {
-  const params = {
-    [constants.ZSTD_c_compressionLevel]: LEVEL,
-    [constants.ZSTD_c_windowLog]: WINDOW_LOG,
-    [constants.ZSTD_c_checksumFlag]: 1,
-  };
-  const waiting: Promise<Buffer>[] = [];
-  try {
-    for (let at = 0; at < bytes; at += PIECE) {
-      signal?.throwIfAborted();
-      const piece = readChunkAt(fd, at, Math.min(PIECE, bytes - at));
-      waiting.push(promisify(zstdCompress)(piece, { params }));
-      if (waiting.length >= PARALLEL) yield await (waiting.shift() as Promise<Buffer>);
-    }
-    while (waiting.length > 0) yield await (waiting.shift() as Promise<Buffer>);
-  } finally {
-    await Promise.allSettled(waiting);
-  }
+/** Writes bytes as one zstd frame. @returns the SHA-256 of what was written, hex */
+async function compress(bytes: Buffer, file: NewFile, signal: AbortSignal | undefined): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  let position = 0;
+  await pipeline(
+    Readable.from(piecesOf(bytes)),
+    createZstdCompress({ params, pledgedSrcSize: bytes.length, chunkSize: PIECE }),
+    async (made: AsyncIterable<Buffer>) => {
+      for await (const piece of made) {
+        hasher.update(piece);
+        file.writeAt(piece, position);
+        position += piece.length;
+      }
+    },
+    { signal },
+  );
+  return hasher.digest("hex");
+}
+
+function* piecesOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
 /** Those of versions before this one; a pack that is being written has its own open. */

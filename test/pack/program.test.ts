@@ -2,6 +2,7 @@ import { describe, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { tarOf } from "../../src/image/image.fixture.ts";
+import { openPack } from "../../src/pack/index.ts";
 import { imageWith } from "../support/images.ts";
 import { collect } from "../support/process.ts";
 import { onQemu, useHome } from "../support/register.ts";
@@ -43,7 +44,10 @@ describe("a packed program", () => {
     async () => {
       const made = await pack("my app");
       expect(statSync(made).size).toBeLessThan(400_000);
-      expect(statSync(`${made}.smolmachine`).size).toBeLessThan(65_000_000);
+      const packed = await openPack(`${made}.smolmachine`);
+      const runtime = packed.sections.find(({ kind }) => kind === "runtime");
+      await packed.close();
+      expect(runtime?.bytes).toBeLessThan(55_000_000);
       renameSync(`${home.path}/tmp/made`, `${home.path}/tmp/else where`);
       const moved = `${home.path}/tmp/else where/my app`;
       const first = await start(moved, []);
