@@ -10,6 +10,7 @@
  *   landlock.c  which files it may use
  *   seccomp.c   which system calls it may make; a forbidden one reaches the process outside, which tells
  *   warden.c    that process
+ *   starter.c   another one outside, which carries out orders that it has learned as often as it is asked to
  *   krun/       another program: calls libkrun as its arguments say
  */
 #ifndef SMOLVM_LAUNCHER_H
@@ -38,8 +39,16 @@ void take_end(const struct fields *fields);
 
 /* ---- main.c ---- */
 
-/* Ends the launcher: writes which step failed, and errno, where the parent reads it. */
+/* Writes which step failed, and errno, where the parent reads it. */
+bool tell_failure(int fd, const char *what);
+/* The same on standard error, and ends the launcher. */
 _Noreturn void give_up(const char *what);
+
+/* Bytes of an order. Mounts and rules of a machine with a hundred volumes are some 30 KB. */
+#define LONGEST_ORDER (4u << 20)
+
+/* Takes the steps of an order, of which one becomes a program, or ends. */
+_Noreturn void take_steps(struct fields order);
 
 /* ---- steps: each takes its fields, and ends the launcher when it cannot be taken ---- */
 
@@ -54,8 +63,8 @@ void step_drop_capabilities(struct fields *fields);
 void step_execute(struct fields *fields);
 /* Closes the descriptors from `first` to `last`; those that are closed already do no harm. */
 void close_descriptors(unsigned first, unsigned last);
-/* The kernel ends this process with the thread that started it. */
-void die_with_parent(void);
+/* The kernel ends this process with the thread that started it, which is one of `parent`'s. */
+void die_with_parent(pid_t parent);
 
 /* namespace.c */
 void step_enter(struct fields *fields);
@@ -75,6 +84,9 @@ void step_landlock_enforce(struct fields *fields);
 
 /* seccomp.c */
 void step_seccomp(struct fields *fields);
+
+/* starter.c */
+void step_serve(struct fields *fields);
 
 /* ---- warden.c ---- */
 

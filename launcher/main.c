@@ -11,28 +11,29 @@
 
 #include "launcher.h"
 
-/* Mounts and rules of a machine with a hundred volumes are some 30 KB. */
-#define LONGEST_ORDER (4u << 20)
-
 static void (*const steps[])(struct fields *) = {
     step_limit, step_keep_descriptors, step_open, step_connect, step_no_new_privileges, step_become,
     step_drop_capabilities, step_enter, step_write, step_mount, step_bind, step_directory, step_pivot, step_unmount,
-    step_landlock, step_allow_path, step_landlock_enforce, step_seccomp, step_execute,
+    step_landlock, step_allow_path, step_landlock_enforce, step_seccomp, step_execute, step_serve,
 };
 
 /* Of the step that is being taken, from 0. */
 static int step_number = -1;
 
-_Noreturn void give_up(const char *what)
+bool tell_failure(int fd, const char *what)
 {
     int error = errno;
     char line[200];
     int length = snprintf(line, sizeof line,
                           "smolvm-vmm-failed: {\"stage\":\"launcher\",\"what\":\"%s\",\"step\":%d,\"errno\":%d}\n", what,
                           step_number, error);
+    return write(fd, line, (size_t)length) == length;
+}
+
+_Noreturn void give_up(const char *what)
+{
     /* Nobody else hears of it when this fails. */
-    if (write(STDERR_FILENO, line, (size_t)length) < 0) _exit(2);
-    _exit(1);
+    _exit(tell_failure(STDERR_FILENO, what) ? 1 : 2);
 }
 
 static void read_exactly(void *bytes, size_t length)
@@ -64,12 +65,9 @@ static struct fields read_order(void)
     return (struct fields){bytes, length};
 }
 
-int main(int count, char **words)
+_Noreturn void take_steps(struct fields order)
 {
-    (void)words;
-    if (count > 1) return 0;
-    die_with_parent();
-    struct fields order = read_order();
+    step_number = -1;
     while (order.left > 0) {
         step_number++;
         uint32_t kind = take_u32(&order);
@@ -84,4 +82,12 @@ int main(int count, char **words)
     }
     errno = ENOEXEC;
     give_up("order");
+}
+
+int main(int count, char **words)
+{
+    (void)words;
+    if (count > 1) return 0;
+    die_with_parent(getppid());
+    take_steps(read_order());
 }

@@ -20,9 +20,8 @@
 /* Descriptors, arguments and variables that an order may name. */
 #define MOST_WORDS 4096
 
-void die_with_parent(void)
+void die_with_parent(pid_t parent)
 {
-    pid_t parent = getppid();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up("pdeathsig");
     /* It may have ended before this process asked to be told. */
     if (getppid() != parent) _exit(1);

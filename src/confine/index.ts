@@ -2,13 +2,16 @@
 import { SmolError } from "../errors.ts";
 import type { LayersOptions } from "./layers.ts";
 import { requireLayers } from "./report.ts";
+import type { Starter } from "./starter.ts";
 import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 
 export { failureLine, takeFailureLine } from "./failure-line.ts";
 export { type ChildDescriptor, type Launched, startLauncher } from "./launch.ts";
+export type { LaunchOrder } from "./order.ts";
 export { planLaunch, planServer } from "./plan.ts";
 export { type LayerReport, reportLayers, summarizeLayers } from "./report.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
+export { PROGRAM_FD, Starter } from "./starter.ts";
 export type {
   AllowedPath,
   ConfinedProgram,
@@ -52,15 +55,19 @@ export async function chooseConfinement({
 
 /**
  * From here on this process, with all its threads, starts no program and no process, and neither traces nor signals
- * others, whatever code runs in it. Does nothing where confinement is off or the host has no filters.
+ * others, whatever code runs in it; its starter starts for it what it has started before. Does nothing where confinement
+ * is off, and less where the host has no filters.
  *
- * @param children ids of the processes that it has started, which it may still end
  * @throws Error when the kernel refuses it
  */
-export async function startNothingMore(confinement: Confinement, children: readonly number[]): Promise<void> {
+export async function startNothingMore(
+  confinement: Confinement,
+  starter: Pick<Starter, "seal">,
+): Promise<void> {
   if (confinement.mode === "off" || confinement.host === null) return;
   const { installForSelf } = await import("./self.ts");
-  installForSelf(confinement.host, children);
+  starter.seal();
+  installForSelf(confinement.host);
 }
 
 const layersOf = async (options: LayersOptions) => (await import("./layers.ts")).findLayers(options);

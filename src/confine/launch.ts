@@ -7,6 +7,7 @@ import type { LaunchOrder } from "./order.ts";
 /** Before it are the standard streams, and where the launcher reports. */
 const FIRST_FD = 4;
 
+/** A program that is confined, or about to be. */
 export interface Launched {
   /** Of the program, once it is known that it was started; of the child until then. */
   readonly pid: number;
@@ -79,7 +80,8 @@ export function startLauncher(
   }
 }
 
-async function readNumber(fd: number): Promise<number | undefined> {
+/** What somebody writes as a line to a pipe, which is closed then. */
+export async function readNumber(fd: number): Promise<number | undefined> {
   let line = "";
   try {
     for await (const chunk of readAndClose(fd)) line += Buffer.from(chunk).toString();

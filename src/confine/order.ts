@@ -21,6 +21,7 @@ const kinds = [
   "landlockEnforce",
   "seccomp",
   "execute",
+  "serve",
 ] as const;
 type Kind = (typeof kinds)[number];
 
@@ -62,6 +63,11 @@ export class OrderWriter {
     path = command[0],
   ): LaunchOrder {
     this.step("execute", command[0], text(path), texts(command), texts(environment));
+    return this.finish();
+  }
+
+  /** Of steps of which the last one does not return. */
+  finish(): LaunchOrder {
     const body = Buffer.concat(this.#steps);
     return { bytes: Buffer.concat([u32(body.length), body]), subjects: this.#subjects };
   }

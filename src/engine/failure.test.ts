@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { failureLine } from "../confine/index.ts";
 import { SmolError } from "../errors.ts";
 import { formatFailure, splitFailure } from "./failure.ts";
 
@@ -42,6 +43,15 @@ test("where there is a launcher, a line in smolvm's words is a failure without t
     code: "engine.vmm_failed",
     hint: undefined,
   });
+});
+
+test("a forbidden call is told by its name, and whose process made it", () => {
+  const line = failureLine({ stage: "seccomp", syscall: 101, argument: "10", second: "1" });
+  for (const who of ["VM", "file server"] as const)
+    expect(splitFailure(line, ["descriptors"], who).error).toMatchObject({
+      code: "confine.forbidden_call",
+      message: expect.stringContaining(`the ${who}'s process made a system call that is forbidden to it`),
+    });
 });
 
 test("a damaged line is still a failure", () => {

@@ -21,14 +21,19 @@ export function formatFailure(error: unknown): string {
  * Takes the line, if there is one, out of the messages; without one, what QEMU itself says of a host that is too small.
  *
  * @param subjects what each step of the launcher's order was about; empty where there is no launcher
+ * @param who whose messages they are
  */
 export function splitFailure(
   messages: string,
   subjects: readonly string[] = [],
+  who: ConfinedProcess = "VM",
 ): { error: SmolError | null; rest: string } {
   const { told, rest } = takeFailureLine(messages);
-  return { error: told === undefined ? noMemory(rest) : parseFailure(told, subjects), rest };
+  return { error: told === undefined ? noMemory(rest) : parseFailure(told, subjects, who), rest };
 }
+
+/** Whose process it is, for people. */
+export type ConfinedProcess = "VM" | "file server";
 
 /** QEMU's own words: softmmu/physmem.c, `ram_block_add`. */
 function noMemory(messages: string): SmolError | null {
@@ -42,12 +47,12 @@ function noMemory(messages: string): SmolError | null {
   );
 }
 
-function parseFailure(json: string, subjects: readonly string[]): SmolError {
+function parseFailure(json: string, subjects: readonly string[], who: ConfinedProcess): SmolError {
   try {
     const told = JSON.parse(json, (_key, value) => (typeof value === "string" ? sanitize(value) : value));
     if (told.stage === "krun") return krunFailure(String(told.what), Number(told.errno));
-    if (told.stage === "seccomp") return forbiddenCall(told);
-    if (told.stage === "launcher") return launcherFailure(told, subjects);
+    if (told.stage === "seccomp") return forbiddenCall(told, who);
+    if (told.stage === "launcher") return launcherFailure(told, subjects, who);
     // The launcher and what it becomes have no words of their own.
     if (subjects.length > 0) throw new Error("not of the launcher, the warden or krun.c");
     const { code, message, hint } = told;
@@ -74,14 +79,16 @@ const errnoNames: Readonly<Record<number, string>> = {
 function launcherFailure(
   { what, step, errno }: { what?: unknown; step?: unknown; errno?: unknown },
   subjects: readonly string[],
+  who: ConfinedProcess,
 ): SmolError {
   const meaning = errnoNames[Number(errno)] ?? `errno ${Number(errno)}`;
   const subject = subjects[Number(step)];
   const about = subject === undefined ? "" : ` (${subject})`;
-  if (what === "execve") return new SmolError("engine.vmm_failed", `cannot start the VM${about}: ${meaning}`);
+  if (what === "execve" || what === "fork")
+    return new SmolError("engine.vmm_failed", `cannot start the ${who}${about}: ${meaning}`);
   return new SmolError(
     "confine.failed",
-    `cannot confine the VM's process: ${String(what)}${about}: ${meaning}`,
+    `cannot confine the ${who}'s process: ${String(what)}${about}: ${meaning}`,
     {
       hint: "`smolvm doctor` says what this host has; --confine off starts without",
     },
@@ -89,11 +96,14 @@ function launcherFailure(
 }
 
 /** What the warden says: launcher/warden.c. */
-function forbiddenCall(told: { syscall?: unknown; argument?: unknown; second?: unknown }): SmolError {
+function forbiddenCall(
+  told: { syscall?: unknown; argument?: unknown; second?: unknown },
+  who: ConfinedProcess,
+): SmolError {
   const name = nameOfCall(Number(told.syscall), architectureOf() ?? "x64");
   return new SmolError(
     "confine.forbidden_call",
-    `the VM's process made a system call that is forbidden to it, and was ended: ${name}(0x${told.argument}, 0x${told.second}, …)`,
+    `the ${who}'s process made a system call that is forbidden to it, and was ended: ${name}(0x${told.argument}, 0x${told.second}, …)`,
     {
       hint: "if you trust the guest this is a gap in smolvm's list: please report this line with `smolvm doctor --json`; --confine off starts without the list",
     },

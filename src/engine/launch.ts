@@ -1,4 +1,4 @@
-import { type ConfinedProgram, planLaunch, startLauncher } from "../confine/index.ts";
+import { type ConfinedProgram, planLaunch } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import { endsWithin } from "../within.ts";
 import { ConsoleTail } from "./console.ts";
@@ -9,7 +9,6 @@ import { prepareVmm, takeVmm } from "./vmm-handle.ts";
 /** The process of a VM, whoever has started it. */
 interface VmProcess {
   readonly pid: number;
-  readonly childPid: number;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly output: AsyncIterable<Uint8Array>;
   readonly messages: AsyncIterable<Uint8Array>;
@@ -52,7 +51,6 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
     get pid() {
       return vmm.pid;
     },
-    childPid: vmm.childPid,
     exited,
     kill: vmm.kill,
   };
@@ -60,11 +58,11 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
 
 function startConfined(
   program: ConfinedProgram,
-  { launcher, confinement }: LaunchConfined,
+  { starter, confinement }: LaunchConfined,
 ): { vmm: VmProcess; subjects: readonly string[] } {
   try {
     const order = planLaunch(program, confinement);
-    return { vmm: startLauncher(launcher, order), subjects: order.subjects };
+    return { vmm: starter.start(order), subjects: order.subjects };
   } catch (error) {
     throw new SmolError("engine.spawn_failed", `cannot start the VM's process: ${messageOf(error)}`, {
       cause: error,
@@ -75,7 +73,7 @@ function startConfined(
 function startUnconfined(order: VmmOrder, { vmm: prepared }: LaunchOptions): VmProcess {
   const { pid, exited, kill, console: output, messages, send } = takeVmm(prepared ?? prepareVmm());
   send(order);
-  return { pid, childPid: pid, exited, kill, output, messages };
+  return { pid, exited, kill, output, messages };
 }
 
 async function drain(stream: AsyncIterable<Uint8Array>, onChunk: (chunk: Uint8Array) => void) {

@@ -1,4 +1,4 @@
-import type { ConfinedProgram, Confinement } from "../confine/index.ts";
+import type { ConfinedProgram, Confinement, Starter } from "../confine/index.ts";
 import type { SmolError } from "../errors.ts";
 
 /** In the order of preference. */
@@ -71,8 +71,6 @@ export interface VmExit {
 export interface RunningVm {
   /** Process id of the VMM, as soon as it is known; before, of the one that starts it. */
   readonly pid: number;
-  /** Of this process's own child: the VMM, or the warden that watches it. */
-  readonly childPid: number;
   /** Resolves when the VMM process is gone; never rejects. */
   readonly exited: Promise<VmExit>;
   /** Ends the VM at once, like pulling the plug; more than once does no harm. */
@@ -102,8 +100,8 @@ export interface LaunchOptions {
 /** What it takes to start a confined process. */
 export interface LaunchConfined {
   readonly confinement: Confinement;
-  /** The launcher's file. */
-  readonly launcher: string;
+  /** What starts it. */
+  readonly starter: Pick<Starter, "start">;
   /** The program that calls libkrun; the krun engine needs it. */
   readonly krun?: string | undefined;
 }

@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSy
 import { tmpdir } from "node:os";
 import { setCloseOnExec } from "../../ffi/libc.ts";
 import { assetPath } from "../assets/index.ts";
+import { type LaunchOrder, startLauncher } from "../confine/index.ts";
 import { heldMemory } from "../held-memory.fixture.ts";
 import { launchVm } from "./launch.ts";
 import type { LaunchOptions, RunningVm } from "./types.ts";
@@ -23,7 +24,8 @@ function launch(...command: [string, ...string[]]): RunningVm {
 
 /** Limits and descriptors are there whatever is switched off; test/confinement has what the layers forbid. */
 function launchWith(options: Omit<LaunchOptions, "confine">, ...command: [string, ...string[]]): RunningVm {
-  const confine = { launcher, confinement: { mode: "off", host: null } } as const;
+  const starter = { start: (order: LaunchOrder) => startLauncher(launcher, order) };
+  const confine = { starter, confinement: { mode: "off", host: null } } as const;
   const vm = launchVm({ engine: "qemu", command }, { ...options, confine }, () => ({
     ...{ profile: "qemu", command, environment: ["LC_ALL=C"], paths: [], sockets: [] },
     ...{ addressSpaceBytes: 2 ** 33, fileBytes: 2 ** 33, threads: 64 },

@@ -16,6 +16,7 @@ import {
   type AllowedPath,
   type ConfinedProgram,
   type HostLayers,
+  type LaunchOrder,
   lendFiles,
   planLaunch,
   startLauncher,
@@ -282,7 +283,8 @@ test("root's own files are closed to the user that its VM is, were they shown to
 test("an attacker does not speak for smolvm: neither words of its own, nor nothing of its forbidden call", async () => {
   const lie = (then: string) => {
     const command = [attacker, "lie", then] as const;
-    const confine = { launcher, confinement: { mode: "auto", host } } as const;
+    const starter = { start: (order: LaunchOrder) => startLauncher(launcher, order) };
+    const confine = { starter, confinement: { mode: "auto", host } } as const;
     return launchVm({ engine: "qemu", command }, { confine }, () => program("qemu", "lie", then)).exited;
   };
   expect((await lie("and fork")).error).toMatchObject({ code: "confine.forbidden_call" });

@@ -1,4 +1,5 @@
 import { describe, expect } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { useMachines } from "../support/machines.ts";
 import { Talking, until } from "../support/process.ts";
 import { onQemu } from "../support/register.ts";
@@ -6,6 +7,12 @@ import { onQemu } from "../support/register.ts";
 /** Machines that look after themselves: restarts, health, their own end, and who watches them. */
 
 const home = useMachines();
+
+/** Threads of a process that may make any system call. */
+const unfiltered = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/task`).filter((task) =>
+    /^Seccomp:\s+0$/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, "utf8")),
+  );
 
 describe("a workload", () => {
   onQemu("that fails is started again until it does not, as on-failure says", async () => {
@@ -69,6 +76,8 @@ describe("a machine whose policy is always", () => {
     const again = await home.state("box");
     expect(again).toMatchObject({ state: "running", pid, restart_count: 1, workload: { running: true } });
     expect(again.vmm_pid).not.toBe(vmm_pid);
+    // What it has started again it has not started itself: all its threads have their list.
+    expect(unfiltered(pid as number)).toEqual([]);
     expect(await home.ok("status", "box")).toContain("restarts: 1");
     monitor.child.kill("SIGINT");
     expect(await monitor.rest()).toContain("start");

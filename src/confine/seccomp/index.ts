@@ -35,12 +35,8 @@ export function filterOf(profile: ProfileName, architecture: Architecture, watch
 }
 
 /** The filter of a machine's process that starts nothing any more; see `machineProfile`. */
-export function filterForSelf(
-  architecture: Architecture,
-  ownProcess: number,
-  children: readonly number[],
-): Buffer {
-  const rules = rulesOf(machineProfile(ownProcess, children), numbersOf(architecture));
+export function filterForSelf(architecture: Architecture, ownProcess: number): Buffer {
+  const rules = rulesOf(machineProfile(ownProcess), numbersOf(architecture));
   return assembled(architecture, rules, Action.allow);
 }
 

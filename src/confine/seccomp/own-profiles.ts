@@ -13,9 +13,9 @@ const ENOSYS = 38;
 const CLONE_THREAD = 0x10000;
 const O_TRUNC = 0o1000;
 
-/** To signal these processes, and their threads. */
-const signals = (processes: Check["values"], ownProcess: Check["values"]): readonly Entry[] => [
-  { name: "kill", checks: [{ argument: 0, values: processes }], errno: EPERM },
+/** To signal itself, and its threads. */
+const signals = (ownProcess: Check["values"]): readonly Entry[] => [
+  { name: "kill", checks: [{ argument: 0, values: ownProcess }], errno: EPERM },
   { name: "tgkill", checks: [{ argument: 0, values: ownProcess }], errno: EPERM },
 ];
 
@@ -63,7 +63,7 @@ const never = [
 export const filesProfile: Profile = {
   allowed: [
     ...itself,
-    ...signals("ownProcess", "ownProcess"),
+    ...signals("ownProcess"),
     { name: "open", checks: [noEmptying(1)], errno: EACCES },
     { name: "openat", checks: [noEmptying(2)], errno: EACCES },
   ],
@@ -79,13 +79,12 @@ export const filesProfile: Profile = {
 };
 
 /**
- * Of a machine's process that starts nothing any more: it carries its guest's connections, and may end its children.
+ * Of a machine's process that starts nothing any more: it carries its guest's connections.
  *
  * @param ownProcess its id
- * @param children ids of the processes that it has started
  */
-export const machineProfile = (ownProcess: number, children: readonly number[]): Profile => ({
-  allowed: [...itself, ...signals([ownProcess, ...children], [ownProcess])],
-  refused: Object.fromEntries([...never, ...failing(EPERM, "execve")]),
+export const machineProfile = (ownProcess: number): Profile => ({
+  allowed: [...itself, ...signals([ownProcess])],
+  refused: Object.fromEntries([...never, ...failing(EPERM, "execve pidfd_send_signal")]),
   othersPass: true,
 });

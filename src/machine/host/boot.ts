@@ -48,7 +48,9 @@ export interface Boot {
 export interface BootOptions {
   /** Undefined: the machine has none. */
   readonly card?: NetCard | undefined;
-  /** A VMM process that was started ahead. */
+  /** How the VM's process is confined, and what starts it; undefined where there is no launcher. */
+  readonly confine?: LaunchConfined | undefined;
+  /** Elsewhere: a VMM process that was started ahead. */
   readonly vmm?: VmmHandle | undefined;
   /** Gets the guest's console: hostile bytes. */
   readonly onConsole?: ((chunk: Uint8Array) => void) | undefined;
@@ -84,7 +86,7 @@ export function bootMachine(
     vm = engine.launch(spec, {
       vmm: options.vmm,
       libkrun: order.files.libkrun,
-      confine: confinedBy(order),
+      confine: options.confine,
       consoleLog: (chunk) => {
         options.onConsole?.(chunk);
         if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
@@ -127,12 +129,6 @@ export function bootMachine(
       stopListening();
     });
   return { vm, guest, ready };
-}
-
-/** How processes of a machine are confined; undefined where there is no launcher. */
-export function confinedBy({ files, confinement }: StartOrder): LaunchConfined | undefined {
-  const { launcher, krun } = files;
-  return launcher === undefined ? undefined : { launcher, krun, confinement };
 }
 
 /** The agent is gone. As a rule its VM ends a moment later, and says more about it. */

@@ -227,7 +227,6 @@ function bootNative(): Boot {
     // As of a VM: once more does no harm.
     vm: {
       pid: process.pid,
-      childPid: process.pid,
       exited,
       kill: () => void started.then((agent) => over || agent.kill()),
     },

@@ -33,6 +33,7 @@ import type { MachineNetwork } from "./network/index.ts";
 import { type Leases, Place } from "./place.ts";
 import { type Launcher, openSession, type Session } from "./session.ts";
 import { type LentSockets, openLent } from "./sockets/index.ts";
+import type { ConfinedStarter } from "./starter.ts";
 import { StateFile } from "./state-file.ts";
 import { type Clock, hostClock } from "./supervise/index.ts";
 import { initializeThrowAway } from "./throw-away.ts";
@@ -43,6 +44,8 @@ export interface HostOptions {
   readonly lease: (order: StartOrder) => Leases;
   /** Version of this program. */
   readonly program: string;
+  /** What starts its VMs and confines them; absent: this process itself, without. */
+  readonly openStarter?: ((order: StartOrder) => ConfinedStarter | undefined) | undefined;
   /** A VMM process that was started ahead, for the first boot. */
   readonly vmm?: VmmHandle | undefined;
   readonly clock?: Clock | undefined;
@@ -75,6 +78,7 @@ export class MachineHost {
   #starting: Promise<void> | undefined;
   #order: StartOrder | undefined;
   #place: Place | undefined;
+  #starter: ConfinedStarter | undefined;
   #state: StateFile | undefined;
   #session: Session | undefined;
   #lasting: LastingMachine | undefined;
@@ -168,6 +172,7 @@ export class MachineHost {
       this.#place = place;
       const order: StartOrder = { ...asked, confinement: place.confinement };
       this.#order = order;
+      this.#starter = this.#options.openStarter?.(order);
       const state = new StateFile(order, this.#options.program, this.#startedAt);
       this.#state = state;
       if (!order.record.ephemeral) {
@@ -239,8 +244,6 @@ export class MachineHost {
   async #bringUp(order: StartOrder, place: Place, stream: Stream): Promise<Session> {
     if (this.#lasting !== undefined) return await this.#lasting.start(listenerOf(stream));
     const session = await this.#boot(order, place);
-    // It is never started again: what its processes are is there.
-    await startNothingMore(order.confinement, session.children);
     const { reaper } = this.#options.launcher;
     this.#hasFirst = await initializeThrowAway(session, order, reaper, listenerOf(stream));
     this.#opened.resolve(session);
@@ -250,16 +253,21 @@ export class MachineHost {
 
   async #boot(order: StartOrder, place: Place): Promise<Session> {
     const disks = await makeDisks(order, place.data);
+    const isFirst = this.#session === undefined;
     const vmm = this.#vmm;
     this.#vmm = undefined;
     const session = await openSession(order, disks, this.#options.launcher, {
       vmm,
+      confine: this.#starter,
       network: this.#network,
       onConsole: (chunk) => this.#logs?.console.write(chunk),
       onOutOfMemory: () => this.#tellOutOfMemory(),
       onVolumeLost: (reason) => this.#logs?.console.say("error", reason),
     });
     this.#session = this.#lent?.into(session) ?? session;
+    // Before the guest's kernel runs. Later VMs are those that the starter knows by now.
+    if (isFirst && this.#starter !== undefined)
+      await startNothingMore(order.confinement, this.#starter.starter);
     // Ended in the meantime.
     if (this.#ending !== undefined) this.#session.vm.kill();
     return this.#session;

@@ -4,6 +4,7 @@ import { version } from "../../version.ts";
 import { leaseFilesOf } from "./leases.ts";
 import { MachineHost } from "./machine-host.ts";
 import { launcher } from "./session.ts";
+import { openStarter } from "./starter.ts";
 
 /** The descriptor on which a machine's process finds its owner. */
 export const OWNER_FD = 3;
@@ -13,7 +14,7 @@ export async function runMachineProcess(): Promise<never> {
   process.umask(0o077);
   // Where this program is the VMM, its start-up overlaps with the owner's work on the image.
   const vmm = process.platform === "linux" ? undefined : prepareVmm();
-  const host = new MachineHost({ launcher, lease: leaseFilesOf, program: version, vmm });
+  const host = new MachineHost({ launcher, lease: leaseFilesOf, openStarter, program: version, vmm });
   process.on("SIGTERM", () => void host.end("gracefully"));
   // The owner decides what an interrupt means; this process is in another session, but may be signalled by hand.
   process.on("SIGINT", () => void host.end("gracefully"));

@@ -4,7 +4,7 @@ import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
 import { argumentsOf, type StartOrder } from "../plan/index.ts";
 import { isInitSystem, planContainer, planDepot, planRoot, type RootInput } from "../root/index.ts";
-import { type Boot, type BootOptions, bootMachine, confinedBy, type Readiness } from "./boot.ts";
+import { type Boot, type BootOptions, bootMachine, type Readiness } from "./boot.ts";
 import type { ContainerPlans } from "./containers/index.ts";
 import { limitDisks } from "./disk-limit.ts";
 import { type MainRoot, makeMainRoot } from "./main-root.ts";
@@ -31,8 +31,6 @@ export interface Session {
   /** Work may be asked for at once: it is done as soon as the guest can. */
   readonly guest: Guest;
   readonly root: MainRoot;
-  /** Processes that this one has started for it. */
-  readonly children: readonly number[];
   /** The device of the storage disk. */
   readonly storage: string;
   /** The disk with what was changed in the image was made for this session. */
@@ -67,7 +65,7 @@ export async function openSession(
   launcher: Launcher,
   options: SessionOptions,
 ): Promise<Session> {
-  const { network } = options;
+  const { network, confine } = options;
   const { vm, guest: channel, ready } = launcher.boot(order, disks, { ...options, card: network?.card });
   ready.catch(() => {});
   const guest = await channel;
@@ -82,7 +80,7 @@ export async function openSession(
   const configured = network?.configure(guest);
   configured?.catch(() => {});
   // Before the root is asked for, which has them.
-  const volumes = shareVolumes(guest, order.volumes, confinedBy(order), options.onVolumeLost);
+  const volumes = shareVolumes(guest, order.volumes, confine, options.onVolumeLost);
   void vm.exited.then(() => volumes.close());
   const plan = launcher.planRoot(rootInput(order, disks));
   const root = makeMainRoot(guest, plan, disks, options.onOutOfMemory);
@@ -102,7 +100,6 @@ export async function openSession(
   return {
     ...{ vm, guest, ready },
     root: { requested, made },
-    children: [vm.childPid, ...(volumes.childPid === undefined ? [] : [volumes.childPid])],
     storage: disks.root.storage.device,
     freshRoot: disks.made.includes("overlay"),
     notes: disks.notes,

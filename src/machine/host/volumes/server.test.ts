@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { assetPath } from "../../../assets/index.ts";
+import { Starter } from "../../../confine/index.ts";
 import { tryLayers } from "../../../confine/layers.ts";
 import { type Part, pack } from "../../../files/files.fixture.ts";
 import { IN_HEADER, Opcode, OUT_HEADER } from "../../../files/wire/opcodes.ts";
@@ -43,8 +44,11 @@ test("a confined server opens what it was started for, and no other folder that 
   }
   const launcher = await assetPath("launcher", `${path}/assets`);
   const confinement = { mode: "auto", host: await tryLayers(launcher) } as const;
+  const program = openSync(process.execPath, "r");
+  const starter = new Starter(launcher, program);
+  closeSync(program);
   const volume = (path: string) => ({ path, isFile: false, readOnly: false });
-  const confined = new FileServer([volume(given)], { launcher, confinement });
+  const confined = new FileServer([volume(given)], { starter, confinement });
   try {
     const errors: number[] = [];
     for (const folder of [given, other]) {
@@ -59,6 +63,13 @@ test("a confined server opens what it was started for, and no other folder that 
       errors.push(reply.readInt32LE(4));
     }
     expect(errors).toEqual([0, -13]);
+    // For another run of the VM, when nothing else may be started.
+    starter.seal();
+    confined.kill();
+    const again = new FileServer([volume(given)], { starter, confinement });
+    await (await again.open(volume(given))).accepted;
+    again.kill();
+    expect(() => new FileServer([volume(other)], { starter, confinement })).toThrow("start again");
   } finally {
     confined.kill();
   }

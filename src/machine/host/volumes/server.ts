@@ -1,5 +1,10 @@
-import { closeSync, openSync } from "node:fs";
-import { type AllowedPath, type Confinement, planServer, startLauncher } from "../../../confine/index.ts";
+import {
+  type AllowedPath,
+  type Confinement,
+  PROGRAM_FD,
+  planServer,
+  type Starter,
+} from "../../../confine/index.ts";
 import { splitFailure } from "../../../engine/failure.ts";
 import { systemLibraries } from "../../../engine/program.ts";
 import type { VolumeRequest } from "../../../files/request.ts";
@@ -8,19 +13,17 @@ import { roleCommand } from "../../../self.ts";
 import { version } from "../../../version.ts";
 import { serverPaths } from "./paths.ts";
 
-/** Of the child: its end of the connection (src/files/main.ts), and its program. */
+/** Of the child: its end of the connection (src/files/main.ts). */
 const SOCKET_FD = 4;
-const PROGRAM_FD = 5;
 
 /** What confines a server of files: as the VMM of its machine is. */
 export interface ServerConfinement {
-  readonly launcher: string;
+  readonly starter: Pick<Starter, "start">;
   readonly confinement: Confinement;
 }
 
 interface Started {
   readonly pid: number;
-  readonly childPid: number;
   readonly socket: number | undefined;
   /** Why it has ended, in words. */
   readonly ended: Promise<string>;
@@ -50,11 +53,6 @@ export class FileServer {
     return this.#child.pid;
   }
 
-  /** Of this process's own child: the server, or the warden that watches it. */
-  get childPid(): number {
-    return this.#child.childPid;
-  }
-
   /** Serves a folder on a stream: requests on channel 0 to it, replies on channel 0 from it. */
   async open(volume: VolumeRequest): Promise<Stream> {
     return (await this.#connection).open({ method: "volume", params: volume });
@@ -78,7 +76,6 @@ function startUnconfined(): Started {
   const socket = child.stdio[SOCKET_FD];
   return {
     pid: child.pid,
-    childPid: child.pid,
     socket: typeof socket === "number" ? socket : undefined,
     ended: child.exited.then(() => ENDED),
     kill: () => child.kill("SIGKILL"),
@@ -87,7 +84,7 @@ function startUnconfined(): Started {
 
 function startConfined(
   volumes: readonly VolumeRequest[],
-  { launcher, confinement }: ServerConfinement,
+  { starter, confinement }: ServerConfinement,
 ): Started {
   const { command, argv0, env } = roleCommand("__files");
   const paths: AllowedPath[] = [...systemLibraries(), ...serverPaths(volumes)];
@@ -101,27 +98,21 @@ function startConfined(
     },
     confinement,
   );
-  const program = openSync(command[0], "r");
-  try {
-    const child = startLauncher(launcher, order, ["socket-fd", program]);
-    void discard(child.output);
-    const messages = child.messages.text().catch(() => "");
-    return {
-      get pid() {
-        return child.pid;
-      },
-      childPid: child.childPid,
-      socket: child.sockets[0],
-      ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
-      kill: child.kill,
-    };
-  } finally {
-    closeSync(program);
-  }
+  const child = starter.start(order, 1);
+  void discard(child.output);
+  const messages = child.messages.text().catch(() => "");
+  return {
+    get pid() {
+      return child.pid;
+    },
+    socket: child.sockets[0],
+    ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
+    kill: child.kill,
+  };
 }
 
 function why(messages: string, subjects: readonly string[]): string {
-  const { error } = splitFailure(messages, subjects);
+  const { error } = splitFailure(messages, subjects, "file server");
   return error === null ? ENDED : `${ENDED}: ${error.message}`;
 }
 

@@ -8,12 +8,10 @@ import { FileServer, type ServerConfinement } from "./server.ts";
 export interface SharedVolumes {
   /** Resolves when every folder is open; rejects with why one is not. */
   readonly ready: Promise<void>;
-  /** Of the child that serves them; undefined where there is nothing to serve. */
-  readonly childPid: number | undefined;
   close(): void;
 }
 
-const none: SharedVolumes = { ready: Promise.resolve(), childPid: undefined, close: () => {} };
+const none: SharedVolumes = { ready: Promise.resolve(), close: () => {} };
 
 /** What the guest's kernel is told about each: it checks modes and owners, and every user of the guest may look. */
 const OPTIONS = "user_id=0,group_id=0,default_permissions,allow_other,max_read=122880";
@@ -57,7 +55,7 @@ export function shareVolumes(
     closed = true;
     server.kill();
   };
-  return { ready, childPid: server.childPid, close };
+  return { ready, close };
 }
 
 /** Connects a mount with who serves it; resolves when that has opened the folder. */
