@@ -6,6 +6,7 @@ import { within } from "./limit.ts";
 import { Machine } from "./machine.ts";
 import { variablesOf } from "./request.ts";
 import type { ExecResult } from "./result.ts";
+import { SSH_COMMAND, type SshAccess, sshScript } from "./ssh-image.ts";
 import type { BuiltImage, CallOptions, Env, ExecOptions, MachineOptions, OnProgress } from "./types.ts";
 
 /** How the machine is that an image is built in, and who hears of the build. */
@@ -99,6 +100,41 @@ export class ImageBuilder {
       const result = await machine.exec(["/bin/sh", "-c", script], asked);
       if (!result.ok) throw new ImageBuildError(script, result);
     });
+  }
+
+  /**
+   * Installs packages of the base's system: by `apk` or `apt-get`, whichever it has. The machine of the build needs a
+   * network that reaches its mirrors.
+   *
+   * @throws InvalidConfigError for what is no name of a package
+   */
+  packages(...names: readonly string[]): this {
+    for (const name of names)
+      if (!/^[A-Za-z0-9][A-Za-z0-9.+:=~_-]*$/.test(name))
+        throw invalid("packages", `${JSON.stringify(name)} is none`);
+    if (names.length === 0) return this;
+    const list = names.join(" ");
+    return this.run(
+      `if command -v apk >/dev/null; then apk add --no-cache ${list}
+else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ${list}; fi`,
+    );
+  }
+
+  /**
+   * Machines of the image run an SSH server, which lets root in: `expose(22)` is the way to it. It is installed where the
+   * base has none, which needs a network. Not after `user`.
+   *
+   * @example
+   * const image = await new ImageBuilder("alpine:3.20")
+   *   .ssh({ authorizedKeys: ["ssh-ed25519 AAAA… me"] })
+   *   .build({ name: "box:1", network: true });
+   * await using machine = await Machine.create({ image, network: true });
+   * const { host } = await machine.expose(22);
+   * @throws InvalidConfigError for a password or a key that is no line of text
+   */
+  ssh(access: SshAccess): this {
+    this.entrypoint([]).command(SSH_COMMAND);
+    return this.run(sshScript(access));
   }
 
   /** Copies a file or a folder of this host into the image; directories above it are made. */

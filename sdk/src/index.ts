@@ -29,6 +29,7 @@ export { Machine } from "./machine.ts";
 export type { PackInfo } from "./packs.ts";
 export type { MachineProcess } from "./process.ts";
 export { CommandFailedError, type ExecResult } from "./result.ts";
+export type { SshAccess } from "./ssh-image.ts";
 export type * from "./types.ts";
 export type { LogOptions } from "./watch.ts";
 

@@ -1,4 +1,5 @@
 /** Machines from their making to their end. */
+import { resolve } from "node:path";
 import { machineInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import { Machine } from "./machine.ts";
@@ -33,7 +34,8 @@ export async function create(
   const { secrets, sshAgent, onProgress } = options;
   const body = { ...machineBody(options), ifNotExists: ifNotExists || undefined };
   return await within("create", options, async (signal) => {
-    const request = { machine: body, secrets: secretsOf(secrets), sshAgent, owner };
+    const smolfile = options.smolfile === undefined ? undefined : resolve(options.smolfile);
+    const request = { machine: body, smolfile, secrets: secretsOf(secrets), sshAgent, owner };
     const { machine: answer, created } = await transport.create(request, { signal });
     const machine = new Machine({
       transport,

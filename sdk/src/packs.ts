@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { errorOf } from "./errors.ts";
 import { within } from "./limit.ts";
 import type { Transport } from "./transport/types.ts";
 import type { CallOptions } from "./types.ts";
@@ -21,22 +22,32 @@ export class Packs {
   }
 
   /**
-   * Packs an image; `Machine.create({ from: path })` makes machines of it.
+   * Packs an image, or a machine that has been stopped; `Machine.create({ from: path })` makes machines of it.
    *
+   * @example
+   * const { path } = await packs.create({ image: "python:3.12-alpine", output: "python" });
    * @throws SmolvmError `pack.*`, `image.*`
    */
   async create(
     options: CallOptions & {
-      readonly image: string;
+      /** Its path, to which `.smolmachine` is added. */
       readonly output: string;
+      /** Of a registry or the cache. */
+      readonly image?: string | undefined;
+      /** In place of `image`: the name of a machine. */
+      readonly machine?: string | undefined;
       readonly cpus?: number | undefined;
       readonly memoryMiB?: number | undefined;
       /** Carry no smolvm for hosts that have none. */
       readonly noRuntime?: boolean | undefined;
     },
   ): Promise<PackInfo> {
-    const { image, output, cpus, memoryMiB, noRuntime } = options;
-    const words = ["pack", "create", "--image", image, "-o", resolve(output)];
+    const { image, machine, output, cpus, memoryMiB, noRuntime } = options;
+    const words = ["pack", "create", "-o", resolve(output)];
+    if ((image === undefined) === (machine === undefined))
+      throw errorOf({ code: "sdk.bad_request", message: "one of image and machine is packed" });
+    if (image !== undefined) words.push("--image", image);
+    if (machine !== undefined) words.push("--from-vm", machine);
     if (cpus !== undefined) words.push("--cpus", String(cpus));
     if (memoryMiB !== undefined) words.push("--mem", String(memoryMiB));
     if (noRuntime) words.push("--no-runtime");

@@ -114,6 +114,8 @@ export interface MachineOptions {
   readonly image?: string | { readonly path: string } | Pick<BuiltImage, "reference"> | undefined;
   /** The path of a pack. Not with `image`. */
   readonly from?: string | undefined;
+  /** The path of a file that describes machines; options win over what it says. Not with `from`. */
+  readonly smolfile?: string | undefined;
   readonly entrypoint?: readonly string[] | undefined;
   readonly command?: readonly string[] | undefined;
   readonly cpus?: number | undefined;

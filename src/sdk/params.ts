@@ -41,7 +41,12 @@ export const startParams = object({
   timeoutMs: optional(pipe(number(), minValue(1), maxValue(MAX_SPAN_SECONDS * 1000))),
 });
 
-export const createParams = object({ secrets: secretsField, sshAgent: optional(boolean()), owner });
+export const createParams = object({
+  smolfile: optional(hostPath),
+  secrets: secretsField,
+  sshAgent: optional(boolean()),
+  owner,
+});
 
 export const execParams = object({
   name: machineName,

@@ -20,6 +20,8 @@ export type Owner = "delete" | "stop" | undefined;
 export interface CreateRequest {
   /** The body of `createMachine`; paths of the host are absolute. */
   readonly machine: Readonly<Record<string, unknown>>;
+  /** Absolute. What `machine` says wins. */
+  readonly smolfile?: string | undefined;
   readonly secrets?: readonly SecretSource[] | undefined;
   readonly sshAgent?: boolean | undefined;
   readonly owner?: Owner;

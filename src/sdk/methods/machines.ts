@@ -1,4 +1,5 @@
 /** Machines from their making to their start, with who owns them. */
+import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
 import {
   dataDirectory,
@@ -7,6 +8,7 @@ import {
   type StartEvent,
   startMachine,
 } from "../../machine/index.ts";
+import type { SpecLayer } from "../../machine/model/index.ts";
 import { socketPaths } from "../../machine/store/index.ts";
 import { createAsked } from "../../serve/machine/create.ts";
 import { machineInfo } from "../../serve/schema/machine-info.ts";
@@ -14,15 +16,17 @@ import { createSchema, FORMER } from "../../serve/schema/machine-request.ts";
 import { read } from "../../serve/schema/read.ts";
 import { answerWith } from "../answer.ts";
 import type { Asked } from "../child.ts";
+import { badRequest } from "../failure.ts";
 import { checked, createParams, nameParams, secretsOf, startParams } from "../params.ts";
 import { pullProgress } from "../progress.ts";
 
 export async function create({ params, stream, signal, serving, owned }: Asked): Promise<unknown> {
-  const { secrets, sshAgent, owner } = checked(createParams, params);
+  const { smolfile, secrets, sshAgent, owner } = checked(createParams, params);
   const body = read(createSchema, params.machine ?? {}, "machine", FORMER);
   const lent = { secrets: secretsOf(secrets), sshAgent };
   // One that is to be stopped is never left over: it is its user's to keep.
-  const own = { lent, owned: owner === "delete" };
+  const layer = smolfile === undefined ? undefined : await layerOf(smolfile, body.from, serving.context);
+  const own = { layer, lent, owned: owner === "delete" };
   const { record, created, ownership } = await createAsked(serving, body, signal, own);
   if (owner !== undefined && created) owned.add(record.name, owner, ownership);
   if (signal.aborted) {
@@ -32,6 +36,16 @@ export async function create({ params, stream, signal, serving, owned }: Asked):
   }
   const machine = machineInfo(inspectMachine(serving.context, record.name));
   return await answerWith(stream, { machine, created });
+}
+
+/** What a Smolfile says. @throws SmolError `smolfile.*`, `sdk.bad_request` */
+async function layerOf(smolfile: string, pack: string | undefined, context: Context): Promise<SpecLayer> {
+  if (pack !== undefined)
+    throw badRequest("smolfile and from exclude each other: a pack says what the machine is");
+  const { loadSmolfile } = await import("../../smolfile/index.ts");
+  const { layer, notes } = await loadSmolfile(smolfile, context.environment);
+  for (const note of notes) context.note(note);
+  return layer;
 }
 
 export async function start({ params, stream, signal, serving, owned }: Asked): Promise<unknown> {

@@ -16,6 +16,7 @@ import { openPackFile, openPackOf } from "./named-pack.ts";
 export const ALLOWED = { sourcesResolved: true } as const;
 
 /**
+ * @param own.layer weaker than what the request says, as a Smolfile's
  * @param own.lent what only the server's own user can give a machine
  * @param own.owned it is this process's, and `ownership` of what is returned has to be kept
  * @throws Refused, SmolError; nothing is made then
@@ -25,6 +26,7 @@ export async function createAsked(
   body: CreateBody,
   signal: AbortSignal,
   own: {
+    readonly layer?: SpecLayer | undefined;
     readonly lent?: Partial<Pick<SpecLayer, "secrets" | "sshAgent">> | undefined;
     readonly owned?: boolean | undefined;
   } = {},
@@ -40,7 +42,10 @@ export async function createAsked(
     if (body.from !== undefined) pack = await openPackFile(body.from, roots);
     if (body.registryRef !== undefined)
       pack = await openPackOf(body.registryRef, serving, credentials, signal);
-    const layers = pack === undefined ? [] : [packedSettings(pack.manifest)];
+    const layers = [
+      ...(pack === undefined ? [] : [packedSettings(pack.manifest)]),
+      ...(own.layer === undefined ? [] : [own.layer]),
+    ];
     const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
     const { file } = held;
     return await createKept(

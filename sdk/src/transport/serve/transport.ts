@@ -49,7 +49,8 @@ export class ServeTransport implements Transport {
     request: CreateRequest,
     work: Work = {},
   ): Promise<{ readonly machine: unknown; readonly created: boolean }> {
-    const { machine, secrets = [], sshAgent = false, owner } = request;
+    const { machine, smolfile, secrets = [], sshAgent = false, owner } = request;
+    if (smolfile !== undefined) throw unsupported("Smolfiles");
     if (secrets.length > 0) throw unsupported("secrets");
     if (sshAgent) throw unsupported("the SSH agent");
     const { ifNotExists = false, ...rest } = machine;
