@@ -6,6 +6,7 @@
  *   order.c     fields of a step
  *   process.c   what a process is: limits, descriptors, capabilities, the program
  *   namespace.c namespaces, and the process that stays outside
+ *   cgroup.c    how much of the host's memory and processes it may use
  *   mount.c     a root directory of its own
  *   landlock.c  which files it may use
  *   seccomp.c   which system calls it may make; a forbidden one reaches the process outside, which tells
@@ -69,6 +70,12 @@ void die_with_parent(pid_t parent);
 /* namespace.c */
 void step_enter(struct fields *fields);
 void step_write(struct fields *fields);
+
+/* cgroup.c */
+void step_cgroup(struct fields *fields);
+/* Of the process outside, where the order has that step: makes the cgroup and puts another process in; removes it. */
+void enter_cgroup(pid_t pid);
+void leave_cgroup(void);
 
 /* mount.c */
 void step_mount(struct fields *fields);

@@ -28,6 +28,7 @@ void step_enter(struct fields *fields)
     long child = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
     if (child < 0) give_up("namespaces");
     if (child > 0) {
+        enter_cgroup((pid_t)child);
         char line[32];
         int length = snprintf(line, sizeof line, "%ld\n", child);
         if (write(report, line, (size_t)length) != length) _exit(1);

@@ -135,7 +135,7 @@ static void serve_request(void)
     case SEAL: sealed = true; break;
     case START: start(request.number, descriptors, count); break;
     case KILL:
-        if (request.number < order_count && orders[request.number].pid != 0) kill(orders[request.number].pid, SIGKILL);
+        if (request.number < order_count && orders[request.number].pid != 0) kill(orders[request.number].pid, SIGTERM);
         break;
     default: leave();
     }

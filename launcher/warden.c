@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -67,7 +68,24 @@ static int wait_for(pid_t confined)
     int status;
     while (waitpid(confined, &status, 0) < 0)
         if (errno != EINTR) _exit(1);
+    leave_cgroup();
     return status;
+}
+
+static pid_t watched;
+
+static void end_watched(int signal)
+{
+    (void)signal;
+    kill(watched, SIGKILL);
+}
+
+/* Whoever wants the end of the two says so to this process, as the kernel does when the parent has ended. */
+static void end_in_order(pid_t confined)
+{
+    watched = confined;
+    struct sigaction action = {.sa_handler = end_watched};
+    if (sigaction(SIGTERM, &action, NULL) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) give_up("pdeathsig");
 }
 
 /* Ends as the confined process has ended. */
@@ -128,6 +146,7 @@ static void answer(int listener, pid_t confined)
 
 _Noreturn void keep_watch(pid_t confined, int link)
 {
+    end_in_order(confined);
     /* No copies of what only the confined process is to hold: an open end would keep its readers waiting. */
     close_descriptors(0, STDERR_FILENO - 1);
     close_descriptors(STDERR_FILENO + 1, (unsigned)link - 1);
@@ -135,7 +154,10 @@ _Noreturn void keep_watch(pid_t confined, int link)
     int listener = -1;
     struct pollfd waiting[2] = {{.fd = link, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     for (;;) {
-        if (poll(waiting, 2, -1) < 0 && errno != EINTR) break;
+        if (poll(waiting, 2, -1) < 0) {
+            if (errno == EINTR) continue;
+            break;
+        }
         if (waiting[0].revents != 0) {
             int fd = hear(link);
             if (fd >= 0) listener = waiting[1].fd = fd;

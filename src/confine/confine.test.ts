@@ -30,14 +30,16 @@ test("a word that is no mode is an error, not the default", () => {
 
 test("a line says what is in force and what is not", () => {
   const host: HostLayers = {
-    ...{ landlock: 7, seccomp: "watched", namespaces: "root", user: "unneeded" },
+    ...{ landlock: 7, seccomp: "watched", namespaces: "root", user: "unneeded", cgroup: "/cgroup" },
     reasons: {},
   };
   const line = (changes: Partial<HostLayers>, mode: ConfineMode = "auto") =>
     summarizeLayers({ mode, host: { ...host, ...changes } });
-  expect(line({})).toBe("landlock, seccomp, namespaces (auto)");
-  expect(line({ landlock: 0, namespaces: "bare" })).toBe("seccomp; without landlock, namespaces (auto)");
-  expect(line({ user: "own" })).toBe("landlock, seccomp, namespaces, user (auto)");
-  expect(line({ user: "none" })).toBe("landlock, seccomp, namespaces; without user (auto)");
+  expect(line({})).toBe("landlock, seccomp, namespaces, cgroup (auto)");
+  expect(line({ landlock: 0, namespaces: "bare" })).toBe(
+    "seccomp, cgroup; without landlock, namespaces (auto)",
+  );
+  expect(line({ user: "own" })).toBe("landlock, seccomp, namespaces, user, cgroup (auto)");
+  expect(line({ user: "none" })).toBe("landlock, seccomp, namespaces, cgroup; without user (auto)");
   expect(line({}, "off")).toBe("no layer; without landlock, seccomp, namespaces (off)");
 });

@@ -5,6 +5,7 @@ import { requireLayers } from "./report.ts";
 import type { Starter } from "./starter.ts";
 import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
 
+export { sweepCgroups } from "./cgroup.ts";
 export { failureLine, takeFailureLine } from "./failure-line.ts";
 export { type ChildDescriptor, type Launched, startLauncher } from "./launch.ts";
 export type { LaunchOrder } from "./order.ts";

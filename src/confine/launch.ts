@@ -68,7 +68,8 @@ export function startLauncher(
         const fd = child.stdio[FIRST_FD + index];
         return one === "socket-fd" && typeof fd === "number" ? [fd] : [];
       }),
-      kill: () => child.kill("SIGKILL"),
+      // The warden ends the program before itself, and removes what it has made for it.
+      kill: () => child.kill("SIGTERM"),
     };
   } catch (error) {
     closeSync(output.readEnd);

@@ -2,6 +2,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { landlockVersion } from "../../ffi/libc.ts";
 import { bootId, keepAnswer, keptAnswer } from "../host/index.ts";
+import { findCgroups } from "./cgroup.ts";
 import { takeFailureLine } from "./failure-line.ts";
 import { startLauncher } from "./launch.ts";
 import { planLaunch } from "./plan.ts";
@@ -25,6 +26,9 @@ const SURROUNDINGS = ["/proc/self/ns/user", "/proc/self/ns/mnt"];
 /** EAGAIN, ENOMEM, ENFILE, EMFILE, ENOSPC (as many namespaces as there may be): a moment later there may be room. */
 const passingErrors: ReadonlySet<number> = new Set([11, 12, 23, 24, 28]);
 
+/** What is the same for all of this user's processes here. */
+type LastingLayers = Omit<HostLayers, "cgroup">;
+
 /** Why a trial did not work. */
 interface Failure {
   readonly reason: string;
@@ -34,6 +38,10 @@ interface Failure {
 
 /** Kept until the host boots again, or somebody changes who may have namespaces; not kept where something was short. */
 export async function findLayers(options: LayersOptions): Promise<HostLayers> {
+  return withCgroup(await findLasting(options));
+}
+
+async function findLasting(options: LayersOptions): Promise<LastingLayers> {
   const path = `${options.cacheDir}/confine.json`;
   const key = layersKey(options.launcher);
   const kept = readKept(path, key);
@@ -45,10 +53,20 @@ export async function findLayers(options: LayersOptions): Promise<HostLayers> {
 
 /** The same without a look at what was kept. */
 export async function tryLayers(launcher: string): Promise<HostLayers> {
-  return (await tryAll(launcher)).layers;
+  return withCgroup((await tryAll(launcher)).layers);
 }
 
-async function tryAll(launcher: string): Promise<{ layers: HostLayers; lasting: boolean }> {
+/** Which cgroups are this process's to divide differs between two sessions of a user. */
+function withCgroup(layers: LastingLayers): HostLayers {
+  const { parent, reason } = findCgroups();
+  return {
+    ...layers,
+    cgroup: parent,
+    reasons: parent === null ? { ...layers.reasons, cgroup: reason } : layers.reasons,
+  };
+}
+
+async function tryAll(launcher: string): Promise<{ layers: LastingLayers; lasting: boolean }> {
   let lasting = true;
   const reasons: Partial<Record<LayerName, string>> = {};
   const version = landlockVersion();
@@ -138,13 +156,13 @@ function orNone(read: () => string): string {
   }
 }
 
-function readKept(path: string, key: string): HostLayers | undefined {
+function readKept(path: string, key: string): LastingLayers | undefined {
   const kept = keptAnswer(path) as { key?: unknown; layers?: unknown } | null | undefined;
   return kept?.key === key && isLayers(kept.layers) ? kept.layers : undefined;
 }
 
-function isLayers(value: unknown): value is HostLayers {
-  const layers = value as HostLayers | null | undefined;
+function isLayers(value: unknown): value is LastingLayers {
+  const layers = value as LastingLayers | null | undefined;
   return (
     Number.isInteger(layers?.landlock) &&
     ["watched", "plain", "none"].includes(layers?.seccomp ?? "") &&

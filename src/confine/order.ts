@@ -9,6 +9,7 @@ const kinds = [
   "noNewPrivileges",
   "become",
   "dropCapabilities",
+  "cgroup",
   "enter",
   "write",
   "mount",

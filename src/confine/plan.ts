@@ -1,6 +1,7 @@
 /** From a program and what this host has to the order for the launcher. */
 import { realpathSync } from "node:fs";
 import { release } from "node:os";
+import { cgroupIn, cgroupLimits } from "./cgroup.ts";
 import { addLandlock } from "./landlock.ts";
 import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
 import { addRoot } from "./root.ts";
@@ -51,6 +52,7 @@ export function planLaunch(program: ConfinedProgram, confinement: Confinement): 
   limit(order, LIMIT.core, 0);
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];
   if (layers.landlock > 0) addLandlock(order, layers.landlock, paths);
+  if (layers.cgroup !== null) addCgroup(order, layers.cgroup, program);
   const { user } = confinement;
   if (user === undefined) enter(order, layers, paths);
   else enterAs(order, user, paths);
@@ -108,6 +110,13 @@ function layersOf({ mode, host }: Confinement): HostLayers {
 
 function limit(order: OrderWriter, resource: number, value: number): void {
   order.step("limit", `limit ${resource}`, u32(resource), u64(value), u64(value));
+}
+
+/** The launcher makes it when it starts the program, and its warden removes it. */
+function addCgroup(order: OrderWriter, parent: string, program: ConfinedProgram): void {
+  const limits = cgroupLimits(program);
+  const texts = limits.flat().map(text);
+  order.step("cgroup", parent, text(cgroupIn(parent)), u32(limits.length), ...texts);
 }
 
 /** A child goes on in namespaces of its own, and what was the launcher is its warden. */

@@ -15,7 +15,7 @@ const OFF = "switched off";
 
 /** Each layer of a confinement that whoever starts the machine can have. */
 export function reportLayers({ mode, host }: Confinement): LayerReport[] {
-  const names = layerNames.filter((name) => name !== "user" || (host !== null && host.user !== "unneeded"));
+  const names = layerNames.filter((name) => isThere(name, mode === "off" ? null : host));
   return names.map((name) => {
     if (host === null || mode === "off") {
       const detail = mode === "off" ? OFF : `smolvm cannot confine processes on ${process.platform}`;
@@ -23,6 +23,12 @@ export function reportLayers({ mode, host }: Confinement): LayerReport[] {
     }
     return describe[name](host);
   });
+}
+
+/** Ordinary users need no other user, and where nothing was looked for these two are not missed. */
+function isThere(name: LayerName, host: HostLayers | null): boolean {
+  if (name === "user") return host !== null && host.user !== "unneeded";
+  return name !== "cgroup" || host !== null;
 }
 
 /** The same in a line: `landlock, seccomp, namespaces (auto)`, `landlock; without seccomp, namespaces (auto)`. */
@@ -72,7 +78,17 @@ const describe: Record<LayerName, (host: HostLayers) => LayerReport> = {
     detail: user === "own" ? "each VM of root's is a user of its own" : missing(reasons.user),
     fix: user === "own" ? null : "start machines as an ordinary user",
   }),
+  cgroup: ({ cgroup, reasons }) => ({
+    name: "cgroup",
+    inForce: cgroup !== null,
+    detail: cgroup !== null ? `memory and threads are limited, in ${cgroup}` : missing(reasons.cgroup),
+    fix: cgroup !== null ? null : cgroupFix,
+  }),
 };
+
+const cgroupFix =
+  "start machines from a service of systemd's for a user (`systemd-run --user --scope`, a graphical session's terminal), " +
+  "or as root on a host with cgroup v2 whose memory and pids are handed down";
 
 const missing = (reason: string | undefined): string => `missing: ${reason ?? "it does not work here"}`;
 
@@ -90,7 +106,8 @@ function namespaceFix(): string {
  */
 export function requireLayers(confinement: Confinement): void {
   if (confinement.mode !== "require") return;
-  const absent = reportLayers(confinement).filter(({ inForce }) => !inForce);
+  // A cgroup is there where somebody has delegated one: nothing that a host has or lacks.
+  const absent = reportLayers(confinement).filter(({ name, inForce }) => !inForce && name !== "cgroup");
   if (absent.length === 0) return;
   const list = absent.map(({ name, detail }) => `${name} (${detail})`).join(", ");
   throw new SmolError("confine.missing", `this host cannot confine the machine as required: ${list}`, {

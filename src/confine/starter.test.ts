@@ -91,14 +91,14 @@ test("one order runs once at a time: a second start waits for the end of the fir
   third.kill();
   const firstPid = await first.output[Symbol.asyncIterator]().next();
   first.kill();
-  expect(await first.exited).toEqual({ code: null, signal: "SIGKILL" });
+  expect(await first.exited).toEqual({ code: null, signal: "SIGTERM" });
   expect(isThere(Number(Buffer.from(firstPid.value ?? []).toString()))).toBe(false);
   const secondPid = await second.output[Symbol.asyncIterator]().next();
   // Of one that has ended: it kills nobody.
   first.kill();
   expect(isThere(Number(Buffer.from(secondPid.value ?? []).toString()))).toBe(true);
   second.kill();
-  expect((await second.exited).signal).toBe("SIGKILL");
+  expect((await second.exited).signal).toBe("SIGTERM");
   expect((await third.exited).signal).toBe("SIGKILL");
 });
 

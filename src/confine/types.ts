@@ -5,7 +5,7 @@ export const confineModes = ["auto", "require", "off"] as const;
 export type ConfineMode = (typeof confineModes)[number];
 
 /** In the order in which people are told. */
-export const layerNames = ["landlock", "seccomp", "namespaces", "user"] as const;
+export const layerNames = ["landlock", "seccomp", "namespaces", "user", "cgroup"] as const;
 export type LayerName = (typeof layerNames)[number];
 
 /** What this host has, found out by trying; kept until something that it depends on changes. */
@@ -18,12 +18,14 @@ export interface HostLayers {
   readonly namespaces: "root" | "bare" | "none";
   /** `own`: each of root's VMs runs as a user of its own. `unneeded`: who starts VMs is not root. */
   readonly user: "own" | "none" | "unneeded";
+  /** Directory in which each VM gets a cgroup of its own; null: none is this user's. */
+  readonly cgroup: string | null;
   /** Why a layer is missing or weaker, for people. */
   readonly reasons: Readonly<Partial<Record<LayerName, string>>>;
 }
 
 export const NO_LAYERS: HostLayers = {
-  ...{ landlock: 0, seccomp: "none", namespaces: "none", user: "none" },
+  ...{ landlock: 0, seccomp: "none", namespaces: "none", user: "none", cgroup: null },
   reasons: {},
 };
 

@@ -70,7 +70,8 @@ test("kill ends it at once, also twice", async () => {
   const vm = launch("/bin/sleep", "1000");
   vm.kill();
   vm.kill();
-  expect(await vm.exited).toMatchObject({ code: null, signal: "SIGKILL" });
+  // By the warden, or before it is one.
+  expect(await vm.exited).toMatchObject({ code: null, signal: expect.stringMatching(/^SIG(KILL|TERM)$/) });
   vm.kill();
 });
 
@@ -150,7 +151,7 @@ test("output without end neither stops the VM nor fills our memory", async () =>
   // Fewer than none when other tests' garbage goes meanwhile.
   expect(held.length).toBeGreaterThan(10);
   expect(Math.max(...held)).toBeLessThan(50 * 1024 * 1024);
-});
+}, 60_000);
 
 test("a process that starts one VM after another keeps no descriptor of those that have ended", async () => {
   const descriptors = () => readdirSync("/proc/self/fd").length;

@@ -97,6 +97,8 @@ int main(int count, char **words)
     loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 
     if (is("nothing")) end(1);
+    /* To the end of its input. */
+    if (is("wait")) end(write(STDOUT_FILENO, "here\n", 5) == 5 && read(STDIN_FILENO, &byte, 1) == 0);
     if (is("read")) { int fd = open(path, O_RDONLY); end(fd >= 0 && read(fd, &byte, 1) == 1); }
     if (is("write")) { int fd = open(path, O_WRONLY); end(fd >= 0 && write(fd, "x", 1) == 1); }
     if (is("list")) end(open(path, O_RDONLY | O_DIRECTORY) >= 0);

@@ -36,7 +36,14 @@ function attempt(what: string, on: string): string {
     ...{ addressSpaceBytes: 2 ** 30, fileBytes: 2 ** 20, threads: 64 },
   };
   // Only what mounts do: no rule of Landlock's, no list of system calls.
-  const layers = { landlock: 0, seccomp: "none", namespaces: "root", user: "none", reasons: {} };
+  const layers = {
+    landlock: 0,
+    seccomp: "none",
+    namespaces: "root",
+    user: "none",
+    cgroup: null,
+    reasons: {},
+  };
   const script = `
     const { planLaunch, startLauncher } = await import("${import.meta.dir}/../../src/confine/index.ts");
     const order = planLaunch(${JSON.stringify(program)}, { mode: "auto", host: ${JSON.stringify(layers)} });

@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { type Confinement, confineAsUser, type OwnUser } from "../../confine/index.ts";
+import { type Confinement, confineAsUser, type OwnUser, sweepCgroups } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { listenTransport, type SocketTransport } from "../../protocol/index.ts";
 import type { StartOrder } from "../plan/index.ts";
@@ -74,8 +74,10 @@ export class Place {
     this.#control = undefined;
   }
 
-  /** What nobody waits for: directories that other machines left behind. */
+  /** What nobody waits for: directories and cgroups that other machines left behind. */
   sweep(): void {
+    const { mode, host } = this.confinement;
+    if (mode !== "off" && host !== null && host.cgroup !== null) sweepCgroups(host.cgroup);
     sweep(this.#order.paths);
   }
 
