@@ -18,6 +18,8 @@ const rounds = Number(process.argv[2] ?? 20);
 const EXECS = 1000;
 const AT_ONCE = 32;
 const MEGABYTES = 64;
+/** Until the runtime has given back what it does not need. */
+const REST_MS = 30_000;
 const FILE_ROUNDS = Math.max(3, Math.floor(rounds / 4));
 
 const here = new Contender("smolvm", program, "qemu");
@@ -142,6 +144,8 @@ try {
   await files(url);
   const after = beginTable("Memory of the server, MiB", ["", "resident", "shared out", "its own"]);
   after(["after all of this", ...memoryOf(child.pid)]);
+  await Bun.sleep(REST_MS);
+  after(["and half a minute without requests", ...memoryOf(child.pid)]);
   console.log(`\nload at the end: ${loadavg()[0]?.toFixed(1)}`);
 } finally {
   server?.child.kill("SIGTERM");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { NO_GPU, NO_GPU_REMEDY } from "../../engine/gpu.ts";
 import { SmolError } from "../../errors.ts";
 import { program } from "../commands/index.ts";
 import { parseOrExplain } from "../interpret.ts";
@@ -209,6 +210,11 @@ const REFUSED: readonly [string, string][] = [
   [
     "machine run -itP x",
     "-P is not available in this release: ports are published one by one | give -p HOST:GUEST",
+  ],
+  ["machine run --gpu", `--gpu is not available in this release: ${NO_GPU} | ${NO_GPU_REMEDY}`],
+  [
+    "machine create --gpu-vram 512",
+    `--gpu-vram is not available in this release: ${NO_GPU} | ${NO_GPU_REMEDY}`,
   ],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
   ["machine run -m 512", "unknown option -m | did you mean --mem?"],

@@ -137,6 +137,7 @@ describe("what no machine can be", () => {
     [{ memoryMib: 1 }, "memory must be at least 64 MiB (got 1 MiB)"],
     [{ storageGib: 0 }, "storage must be at least 1 GiB (got 0 GiB)"],
     [{ overlayGib: 0 }, "overlay must be at least 1 GiB (got 0 GiB)"],
+    [{ overlayGib: 94_244_804_948 }, "overlay must be at most 16384 GiB (got 94244804948 GiB)"],
     [{ restart: { maxBackoffMs: 1 } }, "restart.maxBackoffMs must be at least 1000 (got 1)"],
     [{ ttlMs: 0 }, "ttl must be at least 1 ms (got 0 ms)"],
     [{ env: ["SECRET"] }, "each variable must be NAME=value"],

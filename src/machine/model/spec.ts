@@ -85,6 +85,10 @@ const tmpfsSchema = object({
   exec: boolean(),
 });
 
+/** 16 TiB each, as options and Smolfiles have it: an ext4 of the host has no larger file, and no processor so much memory. */
+const MAX_DISK_GIB = 16_384;
+const MAX_MEMORY_MIB = 16_777_216;
+
 export const specSchema = object({
   name: text,
   /** It lives as long as the command that made it, and leaves nothing behind. */
@@ -92,9 +96,9 @@ export const specSchema = object({
   /** Null: the best one that works, at each start. */
   engine: nullable(picklist(engineNames)),
   cpus: count(1, 255),
-  memoryMib: count(64),
-  storageGib: count(1),
-  overlayGib: count(1),
+  memoryMib: count(64, MAX_MEMORY_MIB),
+  storageGib: count(1, MAX_DISK_GIB),
+  overlayGib: count(1, MAX_DISK_GIB),
   /** The guest's kernel mitigates the processor's faults, which one tenant does not need. */
   mitigations: boolean(),
   /** As the user gave it; null: the built-in one, and the machine is "bare". */
