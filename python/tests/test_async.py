@@ -30,6 +30,16 @@ class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
                 await vm.async_run("true")
         self.assertNotIn(vm.vm_id, names())
 
+    async def test_one_whose_entering_is_cancelled_leaves_nothing(self):
+        vm = await SmolVM.async_create(config())
+        entering = asyncio.ensure_future(vm.__aenter__())
+        # A boot takes longer than the turns of the loop that begin it.
+        await asyncio.sleep(0)
+        entering.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await entering
+        self.assertNotIn(vm.vm_id, names())
+
     async def test_many_machines(self):
         vms = await SmolVM.async_create_many([config() for _ in range(MANY)], concurrency=4)
         try:

@@ -445,7 +445,14 @@ class SmolVM:
         await self.async_run(":", timeout, "raw")
 
     async def __aenter__(self) -> Self:
-        return await _asynchronous.in_thread(self.__enter__)
+        entering = asyncio.ensure_future(_asynchronous.in_thread(self.__enter__))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            # It is started in a thread all the same, and nobody will leave it.
+            await asyncio.gather(entering, return_exceptions=True)
+            await _asynchronous.in_thread(self._leave)
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         await _asynchronous.in_thread(self._leave)
