@@ -11,7 +11,7 @@ import unittest
 import warnings
 from pathlib import Path
 
-from machines import LONG, STUBBORN, MachineTest, config, names, smolvm
+from machines import LONG, STUBBORN, MachineTest, config, names, smolvm, until
 from smolvm import (
     CommandExecutionUnavailableError,
     ImageError,
@@ -157,6 +157,15 @@ class OneMachine(MachineTest):
         os.waitpid(pid, 0)
         self.assertEqual(self.vm.run("echo here").output, "here")
 
+#: Whether there is a process that ignores SIGTERM: bit 14 of SigIgn (proc_pid_status(5)). For a shell and nothing else.
+IGNORES_TERM = """
+for status in /proc/[0-9]*/status; do
+  while read -r key value; do
+    case $key$value in SigIgn:*[4567cdef]???) exit 0 ;; esac
+  done <$status
+done
+exit 1"""
+
 
 class Lives(MachineTest):
     """Machines from their making to their end."""
@@ -199,7 +208,7 @@ class Lives(MachineTest):
 
     def test_a6_a_guest_that_does_not_want_to_end(self):
         vm = SmolVM(config(rootfs_path=STUBBORN)).start(boot_timeout=LONG)
-        vm.run("true", shell="raw")
+        until("its trap", lambda: vm.run(IGNORES_TERM, timeout=LONG, shell="raw").ok)
         begun = time.monotonic()
         vm.stop()
         took = time.monotonic() - begun

@@ -8,6 +8,7 @@ import { allRoutes } from "../../src/serve/routes/all.ts";
 import { Home } from "../support/home.ts";
 import { collect, Talking, until } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
+import { createAuthority } from "../support/registry/certificates.ts";
 import { bundle } from "./bundle.ts";
 import { expectPassed } from "./outcome.ts";
 
@@ -72,6 +73,38 @@ describe.each([
       home.remove();
     }
   });
+});
+
+test("machines over TLS with certificates of both sides, in Bun and in Node; another certificate is refused", async () => {
+  const home = new Home();
+  const byCertificate = await bundle(`${import.meta.dir}/by-certificate.ts`);
+  try {
+    const own = createAuthority(home.path);
+    const other = createAuthority(home.path, "another authority");
+    const server = own.issue(["localhost", "127.0.0.1"]);
+    const words = [
+      "--tls-cert",
+      server.certificate,
+      "--tls-key",
+      server.key,
+      "--tls-client-ca",
+      own.certificate,
+    ];
+    await using serving = await serve(home, "-l", "127.0.0.1:0", ...words);
+    const say = async (runtime: string, { certificate, key }: typeof server) => {
+      const program = [byCertificate, serving.url, own.certificate, certificate, key];
+      return (await collect(start(home, runtime, program, {}), runtime, 120_000 * slowness)).output;
+    };
+    const client = own.issue(["client"]);
+    for (const runtime of [process.execPath, node])
+      expect(await say(runtime, client)).toBe("over TLS a file\n");
+    expect(await say(node, other.issue(["client"]))).toMatch(/^sdk\.(unreachable|lost)\n$/);
+    await serving.stop();
+    await home.expectNothingLeft();
+  } finally {
+    rmSync(dirname(byCertificate), { recursive: true });
+    home.remove();
+  }
 });
 
 test("its list of operations is the server's", () => {

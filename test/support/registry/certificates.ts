@@ -27,7 +27,10 @@ export function createAuthority(directory: string, name = "smolvm test authority
     newKey(issued.key);
     openssl("req", "-new", "-key", issued.key, "-out", request, "-subj", `/CN=${names[0]}`);
     const alternatives = names.map((one) => (/^[\d.]+$/.test(one) ? `IP:${one}` : `DNS:${one}`));
-    writeFileSync(extensions, `subjectAltName=${alternatives.join(",")}\nextendedKeyUsage=serverAuth\n`);
+    writeFileSync(
+      extensions,
+      `subjectAltName=${alternatives.join(",")}\nextendedKeyUsage=serverAuth,clientAuth\n`,
+    );
     const dates = ["-days", String(days), "-set_serial", String(serial)];
     const signer = ["-CA", own.certificate, "-CAkey", own.key];
     const files = ["-in", request, "-out", issued.certificate, "-extfile", extensions];
