@@ -1,11 +1,10 @@
 /** What the person who starts the server allows: no call of a tool gets beyond it. */
-import { resolve } from "node:path";
 import { SmolError } from "../errors.ts";
-import { isLocalImage } from "../image/source-kind.ts";
 import { BadRule, contains, parseHostRule, type Rule } from "../net/policy/index.ts";
 import { quote } from "../values/index.ts";
+import type { ImageCeiling } from "./images.ts";
 
-export interface Ceilings {
+export interface Ceilings extends ImageCeiling {
   /** Machines at once. */
   readonly maxMachines: number;
   /** MiB of memory of all machines together. */
@@ -20,8 +19,6 @@ export interface Ceilings {
   readonly allowHosts: readonly string[];
   /** Directories of the host that `copy` may read and write. Resolved. */
   readonly mountRoots: readonly string[];
-  /** The images that there are, the first where none is named; none: the built-in one, and any of a registry. */
-  readonly images: readonly string[];
   /** Bytes of output that one result holds. */
   readonly maxOutputBytes: number;
 }
@@ -38,23 +35,6 @@ export const usualMemoryMib = ({ maxMemoryMib, maxMachines }: Ceilings): number 
   Math.max(LEAST_MEMORY_MIB, Math.min(USUAL_MEMORY_MIB, Math.floor(maxMemoryMib / maxMachines)));
 
 export const usualCpus = ({ maxCpus }: Ceilings): number => Math.min(USUAL_CPUS, maxCpus);
-
-/**
- * @returns the image that a call means; null: the built-in one
- * @throws SmolError `mcp.not_allowed`
- */
-export function allowedImage(asked: string | undefined, { images }: Ceilings): string | null {
-  if (asked === undefined) return images[0] ?? null;
-  if (images.length > 0) {
-    if (images.includes(asked)) return asked;
-    throw notAllowed(`the image ${quote(asked)}`, `the server has ${images.join(", ")}`);
-  }
-  if (asked !== "-" && !isLocalImage(asked)) return asked;
-  throw notAllowed(`an image of the host, ${quote(asked)}`, "name an image of a registry");
-}
-
-/** Paths as the server's own directory has them, so that they mean the same wherever a machine's process works. */
-export const startersImage = (name: string): string => (isLocalImage(name) ? resolve(name) : name);
 
 /**
  * @param asked undefined: all that is allowed

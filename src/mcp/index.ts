@@ -2,7 +2,8 @@
  * Machines for models: the Model Context Protocol in both of its generations, over stdio and HTTP (docs/mcp.md). Loaded by
  * `smolvm mcp` alone.
  */
-export { allowedImage, type Ceilings, startersImage } from "./ceilings.ts";
+export type { Ceilings } from "./ceilings.ts";
+export { startersImage } from "./images.ts";
 export { Machines } from "./machines.ts";
 export { makeToolBox, TOOL_NAMES } from "./tools/index.ts";
 export { type HttpServer, serveHttp } from "./transport/http.ts";

@@ -18,14 +18,8 @@ import { resolveImage } from "../machine/plan/index.ts";
 import { layerOf } from "../serve/machine/layer.ts";
 import type { CreateBody } from "../serve/schema/machine-request.ts";
 import { unlessAborted } from "../within.ts";
-import {
-  allowedHosts,
-  allowedImage,
-  type Ceilings,
-  notAllowed,
-  usualCpus,
-  usualMemoryMib,
-} from "./ceilings.ts";
+import { allowedHosts, type Ceilings, notAllowed, usualCpus, usualMemoryMib } from "./ceilings.ts";
+import { allowedImage } from "./images.ts";
 import { Inputs } from "./inputs.ts";
 
 /** What a call may say of a machine. */

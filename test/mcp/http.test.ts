@@ -2,6 +2,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { useMachines } from "../support/machines.ts";
 import { program, slowness } from "../support/program.ts";
+import { seededRandom } from "../support/random.ts";
+import { randomCalls, withEach } from "./random-calls.ts";
 
 /** `smolvm mcp` over HTTP: who gets in, and what headers have to say. */
 setDefaultTimeout(60_000 * slowness);
@@ -86,6 +88,34 @@ test("both generations are served, and headers that say something else than the 
   ]);
   expect((await fetch(url)).status).toBe(405);
   expect(await told(await post("{"))).toMatchObject([400, { error: { code: -32700 } }]);
+  expect(await end()).toBe(0);
+  expect(await home.names()).toEqual([]);
+});
+
+test("a client that says anything at all has a server that goes on", async () => {
+  const random = seededRandom("mcp over http");
+  const { post, end } = await serving();
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const asked = randomCalls(random, 200).map(({ method, params }, at) => {
+    const meta = pick([undefined, META, { ...META, [VERSION]: "1900-01-01" }, { [VERSION]: "2026-07-28" }]);
+    const whole = { jsonrpc: "2.0", id: at, method, params: { ...params, _meta: meta } };
+    const text = JSON.stringify(pick([whole, whole, whole, [whole], { ...whole, id: null }]));
+    const headers: Record<string, string> = {
+      "mcp-protocol-version": pick(["2026-07-28", "2025-11-25", "1900-01-01", "x"]),
+      "mcp-method": pick([method, "tools/list"]),
+      "mcp-name": pick(["exec", "run", "=?base64?ZXhlYw==?=", "=?base64?!?="]),
+    };
+    return { text: pick([text, text, text.slice(0, -3)]), headers };
+  });
+  await withEach(asked, async ({ text, headers }) => {
+    const answer = await post(text, headers);
+    expect([200, 202, 400, 404]).toContain(answer.status);
+    if (answer.status === 202) return;
+    const { jsonrpc, result, error } = (await answer.json()) as Record<string, unknown>;
+    expect([jsonrpc, (result ?? error) !== undefined]).toEqual(["2.0", true]);
+  });
+  const well = request("tools/list");
+  expect(await (await post(well)).json()).toMatchObject({ result: { tools: expect.any(Array) } });
   expect(await end()).toBe(0);
   expect(await home.names()).toEqual([]);
 });

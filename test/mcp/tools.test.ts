@@ -5,6 +5,7 @@ import { until } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
 import { seededRandom } from "../support/random.ts";
 import { McpClient } from "./client.ts";
+import { randomCalls, withEach } from "./random-calls.ts";
 
 /** The tools of `smolvm mcp` on real machines, over stdio. */
 setDefaultTimeout(90_000 * slowness);
@@ -123,7 +124,14 @@ test("copy goes between a machine and the folders that were allowed, whatever li
   writeFileSync(`${home.path}/secret`, "secret");
   symlinkSync(`${home.path}/secret`, `${shared}/link`);
   symlinkSync(home.path, `${shared}/up`);
+  // A link that a guest has made in there is a link when it comes back.
+  await client.call("exec", { command: `mkdir /w/tree && ln -s ${home.path}/secret /w/tree/link` });
+  await client.call("copy", { from: "default:/w/tree", to: `${shared}/tree` });
+  await client.call("copy", { from: `${shared}/tree`, to: "default:/w/back" });
+  const { stdout: back } = await client.call("exec", { command: "readlink /w/back/link; cat /w/back/link" });
+  expect(back).toBe(`${home.path}/secret\n`);
   for (const from of [
+    `${shared}/tree/link`,
     `${home.path}/secret`,
     `${shared}/link`,
     `${shared}/../secret`,
@@ -131,7 +139,13 @@ test("copy goes between a machine and the folders that were allowed, whatever li
     "/etc/passwd",
   ])
     expect(await client.refusal("copy", { from, to: "default:/w/" })).toBe("mcp.not_allowed");
-  for (const to of [`${shared}/link`, `${shared}/up/new`, `${home.path}/new`, `${shared}/..`])
+  for (const to of [
+    `${shared}/tree/link`,
+    `${shared}/link`,
+    `${shared}/up/new`,
+    `${home.path}/new`,
+    `${shared}/..`,
+  ])
     expect(await client.refusal("copy", { from: "default:/w/out.txt", to })).toBe("mcp.not_allowed");
   expect(readFileSync(`${home.path}/secret`, "utf8")).toBe("secret");
 });
@@ -187,63 +201,11 @@ test("no call gets beyond a ceiling", async () => {
 });
 
 test("a client that says anything at all has a server that goes on", async () => {
-  const random = seededRandom("mcp calls");
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const values = [
-    null,
-    true,
-    -1,
-    1e300,
-    "",
-    "x",
-    "\u0000",
-    "../..",
-    "/",
-    "/proc/self/mem",
-    [],
-    ["a", 1],
-    {},
-    { a: 1 },
-    "é".repeat(5000),
-  ];
-  const keys = [
-    "command",
-    "path",
-    "id",
-    "action",
-    "name",
-    "machine",
-    "content",
-    "from",
-    "to",
-    "files",
-    "timeout_s",
-    "depth",
-    "glob",
-  ];
-  const names = [
-    "run",
-    "exec",
-    "process",
-    "read_file",
-    "write_file",
-    "edit_file",
-    "list_files",
-    "copy",
-    "machines",
-    "none",
-    "",
-  ];
-  const asked = Array.from({ length: 300 }, () => {
-    const args = Object.fromEntries(
-      Array.from({ length: Math.floor(random() * 4) }, () => [pick(keys), pick(values)]),
-    );
-    return client.ask(pick(["tools/call", "tools/list", "ping", "x"]), {
-      name: pick(names),
-      arguments: pick([args, pick(values)]),
-    });
+  const calls = randomCalls(seededRandom("mcp calls"), 300);
+  await withEach(calls, async ({ method, params }) => {
+    const answer = await client.ask(method, params);
+    expect(answer.result ?? answer.error).toBeDefined();
   });
-  for (const answer of await Promise.all(asked)) expect(answer.result ?? answer.error).toBeDefined();
   expect(await client.call("exec", { command: "echo well", machine: "two" })).toMatchObject({
     stdout: "well\n",
   });

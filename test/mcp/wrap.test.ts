@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { SMALL, useMachines } from "../support/machines.ts";
-import { inputOf, Talking } from "../support/process.ts";
+import { inputOf, Talking, until } from "../support/process.ts";
 import { program, slowness } from "../support/program.ts";
 
 setDefaultTimeout(60_000 * slowness);
@@ -10,7 +10,7 @@ const home = useMachines();
 
 /** Somebody's server: it answers each line with its id and the folder that it was given. */
 const SERVER =
-  'while read -r line; do echo "{\\"got\\":$line,\\"note\\":\\"$(cat /notes/a)\\"}"; done; echo over >&2';
+  'while read -r line; do echo "{\\"got\\":$line,\\"note\\":\\"$(cat /notes/a)\\"}"; done; echo over >&2; exit 3';
 
 test("somebody else's server runs in a machine: its messages pass, what it was lent is there, its client's end ends it", async () => {
   const notes = `${home.path}/notes`;
@@ -23,8 +23,21 @@ test("somebody else's server runs in a machine: its messages pass, what it was l
     expect(JSON.parse(await server.line())).toEqual({ got: { id }, note: "lent" });
   }
   inputOf(server.child).end();
-  expect(await server.child.exited).toBe(0);
-  expect(await server.rest()).toBe("");
+  expect(await server.child.exited).toBe(3);
+  expect([await server.rest(), await new Response(server.child.stderr).text()]).toEqual(["", "over\n"]);
+});
+
+test("signals reach the server, and with a client that is killed it is gone", async () => {
+  const script = `trap 'echo last words; exit 5' TERM; echo ready; while :; do read -r _; done`;
+  const start = () =>
+    new Talking(home.start(["mcp", "wrap", ...SMALL, "--", "sh", "-c", script], { stdin: "pipe" }));
+  const [told, killed] = [start(), start()];
+  expect([await told.line(), await killed.line()]).toEqual(["ready", "ready"]);
+  told.child.kill("SIGTERM");
+  expect([await told.line(), await told.child.exited]).toEqual(["last words", 5]);
+  killed.child.kill("SIGKILL");
+  await killed.child.exited;
+  await until("the end of its machine", async () => (await home.names()).length === 0);
 });
 
 test("install prints, and with -y writes, without a loss; what it wrote starts a server", async () => {

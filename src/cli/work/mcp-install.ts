@@ -35,7 +35,10 @@ const vscodeFile = (home: string) =>
     : `${process.env.XDG_CONFIG_HOME || `${home}/.config`}/Code/User/mcp.json`;
 
 export const FORMATS: Readonly<Record<McpClient, Format>> = {
-  claude: { file: (home) => `${home}/.claude.json`, key: "mcpServers", language: "json", typed: true },
+  claude: {
+    file: (home) => `${process.env.CLAUDE_CONFIG_DIR || home}/.claude.json`,
+    ...{ key: "mcpServers", language: "json", typed: true },
+  },
   codex: {
     file: (home) => `${process.env.CODEX_HOME || `${home}/.codex`}/config.toml`,
     ...{ key: "mcp_servers", language: "toml", typed: false },

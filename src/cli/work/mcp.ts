@@ -12,7 +12,11 @@ import { checkReach, placeOf, readToken, rootOf } from "./serve.ts";
 
 /** Serves until its client, or a signal, ends it. Resolves to the exit code. @throws SmolError `serve.*`, `cli.bad_value` */
 export async function serveMcp(values: McpValues): Promise<number> {
-  const mcp = await import("../../mcp/index.ts");
+  const [mcp, { loadSettings }] = await Promise.all([
+    import("../../mcp/index.ts"),
+    import("../../config/index.ts"),
+  ]);
+  const context = makeContext();
   const ceilings: Ceilings = {
     maxMachines: values.maxMachines,
     maxMemoryMib: values.maxMemory,
@@ -22,6 +26,7 @@ export async function serveMcp(values: McpValues): Promise<number> {
     allowHosts: values.allowHosts.map(parseAllowedHost),
     mountRoots: values.mountRoots.map(rootOf),
     images: values.images.map(mcp.startersImage),
+    defaultRegistry: (await loadSettings(context.paths)).images.defaultRegistry,
     maxOutputBytes: values.maxOutput,
   };
   const tools = values.tools?.split(",").map((name) => name.trim());
@@ -32,7 +37,7 @@ export async function serveMcp(values: McpValues): Promise<number> {
       `--tools knows no ${JSON.stringify(unknown)}`,
       `there are ${mcp.TOOL_NAMES.join(", ")}`,
     );
-  const machines = new mcp.Machines(makeContext(), ceilings, engineFromEnvironment());
+  const machines = new mcp.Machines(context, ceilings, engineFromEnvironment());
   const box = mcp.makeToolBox(machines, tools);
   const told = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => told.abort());

@@ -32,17 +32,20 @@ export const execTool = tool({
     machine: machineField,
     cwd: field(path, "Default: the image's."),
     env: envField,
-    timeout_s: field(waitSeconds, "Seconds to wait for its end. Default and most: 50."),
+    timeout_s: field(
+      waitSeconds,
+      "Seconds to wait for its end. Default and most: 50, less what a start took.",
+    ),
     background: field(boolean(), "Return at once; its stdin stays open for process write."),
   }),
   annotations: { title: "Run in a machine", readOnlyHint: false, destructiveHint: true },
   run: async ({ command, machine: named, cwd, env, timeout_s = MAX_WAIT_S, background = false }, call) => {
-    const limitMs = timeout_s * 1000;
     return await inMachine(call, named, async ({ machine, isNew }) => {
       const request = { argv: argvOf(command), cwd, env: variablesOf(env), stdin: background };
       const { id } = await startDetached(machine, request);
       const made = isNew ? true : undefined;
-      if (!background) return await followed(machine, id, limitMs, call, made);
+      if (!background)
+        return await followed(machine, id, Math.min(timeout_s * 1000, call.leftMs()), call, made);
       return {
         text: `started: process ${id}`,
         structured: { process: id, running: true, new_machine: made },

@@ -188,12 +188,15 @@ async function outputOf(machine: Machine, argv: readonly string[], signal: Abort
   reading.catch(() => {});
   const exitCode = await runToEnd(process, { stdin: undefined, timeoutMs: LIST_LIMIT_MS }, signal);
   await reading.catch(() => {});
-  const text = kept.stdout.bytes().toString();
+  const { truncated } = kept.stdout;
+  const all = kept.stdout.bytes().toString();
+  // Part of a line would name what is not there.
+  const text = truncated ? all.slice(0, all.lastIndexOf("\n") + 1) : all;
   const complaint = kept.stderr.bytes().toString().trim();
   if (exitCode !== 0 && text === "")
     throw new SmolError(
       "mcp.guest_tool",
       `${quote(argv[0] ?? "")} failed in the machine: ${complaint || exitCode}`,
     );
-  return { text, truncated: kept.stdout.truncated };
+  return { text, truncated };
 }

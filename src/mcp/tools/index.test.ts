@@ -5,7 +5,7 @@ import { makeToolBox, TOOL_NAMES } from "./index.ts";
 
 const ceilings = {
   ...{ maxMachines: 1, maxMemoryMib: 256, maxCpus: 1, ttlMs: undefined, idleTimeoutMs: 1000 },
-  ...{ allowHosts: [], mountRoots: [], images: [], maxOutputBytes: 1000 },
+  ...{ allowHosts: [], mountRoots: [], images: [], defaultRegistry: undefined, maxOutputBytes: 1000 },
 };
 const context = { paths: {} as never, environment: {}, note: () => {} };
 const boxOf = (names?: readonly string[]) => makeToolBox(new Machines(context, ceilings, undefined), names);
@@ -17,7 +17,11 @@ test("the list has at most ten tools and 4,000 tokens, and each schema is one", 
   // Tokenizers of models make fewer tokens of JSON than one for three bytes.
   expect(Buffer.byteLength(JSON.stringify(listed)) / 3).toBeLessThanOrEqual(4000);
   const ajv = new Ajv2020({ strict: true, allowUnionTypes: true });
-  for (const { inputSchema } of listed) ajv.compile(inputSchema as object);
+  for (const { inputSchema } of listed) {
+    ajv.compile(inputSchema as object);
+    // A field that is not there cannot ask for more than a server allows.
+    expect(inputSchema).toMatchObject({ additionalProperties: false });
+  }
 });
 
 test("a server has the tools that its starter wants", () => {

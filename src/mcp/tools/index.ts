@@ -3,6 +3,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import { messageOf, SmolError } from "../../errors.ts";
 import { Refused } from "../../serve/errors.ts";
 import { read } from "../../serve/schema/read.ts";
+import { unlessAborted } from "../../within.ts";
 import type { Machines } from "../machines.ts";
 import type { Json } from "../protocol/messages.ts";
 import type { ToolBox, ToolResult } from "../protocol/server.ts";
@@ -12,7 +13,7 @@ import { editFileTool, listFilesTool, readFileTool, writeFileTool } from "./file
 import { machinesTool } from "./machines.ts";
 import { processTool } from "./process.ts";
 import { runTool } from "./run.ts";
-import type { Tool } from "./tool.ts";
+import { MAX_WAIT_S, type Tool } from "./tool.ts";
 
 /** All of them. Their number and their words are what each conversation pays for. */
 const tools: readonly Tool[] = [
@@ -46,21 +47,36 @@ function listed({ name, description, schema, annotations }: Tool, openWorldHint:
   return { name, description, inputSchema, annotations: { ...annotations, openWorldHint } };
 }
 
+/** Milliseconds after which a call has a result, whatever its tool does: what a tool waits for by itself ends before. */
+const CALL_LIMIT_MS = (MAX_WAIT_S + 5) * 1000;
+
 async function called(
   tool: Tool,
   given: unknown,
   machines: Machines,
   signal: AbortSignal,
 ): Promise<ToolResult> {
+  const begun = performance.now();
+  const leftMs = () => Math.max(0, begun + MAX_WAIT_S * 1000 - performance.now());
+  const late = AbortSignal.timeout(CALL_LIMIT_MS);
   try {
     const args = read(tool.schema, given, "arguments");
-    const { text, structured } = await tool.run(args as never, { machines, signal });
+    const call = { machines, signal: AbortSignal.any([signal, late]), leftMs };
+    const { text, structured } = await unlessAborted(tool.run(args as never, call), late);
     return { content: [{ type: "text", text }], structuredContent: structured };
   } catch (error) {
     if (signal.aborted) throw error;
-    return failure(error);
+    return failure(late.aborted ? tooSlow(tool.name) : error);
   }
 }
+
+const tooSlow = (name: string) =>
+  new SmolError("mcp.too_slow", `${name} was given up after ${CALL_LIMIT_MS / 1000} seconds`, {
+    hint: "do less in one call; exec with background: true does not wait",
+  });
+
+/** Characters of what a model is told of a failure. */
+const MAX_MESSAGE = 2000;
 
 /** @throws what is a fault of this program */
 function failure(error: unknown): ToolResult {
@@ -68,7 +84,8 @@ function failure(error: unknown): ToolResult {
   const code = error instanceof SmolError ? error.code : CODES[error.code];
   if (code === undefined) throw error;
   const hint = error instanceof SmolError ? error.hint : undefined;
-  const message = messageOf(error);
+  // A name of a field may be as long as a message.
+  const message = messageOf(error).slice(0, MAX_MESSAGE);
   const text = `error ${code}: ${message}${hint === undefined ? "" : `\nhint: ${hint}`}`;
   return {
     content: [{ type: "text", text }],

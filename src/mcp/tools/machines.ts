@@ -3,7 +3,8 @@ import { SmolError } from "../../errors.ts";
 import { type MachineInfo, machineJson, workloadLog } from "../../machine/index.ts";
 import { count } from "../../serve/schema/fields.ts";
 import { Bounded } from "../output.ts";
-import { type Call, field, hosts, MAX_WAIT_S, type Outcome, shortName, tool } from "./tool.ts";
+import { listOf } from "./result.ts";
+import { type Call, field, hosts, type Outcome, shortName, tool } from "./tool.ts";
 
 export const machinesTool = tool({
   name: "machines",
@@ -24,16 +25,13 @@ export const machinesTool = tool({
   }),
   annotations: { title: "Machines", readOnlyHint: false, destructiveHint: true },
   run: async ({ action, name, ...wanted }, call) => {
-    const { machines, signal } = call;
+    const { machines, signal, leftMs } = call;
     if (action === "list") {
       const told = machines.list().map((one) => summaryOf(one.name, one.info));
-      return {
-        text: told.map((one) => JSON.stringify(one)).join("\n") || "no machines",
-        structured: { machines: told },
-      };
+      return listOf("machines", told, machines.ceilings.maxOutputBytes);
     }
     if (name === undefined) throw new SmolError("mcp.bad_arguments", `name: ${action} needs one`);
-    if (action === "create") await machines.create(name, wanted, MAX_WAIT_S * 1000, signal);
+    if (action === "create") await machines.create(name, wanted, leftMs(), signal);
     if (action === "logs") return await logs(call, name);
     if (action === "delete") {
       await machines.delete(name);

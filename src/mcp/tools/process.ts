@@ -12,8 +12,17 @@ import { exitCodeIn } from "../../protocol/index.ts";
 import { piecesOf } from "../../serve/live/output.ts";
 import { count } from "../../serve/schema/fields.ts";
 import { boundedOutputs } from "../output.ts";
-import { defined, shown } from "./result.ts";
-import { type Call, field, inMachine, MAX_WAIT_S, machineField, nameOf, tool, waitSeconds } from "./tool.ts";
+import { defined, listOf, shown } from "./result.ts";
+import {
+  type Call,
+  field,
+  inMachine,
+  machineField,
+  nameOf,
+  type Outcome,
+  tool,
+  waitSeconds,
+} from "./tool.ts";
 
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGKILL", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
@@ -39,7 +48,7 @@ export const processTool = tool({
   run: async ({ action, id = "", machine: named, ...rest }, call) => {
     if (id === "" && action !== "list") throw new SmolError("mcp.bad_arguments", `id: ${action} needs one`);
     return await inMachine(call, named, async ({ machine }) => {
-      if (action === "list") return list(await listProcesses(machine));
+      if (action === "list") return list(await listProcesses(machine), call.machines.ceilings.maxOutputBytes);
       if (action === "poll") {
         const since = { stdout: rest.stdout_offset ?? 0, stderr: rest.stderr_offset ?? 0 };
         return await poll(machine, id, since, (rest.wait_s ?? 0) * 1000, call);
@@ -54,12 +63,19 @@ export const processTool = tool({
   },
 });
 
-function list(processes: readonly ProcessInfo[]) {
-  const told = processes.map((one) =>
-    defined({ id: one.id, name: one.name ?? undefined, command: one.argv, ...stateOf(one) }),
-  );
-  return { text: told.map((one) => JSON.stringify(one)).join("\n"), structured: { processes: told } };
+/** Characters of a command in a list: who started it knows the rest. */
+const MAX_COMMAND = 200;
+
+/** Those that run, then those that ended last: as many as fit. */
+function list(processes: readonly ProcessInfo[], limit: number): Outcome {
+  const rank = (one: ProcessInfo) => (one.state === "running" ? Number.MAX_SAFE_INTEGER : (one.endedAt ?? 0));
+  const told = processes
+    .toSorted((one, other) => rank(other) - rank(one))
+    .map((one) => defined({ id: one.id, command: brief(one.argv.join(" ")), ...stateOf(one) }));
+  return listOf("processes", told, limit);
 }
+
+const brief = (text: string) => (text.length > MAX_COMMAND ? `${text.slice(0, MAX_COMMAND)}…` : text);
 
 const stateOf = (info: ProcessInfo) =>
   info.state === "running" ? { running: true } : { exit_code: exitCodeIn(info) };
@@ -78,7 +94,7 @@ async function poll(
   id: string,
   since: { readonly stdout: number; readonly stderr: number },
   waitMs: number,
-  { machines, signal }: Call,
+  { machines, signal, leftMs }: Call,
 ) {
   const limit = machines.ceilings.maxOutputBytes;
   const before = await infoOf(machine, id);
@@ -87,7 +103,8 @@ async function poll(
   const output = boundedOutputs(limit);
   const leave = () => process.kill();
   signal.addEventListener("abort", leave, { once: true });
-  const timer = setTimeout(leave, before.state === "running" && there <= 0 ? waitMs : MAX_WAIT_S * 1000);
+  const isWaiting = before.state === "running" && there <= 0;
+  const timer = setTimeout(leave, isWaiting ? Math.min(waitMs, leftMs()) : leftMs());
   try {
     // One that has ended is read to the end of what it wrote.
     for await (const { channel, bytes } of piecesOf(process)) {
@@ -112,7 +129,7 @@ async function poll(
 }
 
 async function write(
-  { machines, signal }: Call,
+  { machines, signal, leftMs }: Call,
   machine: Machine,
   id: string,
   name: string,
@@ -125,13 +142,14 @@ async function write(
       hint: "exec with background: true starts one that has",
     });
   const bytes = Buffer.from(input);
-  const late = AbortSignal.timeout(MAX_WAIT_S * 1000);
+  const waitMs = leftMs();
+  const late = AbortSignal.timeout(waitMs);
   try {
     await machines.inputs.write(machines, { name, id, bytes, eof }, AbortSignal.any([signal, late]));
   } catch (error) {
     if (!late.aborted) throw error;
     throw new SmolError("mcp.no_input", `process ${id} does not read its input`, {
-      hint: `what it had not taken after ${MAX_WAIT_S} s is lost`,
+      hint: `what it had not taken after ${Math.round(waitMs / 1000)} s is lost`,
     });
   }
   return { text: `wrote ${bytes.length} bytes`, structured: { process: id, bytes: bytes.length } };

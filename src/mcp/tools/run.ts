@@ -42,8 +42,9 @@ export const runTool = tool({
   }),
   annotations: { title: "Run in a fresh machine", readOnlyHint: false, destructiveHint: false },
   run: async ({ command, files = {}, env, cwd, timeout_s = MAX_WAIT_S, ...wanted }, call) => {
-    const { machines, signal } = call;
-    const limitMs = timeout_s * 1000;
+    const { machines, signal, leftMs } = call;
+    // What is thrown away afterwards lives no longer than what stays.
+    const wantedMs = Math.min(timeout_s * 1000, machines.ceilings.ttlMs ?? Number.POSITIVE_INFINITY);
     const hasFiles = Object.keys(files).length > 0;
     const name = `run-${randomBytes(4).toString("hex")}`;
     const words = [...(hasFiles ? GATE : []), ...argvOf(command)];
@@ -55,7 +56,8 @@ export const runTool = tool({
     };
     const release = machines.hold(spec.memoryMib);
     try {
-      await machines.fetch(spec.image, limitMs, signal);
+      await machines.fetch(spec.image, leftMs(), signal);
+      if (leftMs() < wantedMs / 2) throw arrivedLate();
       const machine = await openEphemeral(machines.context, spec, { interactive: hasFiles, signal });
       const onAbort = () => void machine.end();
       signal.addEventListener("abort", onAbort, { once: true });
@@ -68,7 +70,8 @@ export const runTool = tool({
         reading.catch(() => {});
         await machine.started;
         if (hasFiles) await giveFiles(call, spec.name, process, files);
-        const exitCode = await runToEnd(process, { stdin: undefined, timeoutMs: limitMs }, signal);
+        const timeoutMs = Math.min(wantedMs, leftMs());
+        const exitCode = await runToEnd(process, { stdin: undefined, timeoutMs }, signal);
         await reading.catch(() => {});
         return shown(output, machines.ceilings.maxOutputBytes, {
           exit_code: exitCode,
@@ -83,6 +86,12 @@ export const runTool = tool({
     }
   },
 });
+
+/** The command would be killed before its time: it runs in the next call instead. */
+const arrivedLate = () =>
+  new SmolError("mcp.starting", "the machine's image took most of the time that a call has", {
+    hint: "it is there now; call the tool again",
+  });
 
 /** Writes files while the command waits, and lets it go. */
 async function giveFiles(

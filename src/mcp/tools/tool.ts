@@ -25,6 +25,8 @@ export interface Call {
   readonly machines: Machines;
   /** Aborted when nobody waits for the result any more. */
   readonly signal: AbortSignal;
+  /** Milliseconds that are left of `MAX_WAIT_S`: what waits waits no longer. */
+  readonly leftMs: () => number;
 }
 
 export interface Outcome {
@@ -57,7 +59,10 @@ export function tool<const S extends GenericSchema>(
   return made;
 }
 
-/** Some clients give a call up after a minute: what takes longer goes on, and is asked for again. */
+/**
+ * Seconds of a call, the start of its machine included: some clients give a call up after a minute. What takes longer goes
+ * on, and is asked for again.
+ */
 export const MAX_WAIT_S = 50;
 
 export const field = described;
@@ -84,15 +89,19 @@ interface Reached {
 
 /** Does something in the machine that a call names, and leaves it. @throws SmolError as `Machines.reach` */
 export async function inMachine<T>(
-  { machines, signal }: Call,
+  { machines, signal, leftMs }: Call,
   named: string | undefined,
   work: (reached: Reached) => Promise<T>,
 ): Promise<T> {
-  const reached = await machines.reach(nameOf(named), MAX_WAIT_S * 1000, signal);
+  const reached = await machines.reach(nameOf(named), leftMs(), signal);
+  // A machine that answers nothing any more holds up nobody.
+  const close = () => reached.machine.close();
+  signal.addEventListener("abort", close, { once: true });
   try {
     return await work(reached);
   } finally {
-    reached.machine.close();
+    signal.removeEventListener("abort", close);
+    close();
   }
 }
 

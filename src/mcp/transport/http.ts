@@ -57,6 +57,8 @@ export function serveHttp(tools: ToolBox, options: HttpOptions): HttpServer {
       try {
         const signal = AbortSignal.any([request.signal, ending.signal]);
         const answer = await respond(tools, options, request, signal, () => own.timeout(request, 0));
+        // Who does not read it is not waited for.
+        own.timeout(request, IDLE_SECONDS);
         letPagesRead(answer.headers, request, { origins: options.origins, exposed: [] });
         return answer;
       } finally {

@@ -133,6 +133,53 @@ test("a cancelled request has no answer, and the end cancels what there is", asy
   ]);
 });
 
+/** A client that reads nothing until `read` lets it; `all` resolves when it has `count` lines. */
+function slowReader(count: number) {
+  const gate = Promise.withResolvers<void>();
+  const all = Promise.withResolvers<void>();
+  const lines: Uint8Array[] = [];
+  const write = async (line: Uint8Array) => {
+    await gate.promise;
+    if (lines.push(line) === count) all.resolve();
+  };
+  return { lines, write, read: gate.resolve, all: all.promise };
+}
+
+test("a client that does not read is not read, and loses nothing once it does", async () => {
+  const big = "x".repeat(10_000);
+  const { lines, read, write, all } = slowReader(1000);
+  const gone = Promise.withResolvers<void>();
+  let asked = 0;
+  const input = (async function* () {
+    for (; asked < 1000; asked++)
+      yield Buffer.from(ask(asked, "tools/call", { name: "echo", arguments: { big } }));
+    await gone.promise;
+  })();
+  const serving = serveStreams(box(), { input, write, onFault: () => {} }, new AbortController().signal);
+  // As many turns as all would take, were they read.
+  for (let turn = 0; turn < 2000; turn++) await Bun.sleep(0);
+  expect(asked).toBeGreaterThan(10);
+  expect(asked * big.length).toBeLessThan(2 * 1024 * 1024);
+  read();
+  await all;
+  const told = lines.map((line) => JSON.parse(Buffer.from(line).toString()));
+  expect(told.every(({ result }) => result?.structuredContent.given.big === big)).toBe(true);
+  gone.resolve();
+  await serving;
+});
+
+test("a server that is told to end does so, though its client reads nothing", async () => {
+  const { write } = slowReader(0);
+  const told = new AbortController();
+  const input = (async function* () {
+    for (let id = 0; ; id++) yield Buffer.from(ask(id, "tools/list"));
+  })();
+  const serving = serveStreams(box(), { input, write, onFault: () => {} }, told.signal);
+  await Bun.sleep(0);
+  told.abort();
+  await serving;
+}, 20_000);
+
 test("whatever bytes come in whatever pieces, each line of the output is a message, and the next request is answered", async () => {
   const random = seededRandom("mcp frames");
   const whole = (most: number) => Math.floor(random() * most);

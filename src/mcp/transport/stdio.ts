@@ -1,5 +1,6 @@
 /** MCP over two streams of bytes: a message a line (basic/transports/stdio). */
 
+import { endsWithin } from "../../within.ts";
 import { MAX_MESSAGE_BYTES, MAX_REQUESTS } from "../protocol/limits.ts";
 import {
   checkMessage,
@@ -20,6 +21,12 @@ export interface Streams {
   /** Told of what is a fault of this program, and no client's. */
   readonly onFault: (error: unknown) => void;
 }
+
+/** Bytes of answers that a client has not read: until it has, nothing more is read of it. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** Milliseconds for a client that has ended its stream, or whose server ends, to read what was said. */
+const LAST_WORDS_MS = 2000;
 
 /** Serves one client until its stream ends or the signal says so; what it still waits for is cancelled then. */
 export async function serveStreams(tools: ToolBox, streams: Streams, signal: AbortSignal): Promise<void> {
@@ -42,9 +49,11 @@ class Conversation {
   readonly #tools: ToolBox;
   readonly #streams: Streams;
   readonly #running = new Map<RequestId, AbortController>();
-  readonly #answers = new Set<Promise<void>>();
+  /** Requests that are worked on, the writing of their answers excluded. */
+  readonly #work = new Set<Promise<void>>();
   readonly #broken = Promise.withResolvers<void>();
   #writing = Promise.resolve();
+  #unreadBytes = 0;
 
   constructor(tools: ToolBox, streams: Streams) {
     this.#tools = tools;
@@ -54,24 +63,25 @@ class Conversation {
 
   async read(): Promise<void> {
     for await (const line of linesOf(this.#streams.input)) {
-      await this.#take(line);
+      this.#take(line);
+      while (this.#unreadBytes > MAX_UNREAD_BYTES) await this.#writing;
     }
   }
 
-  /** Cancels what is being worked on, and waits until it has stopped. */
+  /** Cancels what is being worked on, and waits until it has stopped; no longer for a client that does not read. */
   async end(): Promise<void> {
     for (const controller of this.#running.values()) controller.abort(new Error("the client has gone"));
-    await Promise.all(this.#answers);
-    await this.#writing;
+    await Promise.all(this.#work);
+    await endsWithin(this.#writing, LAST_WORDS_MS);
   }
 
-  async #take(line: Line): Promise<void> {
+  #take(line: Line): void {
     let message: Message;
     try {
       message = messageOf(line);
     } catch (error) {
       if (!(error instanceof ProtocolFailure)) throw error;
-      await this.#send(failureMessage(error));
+      this.#send(failureMessage(error));
       return;
     }
     if (message.kind === "notification" && message.method === "notifications/cancelled")
@@ -79,11 +89,11 @@ class Conversation {
     if (message.kind !== "request") return;
     const refusal = this.#refusalOf(message);
     if (refusal !== undefined) {
-      await this.#send(failureMessage(refusal));
+      this.#send(failureMessage(refusal));
       return;
     }
-    const work = this.#answer(message).finally(() => this.#answers.delete(work));
-    this.#answers.add(work);
+    const work = this.#answer(message).finally(() => this.#work.delete(work));
+    this.#work.add(work);
   }
 
   #refusalOf({ id }: Request): ProtocolFailure | undefined {
@@ -106,7 +116,7 @@ class Conversation {
       this.#running.delete(request.id);
     }
     // A request that was cancelled has no answer (basic/patterns/cancellation).
-    if (!controller.signal.aborted) await this.#send(reply);
+    if (!controller.signal.aborted) this.#send(reply);
   }
 
   #failureOf(error: unknown, id: RequestId): ProtocolFailure {
@@ -116,10 +126,15 @@ class Conversation {
   }
 
   /** One line after the other. */
-  #send(message: Json): Promise<void> {
+  #send(message: Json): void {
     const line = Buffer.from(`${JSON.stringify(message)}\n`);
-    this.#writing = this.#writing.then(() => this.#streams.write(line)).catch(() => this.#broken.resolve());
-    return this.#writing;
+    this.#unreadBytes += line.length;
+    this.#writing = this.#writing
+      .then(() => this.#streams.write(line))
+      .catch(() => this.#broken.resolve())
+      .finally(() => {
+        this.#unreadBytes -= line.length;
+      });
   }
 }
 

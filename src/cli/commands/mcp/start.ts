@@ -77,7 +77,7 @@ const options = {
   images: list({
     long: "image",
     placeholder: "IMAGE",
-    description: "Only these images, the first by default (default: any)",
+    description: "Only these images, * is any text (default: Docker's official)",
     hint: { kind: "image", files: true },
     parse: parseText,
   }),
