@@ -24,6 +24,8 @@ const rounds = Number(process.argv[2] ?? 15);
 /** The launcher takes a few milliseconds, a start a second. */
 const LAUNCHES_PER_ROUND = 8;
 
+const NETWORK_BYTES = 64 * 1024 * 1024;
+
 const modes = ["off", "auto"] as const;
 const NO_LAYER: Confinement = { mode: "off", host: null };
 
@@ -100,12 +102,15 @@ async function launch(launcher: string, command: [string, ...string[]], confinem
   return { total: performance.now() - start, output };
 }
 
-/** Two machines, one without a layer: commands, a file on a folder of the host, and memory. */
+/** Two machines, one without a layer: commands, a file on a folder of the host, the network, and memory. */
 async function running(env: Record<string, string>): Promise<void> {
+  const sent = new Uint8Array(NETWORK_BYTES);
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(sent) });
   const machine = async (...words: string[]) => await measureCommand([program, "machine", ...words], { env });
   const size = ["--cpus", "1", "--mem", "512"];
   for (const mode of modes) {
-    await machine("create", mode, ...size, "-v", `${mode}:/folder`);
+    const network = ["--net", "--allow-host-loopback"];
+    await machine("create", mode, ...size, ...network, "-v", `${mode}:/folder`);
     await machine("start", mode, "--confine", mode);
   }
   try {
@@ -119,6 +124,8 @@ async function running(env: Record<string, string>): Promise<void> {
     await compared("`machine exec -- sh -c true`", "true", rounds * 2);
     const write = "dd if=/dev/zero of=/folder/file bs=1M count=32 conv=fsync 2>/dev/null";
     await compared("32 MiB into a folder of the host", write, Math.ceil(rounds / 3));
+    const fetching = `wget -q -O /dev/null http://host.smolvm.internal:${server.port}/`;
+    await compared("64 MiB from the host through the network", fetching, Math.ceil(rounds / 3));
     const memory = await Promise.all(
       modes.map(async (mode) => {
         const { vmm_pid } = JSON.parse((await machine("status", "--json", mode)).stdout);
@@ -127,6 +134,7 @@ async function running(env: Record<string, string>): Promise<void> {
     );
     printTable("memory for itself, MiB (PSS)", ["", "VMM", "its parent: the warden"], memory);
   } finally {
+    await server.stop(true);
     for (const mode of modes) await machine("delete", "-f", mode);
   }
 }
