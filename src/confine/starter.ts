@@ -27,11 +27,18 @@ const KILLED: Exit = { code: null, signal: "SIGKILL" };
 
 /** An order that the starter knows. */
 interface Known {
+  readonly name: string;
   readonly order: LaunchOrder;
   /** Resolves when all has ended that it was carried out for. */
   idle: Promise<unknown> | undefined;
   /** Ends what is there of it now; undefined: nothing. */
   end: ((exit: Exit) => void) | undefined;
+}
+
+/** A program that a starter has started. */
+export interface Started extends Launched {
+  /** Of the order's steps; see `LaunchOrder`. */
+  readonly subjects: readonly string[];
 }
 
 export class Starter {
@@ -63,13 +70,14 @@ export class Starter {
   }
 
   /**
-   * Carries out an order, once what it has started before has ended.
+   * Carries out the order of this name, once what it has started before has ended.
    *
+   * @param plan makes the order the first time; later it is that one, whatever has changed on the host since
    * @param sockets how many connections with this process it has, at the descriptors from 4 on: none, or one
-   * @throws Error when the order is a new one, and the starter is sealed; when it is gone
+   * @throws Error when the name is a new one, and the starter is sealed; when it is gone; what `plan` throws
    */
-  start(order: LaunchOrder, sockets: 0 | 1 = 0): Launched {
-    const number = this.#numberOf(order);
+  start(name: string, plan: () => LaunchOrder, sockets: 0 | 1 = 0): Started {
+    const number = this.#numberOf(name, plan);
     const known = this.#known[number] as Known;
     const [output, messages, report] = [makePipe(), makePipe(), makePipe()];
     const [own, other] = sockets === 1 ? makeSocketPair() : [];
@@ -111,6 +119,7 @@ export class Starter {
         return pid;
       },
       childPid: this.pid,
+      subjects: known.order.subjects,
       program,
       exited,
       output: readAndClose(output.readEnd),
@@ -124,9 +133,8 @@ export class Starter {
     };
   }
 
-  /** From now on it starts only what it has started before, and these. */
-  seal(orders: readonly LaunchOrder[] = []): void {
-    for (const order of orders) this.#numberOf(order);
+  /** From now on it starts only what it has started before. */
+  seal(): void {
     this.#sealed = true;
     this.#send(Verb.seal, 0);
   }
@@ -137,16 +145,17 @@ export class Starter {
   }
 
   /** Teaches it the order where it does not know it. */
-  #numberOf(order: LaunchOrder): number {
-    const found = this.#known.findIndex(({ order: { bytes } }) => bytes.equals(order.bytes));
+  #numberOf(name: string, plan: () => LaunchOrder): number {
+    const found = this.#known.findIndex((known) => known.name === name);
     if (found !== -1) return found;
     if (this.#sealed)
       throw new Error("this machine's process may only start again what it has started before");
+    const order = plan();
     // Without the length in front, which the launcher wants on its standard input.
     const steps = order.bytes.subarray(4);
     this.#send(Verb.learn, steps.length);
     sendWithDescriptors(this.#control, steps);
-    return this.#known.push({ order, idle: undefined, end: undefined }) - 1;
+    return this.#known.push({ name, order, idle: undefined, end: undefined }) - 1;
   }
 
   /** @returns false when it is gone */

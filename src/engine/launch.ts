@@ -29,7 +29,7 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
   const { vmm, subjects } =
     confine === undefined
       ? { vmm: startUnconfined(order, options), subjects: [] }
-      : startConfined(program(confine), confine);
+      : startConfined(() => program(confine), confine);
   const console = new ConsoleTail();
   const messages = new ConsoleTail();
   // Read to the end, whatever comes: a full pipe would stop the guest's console, and with it the guest.
@@ -57,12 +57,12 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
 }
 
 function startConfined(
-  program: ConfinedProgram,
+  program: () => ConfinedProgram,
   { starter, confinement }: LaunchConfined,
 ): { vmm: VmProcess; subjects: readonly string[] } {
   try {
-    const order = planLaunch(program, confinement);
-    return { vmm: starter.start(order), subjects: order.subjects };
+    const vmm = starter.start("VM", () => planLaunch(program(), confinement));
+    return { vmm, subjects: vmm.subjects };
   } catch (error) {
     throw new SmolError("engine.spawn_failed", `cannot start the VM's process: ${messageOf(error)}`, {
       cause: error,

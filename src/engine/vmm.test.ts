@@ -24,7 +24,12 @@ function launch(...command: [string, ...string[]]): RunningVm {
 
 /** Limits and descriptors are there whatever is switched off; test/confinement has what the layers forbid. */
 function launchWith(options: Omit<LaunchOptions, "confine">, ...command: [string, ...string[]]): RunningVm {
-  const starter = { start: (order: LaunchOrder) => startLauncher(launcher, order) };
+  const starter = {
+    start(_name: string, plan: () => LaunchOrder) {
+      const order = plan();
+      return Object.assign(startLauncher(launcher, order), { subjects: order.subjects });
+    },
+  };
   const confine = { starter, confinement: { mode: "off", host: null } } as const;
   const vm = launchVm({ engine: "qemu", command }, { ...options, confine }, () => ({
     ...{ profile: "qemu", command, environment: ["LC_ALL=C"], paths: [], sockets: [] },

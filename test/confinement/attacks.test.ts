@@ -283,7 +283,12 @@ test("root's own files are closed to the user that its VM is, were they shown to
 test("an attacker does not speak for smolvm: neither words of its own, nor nothing of its forbidden call", async () => {
   const lie = (then: string) => {
     const command = [attacker, "lie", then] as const;
-    const starter = { start: (order: LaunchOrder) => startLauncher(launcher, order) };
+    const starter = {
+      start(_name: string, plan: () => LaunchOrder) {
+        const order = plan();
+        return Object.assign(startLauncher(launcher, order), { subjects: order.subjects });
+      },
+    };
     const confine = { starter, confinement: { mode: "auto", host } } as const;
     return launchVm({ engine: "qemu", command }, { confine }, () => program("qemu", "lie", then)).exited;
   };

@@ -1,10 +1,4 @@
-import {
-  type AllowedPath,
-  type Confinement,
-  PROGRAM_FD,
-  planServer,
-  type Starter,
-} from "../../../confine/index.ts";
+import { type Confinement, PROGRAM_FD, planServer, type Starter } from "../../../confine/index.ts";
 import { splitFailure } from "../../../engine/failure.ts";
 import { systemLibraries } from "../../../engine/program.ts";
 import type { VolumeRequest } from "../../../files/request.ts";
@@ -87,18 +81,18 @@ function startConfined(
   { starter, confinement }: ServerConfinement,
 ): Started {
   const { command, argv0, env } = roleCommand("__files");
-  const paths: AllowedPath[] = [...systemLibraries(), ...serverPaths(volumes)];
-  const order = planServer(
-    {
-      programFd: PROGRAM_FD,
-      command: [argv0, ...command.slice(1)],
-      environment: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-      paths,
-      descriptors: [SOCKET_FD],
-    },
-    confinement,
-  );
-  const child = starter.start(order, 1);
+  const plan = () =>
+    planServer(
+      {
+        programFd: PROGRAM_FD,
+        command: [argv0, ...command.slice(1)],
+        environment: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+        paths: [...systemLibraries(), ...serverPaths(volumes)],
+        descriptors: [SOCKET_FD],
+      },
+      confinement,
+    );
+  const child = starter.start("file server", plan, 1);
   void discard(child.output);
   const messages = child.messages.text().catch(() => "");
   return {
@@ -106,7 +100,7 @@ function startConfined(
       return child.pid;
     },
     socket: child.sockets[0],
-    ended: Promise.all([messages, child.exited]).then(([text]) => why(text, order.subjects)),
+    ended: Promise.all([messages, child.exited]).then(([text]) => why(text, child.subjects)),
     kill: child.kill,
   };
 }
