@@ -80,8 +80,8 @@ export function sweepCgroups(parent: string): void {
 
 /** This process's cgroup and the highest that can be seen from here, as directories. */
 function ownCgroup(): { path: string; top: string } | undefined {
-  const [, name] = /^0::(\/.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
-  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const [, name] = /^0::(\/.*)$/m.exec(told("cgroup")) ?? [];
+  const mounts = told("mountinfo");
   // proc_pid_mountinfo(5): number, parent, device, root, place, options, fields up to a dash, filesystem.
   const [, root, top] = /^\S+ \S+ \S+ (\S+) (\S+) [^\n]* - cgroup2 /m.exec(mounts) ?? [];
   if (name === undefined || root === undefined || top === undefined) return undefined;
@@ -91,4 +91,13 @@ function ownCgroup(): { path: string; top: string } | undefined {
   if (name.startsWith("/..")) return undefined;
   const path = `${top}${below}`.replace(/\/$/, "");
   return { path, top };
+}
+
+/** What the kernel says of this process; nothing where it has no such file, as one without cgroups. */
+function told(name: string): string {
+  try {
+    return readFileSync(`/proc/self/${name}`, "utf8");
+  } catch {
+    return "";
+  }
 }

@@ -7,9 +7,10 @@ export function fileServers(machine: number): number[] {
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
       if (!words.includes("__files")) return [];
+      // A warden and a starter lie between, where the server is confined.
       const parent = parentOf(pid);
-      // A warden lies between, where the server is confined.
-      return [Number(parent), parentOf(parent)].map(Number).includes(machine) ? [Number(pid)] : [];
+      const above = parentOf(parent);
+      return [parent, above, parentOf(above)].map(Number).includes(machine) ? [Number(pid)] : [];
     } catch {
       return [];
     }
