@@ -140,7 +140,8 @@ checksum() {
   else die "nothing here computes SHA-256 (sha256sum, shasum or openssl), so nothing can be checked"; fi
 }
 
-# check_signature: of $work/SHA256SUMS, by the key that came with this installer, or with what is installed.
+# check_signature PLACE NAME: of $work/NAME, by the key that came with this installer, or with what is installed. PLACE is
+# where the release has it: nothing, or VERSION/.
 check_signature() {
   if [ -f "$receipt" ]; then
     installed_key=$(sed -n 's/^key //p' "$receipt")
@@ -152,18 +153,18 @@ check_signature() {
     return 0
   fi
   if has openssl && openssl version | grep -q '^OpenSSL [3-9]'; then
-    fetch "$version/SHA256SUMS.sig" "$work/SHA256SUMS.sig"
+    fetch "$1$2.sig" "$work/$2.sig"
     printf -- '-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n' "$release_key" >"$work/key.pem"
-    openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin -in "$work/SHA256SUMS" \
-      -sigfile "$work/SHA256SUMS.sig" >/dev/null 2>&1 || die "the signature of $from/$version is wrong"
+    openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin -in "$work/$2" \
+      -sigfile "$work/$2.sig" >/dev/null 2>&1 || die "the signature of $from/$1$2 is wrong"
   elif has ssh-keygen && ssh-keygen -Y 2>&1 | grep -q verify; then
-    fetch "$version/SHA256SUMS.sshsig" "$work/SHA256SUMS.sshsig"
+    fetch "$1$2.sshsig" "$work/$2.sshsig"
     echo "smolvm ssh-ed25519 $release_ssh_key" >"$work/signers"
-    ssh-keygen -Y verify -q -f "$work/signers" -I smolvm -n smolvm-release -s "$work/SHA256SUMS.sshsig" \
-      <"$work/SHA256SUMS" >/dev/null 2>&1 || die "the signature of $from/$version is wrong"
+    ssh-keygen -Y verify -q -f "$work/signers" -I smolvm -n smolvm-release -s "$work/$2.sshsig" \
+      <"$work/$2" >/dev/null 2>&1 || die "the signature of $from/$1$2 is wrong"
   else
     [ -z "$require_signature" ] || die "neither openssl 3 nor ssh-keygen is here, so the signature cannot be checked"
-    say "note: the signature was not checked (neither openssl 3 nor ssh-keygen is here); the checksum was"
+    [ "$2" = latest ] || say "note: the signature was not checked (neither openssl 3 nor ssh-keygen is here); the checksum was"
   fi
 }
 
@@ -176,6 +177,7 @@ find_version() {
   case $version in
     '' | .* | *[!0-9A-Za-z.+-]*) die "this is no version: $version" ;;
   esac
+  [ ! -f "$work/latest" ] || check_signature "" latest
 }
 
 print_newest() {
@@ -190,7 +192,7 @@ print_newest() {
 get_archive() {
   archive=smolvm-$version-$platform.tar.gz
   fetch "$version/SHA256SUMS" "$work/SHA256SUMS"
-  check_signature
+  check_signature "$version/" SHA256SUMS
   expected=$(sed -n "s/^\([0-9a-f]\{64\}\)  $(echo "$archive" | sed 's/[.+]/\\&/g')\$/\1/p" "$work/SHA256SUMS")
   [ -n "$expected" ] || die "smolvm $version does not come for $platform"
   say "downloading smolvm $version ($platform)"

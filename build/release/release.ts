@@ -24,7 +24,7 @@ import { type ReleaseKey, releaseKey, sshSignature } from "./signature.ts";
  * Makes a directory that any web server can serve, and that `install.sh` and `smolvm self-update` read:
  *
  *     install.sh                the installer, which knows its own address and the key of the release
- *     latest                    the newest version, one line
+ *     latest                    the newest version, one line; with a key also latest.sig and latest.sshsig
  *     VERSION/smolvm-VERSION-PLATFORM.tar.gz, .spdx.json, smolvm_VERSION_ARCH.deb, smolvm.rb
  *     VERSION/smolvm_machines-VERSION-py3-none-any.whl, .tar.gz    the Python package
  *     VERSION/smolvm-VERSION.tgz, smolvm-cli-PLATFORM-VERSION.tgz     the npm packages (../sdk/npm.ts)
@@ -74,7 +74,7 @@ export async function makeRelease(options: ReleaseOptions): Promise<void> {
   rmSync(`${directory}/${version}`, { recursive: true, force: true });
   renameSync(unfinished, `${directory}/${version}`);
   replace(`${directory}/install.sh`, installerFor({ url, key: key?.pem }), 0o755);
-  replace(`${directory}/latest`, `${version}\n`, 0o644);
+  writeLatest(directory, version, key);
 }
 
 async function ownPlatform(files: readonly ReleaseFile[], version: string, directory: string): Promise<void> {
@@ -107,6 +107,16 @@ async function archivesIn(directory: string) {
   );
 }
 
+/** Names the newest version. For a moment between these files the signature is another's, and installers refuse it. */
+export function writeLatest(directory: string, version: string, key: ReleaseKey | undefined): void {
+  const line = Buffer.from(`${version}\n`);
+  if (key !== undefined) {
+    replace(`${directory}/latest.sig`, key.sign(line), 0o644);
+    replace(`${directory}/latest.sshsig`, sshSignature(key, line), 0o644);
+  }
+  replace(`${directory}/latest`, line, 0o644);
+}
+
 /** `sha256sum -c` reads it. */
 async function writeSums(directory: string, key: ReleaseKey | undefined): Promise<void> {
   const names = readdirSync(directory).sort();
@@ -120,7 +130,7 @@ async function writeSums(directory: string, key: ReleaseKey | undefined): Promis
   writeFileSync(`${directory}/SHA256SUMS.sshsig`, sshSignature(key, sums));
 }
 
-function replace(path: string, content: string, mode: number): void {
+function replace(path: string, content: string | Uint8Array, mode: number): void {
   writeFileSync(`${path}.new`, content, { mode });
   renameSync(`${path}.new`, path);
 }

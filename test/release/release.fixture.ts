@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { run } from "../../build/host.ts";
-import { makeRelease } from "../../build/release/release.ts";
+import { makeRelease, writeLatest } from "../../build/release/release.ts";
 import { releaseKey, sshSignature } from "../../build/release/signature.ts";
 import { program } from "../support/program.ts";
 
@@ -55,10 +55,10 @@ export async function publish(directory: string, version: string, keyFile?: stri
   await run(["tar", "-czf", `${made}/${name}.tar.gz`, "-C", `${directory}/tree`, name]);
   const sums = await run(["sha256sum", `${name}.tar.gz`], { cwd: made });
   writeFileSync(`${made}/SHA256SUMS`, sums);
-  writeFileSync(`${directory}/latest`, `${version}\n`);
+  const key = keyFile === undefined ? undefined : releaseKey(readFileSync(keyFile, "utf8"));
+  writeLatest(directory, version, key);
   rmSync(`${directory}/tree`, { recursive: true });
-  if (keyFile === undefined) return;
-  const key = releaseKey(readFileSync(keyFile, "utf8"));
+  if (key === undefined) return;
   writeFileSync(`${made}/SHA256SUMS.sig`, key.sign(Buffer.from(sums)));
   writeFileSync(`${made}/SHA256SUMS.sshsig`, sshSignature(key, Buffer.from(sums)));
 }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { run } from "../../build/host.ts";
+import { writeLatest } from "../../build/release/release.ts";
+import { releaseKey } from "../../build/release/signature.ts";
 import { dist, flip, platform, publish, release, version, writeKey } from "./release.fixture.ts";
 
 /** `smolvm self-update` of a smolvm that install.sh has installed, from a web server on the loopback. */
@@ -95,6 +97,9 @@ async function tampered(change: (directory: string) => unknown): Promise<void> {
   await change(served);
 }
 
+/** The signer itself names what is newest. */
+const signLatest = (line: string) => writeLatest(served, line, releaseKey(readFileSync(key, "utf8")));
+
 describe("self-update", () => {
   test("says what is there, gets it from where it was installed from, and remembers the key", async () => {
     const prefix = await installed("plain");
@@ -129,7 +134,14 @@ describe("self-update", () => {
       (path: string) => Bun.write(path, "../x\n"),
       "is no version",
     ],
-    ["a newest version that is none", "latest", (path: string) => Bun.write(path, "new\n"), "is no version"],
+    ["a newest version that is none", "latest", () => signLatest("new"), "is no version"],
+    [
+      "a newest version that the signer never named",
+      "latest",
+      (path: string) => Bun.write(path, "9.9.9\n"),
+      "latest is wrong",
+    ],
+    ["no signature of what is newest", "latest.sig", (path: string) => rmSync(path), "latest.sig failed"],
     ["no release at all", "latest", (path: string) => rmSync(path), "failed"],
   ])("%s: the old one stays", async (name, file, change, complaint) => {
     const prefix = await installed(name);
