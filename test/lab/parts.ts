@@ -88,8 +88,8 @@ const INSIDE = [
   "coreutils",
   "diffutils",
   "findutils",
-
   "grep",
+  "iproute2",
   "mount",
   "util-linux",
   "procps",
