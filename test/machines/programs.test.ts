@@ -1,6 +1,8 @@
 import { afterAll, expect } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { apkRepository } from "../support/apk.ts";
 import { debianImage } from "../support/debian.ts";
+import { git, gitFolder, serveRepositories } from "../support/git-server.ts";
 import { useMachines } from "../support/machines.ts";
 import { debianRepository } from "../support/mirror.ts";
 import { onQemu } from "../support/register.ts";
@@ -74,13 +76,56 @@ onQemu("apk adds a package from a mirror, and finds none where the list does not
   await machines.ok("delete", "-f", "alpine");
 });
 
+/** Where the guest has git and its libraries. */
+const GIT = "/opt/git";
+
+/** A repository of the host's is cloned, fetched from and pushed to, by both ways that git's own servers have. */
+async function cloneFetchPush(inside: (script: string) => Promise<string>): Promise<void> {
+  const [seed, bare] = ["seed", "shared.git"].map((name) => `${machines.path}/repositories/${name}`) as [
+    string,
+    string,
+  ];
+  mkdirSync(seed, { recursive: true });
+  git(seed, "init", "-q", "-b", "main");
+  writeFileSync(`${seed}/large`, crypto.getRandomValues(new Uint8Array(65_536)));
+  for (let i = 0; i < 40; i++) writeFileSync(`${seed}/file-${i}`, `${i}\n`.repeat(1000));
+  git(seed, "add", ".");
+  git(seed, "commit", "-qm", "of the host");
+  git(seed, "clone", "-q", "--bare", ".", bare);
+  const server = await serveRepositories(`${machines.path}/repositories`);
+  try {
+    const [http, plain] = [`http://${HOST}:${server.http}`, `git://${HOST}:${server.git}`];
+    const found = `export GIT_EXEC_PATH=${GIT}/usr/lib/git-core PATH=$PATH:${GIT}/usr/bin
+       LD_LIBRARY_PATH=$(echo ${GIT}/usr/lib/*-linux-gnu); export LD_LIBRARY_PATH`;
+    await inside(
+      `${found}
+       git config --global user.name Guest; git config --global user.email guest@example.test
+       git clone -q ${http}/shared.git /tmp/web; git clone -q ${plain}/shared.git /tmp/plain
+       cd /tmp/web; git fsck --strict; echo web >web; git add web; git commit -qm "over http"; git push -q
+       cd /tmp/plain; git pull -q; cat web; git commit -q --allow-empty -m "over git"; git push -q
+       cd /tmp/web; git fetch -q; git merge -q --ff-only origin/main`,
+    );
+    expect(git(bare, "log", "--format=%an: %s", "main").split("\n")).toEqual([
+      "Guest: over git",
+      "Guest: over http",
+      "Host: of the host",
+    ]);
+    expect(await inside(`${found}; git -C /tmp/web rev-parse HEAD HEAD^{tree}`)).toBe(
+      git(bare, "rev-parse", "main", "main^{tree}"),
+    );
+  } finally {
+    server.close();
+  }
+}
+
 onQemu(
-  "apt-get installs curl, dig and iperf3 from a mirror; they find names, carry data both ways and 500 pages at once",
+  "apt-get installs curl, dig and iperf3 from a mirror; they find names, carry data both ways and 500 pages at once; git clones, fetches and pushes",
   async () => {
     const image = await debianImage();
     const mirror = serve(await debianRepository(["curl", "bind9-dnsutils", "iperf3"]));
     const pages = servePages(500);
-    const options = ["--mem", "1024", "--outbound-localhost-only", "-p", "0:5201"];
+    const folder = ["-v", `${await gitFolder()}:${GIT}:ro`];
+    const options = ["--mem", "1024", "--outbound-localhost-only", "-p", "0:5201", ...folder];
     await machines.ok("create", "debian", "--image", image, ...options);
     await machines.ok("start", "debian");
     const inside = async (script: string) => {
@@ -126,6 +171,7 @@ onQemu(
     // In one round trip it would be less; how fast it is says bench/net.ts.
     expect(await measure("-P", "4")).toBeGreaterThan(2 ** 20);
     expect(await measure("--reverse")).toBeGreaterThan(2 ** 20);
+    await cloneFetchPush(inside);
     await machines.ok("delete", "-f", "debian");
   },
   300,
