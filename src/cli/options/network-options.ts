@@ -4,6 +4,10 @@ import { oneOf, parseText } from "../values/text.ts";
 /** Of src/net/policy/presets.ts, which is not loaded for every command. */
 const PRESETS = ["npm", "pypi", "crates", "go", "github", "debian", "ubuntu", "alpine", "docker"] as const;
 
+/** What a user of upstream's other backend should know, if that is named. */
+export const backendNote = (backend: "virtio-net" | "tsi" | undefined): string | undefined =>
+  backend === "tsi" ? "--net-backend tsi is taken for virtio-net, which is the only one" : undefined;
+
 /** Whether a machine has a network, how much of it, and what leads in. What values mean is in network-layer.ts. */
 export const networkOptions = {
   net: flag({ long: "net", description: "Give the machine the network; without it there is none" }),

@@ -204,6 +204,13 @@ describe("notesOn", () => {
     expect(await notes(...words)).toEqual([]);
   });
 
+  test("upstream's other backend is taken for the only one", async () => {
+    expect(await notes("--net", "--net-backend", "virtio-net", "true")).toEqual([]);
+    expect(await notes("--net", "--net-backend", "tsi", "true")).toEqual([
+      "--net-backend tsi is taken for virtio-net, which is the only one",
+    ]);
+  });
+
   test.each([
     [["--pull", "missing"], "--pull has no effect without --image"],
     [["--platform", `linux/${hostPlatform().architecture}`], "--oci-platform has no effect without --image"],

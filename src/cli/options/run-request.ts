@@ -11,6 +11,7 @@ import { checkStdin } from "../terminal/input.ts";
 import { usageError } from "../usage.ts";
 import { describeMachine } from "./describe.ts";
 import { engineFromEnvironment } from "./engine.ts";
+import { backendNote } from "./network-options.ts";
 import { pullSettings } from "./pull-settings.ts";
 import type { runOptions } from "./run-options.ts";
 
@@ -126,7 +127,9 @@ function pointlessOptions({ values, given, command }: RunInvocation): string[] {
     keys
       .filter((key) => given.has(key))
       .map((key) => `--${command.options[key]?.long} has no effect without ${missing}`);
-  const notes = detach ? [] : without(ABOUT_LASTING, "-d");
+  const backend = backendNote(values.netBackend);
+  const notes = backend === undefined ? [] : [backend];
+  if (!detach) notes.push(...without(ABOUT_LASTING, "-d"));
   if (image === undefined) return [...notes, ...without(ABOUT_REGISTRIES, "--image")];
   if (pull !== "always" || !isLocalImage(image)) return notes;
   return [...notes, `--pull always has no effect: ${quote(image)} is not an image of a registry`];

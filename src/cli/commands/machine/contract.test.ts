@@ -107,6 +107,12 @@ describe("machine create", () => {
     expect(names()).toEqual(before);
   });
 
+  test("takes upstream's other backend for the only one, and says so", () => {
+    const { exitCode, stderr } = run("machine", "create", "tsi", "--net", "--net-backend", "tsi");
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe("note: --net-backend tsi is taken for virtio-net, which is the only one\n");
+  });
+
   test("is content with a machine that is like that, and names what is different", () => {
     create("again", "--cpus", "1");
     expect(run("machine", "create", "again").stderr).toStartWith("error: machine 'again' already exists\n");

@@ -3,9 +3,10 @@ import { openMachines } from "../../machines.ts";
 import { givenName, machineName, machineWord } from "../../options/machine-name.ts";
 import { machineOptions } from "../../options/machine-options.ts";
 import { noteMisplaced } from "../../options/misplaced-notes.ts";
+import { backendNote } from "../../options/network-options.ts";
 import { fromOptions } from "../../options/pack-options.ts";
 import { smolfile } from "../../options/run-options.ts";
-import { print, printJson } from "../../output.ts";
+import { print, printJson, warn } from "../../output.ts";
 import { command } from "../../program/command.ts";
 import { flag, type Values } from "../../program/types.ts";
 
@@ -72,6 +73,8 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       wordsAre: "arguments",
     });
     await noteMisplaced(invocation);
+    const backend = backendNote(values.netBackend);
+    if (backend !== undefined) warn(backend);
     const report = reportPull({ quiet: values.json, progress: "auto", upToDate: false });
     const image = { platform: values.platform, pack, onPull: pack && report.onPull };
     const { record, created } = await createInterruptible(machines, context, spec, image, values).finally(
