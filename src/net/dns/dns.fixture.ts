@@ -106,13 +106,17 @@ export interface ZoneServerOptions {
 }
 
 /** A name server on the loopback, on UDP and TCP. */
-export async function serveZone(zone: Zone, options: ZoneServerOptions = {}): Promise<ZoneServer> {
+export function serveZone(zone: Zone, options: ZoneServerOptions = {}): Promise<ZoneServer> {
+  return options.at === undefined ? onFreePort(() => listen(zone, options)) : listen(zone, options);
+}
+
+/** Opens UDP on any port and TCP on the same: one that is free for UDP may be a connection's, or just have been one's. */
+export async function onFreePort<T>(open: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
-      return await listen(zone, options);
+      return await open();
     } catch (error) {
-      // A port that is free for UDP may be a finished connection's of another test (TIME-WAIT).
-      if (options.at !== undefined || tries > 20) throw error;
+      if (tries > 20) throw error;
     }
   }
 }
@@ -162,7 +166,8 @@ async function listen(zone: Zone, options: ZoneServerOptions): Promise<ZoneServe
   };
 }
 
-function listenTcp(udp: { close(): void }, options: Bun.TCPSocketListenOptions<undefined>) {
+/** Listens beside a UDP socket, which is closed where that cannot be. */
+export function listenTcp(udp: { close(): void }, options: Bun.TCPSocketListenOptions<undefined>) {
   try {
     return Bun.listen(options);
   } catch (error) {

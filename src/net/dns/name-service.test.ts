@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Gatekeeper, type PolicySettings } from "../policy/index.ts";
 import { elsewhere, policyOf } from "../policy/policy.fixture.ts";
-import { serveZone, type Zone, type ZoneServer, type ZoneServerOptions } from "./dns.fixture.ts";
+import {
+  listenTcp,
+  onFreePort,
+  serveZone,
+  type Zone,
+  type ZoneServer,
+  type ZoneServerOptions,
+} from "./dns.fixture.ts";
 import { readAnswer } from "./message.ts";
 import { type Lookup, NameService, type NameServiceOptions } from "./name-service.ts";
 import { writeQuery } from "./write.ts";
@@ -228,26 +235,29 @@ describe("names that nobody is asked about", () => {
 
 test("dig understands every answer", async () => {
   const { names } = await service({ hosts: ["example.com"] });
-  const socket = await Bun.udpSocket({
-    hostname: "127.0.0.1",
-    port: 0,
-    socket: {
-      async data(socket, data, port, address) {
-        const answer = await names.resolve(data, "udp");
-        if (answer !== undefined) socket.send(answer, port, address);
+  const { socket, tcp } = await onFreePort(async () => {
+    const socket = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        async data(socket, data, port, address) {
+          const answer = await names.resolve(data, "udp");
+          if (answer !== undefined) socket.send(answer, port, address);
+        },
       },
-    },
-  });
-  const tcp = Bun.listen({
-    hostname: "127.0.0.1",
-    port: socket.port,
-    socket: {
-      async data(socket, data) {
-        const answer = await names.resolve(data.subarray(2), "tcp");
-        if (answer === undefined) return;
-        socket.write(Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 255]), answer]));
+    });
+    const tcp = listenTcp(socket, {
+      hostname: "127.0.0.1",
+      port: socket.port,
+      socket: {
+        async data(socket, data) {
+          const answer = await names.resolve(data.subarray(2), "tcp");
+          if (answer === undefined) return;
+          socket.write(Buffer.concat([Buffer.from([answer.length >> 8, answer.length & 255]), answer]));
+        },
       },
-    },
+    });
+    return { socket, tcp };
   });
   ended.push(
     () => socket.close(),
