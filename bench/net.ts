@@ -1,14 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cacheRoot } from "../build/host.ts";
 import { Talking } from "../test/support/process.ts";
 import { compare, median, type Samples } from "./support/rounds.ts";
-import { beginTable } from "./support/table.ts";
+import { beginTable, oneLine } from "./support/table.ts";
 
 /**
- * The network alone: our stack against passt (Debian's), each with the host's kernel as its guest, in a namespace behind
- * a TAP device and the same small program (test/network/tap.c). No VM is involved, so what is measured is the stack.
- * Needs root, passt, iperf3 and a C compiler. With 3 rounds about 4 minutes.
+ * The network alone: our stack against passt (Debian's) and, where ./dev could build it, gvproxy, each with the host's
+ * kernel as its guest, in a namespace behind a TAP device and the same small program (test/network/tap.c). No VM is
+ * involved, so what is measured is the stack. Needs root, passt, iperf3 and a C compiler. With 3 rounds about 6 minutes.
  *
  *     bun bench/net.ts [rounds]
  */
@@ -25,6 +26,9 @@ if (!compiler.success) throw new Error("cannot compile test/network/tap.c");
 
 type Backend = (socket: string, hostPort: number, guestPort: number) => readonly string[];
 
+/** gvisor-tap-vsock's program (`./dev bench net`, with Go 1.25 or newer). */
+const gvproxy = `${cacheRoot()}/go-tools/gvproxy`;
+
 const backends: Record<string, Backend> = {
   smolvm: (socket, hostPort, guestPort) => [
     ...[process.execPath, `${import.meta.dir}/support/net-stack.ts`, socket],
@@ -34,6 +38,22 @@ const backends: Record<string, Backend> = {
     ...["passt", "-f", "-q", "-s", socket, "-a", "100.96.0.2", "-n", "255.255.255.252", "-g", "100.96.0.1"],
     ...["-m", "65520", "-4", "-t", `127.0.0.1/${hostPort}:${guestPort}`],
   ],
+  ...(existsSync(gvproxy) && {
+    gvproxy: (socket, hostPort, guestPort) => {
+      const config = join(directory, "gvproxy.yaml");
+      const stack = {
+        mtu: 65_520,
+        subnet: "100.96.0.0/24",
+        gatewayIP: "100.96.0.1",
+        nat: { "100.96.0.1": "127.0.0.1" },
+        dns: [{ name: "containers.internal.", records: [{ name: "gateway", ip: "100.96.0.1" }] }],
+        forwards: { [`127.0.0.1:${hostPort}`]: `100.96.0.2:${guestPort}` },
+      };
+      // JSON is YAML.
+      writeFileSync(config, JSON.stringify({ interfaces: { qemu: `unix://${socket}` }, stack }));
+      return [gvproxy, "-config", config];
+    },
+  }),
 };
 
 /** A backend that runs, with its guest. */
@@ -105,11 +125,26 @@ class Running {
   }
 }
 
+/** A program that takes longer than this waits for an answer that was lost. */
+const LIMIT_MS = 60_000;
+
 async function output(words: readonly string[]): Promise<string> {
-  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: LIMIT_MS });
   const text = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error(`${words.join(" ")}: ${text.slice(-300)}`);
+  await child.exited;
+  if (child.signalCode === "SIGTERM") throw new Error(`no end after ${LIMIT_MS / 1000} s`);
+  if (child.exitCode !== 0) throw new Error(text.slice(-300) || (await new Response(child.stderr).text()));
   return text;
+}
+
+/** Tells whether a run of a contender's counts: its first one is for warming up. */
+function warmUp(): (running: Running) => boolean {
+  const warm = new Set<Running>();
+  return (running) => {
+    const counts = warm.has(running);
+    warm.add(running);
+    return counts;
+  };
 }
 
 const contenders = Object.keys(backends).map((name) => new Running(name));
@@ -122,7 +157,15 @@ const echo = Bun.spawn([process.execPath, `${import.meta.dir}/support/net-echo.t
 try {
   await new Talking(echo).line();
   for (const contender of contenders) await contender.start();
-  const row = beginTable("The network alone", ["", ...contenders.map(({ name }) => name), "ratio"]);
+  if (!existsSync(gvproxy))
+    console.error("without gvproxy: ./dev bench net builds it where there is Go 1.25 or newer");
+  const [, ...others] = contenders.map(({ name }) => name);
+  const row = beginTable("The network alone", [
+    "",
+    "smolvm",
+    ...others,
+    ...others.map((name) => `to ${name}`),
+  ]);
   await throughput(row, "from the guest, 1 stream", []);
   await throughput(row, "to the guest, 1 stream", ["-R"]);
   await throughput(row, "from the guest, 8 streams", ["-P", "8"]);
@@ -133,7 +176,8 @@ try {
   await requests(row, "request from the guest", (running) =>
     running.inside(process.execPath, `${import.meta.dir}/support/net-client.ts`, "100.96.0.1", "15202"),
   );
-  row(["resident memory afterwards, MiB", ...contenders.map((one) => one.memory().toFixed(0)), ""]);
+  await connections(row, 1000);
+  await questions(row);
 } finally {
   for (const contender of contenders) contender.stop();
   server.kill();
@@ -145,15 +189,17 @@ type Row = ReturnType<typeof beginTable>;
 
 async function throughput(row: Row, name: string, words: readonly string[]): Promise<void> {
   const cost: Record<string, number[]> = {};
+  const counts = warmUp();
   const rates = await compare(
     contenders.map((running) => ({
       name: running.name,
       measure: async () => {
+        const counted = counts(running);
         const before = running.processor();
         const client = ["iperf3", "-J", "-t", String(SECONDS), "-c", "100.96.0.1", "-p", String(IPERF_PORT)];
         const { end } = JSON.parse(await output(running.inside(...client, ...words)));
-        cost[running.name] ??= [];
-        cost[running.name]?.push((running.processor() - before) / (end.sum_received.bytes / 1e9));
+        const used = (running.processor() - before) / (end.sum_received.bytes / 1e9);
+        if (counted) cost[running.name] = [...(cost[running.name] ?? []), used];
         return end.sum_received.bits_per_second / 1e9;
       },
     })),
@@ -163,7 +209,7 @@ async function throughput(row: Row, name: string, words: readonly string[]): Pro
   print(
     row,
     `${name}, processor seconds for a GB`,
-    contenders.map((one) => ({ name: one.name, values: (cost[one.name] ?? []).slice(1), failures: [] })),
+    rates.map(({ name, failures }) => ({ name, values: cost[name] ?? [], failures })),
   );
 }
 
@@ -173,20 +219,24 @@ async function requests(
   client: (running: Running) => readonly string[],
 ): Promise<void> {
   const all: Record<string, Record<string, number[]>> = {};
-  const keep = (running: Running, what: string, value: number) => {
+  const counts = warmUp();
+  const keep = (counted: boolean, running: Running, what: string, value: number) => {
+    if (!counted) return;
     const own = all[what] ?? {};
     all[what] = own;
     own[running.name] = [...(own[running.name] ?? []), value];
   };
-  await compare(
+  const samples = await compare(
     contenders.map((running) => ({
       name: running.name,
       measure: async () => {
+        const counted = counts(running);
         const alone = (await output([...client(running), "2000", "1"])).trim().split(" ").map(Number);
-        keep(running, `${name}, p50, ms`, alone[1] ?? Number.NaN);
-        keep(running, `${name}, p99, ms`, alone[2] ?? Number.NaN);
-        const many = (await output([...client(running), "10000", "50"])).trim().split(" ").map(Number);
-        keep(running, `${name}, 50 at once, a second`, 10_000_000 / (many[0] ?? Number.NaN));
+        keep(counted, running, `${name}, p50, ms`, alone[1] ?? Number.NaN);
+        keep(counted, running, `${name}, p99, ms`, alone[2] ?? Number.NaN);
+        const many = (await output([...client(running), "3000", "50"])).trim().split(" ").map(Number);
+        const rate = 3_000_000 / (many[0] ?? Number.NaN);
+        keep(counted, running, `${name}, 50 connections at once, a second`, rate);
         return 0;
       },
     })),
@@ -196,12 +246,59 @@ async function requests(
     print(
       row,
       what,
-      contenders.map((one) => ({ name: one.name, values: values[one.name]?.slice(1) ?? [], failures: [] })),
+      samples.map((one) => ({ ...one, values: values[one.name] ?? [] })),
     );
+}
+
+/** Connections of the guest's that stay open, each of which has carried a byte both ways. */
+async function connections(row: Row, count: number): Promise<void> {
+  const before = contenders.map((running) => running.memory());
+  const after: number[] = [];
+  for (const running of contenders) {
+    const words = [`${import.meta.dir}/support/net-idle.ts`, "100.96.0.1", "15202", String(count)];
+    const child = Bun.spawn(running.inside(process.execPath, ...words), {
+      ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    });
+    await new Talking(child).line();
+    after.push(running.memory());
+    child.kill();
+    await child.exited;
+  }
+  const mib = (values: readonly number[]) => values.map((value) => value.toFixed(0));
+  const none = contenders.slice(1).map(() => "");
+  row(["resident memory after all of this, MiB", ...mib(before), ...none]);
+  row([`the same with ${count} connections, MiB`, ...mib(after), ...none]);
+}
+
+/** Questions for a name of the resolver's own; passt has none, and only passes questions on. */
+async function questions(row: Row): Promise<void> {
+  const names: Record<string, string> = {
+    smolvm: "host.smolvm.internal",
+    gvproxy: "gateway.containers.internal",
+  };
+  const samples = await compare(
+    contenders.map((running) => ({
+      name: running.name,
+      measure: async () => {
+        const name = names[running.name];
+        if (name === undefined) throw new Error("has no names of its own");
+        const words = [`${import.meta.dir}/support/net-questions.ts`, "100.96.0.1", name, "10000", "20"];
+        return 10_000_000 / Number(await output(running.inside(process.execPath, ...words)));
+      },
+    })),
+    { rounds },
+  );
+  print(row, "DNS answers for the resolver's own name, 20 at once, a second", samples);
 }
 
 function print(row: Row, name: string, samples: readonly Samples[]): void {
   const medians = samples.map(({ values }) => median(values));
   const digits = (value: number) => value.toFixed(value < 10 ? 2 : 0);
-  row([name, ...medians.map(digits), `${((medians[0] ?? 0) / (medians[1] ?? 0)).toFixed(2)}×`]);
+  const cells = samples.map(({ values, failures }, at) => {
+    const failed = failures.length === 0 ? "" : `${failures.length} failed: ${oneLine(failures[0] ?? "")}`;
+    if (values.length === 0) return failed;
+    return failed === "" ? digits(medians[at] ?? 0) : `${digits(medians[at] ?? 0)} (${failed})`;
+  });
+  const ratios = medians.slice(1).map((other) => (medians[0] ?? 0) / other);
+  row([name, ...cells, ...ratios.map((ratio) => (Number.isFinite(ratio) ? `${ratio.toFixed(2)}×` : "–"))]);
 }
