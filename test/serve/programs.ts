@@ -176,6 +176,32 @@ export function describePrograms(api: () => Api): void {
     expect((await api().refusal("GET", "/api/v1/owned")).status).toBe(400);
   });
 
+  test("a program that is killed before it hears of the machine that it has asked for leaves none", async () => {
+    const { url } = api();
+    const first = JSON.stringify({ machine: { name: "unheard", ...SMALL } });
+    // It stops at that moment: what the server says is never read.
+    const script = `
+      const socket = new WebSocket(${JSON.stringify(`${url.replace("http", "ws")}/api/v1/owned`)});
+      socket.onopen = () => {
+        socket.send(${JSON.stringify(first)});
+        process.kill(process.pid, "SIGSTOP");
+      };
+      socket.onmessage = () => console.log("heard");`;
+    const child = Bun.spawn([process.execPath, "-e", script], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const status = async () => (await api().call("GET", "/api/v1/machines/unheard")).status;
+    try {
+      await until("the machine is made", async () => (await status()) === 200);
+    } finally {
+      child.kill("SIGKILL");
+    }
+    expect(await new Response(child.stdout).text()).toBe("");
+    await until("the machine is gone", async () => (await status()) === 404);
+  });
+
   test("a machine that does not run becomes an image", async () => {
     const refused = await api().refusal("POST", `${BOX}/commit`);
     expect(refused).toMatchObject({ status: 409, reason: "machine.running" });

@@ -1,6 +1,7 @@
 /** The routes behind one function from a request to an answer: who may ask, what is asked, how it ends. */
 import { unlessAborted } from "../../within.ts";
 import { hiddenWords, type Problem, problemAnswer, problemOf, Refused } from "../errors.ts";
+import { Rest } from "../rest.ts";
 import { queryValues, read } from "../schema/read.ts";
 import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
@@ -20,6 +21,7 @@ export type Answer = (request: Request, door: Door) => Promise<Response>;
 
 export function makeApp(routes: readonly Route[], serving: Serving): Answer {
   const matching = matcherOf(routes);
+  const rest = new Rest();
   let working = 0;
   return async (request, door) => {
     const begun = performance.now();
@@ -39,6 +41,7 @@ export function makeApp(routes: readonly Route[], serving: Serving): Answer {
       return problem;
     };
     let answer: Response;
+    rest.interrupt();
     try {
       if (++working > MAX_REQUESTS)
         throw new Refused("UNAVAILABLE", "the server has as much work as it takes", { "retry-after": "1" });
@@ -48,7 +51,7 @@ export function makeApp(routes: readonly Route[], serving: Serving): Answer {
     } catch (error) {
       answer = problemAnswer(explain(error), error);
     } finally {
-      working--;
+      if (--working === 0) rest.begin();
       isAnswered = true;
     }
     if (answer.status !== STATUS_SWITCHED) decorate(answer.headers, request, serving, traceId);
