@@ -131,6 +131,19 @@ describe("work on a stream", () => {
     opener.close();
   });
 
+  test("a cancel that comes before the server listens for it is told as soon as it does", async () => {
+    const { opener } = await connectionPair(async (stream) => {
+      // Frames come in their order.
+      await stream.read(0).next();
+      stream.onCancel = () => stream.finish("cancelled");
+    });
+    const stream = opener.open({ method: "late" });
+    stream.cancel();
+    stream.end(0);
+    expect(await stream.result).toBe("cancelled");
+    opener.close();
+  });
+
   test("cancel reaches the server, which is not kept waiting for a reader", async () => {
     const { opener } = await connectionPair(async (stream) => {
       let cancelled = false;

@@ -217,7 +217,7 @@ export class Connection<Greeting = Hello, Request = JsonRequest, Message = unkno
     this.#streams.clear();
     for (const stream of streams) {
       stream.close(reason);
-      stream.onCancel();
+      stream.giveUp();
     }
     this.#drained();
     this.#hello.reject(reason);

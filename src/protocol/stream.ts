@@ -68,9 +68,6 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   onEvent: (message: Message) => void = () => {};
   /** The other side: called for each control message. What it throws ends the connection. */
   onControl: (message: Message) => void = () => {};
-  /** The other side: called when the opener gives up or its connection is gone. */
-  onCancel: () => void = () => {};
-
   #sender: FrameSender;
   #codec: Codec<unknown, Request, Message>;
   #sending = new Map<number, SendWindow>();
@@ -78,6 +75,8 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   #endSent = new Set<number>();
   #closed = false;
   #cancelled = false;
+  #givenUp = false;
+  #onCancel = () => {};
   #accept = deferred<Message | undefined>();
   #finish = deferred<Message>();
 
@@ -91,6 +90,12 @@ export class Stream<Request = JsonRequest, Message = unknown> {
     // Nobody has to wait for either.
     this.accepted.catch(() => {});
     this.result.catch(() => {});
+  }
+
+  /** The other side: called when the opener gives up or its connection is gone; at once, when that has happened already. */
+  set onCancel(handler: () => void) {
+    this.#onCancel = handler;
+    if (this.#givenUp) handler();
   }
 
   /** Nothing more can be said: its end has been sent or received, or its connection is gone. */
@@ -202,7 +207,13 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   /** For the connection: the opener gave up; it will not read what is still to be sent. */
   receiveCancel(): void {
     for (let channel = 0; channel <= MAX_CHANNEL; channel++) this.#sendWindow(channel).close();
-    this.onCancel();
+    this.giveUp();
+  }
+
+  /** For the connection: nobody waits for the work any more. */
+  giveUp(): void {
+    this.#givenUp = true;
+    this.#onCancel();
   }
 
   receiveAccept(info: Message): void {
