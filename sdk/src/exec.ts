@@ -62,6 +62,12 @@ async function run(
   options: ExecOptions,
 ): Promise<ExecResult> {
   const { stdin, maxOutputBytes = MAX_OUTPUT_BYTES, onStdout, onStderr } = options;
+  if (!(maxOutputBytes >= 0))
+    throw errorOf({
+      code: "sdk.bad_request",
+      message: `maxOutputBytes: must be 0 or more bytes (got ${maxOutputBytes})`,
+      details: { field: "maxOutputBytes" },
+    });
   const begun = performance.now();
   const stdout = new Kept(maxOutputBytes);
   const stderr = new Kept(maxOutputBytes);

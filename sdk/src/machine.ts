@@ -8,7 +8,7 @@ import type { Handle } from "./handle.ts";
 import { machineInfo } from "./info.ts";
 import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import { within } from "./limit.ts";
-import { mappingOf, type PortReach, urlOf, waitForPort } from "./ports.ts";
+import { listensIn, mappingOf, type PortReach, urlOf, waitForPort } from "./ports.ts";
 import type { MachineProcess } from "./process.ts";
 import { updateBody } from "./request.ts";
 import type { ExecResult } from "./result.ts";
@@ -349,7 +349,23 @@ export class Machine implements AsyncDisposable {
     options: CallOptions & { readonly http?: string | undefined } = {},
   ): Promise<void> {
     const mapping = mappingOf(this.#info, guestPort);
-    await within("waitForPort", options, (signal) => waitForPort(mapping, options.http, signal));
+    const { http } = options;
+    await within("waitForPort", options, (signal) =>
+      waitForPort(mapping, http, (port) => this.#listens(port, signal), signal),
+    );
+  }
+
+  /** Undefined: the machine has no cat(1), or does not run commands now. */
+  async #listens(port: number, signal: AbortSignal | undefined): Promise<boolean | undefined> {
+    const argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"];
+    const transport = this.#open();
+    try {
+      const { stdout } = await execute(transport, this.name, argv, { user: "0", signal }, {});
+      return listensIn(stdout, port);
+    } catch {
+      signal?.throwIfAborted();
+      return undefined;
+    }
   }
 
   /**

@@ -43,42 +43,85 @@ export const urlOf = (mapping: PortMapping, path: string): string =>
 /** Between two attempts, in milliseconds: that a program in a machine listens is nobody's event. */
 const PAUSE_MS = 50;
 
-/** How long a connection has to stay open to be more than the host's own port that has nothing behind it. */
+/** A guest that refuses has mostly done so by then, and need not be asked; in milliseconds. */
 const QUIET_MS = 200;
 
-/** Resolves when something answers. @param http a path that has to answer with a status below 500 */
+/**
+ * For a port at which no socket of the guest's listens: its kernel may lead it elsewhere (into a container), or refuse it as
+ * soon as it gets to it. A guest that has just answered a question takes far less, in milliseconds.
+ */
+const PATIENCE_MS = 2000;
+
+/** Whether a program listens at a port in the machine; undefined: nobody there can tell. */
+export type Listens = (guestPort: number) => Promise<boolean | undefined>;
+
+/**
+ * Resolves when something answers. That a connection is open says nothing: the host's kernel opens it before the guest has
+ * been asked, and an emulated guest takes its time to refuse.
+ *
+ * @param http a path that has to answer with a status below 500
+ */
 export async function waitForPort(
   mapping: PortMapping,
   http: string | undefined,
+  listens: Listens,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (;;) {
     signal?.throwIfAborted();
     const answers =
       http === undefined
-        ? await staysOpen(addressOf(mapping), mapping.host)
+        ? await isTaken(mapping, listens, signal)
         : await responds(urlOf(mapping, http), signal);
     if (answers) return;
     await pause(signal);
   }
 }
 
-/** A port whose guest refuses is closed at once. */
-function staysOpen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const end = (answer: boolean) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => {
-      timer = setTimeout(() => end(true), QUIET_MS);
+/** Whether a connection is taken by a program in the machine. */
+async function isTaken(
+  mapping: PortMapping,
+  listens: Listens,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const socket = connect({ host: addressOf(mapping), port: mapping.host });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const speaks = new Promise<true>((resolve) => socket.once("data", () => resolve(true)));
+  const ends = new Promise<false>((resolve) => {
+    socket.once("error", () => resolve(false));
+    socket.once("close", () => resolve(false));
+  });
+  const stop = () => socket.destroy();
+  signal?.addEventListener("abort", stop, { once: true });
+  const after = (ms: number) =>
+    new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), ms);
     });
-    socket.once("data", () => end(true));
-    socket.once("error", () => end(false));
-    socket.once("close", () => end(false));
+  try {
+    const early = await Promise.race([speaks, ends, after(QUIET_MS)]);
+    if (early !== undefined) return early;
+    const told = await Promise.race([speaks, ends, listens(mapping.guest)]);
+    if (told === true) return socket.readable;
+    return (await Promise.race([speaks, ends, after(PATIENCE_MS)])) ?? true;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}
+
+/** State of a socket in the kernel's tables (`TCP_LISTEN`). */
+const LISTEN = "0A";
+
+/** Only the machine itself gets to these: 127.0.0.0/8, the same in IPv6, and ::1, as the tables have them. */
+const LOOPBACK = /^((0{16}FFFF0000)?[0-9A-F]{6}7F|0{24}01000000)$/;
+
+/** @param tables `/proc/net/tcp` and `/proc/net/tcp6` (proc_net_tcp.rst of the kernel) */
+export function listensIn(tables: string, port: number): boolean {
+  return tables.split("\n").some((line) => {
+    const [, local = "", , state] = line.trim().split(/\s+/);
+    const [address = "", hex = ""] = local.split(":");
+    return state === LISTEN && Number.parseInt(hex, 16) === port && !LOOPBACK.test(address);
   });
 }
 

@@ -64,6 +64,7 @@ export function portOf(input: PortInput): {
 function mountOf(input: MountInput) {
   if (typeof input !== "string") {
     const { source, target, readOnly, overlay } = input;
+    if (typeof source !== "string") throw invalid("mounts", `${JSON.stringify(input)} has no source`);
     return { source: sourceOf(source), target, readonly: readOnly, overlay };
   }
   const [source = "", target = "", mode, ...rest] = input.split(":");
@@ -83,6 +84,7 @@ const sourceOf = (source: string) => (source.includes("/") || source === "." ? r
 function networkOf(policy: NetworkPolicy | undefined) {
   if (policy === undefined) return {};
   if (typeof policy === "boolean") return { network: policy };
+  if (typeof policy !== "object") throw invalid("network", "must be true, false or an object of rules");
   const { allowHosts, allowCidrs, presets, hostLoopback } = policy;
   return {
     network: true,

@@ -1,6 +1,6 @@
 /** What callers may get wrong with commands: cases of the suite (suite.ts). */
 import assert from "node:assert/strict";
-import { InvalidConfigError, type Machine } from "../../sdk/src/index.ts";
+import { InvalidConfigError, Machine } from "../../sdk/src/index.ts";
 
 export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
   "what cannot be sent to a process is refused, and costs others nothing": async (machine) => {
@@ -16,6 +16,26 @@ export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
     await assert.rejects(machine.exec(["true"], { timeoutMs: Number.NaN }), InvalidConfigError);
     await assert.rejects(machine.spawn(["true"], { timeoutMs: -1 }), InvalidConfigError);
     assert.equal((await machine.exec(["sleep", "0.2"], { timeoutMs: 2 ** 31 })).exitCode, 0);
+  },
+  "other values that cannot be are refused by name": async (machine) => {
+    await assert.rejects(machine.exec(["true"], { maxOutputBytes: -5 }), InvalidConfigError);
+    const made = (options: object) => Machine.create({ start: false, ...options });
+    await assert.rejects(made({ mounts: [{ host: "/srv", guest: "/srv" }] }), InvalidConfigError);
+    await assert.rejects(made({ network: "on" }), InvalidConfigError);
+  },
+  "a command that is given up while it begins is not left in the machine": async (machine) => {
+    for (let at = 0; at < 16; at++) {
+      const limit = new AbortController();
+      const running = machine.exec(["sleep", "4242"], { signal: limit.signal });
+      setTimeout(() => limit.abort(new RangeError("enough")), at % 4);
+      await assert.rejects(running, RangeError);
+    }
+    // A server is told by the end of the connection.
+    const seen = "ps | grep -q '[s]leep 4242'";
+    const { exitCode } = await machine.run(
+      `for i in $(seq 100); do ${seen} || exit 0; sleep 0.1; done; exit 1`,
+    );
+    assert.equal(exitCode, 0);
   },
   "an input that breaks off rejects with what broke it": async (machine) => {
     async function* broken() {

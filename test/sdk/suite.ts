@@ -193,9 +193,11 @@ const cases: Record<string, Case> = {
     }
   },
   "a port of the host, while it runs": async (machine) => {
-    const server = await machine.spawn(["nc", "-lk", "-p", "8000", "-e", "echo", "hello"]);
     const { url, host } = await machine.expose(8000);
     assert.equal(url, `http://127.0.0.1:${host}`);
+    // The host's port is there, and nothing in the machine.
+    await rejects(machine.waitForPort(8000, { timeoutMs: 1000 }), OperationTimeoutError, "sdk.timeout");
+    const server = await machine.spawn(["nc", "-lk", "-p", "8000", "-e", "sleep", "60"]);
     await machine.waitForPort(8000, { timeoutMs: 60_000 });
     assert.equal(new URL(machine.url(8000, "/x")).pathname, "/x");
     await machine.unexpose(8000);

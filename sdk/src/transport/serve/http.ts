@@ -1,6 +1,5 @@
 /** Requests to a server, over TCP, TLS and Unix sockets, in every runtime that has Node's modules. */
-import { type IncomingMessage, request as plainRequest } from "node:http";
-import { request as secureRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { Address } from "./address.ts";
 import { connectionFailure, failureOf } from "./failure.ts";
@@ -69,7 +68,12 @@ export async function askJson(address: Address, wanted: Wanted): Promise<unknown
   }
 }
 
-function send(address: Address, { method, path, json, content, signal }: Wanted): Promise<IncomingMessage> {
+async function send(
+  address: Address,
+  { method, path, json, content, signal }: Wanted,
+): Promise<IncomingMessage> {
+  // Programs that have no server do not pay for what takes most of an import's time.
+  const { request: begin } = await (address.tls === undefined ? import("node:http") : import("node:https"));
   const body = json === undefined ? undefined : JSON.stringify(json);
   const headers = {
     ...address.headers,
@@ -81,11 +85,8 @@ function send(address: Address, { method, path, json, content, signal }: Wanted)
   };
   const secure = typeof address.tls === "object" ? address.tls : {};
   const options = { ...address.target, ...secure, method, path, headers };
-  return new Promise((resolve, reject) => {
-    const request = (address.tls === undefined ? plainRequest : secureRequest)({
-      ...options,
-      ...(signal && { signal }),
-    });
+  return await new Promise((resolve, reject) => {
+    const request = begin({ ...options, ...(signal && { signal }) });
     request.on("response", resolve);
     request.on("error", reject);
     if (content === undefined) request.end(body);

@@ -2,9 +2,7 @@
  * A WebSocket (RFC 6455) of Node's modules alone: Node 20 has none of its own, and none of any runtime's takes a Unix socket
  * and a header for the token everywhere.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { connect as connectPlain, type Socket } from "node:net";
-import { connect as connectSecure } from "node:tls";
+import { connect, type Socket } from "node:net";
 import { errorOf, type SmolvmError } from "../../errors.ts";
 import type { Address } from "./address.ts";
 import { connectionFailure, failureOf } from "./failure.ts";
@@ -58,12 +56,15 @@ export class WebSocketClient {
     handlers: Handlers,
     signal: AbortSignal | undefined,
   ): Promise<WebSocketClient> {
+    // What takes long to load is for those who have a server.
+    const { createHash } = await import("node:crypto");
+    const secure = address.tls === undefined ? undefined : await import("node:tls");
     signal?.throwIfAborted();
-    const socket = dial(address);
+    const socket = secure === undefined ? connect(placeOf(address)) : secure.connect(tlsOf(address));
     const stop = () => socket.destroy();
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      const key = randomBytes(16).toString("base64");
+      const key = Buffer.from(random(16)).toString("base64");
       const lines = Object.entries({
         ...address.headers,
         connection: "Upgrade",
@@ -126,8 +127,8 @@ export class WebSocketClient {
       head[1] = 0x80 | 127;
       head.writeBigUInt64BE(BigInt(size), 2);
     }
-    const mask = randomBytes(4);
-    mask.copy(head, head.length - 4);
+    const mask = random(4);
+    head.set(mask, head.length - 4);
     const masked = Buffer.from(payload);
     for (let at = 0; at < size; at++) masked[at] = (masked[at] as number) ^ (mask[at & 3] as number);
     this.#socket.write(Buffer.concat([head, masked]));
@@ -207,16 +208,16 @@ function frameOf(bytes: Buffer): Frame | "wrong" | undefined {
 const lost = (place: string, cause?: unknown): SmolvmError =>
   errorOf({ code: "sdk.lost", message: `the connection to the server at ${place} has ended`, cause });
 
-function dial({ target, tls }: Address): Socket {
-  const place = "socketPath" in target ? { path: target.socketPath } : target;
-  return tls === undefined
-    ? connectPlain(place)
-    : connectSecure({
-        ...place,
-        ...(tls === "system" ? {} : tls),
-        ...("host" in place && named(place.host)),
-      });
+const placeOf = ({ target }: Address) => ("socketPath" in target ? { path: target.socketPath } : target);
+
+function tlsOf(address: Address) {
+  const place = placeOf(address);
+  const { tls } = address;
+  return { ...place, ...(typeof tls === "object" && tls), ...("host" in place && named(place.host)) };
 }
+
+/** Bytes that nobody can guess. */
+const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
 
 /** Server names are no addresses (RFC 6066, 3). */
 const named = (host: string): { servername?: string } =>
