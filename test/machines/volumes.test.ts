@@ -183,7 +183,11 @@ onQemu(
     process.kill(server, "SIGKILL");
     await until("the end of the server", () => fileServers(pid ?? 0).length === 0);
     const { exitCode, stderr } = await home.machine(["exec", "-n", "box", "--", "cat", "/workspace/written"]);
-    expect([exitCode, stderr]).toEqual([1, "cat: can't open '/workspace/written': Socket not connected\n"]);
+    // A request that was under way is aborted; one behind it finds nobody.
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^cat: can't open '\/workspace\/written': (Socket not connected|Connection aborted)\n$/,
+    );
     expect(await home.sh("box", "echo the machine lives")).toBe("the machine lives\n");
     await home.ok("stop", "box");
     await home.ok("start", "box");
