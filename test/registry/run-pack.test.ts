@@ -139,6 +139,28 @@ test("machine create takes it into the cache, with its settings; the registry is
   }
 });
 
+test("a Smolfile's image may be a pack, and --image beside one: what the file says wins over the pack", async () => {
+  const named = `${scratch.path}/named.toml`;
+  const beside = `${scratch.path}/beside.toml`;
+  const settings = 'memory = 320\nenv = ["FROM=file"]\ncmd = ["sh", "-c", "echo file $FROM; nproc"]\n';
+  writeFileSync(named, `image = "${name}"\n${settings}`);
+  writeFileSync(beside, settings);
+  for (const words of [
+    ["-s", named],
+    ["-s", beside, "--image", name],
+  ]) {
+    await home.smolvm(["images", "prune", "--all"]);
+    expect(await run("-q", ...words)).toMatchObject({ exitCode: 0, output: "file file\n1\n" });
+    await home.smolvm(["images", "prune", "--all"]);
+    try {
+      const made = await home.smolvm(["machine", "create", "--json", "filed", ...words]);
+      expect(JSON.parse(made.output)).toMatchObject({ image: name, cpus: 1, memory_mib: 320 });
+    } finally {
+      await home.smolvm(["machine", "delete", "-f", "--name", "filed"]);
+    }
+  }
+});
+
 test("machine create where no registry answers: as for an image, which its start finds out about", async () => {
   try {
     const words = ["machine", "create", "--image", "127.0.0.1:9/no/where", "later"];

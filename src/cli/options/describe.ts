@@ -14,7 +14,7 @@ export interface Described {
   readonly name: string;
   readonly ephemeral: boolean;
   readonly smolfile: string | undefined;
-  /** In place of a Smolfile. */
+  /** Weaker than the Smolfile. Beside one it is what the image of a first description turned out to name. */
   readonly pack?: PackSource | undefined;
   /** The words behind the options. */
   readonly words: readonly string[];
@@ -43,12 +43,14 @@ export async function describeMachine(values: MachineValues, described: Describe
 }
 
 async function layersOf(smolfile: string | undefined, pack: PackSource | undefined): Promise<SpecLayer[]> {
-  if (pack !== undefined) return [(await import("../../pack/index.ts")).packedSettings(pack.manifest)];
-  if (smolfile === undefined) return [];
+  const packed =
+    pack === undefined ? [] : [(await import("../../pack/index.ts")).packedSettings(pack.manifest)];
+  if (smolfile === undefined) return packed;
   const { loadSmolfile } = await import("../../smolfile/index.ts");
   const { layer, notes } = await loadSmolfile(smolfile, environment());
-  for (const note of notes) warn(note);
-  return [layer];
+  // With a pack the file is read for the second time, its notes have been printed.
+  if (pack === undefined) for (const note of notes) warn(note);
+  return [...packed, layer];
 }
 
 /** A machine that stays may be started from another directory. */

@@ -39,9 +39,9 @@ that name that was made with the same settings; another one is an error that nam
 
 --from makes it of a pack: what the machine is, is in the pack, and options win. Its files go into
 the image cache, so the pack is not needed after that; what other images have is not copied.
---image with the name of a pack in a registry does the same: create asks the registry for a few
-seconds what a name is that the cache has no image of, and where none answers takes it for an
-image's.
+--image with the name of a pack in a registry does the same, as does the image of a Smolfile, whose
+settings win over the pack's: create asks the registry for a few seconds what a name is that the
+cache has no image of, and where none answers takes it for an image's.
 
 --init runs a shell command in the machine at each start, before COMMAND; a failure ends the start.
 --init-once does so at the first start only. What -e sets is kept, readable by you, with the
@@ -63,15 +63,20 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
       import("../../progress/pull-report.ts"),
     ]);
     const name = givenName({ values, words }) ?? machines.makeMachineName();
-    const pack = await packed(values);
-    const spec = await describeMachine(values, {
-      name,
-      ephemeral: false,
-      smolfile: values.smolfile,
-      pack,
-      words: workload,
-      wordsAre: "arguments",
-    });
+    const from = await packOfFile(values);
+    const describe = (pack: PackSource | undefined) =>
+      describeMachine(values, {
+        name,
+        ephemeral: false,
+        smolfile: values.smolfile,
+        pack,
+        words: workload,
+        wordsAre: "arguments",
+      });
+    const plain = await describe(from);
+    const pack = from ?? (await packOfName(plain.image, values));
+    // A pack says what the machine is: that cannot wait for its start.
+    const spec = pack === from ? plain : await describe(pack);
     await noteMisplaced(invocation);
     const backend = backendNote(values.netBackend);
     if (backend !== undefined) warn(backend);
@@ -105,11 +110,16 @@ whether it is well. --ttl and --idle-timeout end the machine by itself.`,
   },
 });
 
-async function packed(values: Values<typeof options>): Promise<PackSource | undefined> {
-  const { from, verifyKeys, image, platform, smolfile } = values;
-  if (from !== undefined || verifyKeys.length > 0)
-    return await (await import("../../work/open-pack.ts")).packOf(values);
-  // A pack says what the machine is: that cannot wait for its start.
-  if (image === undefined || smolfile !== undefined) return undefined;
+async function packOfFile(values: Values<typeof options>): Promise<PackSource | undefined> {
+  if (values.from === undefined && values.verifyKeys.length === 0) return undefined;
+  return await (await import("../../work/open-pack.ts")).packOf(values);
+}
+
+/** @param image of an option or the Smolfile; null for the built-in one */
+async function packOfName(
+  image: string | null,
+  { platform }: Values<typeof options>,
+): Promise<PackSource | undefined> {
+  if (image === null) return undefined;
   return await (await import("../../work/remote-pack.ts")).packBehind(image, platform);
 }

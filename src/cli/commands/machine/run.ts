@@ -34,8 +34,9 @@ Alpine Linux, with apk. ENTRYPOINT, CMD, ENV, WORKDIR and USER of the image appl
 COMMAND replaces CMD, and --entrypoint replaces ENTRYPOINT and drops CMD.
 
 --from runs a pack, FILE.smolmachine: image and settings are in it, and options win. Its files are
-unpacked once, into the image cache. --image with the name of a pack in a registry does the same;
-the registry is asked for it when --pull says so, as for an image.
+unpacked once, into the image cache. --image with the name of a pack in a registry does the same, as
+does the image of a Smolfile, whose settings win over the pack's; the registry is asked for it when
+--pull says so, as for an image.
 
 Without an option of "Network" the machine has none; images are pulled by the host all the same.
 --net opens everything outside, --allow-host and its like only what they name, -p a port into it.
@@ -78,9 +79,9 @@ export async function runInMachine(invocation: RunInvocation): Promise<number> {
     return await runAsked(invocation, request);
   } catch (error) {
     // Only the registry knows: nothing is asked twice for what is an image.
-    const { image, smolfile } = invocation.values;
+    const { image } = request.spec;
     const isPack = error instanceof SmolError && error.code === "image.is_a_pack";
-    if (!isPack || image === undefined || smolfile !== undefined) throw error;
+    if (!isPack || image === null) throw error;
     const { packOfRegistry } = await import("../../work/remote-pack.ts");
     const pack = await packOfRegistry(image, invocation.values);
     return await runAsked(invocation, await requestOf(invocation, pack));
