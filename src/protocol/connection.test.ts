@@ -144,6 +144,32 @@ describe("work on a stream", () => {
     opener.close();
   });
 
+  test("control messages that come before the server listens are told in their order as soon as it does", async () => {
+    const { opener } = await connectionPair(async (stream) => {
+      await stream.read(0).next();
+      const told: unknown[] = [];
+      stream.onControl = (message) => {
+        told.push(message);
+        if (message === "last") stream.finish(told);
+      };
+    });
+    const stream = opener.open({ method: "late" });
+    stream.control("first");
+    stream.control("second");
+    stream.end(0);
+    stream.control("last");
+    expect(await stream.result).toEqual(["first", "second", "last"]);
+    opener.close();
+  });
+
+  test("control messages that nobody listens to end the connection before they pile up", async () => {
+    const { opener } = await connectionPair(() => {});
+    const stream = opener.open({ method: "deaf" });
+    const message = "x".repeat(60_000);
+    for (let at = 0; at < 5; at++) stream.control(message);
+    await expect(stream.result).rejects.toThrow();
+  });
+
   test("cancel reaches the server, which is not kept waiting for a reader", async () => {
     const { opener } = await connectionPair(async (stream) => {
       let cancelled = false;

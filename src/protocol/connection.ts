@@ -184,7 +184,9 @@ export class Connection<Greeting = Hello, Request = JsonRequest, Message = unkno
   }
 
   #dispatchRequest(stream: Stream<Request, Message>, frame: Frame): void {
-    if (frame.type === FrameType.control) stream.onControl(this.#codec.decodeMessage(frame.payload));
+    const { payload } = frame;
+    if (frame.type === FrameType.control)
+      stream.receiveControl(this.#codec.decodeMessage(payload), HEADER_BYTES + payload.length);
     else if (frame.type === FrameType.cancel) stream.receiveCancel();
     else throw new ProtocolError(`unexpected frame type ${frame.type}`);
   }

@@ -45,6 +45,9 @@ export function failureOf(error: unknown): Failure {
 /** Channels are numbered from 0; more than any method uses would only cost memory. */
 const MAX_CHANNEL = 3;
 
+/** Frames of control messages for work that listens to none yet: thousands of sizes of a terminal while a machine boots. */
+const MAX_EARLY_CONTROL_BYTES = 256 * 1024;
+
 function checkChannel(channel: number): void {
   if (channel > MAX_CHANNEL) throw new ProtocolError(`channel ${channel} does not exist`);
 }
@@ -66,8 +69,6 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   readonly result: Promise<Message>;
   /** The opener: called for each event. What it throws ends the connection. */
   onEvent: (message: Message) => void = () => {};
-  /** The other side: called for each control message. What it throws ends the connection. */
-  onControl: (message: Message) => void = () => {};
   #sender: FrameSender;
   #codec: Codec<unknown, Request, Message>;
   #sending = new Map<number, SendWindow>();
@@ -77,6 +78,9 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   #cancelled = false;
   #givenUp = false;
   #onCancel = () => {};
+  #onControl: ((message: Message) => void) | undefined;
+  #earlyControls: Message[] = [];
+  #earlyBytes = 0;
   #accept = deferred<Message | undefined>();
   #finish = deferred<Message>();
 
@@ -96,6 +100,15 @@ export class Stream<Request = JsonRequest, Message = unknown> {
   set onCancel(handler: () => void) {
     this.#onCancel = handler;
     if (this.#givenUp) handler();
+  }
+
+  /**
+   * The other side: called for each control message, and at once for those that have come already. What it throws ends the
+   * connection; for those, it is thrown at whoever sets it.
+   */
+  set onControl(handler: (message: Message) => void) {
+    this.#onControl = handler;
+    for (const message of this.#earlyControls.splice(0)) handler(message);
   }
 
   /** Nothing more can be said: its end has been sent or received, or its connection is gone. */
@@ -202,6 +215,25 @@ export class Stream<Request = JsonRequest, Message = unknown> {
 
   receiveCredit(channel: number, bytes: number): void {
     this.#sendWindow(channel).grant(bytes);
+  }
+
+  /**
+   * For the connection: a control message, kept until somebody listens.
+   *
+   * @param frameBytes that it took
+   * @throws ProtocolError when more has come than is kept
+   */
+  receiveControl(message: Message, frameBytes: number): void {
+    if (this.#onControl !== undefined) {
+      this.#onControl(message);
+      return;
+    }
+    this.#earlyBytes += frameBytes;
+    if (this.#earlyBytes > MAX_EARLY_CONTROL_BYTES)
+      throw new ProtocolError(
+        `more than ${MAX_EARLY_CONTROL_BYTES} bytes of control messages wait on a stream`,
+      );
+    this.#earlyControls.push(message);
   }
 
   /** For the connection: the opener gave up; it will not read what is still to be sent. */
