@@ -225,15 +225,20 @@ export class Machines {
     const signal = AbortSignal.any([ending.signal, this.#ending.signal]);
     const start = async () => {
       await unlessAborted(this.#fetched(spec.image), signal);
-      await createKept(this.context, spec, { signal }, {});
+      // Until it has ended: a server that is killed before the start leaves nothing either.
+      const { ownership } = await createKept(this.context, spec, { signal }, { owned: true });
       try {
         const { engine } = this;
         const { owned } = await startMachine(this.context, spec.name, { engine, owner: "delete", signal });
         if (owned === undefined) throw new Error("a machine of this name was started by somebody else");
         own.process = owned;
-        void owned.ended.then(() => this.#forget(own));
+        void owned.ended.then(() => {
+          ownership?.release();
+          this.#forget(own);
+        });
       } catch (error) {
         await deleteMachine(this.context, spec.name).catch(() => {});
+        ownership?.release();
         throw error;
       }
     };

@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { resolvePaths } from "../../src/config/paths.ts";
 import { useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
 import { slowness } from "../support/program.ts";
@@ -218,6 +219,13 @@ test("machines end with a server that is killed, and one that is not used is del
   killed.kill();
   await killed.exited;
   await until("the end of its machine", async () => (await home.names()).length === before - 1);
+  const early = new McpClient(home, ["--max-mem", "256", "--max-machines", "1"]);
+  const seen = watch(`${resolvePaths(home.env).data}/machines`, () => early.kill());
+  // It has no answer.
+  void early.ask("tools/call", { name: "exec", arguments: { command: "true" } });
+  await early.exited;
+  seen.close();
+  await until("the end of one that had hardly begun", async () => (await home.names()).length === before - 1);
   const idle = new McpClient(home, ["--max-mem", "256", "--max-machines", "1", "--idle-timeout", "1s"]);
   await idle.call("exec", { command: "true" });
   await until(
