@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { type ConfineMode, chooseConfinement, type HostLayers, summarizeLayers } from "./index.ts";
+import {
+  type ConfineMode,
+  chooseConfinement,
+  type HostLayers,
+  reportProcesses,
+  summarizeLayers,
+} from "./index.ts";
+import { requireLayers } from "./report.ts";
 
 /** On a host without a launcher, where nothing has to be tried. */
 const choose = (wishes: { mode?: ConfineMode; env?: string; settings?: ConfineMode }) =>
@@ -28,11 +35,12 @@ test("a word that is no mode is an error, not the default", () => {
   expect(choose({ env: "on" })).rejects.toThrow(expect.objectContaining({ code: "confine.bad_mode" }));
 });
 
+const host: HostLayers = {
+  ...{ landlock: 7, seccomp: "watched", namespaces: "root", user: "unneeded", cgroup: "/cgroup" },
+  reasons: {},
+};
+
 test("a line says what is in force and what is not", () => {
-  const host: HostLayers = {
-    ...{ landlock: 7, seccomp: "watched", namespaces: "root", user: "unneeded", cgroup: "/cgroup" },
-    reasons: {},
-  };
   const line = (changes: Partial<HostLayers>, mode: ConfineMode = "auto") =>
     summarizeLayers({ mode, host: { ...host, ...changes } });
   expect(line({})).toBe("landlock, seccomp, namespaces, cgroup (auto)");
@@ -42,4 +50,17 @@ test("a line says what is in force and what is not", () => {
   expect(line({ user: "own" })).toBe("landlock, seccomp, namespaces, user, cgroup (auto)");
   expect(line({ user: "none" })).toBe("landlock, seccomp, namespaces, cgroup; without user (auto)");
   expect(line({}, "off")).toBe("no layer; without landlock, seccomp, namespaces (off)");
+});
+
+test("the machine's process and its file server are told by themselves, and required too", () => {
+  const inForce = (changes: Partial<HostLayers>, mode: ConfineMode = "auto") =>
+    reportProcesses({ mode, host: { ...host, ...changes } }).map((one) => one.inForce);
+  expect(inForce({})).toEqual([true, true]);
+  expect(inForce({}, "off")).toEqual([false, false]);
+  expect(inForce({ seccomp: "none" })).toEqual([false, false]);
+  expect(inForce({ landlock: 1 })).toEqual([true, false]);
+  expect(() => requireLayers({ mode: "require", host })).not.toThrow();
+  expect(() => requireLayers({ mode: "require", host: { ...host, landlock: 1 } })).toThrow(
+    "this host cannot confine the machine as required: files (landlock: version 1 does not let guests move files",
+  );
 });

@@ -1,5 +1,5 @@
 /** Confinement of the processes that run guests: what this host has, and the order that starts a program so. */
-import { SmolError } from "../errors.ts";
+import { messageOf, SmolError } from "../errors.ts";
 import type { LayersOptions } from "./layers.ts";
 import { requireLayers } from "./report.ts";
 import type { Starter } from "./starter.ts";
@@ -10,7 +10,13 @@ export { failureLine, takeFailureLine } from "./failure-line.ts";
 export { type ChildDescriptor, type Launched, startLauncher } from "./launch.ts";
 export type { LaunchOrder } from "./order.ts";
 export { planLaunch, planServer } from "./plan.ts";
-export { type LayerReport, reportLayers, summarizeLayers } from "./report.ts";
+export {
+  type LayerReport,
+  type ProcessReport,
+  reportLayers,
+  reportProcesses,
+  summarizeLayers,
+} from "./report.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
 export { PROGRAM_FD, Starter } from "./starter.ts";
 export type {
@@ -59,7 +65,7 @@ export async function chooseConfinement({
  * others, whatever code runs in it; its starter starts for it what it has started before. Does nothing where confinement
  * is off, and less where the host has no filters.
  *
- * @throws Error when the kernel refuses it
+ * @throws SmolError `confine.failed` when the kernel refuses it
  */
 export async function startNothingMore(
   confinement: Confinement,
@@ -68,7 +74,13 @@ export async function startNothingMore(
   if (confinement.mode === "off" || confinement.host === null) return;
   const { installForSelf } = await import("./self.ts");
   starter.seal();
-  installForSelf(confinement.host);
+  try {
+    installForSelf(confinement.host);
+  } catch (error) {
+    throw new SmolError("confine.failed", `cannot confine the machine's process: ${messageOf(error)}`, {
+      hint: "--confine off starts without",
+    });
+  }
 }
 
 const layersOf = async (options: LayersOptions) => (await import("./layers.ts")).findLayers(options);

@@ -13,6 +13,9 @@ const TRUNCATE = 1 << 14;
 /** Rights of files that each version knows: a kernel refuses those that it does not know. */
 const knownRights = [0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff] as const;
 
+/** The first version lets nobody move a file from one directory to another, which guests do. */
+export const MOVES_BETWEEN_DIRECTORIES = 2;
+
 /** TCP: to bind and to connect; from version 4 on. */
 const NETWORK = 0b11;
 /** Abstract Unix sockets and signals stay inside; from version 6 on. */

@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { release } from "node:os";
 import { cgroupIn, cgroupLimits } from "./cgroup.ts";
-import { addLandlock } from "./landlock.ts";
+import { addLandlock, MOVES_BETWEEN_DIRECTORIES } from "./landlock.ts";
 import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
 import { addRoot } from "./root.ts";
 import { architectureOf, filterOf } from "./seccomp/index.ts";
@@ -26,9 +26,6 @@ const NEW_USERS = 0x10000000;
 
 /** Disks, sockets, eventfds: a few for each device and queue. */
 const OPEN_FILES = 1024;
-
-/** The first version of Landlock lets nobody move a file from one directory to another, which guests do. */
-const MOVES_BETWEEN_DIRECTORIES = 2;
 
 /** On which the launcher writes the process id of the program. */
 const REPORT_FD = 3;

@@ -1,6 +1,14 @@
 /** What is in force and what is missing, for people and for JSON. */
 import { SmolError } from "../errors.ts";
-import { type Confinement, type HostLayers, type LayerName, layerNames } from "./types.ts";
+import { MOVES_BETWEEN_DIRECTORIES } from "./landlock.ts";
+import {
+  type Confinement,
+  type HostLayers,
+  type LayerName,
+  layerNames,
+  type ProcessName,
+  processNames,
+} from "./types.ts";
 
 export interface LayerReport {
   readonly name: LayerName;
@@ -11,18 +19,65 @@ export interface LayerReport {
   readonly fix: string | null;
 }
 
+/** A process of a machine's beside its VMM: the one that runs it, or the one that serves folders of the host to it. */
+export interface ProcessReport {
+  readonly name: ProcessName;
+  readonly inForce: boolean;
+  /** What confines it; or what is missing. */
+  readonly detail: string;
+  readonly fix: string | null;
+}
+
 const OFF = "switched off";
+const noneHere = (): string => `smolvm cannot confine processes on ${process.platform}`;
 
 /** Each layer of a confinement that whoever starts the machine can have. */
 export function reportLayers({ mode, host }: Confinement): LayerReport[] {
   const names = layerNames.filter((name) => isThere(name, mode === "off" ? null : host));
   return names.map((name) => {
     if (host === null || mode === "off") {
-      const detail = mode === "off" ? OFF : `smolvm cannot confine processes on ${process.platform}`;
-      return { name, inForce: false, detail, fix: null };
+      return { name, inForce: false, detail: mode === "off" ? OFF : noneHere(), fix: null };
     }
     return describe[name](host);
   });
+}
+
+/** What confines the processes of a machine beside its VMM, of which the layers of `reportLayers` are. */
+export function reportProcesses({ mode, host }: Confinement): ProcessReport[] {
+  if (host === null || mode === "off")
+    return processNames.map((name) => {
+      return { name, inForce: false, detail: mode === "off" ? OFF : noneHere(), fix: null };
+    });
+  const [landlock, seccomp] = [describe.landlock(host), describe.seccomp(host)];
+  const ofFiles = host.landlock < MOVES_BETWEEN_DIRECTORIES ? tooOld(landlock) : landlock;
+  const first = [ofFiles, seccomp].find(({ inForce }) => !inForce);
+  return [
+    {
+      name: "machine",
+      inForce: seccomp.inForce,
+      detail: seccomp.inForce ? "seccomp: it starts no program, and traces and signals nobody" : seccomp.detail,
+      fix: seccomp.fix,
+    },
+    {
+      name: "files",
+      inForce: first === undefined,
+      detail:
+        first === undefined
+          ? "Landlock and seccomp: it reaches the folders that are lent, and no network"
+          : `${first.name}: ${first.detail}`,
+      fix: first?.fix ?? null,
+    },
+  ];
+}
+
+function tooOld(landlock: LayerReport): LayerReport {
+  if (!landlock.inForce) return landlock;
+  return {
+    ...landlock,
+    inForce: false,
+    detail: `${landlock.detail} does not let guests move files between directories`,
+    fix: "Linux 5.19 or newer",
+  };
 }
 
 /** Ordinary users need no other user, and where nothing was looked for these two are not missed. */
@@ -107,7 +162,11 @@ function namespaceFix(): string {
 export function requireLayers(confinement: Confinement): void {
   if (confinement.mode !== "require") return;
   // A cgroup is there where somebody has delegated one: nothing that a host has or lacks.
-  const absent = reportLayers(confinement).filter(({ name, inForce }) => !inForce && name !== "cgroup");
+  const layers = reportLayers(confinement).filter(({ name }) => name !== "cgroup");
+  const isMissing = ({ inForce }: { inForce: boolean }) => !inForce;
+  const missingLayers = layers.filter(isMissing);
+  // Processes lack what their host lacks; by themselves they are named where that is not enough.
+  const absent = missingLayers.length > 0 ? missingLayers : reportProcesses(confinement).filter(isMissing);
   if (absent.length === 0) return;
   const list = absent.map(({ name, detail }) => `${name} (${detail})`).join(", ");
   throw new SmolError("confine.missing", `this host cannot confine the machine as required: ${list}`, {

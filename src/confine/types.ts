@@ -8,6 +8,10 @@ export type ConfineMode = (typeof confineModes)[number];
 export const layerNames = ["landlock", "seccomp", "namespaces", "user", "cgroup"] as const;
 export type LayerName = (typeof layerNames)[number];
 
+/** Of a machine, beside its VMM: the one that runs it, and the one that serves folders of the host to it. */
+export const processNames = ["machine", "files"] as const;
+export type ProcessName = (typeof processNames)[number];
+
 /** What this host has, found out by trying; kept until something that it depends on changes. */
 export interface HostLayers {
   /** Version of Landlock's interface; 0: there is none. */

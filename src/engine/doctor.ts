@@ -1,5 +1,11 @@
 import type { Paths } from "../config/paths.ts";
-import { type HostLayers, type LayerReport, reportLayers } from "../confine/index.ts";
+import {
+  type HostLayers,
+  type LayerReport,
+  type ProcessReport,
+  reportLayers,
+  reportProcesses,
+} from "../confine/index.ts";
 import { tryLayers } from "../confine/layers.ts";
 import { type DirectoryReport, describeDirectory, describeHost, type HostReport } from "./doctor/host.ts";
 import { tryEngine } from "./probe/index.ts";
@@ -23,6 +29,8 @@ export interface DoctorReport {
   readonly engines: readonly EngineReport[];
   /** What confines the process of a machine's VM on this host. */
   readonly confinement: readonly LayerReport[];
+  /** What confines the other processes of a machine. */
+  readonly processes: readonly ProcessReport[];
   /** The engine that a command would use; null when none works. */
   readonly chosen: EngineName | null;
   /** Whether everything that a machine needs is there. */
@@ -57,8 +65,16 @@ export async function collectDoctorReport(options: DoctorOptions): Promise<Docto
   const chosen = engines.find(({ works }) => works)?.name ?? null;
   // Nothing is ever written to the configuration's directory.
   const usable = [directories.data, directories.cache, directories.runtime].every(({ writable }) => writable);
-  const confinement = reportLayers({ mode: "auto", host: await layersOf(options) });
-  return { host: describeHost(), directories, engines, confinement, chosen, ok: chosen !== null && usable };
+  const planned = { mode: "auto", host: await layersOf(options) } as const;
+  return {
+    host: describeHost(),
+    directories,
+    engines,
+    confinement: reportLayers(planned),
+    processes: reportProcesses(planned),
+    chosen,
+    ok: chosen !== null && usable,
+  };
 }
 
 async function layersOf({ launcher }: DoctorOptions): Promise<HostLayers | null> {

@@ -36,6 +36,10 @@ const report: DoctorReport = {
     { name: "landlock", inForce: true, detail: "version 7", fix: null },
     { name: "namespaces", inForce: false, detail: "missing: errno 1", fix: "sysctl …" },
   ],
+  processes: [
+    { name: "machine", inForce: true, detail: "seccomp: it starts no program", fix: null },
+    { name: "files", inForce: false, detail: "landlock: missing", fix: "Linux 5.19" },
+  ],
   chosen: "qemu",
   ok: false,
 };
@@ -56,6 +60,9 @@ test("what works, why not, and what to do, without control characters", () => {
     landlock        confines machines: version 7
     namespaces      does not confine machines: missing: errno 1
       to do         sysctl …
+    its process     confined by seccomp: it starts no program
+    file server     not confined: landlock: missing
+      to do         Linux 5.19
 
     data            /home/a/.local/share/smolvm (1000 MiB free)
     cache           /cache/smolvm: cannot be written: /cache: read-only file system

@@ -36,12 +36,22 @@ function engineFacts({ name, works, reason, fix, details }: EngineReport): Fact[
   ];
 }
 
-function confinementFacts({ confinement }: DoctorReport): Fact[] {
-  return confinement.flatMap(({ name, inForce, detail, fix }): Fact[] => [
+function confinementFacts({ confinement, processes }: DoctorReport): Fact[] {
+  const layers = confinement.flatMap(({ name, inForce, detail, fix }): Fact[] => [
     [name, `${inForce ? "confines machines" : "does not confine machines"}: ${detail}`],
     ...(fix === null ? [] : [["  to do", fix] as const]),
   ]);
+  const others = processes.flatMap(({ name, inForce, detail, fix }): Fact[] => [
+    [called[name], `${inForce ? "confined by" : "not confined:"} ${detail}`],
+    // A layer that is missing has its line above.
+    ...(inForce || fix === null || layers.some(([, text]) => text === fix)
+      ? []
+      : [["  to do", fix] as const]),
+  ]);
+  return [...layers, ...others];
 }
+
+const called = { machine: "its process", files: "file server" } as const;
 
 function directoryFacts({ directories }: DoctorReport): Fact[] {
   return (["data", "cache", "runtime"] as const).map((name) => {

@@ -56,7 +56,10 @@ const policySchema = object({
 
 const confinementSchema = object({
   mode: string(),
+  /** Of the VMM. */
   layers: array(object({ name: string(), in_force: boolean(), detail: string() })),
+  /** The machine's process and the server of its folders; empty: an older version runs it. */
+  processes: array(object({ name: string(), in_force: boolean(), detail: string() })),
 });
 
 /** Null stands for what does not apply, or is not known of a machine whose record cannot be read. */
@@ -69,7 +72,7 @@ export const machineJsonSchema = object({
   pid: nullable(number()),
   vmm_pid: nullable(number()),
   engine: nullable(string()),
-  /** How the VMM's process is confined; null: it does not run, or an older version runs it. */
+  /** How the machine's processes are confined; null: it does not run, or an older version runs it. */
   confinement: nullable(confinementSchema),
   cpus: nullable(number()),
   memory_mib: nullable(number()),

@@ -14,8 +14,11 @@ const wholeSeconds = (milliseconds: number): number => Math.floor(milliseconds /
 
 function confinementOf(told: MachineState["confinement"]): MachineJson["confinement"] {
   if (told === undefined) return null;
-  const layers = told.layers.map(({ name, inForce, detail }) => ({ name, in_force: inForce, detail }));
-  return { mode: told.mode, layers };
+  const shown = <Of extends { name: string; inForce: boolean; detail: string }>(of: Of) => {
+    return { name: of.name, in_force: of.inForce, detail: of.detail };
+  };
+  const { mode, layers, processes = [] } = told;
+  return { mode, layers: layers.map(shown), processes: processes.map(shown) };
 }
 
 export function machineJson(info: MachineInfo): MachineJson {

@@ -1,4 +1,4 @@
-import { reportLayers } from "../../confine/index.ts";
+import { reportLayers, reportProcesses } from "../../confine/index.ts";
 import { type MachineState, newState } from "../model/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import { writeState } from "../store/index.ts";
@@ -11,13 +11,11 @@ export class StateFile {
   /** Nothing is written before the first update. @param program its version */
   constructor(order: StartOrder, program: string, startedAt: number) {
     this.#order = order;
-    const layers = reportLayers(order.confinement).map(({ name, inForce, detail }) => ({
-      name,
-      inForce,
-      detail,
-    }));
+    const { mode } = order.confinement;
+    const layers = reportLayers(order.confinement).map(forState);
+    const processes = reportProcesses(order.confinement).map(forState);
     this.#state = newState({
-      confinement: { mode: order.confinement.mode, layers },
+      confinement: { mode, layers, processes },
       pid: process.pid,
       engine: order.engine,
       program,
@@ -39,3 +37,10 @@ export class StateFile {
     }
   }
 }
+
+/** What to do about a layer that is missing is told at the start, not here. */
+const forState = <Name>({ name, inForce, detail }: { name: Name; inForce: boolean; detail: string }) => ({
+  name,
+  inForce,
+  detail,
+});

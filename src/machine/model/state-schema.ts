@@ -16,7 +16,7 @@ import {
   safeParse,
   string,
 } from "valibot";
-import { confineModes, layerNames } from "../../confine/types.ts";
+import { confineModes, layerNames, processNames } from "../../confine/types.ts";
 import { engineNames } from "../../engine/types.ts";
 import { portsSchema } from "./network-schema.ts";
 import { endSchema, milliseconds } from "./parts-schema.ts";
@@ -39,6 +39,8 @@ export const healthStateSchema = object({
 export const confinementSchema = object({
   mode: picklist(confineModes),
   layers: array(object({ name: picklist(layerNames), inForce: boolean(), detail: string() })),
+  /** Absent: an older version runs it. */
+  processes: optional(array(object({ name: picklist(processNames), inForce: boolean(), detail: string() }))),
 });
 
 export const phases = ["starting", "running", "stopping", "stopped", "failed"] as const;
