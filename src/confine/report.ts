@@ -55,7 +55,9 @@ export function reportProcesses({ mode, host }: Confinement): ProcessReport[] {
     {
       name: "machine",
       inForce: seccomp.inForce,
-      detail: seccomp.inForce ? "seccomp: it starts no program, and traces and signals nobody" : seccomp.detail,
+      detail: seccomp.inForce
+        ? "seccomp: it starts no program, and traces and signals nobody"
+        : seccomp.detail,
       fix: seccomp.fix,
     },
     {
