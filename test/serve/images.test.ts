@@ -136,7 +136,10 @@ test("a registry that asks who one is gets what the request says, and nothing of
   await api.ask("DELETE", "/api/v1/machines/inside");
 
   const from = `${shared}/closed.smolmachine`;
-  const made = ["pack", "create", "-q", "--no-runtime", "--image", name, "-o", `${shared}/closed`];
+  const smolfile = `${home.path}/Smolfile`;
+  writeFileSync(smolfile, 'env = ["FROM=pack"]\n[network]\nallow_hosts = ["one.example"]\n');
+  const source = ["--image", name, "-s", smolfile];
+  const made = ["pack", "create", "-q", "--no-runtime", ...source, "-o", `${shared}/closed`];
   expect((await home.smolvm(made)).stderr).toBe("");
   const docker = `${home.path}/user/.docker`;
   mkdirSync(docker, { recursive: true });
@@ -149,8 +152,16 @@ test("a registry that asks who one is gets what the request says, and nothing of
   rmSync(docker, { recursive: true });
   expect((await refusedCreate({ registryRef })).status).toBe(404);
   expect((await refusedCreate({ registryRef, image: name })).error).toContain("mutually exclusive");
-  expect((await refusedCreate({ image: name, ...auth })).error).toContain("goes with registryRef");
+  expect((await refusedCreate(auth)).error).toContain("goes with registryRef");
   expect((await refusedCreate({ registryRef: name, ...auth })).status).toBe(400);
+  // As an image it is the same pack, and its start asks nobody.
+  const isolated = await create({ name: "isolated", image: registryRef, network: false, ...auth });
+  expect(isolated).toMatchObject({ image: registryRef, network: false });
+  const behind = await create({ name: "behind", image: registryRef, ...auth });
+  expect(behind).toMatchObject({ image: registryRef, network: true, allowedHosts: ["one.example"] });
+  expect(await exec("behind", "/bin/sh", "-c", "echo $FROM")).toBe("pack\n");
+  for (const one of ["behind", "isolated"]) await api.ask("DELETE", `/api/v1/machines/${one}`);
+  await api.ask("POST", "/api/v1/images/prune", { json: { all: true } });
   await create({ name: "drawn", registryRef, ...auth });
   await closed.stop();
   expect(await exec("drawn", "/bin/echo", "of the pack")).toBe("of the pack\n");

@@ -1,13 +1,10 @@
 import { loadSettings, resolvePaths } from "../../config/index.ts";
 import { SmolError } from "../../errors.ts";
 import { hostPlatform, platformName } from "../../image/platform.ts";
-import { findKnownRef } from "../../image/refs/index.ts";
-import { isImageId, isLocalImage } from "../../image/source-kind.ts";
 import type { Platform, PullPolicy } from "../../image/types.ts";
 import type { PackSource } from "../../pack/index.ts";
-import { openRemotePack, type Patience } from "../../pack/registry/index.ts";
-import { openCredentials } from "../../registry/credentials/index.ts";
-import { parseReference, type Reference, type RegistryOptions } from "../../registry/index.ts";
+import { nameImage, openRemotePack, packBehindImage } from "../../pack/registry/index.ts";
+import type { RegistryOptions } from "../../registry/index.ts";
 import { pullSettings } from "../options/pull-settings.ts";
 import { warn } from "../output.ts";
 import { interruptible } from "./interruptible.ts";
@@ -28,10 +25,14 @@ interface ImageValues {
  */
 export async function packOfRegistry(name: string, values: ImageValues): Promise<PackSource> {
   const { maxImageBytes, proxy, noProxy } = pullSettings(values);
-  const { reference, registry } = await named(name);
   const onRetry: RegistryOptions["onRetry"] = ({ what, reason }) => warn(`${what}: ${reason}; trying again`);
-  const request = { ...registry, proxy: { url: proxy, noProxy }, onRetry };
-  const pack = await open(reference, values.platform, request, { policy: values.pull });
+  const paths = resolvePaths();
+  const settings = await loadSettings(paths);
+  const platform = platformName(values.platform ?? hostPlatform());
+  const pack = await interruptible(async (signal) => {
+    const named = nameImage(name, settings, { proxy: { url: proxy, noProxy }, onRetry, signal });
+    return await openRemotePack({ ...named, platform }, paths.cache, { policy: values.pull });
+  });
   look(name, pack, maxImageBytes);
   return pack;
 }
@@ -52,61 +53,23 @@ function look(name: string, { manifest }: PackSource, maxBytes = Number.POSITIVE
     warn(`${name} is a pack, with a network policy of its own; --no-net takes that away`);
 }
 
-/** A machine can be created without an answer. */
-const A_LOOK: Patience = { stallMs: 3000, attempts: 1 };
-
 /**
- * The same for a name that may be anything that `--image` takes, and for a machine that is started later. The registry
- * is asked once, and only about what the cache does not have as an image.
+ * The same for a name that may be anything that `--image` takes, and for a machine that is started later.
  *
- * @returns undefined for an image, and where the registry does not say
+ * @returns as `packBehindImage`
  * @throws Interrupted; SmolError `config.*`; `image.limit` for more than SMOLVM_MAX_IMAGE_BYTES
  */
 export async function packBehind(
   name: string,
-  platform: Platform | undefined,
+  platform: Platform = hostPlatform(),
 ): Promise<PackSource | undefined> {
-  if (isLocalImage(name) || isImageId(name)) return undefined;
-  const none = { pull: "missing", proxy: undefined, noProxy: undefined, maxImageSize: undefined };
+  const none = { proxy: undefined, noProxy: undefined, maxImageSize: undefined };
   const { maxImageBytes } = pullSettings(none);
-  try {
-    const { reference, registry, cacheDir } = await named(name);
-    const known = findKnownRef(`${cacheDir}/images`, reference, platform ?? hostPlatform());
-    if (known !== undefined && known.pack === undefined) return undefined;
-    const pack = await open(reference, platform, registry, { patience: A_LOOK });
-    look(name, pack, maxImageBytes);
-    return pack;
-  } catch (error) {
-    if (error instanceof SmolError && /^(registry|pack)\./.test(error.code)) return undefined;
-    throw error;
-  }
-}
-
-/** What a name means for images, and how its registry is reached. @throws SmolError `registry.bad_reference`, `config.*` */
-async function named(name: string) {
   const paths = resolvePaths();
-  const { images, pull } = await loadSettings(paths);
-  const reference = parseReference(name, { registry: images.defaultRegistry });
-  const registry: RegistryOptions = {
-    settings: images,
-    credentials: openCredentials(images),
-    stallMs: pull.stallSeconds * 1000,
-    attempts: pull.attempts,
-  };
-  return { reference, registry, cacheDir: paths.cache };
-}
-
-async function open(
-  reference: Reference,
-  platform: Platform | undefined,
-  registry: RegistryOptions,
-  how: Parameters<typeof openRemotePack>[2],
-): Promise<PackSource> {
-  return await interruptible((signal) =>
-    openRemotePack(
-      { reference, platform: platformName(platform ?? hostPlatform()), registry: { ...registry, signal } },
-      resolvePaths().cache,
-      how,
-    ),
+  const settings = await loadSettings(paths);
+  const pack = await interruptible((signal) =>
+    packBehindImage(name, { platform, settings, cacheDir: paths.cache, signal }),
   );
+  if (pack !== undefined) look(name, pack, maxImageBytes);
+  return pack;
 }

@@ -1,9 +1,9 @@
 /** Packs in registries: pushed, looked at, and pulled, as OCI artifacts. */
-export { type NamedPack, type NamePackOptions, namePack } from "./name.ts";
+export { type BehindOptions, packBehindImage } from "./behind.ts";
+export { type NamedPack, type NamePackOptions, nameImage, namePack } from "./name.ts";
 export {
   inspectRemotePack,
   openRemotePack,
-  type Patience,
   type PullPackRequest,
   pullPack,
   type RemotePack,

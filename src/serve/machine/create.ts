@@ -10,7 +10,7 @@ import { credentialsOf } from "../schema/registry-auth.ts";
 import type { Serving } from "../serving.ts";
 import { openAllowedImage } from "./host-paths.ts";
 import { layerOf } from "./layer.ts";
-import { openPackFile, openPackOf } from "./named-pack.ts";
+import { openPackBehind, openPackFile, openPackOf } from "./named-pack.ts";
 
 /** Paths of volumes were looked at when the request came; a guest may have put a link there since. */
 export const ALLOWED = { sourcesResolved: true } as const;
@@ -42,11 +42,16 @@ export async function createAsked(
     if (body.from !== undefined) pack = await openPackFile(body.from, roots);
     if (body.registryRef !== undefined)
       pack = await openPackOf(body.registryRef, serving, credentials, signal);
-    const layers = [
-      ...(pack === undefined ? [] : [packedSettings(pack.manifest)]),
-      ...(own.layer === undefined ? [] : [own.layer]),
-    ];
-    const spec = buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
+    const describe = () => {
+      const layers = [
+        ...(pack === undefined ? [] : [packedSettings(pack.manifest)]),
+        ...(own.layer === undefined ? [] : [own.layer]),
+      ];
+      return buildSpec({ name, ephemeral: false, layers, flags, words: [], wordsAre: "arguments" });
+    };
+    // A pack says what the machine is: that cannot wait for its start.
+    pack ??= await openPackBehind(describe().image, serving, credentials, signal);
+    const spec = describe();
     const { file } = held;
     return await createKept(
       serving.context,
@@ -72,10 +77,7 @@ function packCredentials(body: CreateBody): Credentials | undefined {
   if (auth !== undefined && identityToken !== undefined)
     throw new Refused("BAD_REQUEST", "registryAuth and registryIdentityToken are mutually exclusive");
   const given = auth ?? (identityToken === undefined ? undefined : { identityToken });
-  if (given !== undefined && registryRef === undefined)
-    throw new Refused(
-      "BAD_REQUEST",
-      "registryAuth goes with registryRef: an image is fetched at the machine's start, which takes one too",
-    );
+  if (given !== undefined && registryRef === undefined && image === undefined)
+    throw new Refused("BAD_REQUEST", "registryAuth goes with registryRef, or with an image of a registry");
   return credentialsOf(given);
 }

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { loadSettings } from "../../config/index.ts";
 import { hostPlatform, platformName } from "../../image/platform.ts";
 import { openPack, type PackSource } from "../../pack/index.ts";
-import { namePack, openRemotePack } from "../../pack/registry/index.ts";
+import { namePack, openRemotePack, packBehindImage } from "../../pack/registry/index.ts";
 import type { Credentials } from "../../registry/index.ts";
 import { quote } from "../../values/index.ts";
 import { Refused } from "../errors.ts";
@@ -56,4 +56,23 @@ export async function openPackOf(
   const { cache } = context.paths;
   const named = namePack(name, await loadSettings(context.paths), { credentials, signal });
   return await openRemotePack({ ...named, platform: platformName(hostPlatform()) }, cache);
+}
+
+/**
+ * The pack of a registry that a request calls its image.
+ *
+ * @param image null for the built-in one
+ * @returns as `packBehindImage`
+ * @throws SmolError `config.*`; the signal's reason
+ */
+export async function openPackBehind(
+  image: string | null,
+  { context }: Serving,
+  credentials: Credentials | undefined,
+  signal: AbortSignal,
+): Promise<PackSource | undefined> {
+  if (image === null) return undefined;
+  const { cache: cacheDir } = context.paths;
+  const settings = await loadSettings(context.paths);
+  return await packBehindImage(image, { platform: hostPlatform(), settings, cacheDir, credentials, signal });
 }

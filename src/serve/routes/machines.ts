@@ -42,7 +42,7 @@ export const machineRoutes = [
     ...{ method: "post", path: "/api/v1/machines", id: "createMachine", tag, limit: "server" },
     summary: "Make a machine; it does not run yet",
     description:
-      "Nothing is booted, and nothing downloaded but the pack that `registryRef` names. What a pack says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
+      "Nothing is booted, and nothing downloaded but the pack that `registryRef` or `image` names. What a pack says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
       "`memoryMb`, `storageGb`, `overlayGb` and `network`.",
     failures: [403, 404, 409, 502],
     body: { schema: createSchema, former: FORMER },

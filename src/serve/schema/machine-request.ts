@@ -129,7 +129,7 @@ export const createSchema = strictObject({
   name: field(machineName, "Default: vm- and eight digits."),
   image: field(
     imageName,
-    "Of a registry; or a path of the host, below one of --allow-mount. Default: the built-in one.",
+    "Of a registry, where it may be a pack, as with registryRef; or a path of the host, below one of --allow-mount. Default: the built-in one.",
   ),
   from: field(
     word,
@@ -139,7 +139,7 @@ export const createSchema = strictObject({
     imageName,
     "A pack in a registry, whose files go into the image cache now. Not with image or from.",
   ),
-  registryAuth: field(registryAuth, `${AUTH_ABOUT} With registryRef.`),
+  registryAuth: field(registryAuth, `${AUTH_ABOUT} With registryRef or image.`),
   registryIdentityToken: field(word, "The same as registryAuth with an identityToken."),
   networkBackend: field(
     picklist(["virtio-net", "tsi"]),
