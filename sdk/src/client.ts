@@ -123,10 +123,11 @@ export async function runOnceOn(
   hooks: ExecHooks,
 ): Promise<ExecResult> {
   if (argv.length === 0) throw errorOf({ code: "sdk.bad_request", message: "the command is empty" });
-  const { env, workdir, user, secrets, timeoutMs, ...machineOptions } = options;
+  const { env, workdir, user, secrets, timeoutMs, ...others } = options;
+  const { check, stdin, onStdout, onStderr, maxOutputBytes, ...machineOptions } = others;
   const machine = await create(transport, machineOptions, hooks);
   try {
-    const { check, stdin, onStdout, onStderr, maxOutputBytes, signal } = options;
+    const { signal } = options;
     const asked = { env, workdir, user, secrets, check, stdin, onStdout, onStderr, maxOutputBytes };
     return await execute(
       transport,

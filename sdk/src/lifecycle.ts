@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { machineInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import { Machine } from "./machine.ts";
+import { inCallersWords } from "./options.ts";
 import { machineBody, secretsOf } from "./request.ts";
 import type { Transport } from "./transport/types.ts";
 import type {
@@ -36,7 +37,7 @@ export async function create(
   return await within("create", options, async (signal) => {
     const smolfile = options.smolfile === undefined ? undefined : resolve(options.smolfile);
     const request = { machine: body, smolfile, secrets: secretsOf(secrets), sshAgent, owner };
-    const { machine: answer, created } = await transport.create(request, { signal });
+    const { machine: answer, created } = await inCallersWords(transport.create(request, { signal }));
     const machine = new Machine({
       transport,
       info: machineInfo(answer),

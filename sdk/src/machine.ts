@@ -8,6 +8,7 @@ import type { Handle } from "./handle.ts";
 import { machineInfo } from "./info.ts";
 import { connect, create, getOrCreate, inspect, type ListFilter, list, remove } from "./lifecycle.ts";
 import { within } from "./limit.ts";
+import { inCallersWords } from "./options.ts";
 import { listensIn, mappingOf, type PortReach, urlOf, waitForPort } from "./ports.ts";
 import type { MachineProcess } from "./process.ts";
 import { updateBody } from "./request.ts";
@@ -176,7 +177,7 @@ export class Machine implements AsyncDisposable {
   async update(changes: MachineUpdate, options: CallOptions = {}): Promise<this> {
     const body = updateBody(changes);
     return await this.#changed("update", options, (transport, signal) =>
-      transport.api({ operation: "updateMachine", name: this.name, body }, { signal }),
+      inCallersWords(transport.api({ operation: "updateMachine", name: this.name, body }, { signal })),
     );
   }
 

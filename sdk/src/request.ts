@@ -1,6 +1,15 @@
 /** From what callers write to what the program is asked. */
 import { resolve } from "node:path";
 import { errorOf } from "./errors.ts";
+import {
+  CREATE_OPTIONS,
+  checkNames,
+  HEALTH_OPTIONS,
+  MOUNT_OPTIONS,
+  NETWORK_OPTIONS,
+  PORT_OPTIONS,
+  UPDATE_OPTIONS,
+} from "./options.ts";
 import type { SecretSource } from "./transport/types.ts";
 import type {
   Env,
@@ -57,6 +66,7 @@ export function portOf(input: PortInput): {
       throw invalid("ports", `${JSON.stringify(input)} is not HOST:GUEST`);
     return { host, guest };
   }
+  checkNames(input, PORT_OPTIONS, "ports");
   return { host: input.host ?? 0, guest: input.guest, address: input.bind, protocol: input.protocol };
 }
 
@@ -65,6 +75,7 @@ function mountOf(input: MountInput) {
   if (typeof input !== "string") {
     const { source, target, readOnly, overlay } = input;
     if (typeof source !== "string") throw invalid("mounts", `${JSON.stringify(input)} has no source`);
+    checkNames(input, MOUNT_OPTIONS, "mounts");
     return { source: sourceOf(source), target, readonly: readOnly, overlay };
   }
   const [source = "", target = "", mode, ...rest] = input.split(":");
@@ -85,6 +96,7 @@ function networkOf(policy: NetworkPolicy | undefined) {
   if (policy === undefined) return {};
   if (typeof policy === "boolean") return { network: policy };
   if (typeof policy !== "object") throw invalid("network", "must be true, false or an object of rules");
+  checkNames(policy, NETWORK_OPTIONS, "network");
   const { allowHosts, allowCidrs, presets, hostLoopback } = policy;
   return {
     network: true,
@@ -100,7 +112,9 @@ const secondsOf = (milliseconds: number | undefined) =>
 
 /** The body of `createMachine`. @throws InvalidConfigError */
 export function machineBody(options: MachineOptions): Record<string, unknown> {
+  checkNames(options, CREATE_OPTIONS);
   const { image, from, health } = options;
+  if (health) checkNames(health, HEALTH_OPTIONS, "health");
   return {
     name: options.name,
     image: imageOf(image),
@@ -139,6 +153,7 @@ function imageOf(image: MachineOptions["image"]): string | undefined {
 
 /** The body of `updateMachine`. @throws InvalidConfigError */
 export function updateBody(changes: MachineUpdate): Record<string, unknown> {
+  checkNames(changes, UPDATE_OPTIONS);
   return {
     cpus: changes.cpus,
     memoryMb: changes.memoryMiB,

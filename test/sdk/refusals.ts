@@ -22,6 +22,25 @@ export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
     const made = (options: object) => Machine.create({ start: false, ...options });
     await assert.rejects(made({ mounts: [{ host: "/srv", guest: "/srv" }] }), InvalidConfigError);
     await assert.rejects(made({ network: "on" }), InvalidConfigError);
+    const refused = (field: string, message: string) => ({
+      code: "sdk.bad_request",
+      message: `${field}: ${message}`,
+    });
+    const noSuch = (field: string, end = "") => refused(field, `there is no such option${end}`);
+    await assert.rejects(made({ nonsense: 1 }), noSuch("nonsense"));
+    await assert.rejects(made({ memoryMb: 256 }), noSuch("memoryMb", "; did you mean memoryMiB?"));
+    // Without its rule this network would reach everything.
+    const network = { allowHost: ["example.com"] };
+    await assert.rejects(made({ network }), noSuch("network.allowHost", "; did you mean allowHosts?"));
+    await assert.rejects(
+      machine.update({ adPorts: [80] } as object),
+      noSuch("adPorts", "; did you mean addPorts?"),
+    );
+    await assert.rejects(made({ memoryMiB: 1 }), refused("memoryMiB", "must be at least 64 (got 1)"));
+    await assert.rejects(
+      machine.update({ memoryMiB: 1 }),
+      refused("memoryMiB", "must be at least 64 (got 1)"),
+    );
   },
   "a command that is given up while it begins is not left in the machine": async (machine) => {
     for (let at = 0; at < 16; at++) {
