@@ -31,7 +31,10 @@ import type {
   PortMapping,
   SpawnOptions,
 } from "./types.ts";
-import { eventsOf, type LogOptions, logsOf } from "./watch.ts";
+import { eventsOf, type LogOptions, logsOf, whenEnded } from "./watch.ts";
+
+/** How long a program in a machine usually may take to listen, in milliseconds. */
+const PORT_LIMIT_MS = 60_000;
 
 /**
  * A microVM. The handle tells what it knew at its last own call (`info`, `status`); `refresh()` asks anew.
@@ -344,16 +347,31 @@ export class Machine implements AsyncDisposable {
     return urlOf(mappingOf(this.#info, guestPort), path);
   }
 
-  /** Waits until something answers at a port; with `http`, until that path answers with a status below 500. */
+  /**
+   * Waits until something answers at a port; with `http`, until that path answers with a status below 500.
+   *
+   * @param options.timeoutMs Default: 60,000
+   * @throws OperationTimeoutError; InvalidStateError `machine.not_running` when the machine ends, or has ended
+   */
   async waitForPort(
     guestPort: number,
     options: CallOptions & { readonly http?: string | undefined } = {},
   ): Promise<void> {
     const mapping = mappingOf(this.#info, guestPort);
     const { http } = options;
-    await within("waitForPort", options, (signal) =>
-      waitForPort(mapping, http, (port) => this.#listens(port, signal), signal),
-    );
+    const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? PORT_LIMIT_MS };
+    await within("waitForPort", limits, async (limit) => {
+      const over = new AbortController();
+      const signal = limit === undefined ? over.signal : AbortSignal.any([limit, over.signal]);
+      try {
+        await Promise.race([
+          waitForPort(mapping, http, (port) => this.#listens(port, signal), signal),
+          whenEnded(() => this.#open(), this.name, signal),
+        ]);
+      } finally {
+        over.abort();
+      }
+    });
   }
 
   /** Undefined: the machine has no cat(1), or does not run commands now. */
