@@ -33,8 +33,27 @@ const SLACK_DESCRIPTORS = 16;
 /** They take as long as they are told to, or never end. */
 const ENDLESS = ["waitForMachine", "logs", "events", "allEvents"];
 
-/** A registry that cannot be reached is a 502, a disk that the host has no room for a 507, and neither a failure of the server. */
-const CHECKS = '[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", "502", "507"]\n';
+/** A host without room is an answer (507) only of what starts a machine, or writes disks, files of a guest, images or volumes. */
+const WRITERS = [
+  ...["createMachine", "cloneMachine", "startMachine", "restartMachine", "commitMachine", "createVolume"],
+  // They start a machine that does not run.
+  ...["exec", "execStream", "execInteractive", "execProcess", "runInImage"],
+  ...["writeFile", "readFile", "writeArchive", "readArchive"],
+  ...["pullImage", "pullImageStream", "pullMachineImage"],
+];
+
+/** A registry that cannot be reached is a 502, and no failure of the server. */
+const FINE = ["2xx", "3xx", "4xx", "502"];
+
+/** What the judge's file says about checks; each list is TOML as it is JSON. */
+const CHECKS = `[checks.not_a_server_error]
+expected-statuses = ${JSON.stringify(FINE)}
+
+[[operations]]
+include-operation-id = ${JSON.stringify(WRITERS)}
+checks.not_a_server_error.expected-statuses = ${JSON.stringify([...FINE, "507"])}
+
+`;
 
 const home = new Machines();
 
