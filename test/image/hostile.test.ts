@@ -88,7 +88,11 @@ async function refusal(layers: Uint8Array[]): Promise<{ code: string; left: stri
   }
 }
 
+/** Where the names below would lead if they were followed. */
+const outside = () => ["/x", "/tmp/x"].filter((path) => existsSync(path));
+
 describe("refused, and nothing left", () => {
+  const before = outside();
   const cases: Record<string, [Uint8Array[], string]> = {
     "hard link out of the root": [[layer(hard("h", "../../../../etc/passwd"))], "image.bad_entry"],
     "hard link to an absolute path": [[layer(hard("h", "/etc/passwd"))], "image.bad_entry"],
@@ -139,7 +143,7 @@ describe("refused, and nothing left", () => {
   for (const [name, [layers, code]] of Object.entries(cases)) {
     test(name, async () => {
       expect(await refusal(layers)).toEqual({ code, left: [] });
-      expect(existsSync("/x") || existsSync("/tmp/x")).toBe(false);
+      expect(outside()).toEqual(before);
     });
   }
 
