@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
+import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +49,23 @@ def begin(place: Place, method: str, params: Mapping[str, Any], data: bytes = b"
     return child_of(place).call(method, {k: v for k, v in params.items() if v is not None}, data)
 
 
+#: Seconds. CPython looks for signals between its instructions: one that comes just before a wait begins (Ctrl-C) is
+#: noticed when that wait ends.
+_LONGEST_WAIT = 0.5
+
+
+def _wait(future: Future[Reply], timeout: float | None) -> None:
+    """Returns when it is over. Raises FutureTimeout."""
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    while not wait([future], max(0, min(_LONGEST_WAIT, end - time.monotonic()))).done:
+        if time.monotonic() >= end:
+            raise FutureTimeout
+
+
 def finish(call: Call, vm_id: str | None = None, operation: str = "", timeout: float | None = None) -> Reply:
     """Waits for the answer; work that takes longer is ended. Raises what `reply_of` does, OperationTimeoutError."""
     try:
-        call.future.exception(timeout)
+        _wait(call.future, timeout)
     except FutureTimeout:
         call.cancel()
         assert timeout is not None
