@@ -28,26 +28,27 @@ export interface ProcessReport {
   readonly fix: string | null;
 }
 
-const OFF = "switched off";
-const noneHere = (): string => `smolvm cannot confine processes on ${process.platform}`;
+/** Where nothing is confined at all. */
+const none = <Name>(name: Name, { mode }: Confinement) => ({
+  name,
+  inForce: false,
+  detail: mode === "off" ? "switched off" : `smolvm cannot confine processes on ${process.platform}`,
+  fix: null,
+});
 
 /** Each layer of a confinement that whoever starts the machine can have. */
-export function reportLayers({ mode, host }: Confinement): LayerReport[] {
+export function reportLayers(confinement: Confinement): LayerReport[] {
+  const { mode, host } = confinement;
   const names = layerNames.filter((name) => isThere(name, mode === "off" ? null : host));
-  return names.map((name) => {
-    if (host === null || mode === "off") {
-      return { name, inForce: false, detail: mode === "off" ? OFF : noneHere(), fix: null };
-    }
-    return describe[name](host);
-  });
+  return names.map((name) =>
+    host === null || mode === "off" ? none(name, confinement) : describe[name](host),
+  );
 }
 
 /** What confines the processes of a machine beside its VMM, of which the layers of `reportLayers` are. */
-export function reportProcesses({ mode, host }: Confinement): ProcessReport[] {
-  if (host === null || mode === "off")
-    return processNames.map((name) => {
-      return { name, inForce: false, detail: mode === "off" ? OFF : noneHere(), fix: null };
-    });
+export function reportProcesses(confinement: Confinement): ProcessReport[] {
+  const { mode, host } = confinement;
+  if (host === null || mode === "off") return processNames.map((name) => none(name, confinement));
   const [landlock, seccomp] = [describe.landlock(host), describe.seccomp(host)];
   const ofFiles = host.landlock < MOVES_BETWEEN_DIRECTORIES ? tooOld(landlock) : landlock;
   const first = [ofFiles, seccomp].find(({ inForce }) => !inForce);
