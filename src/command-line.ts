@@ -1,7 +1,4 @@
 /** This process's arguments and environment as the user gave them, byte for byte. */
-import { readFileSync } from "node:fs";
-import { decodeByteString } from "./surrogate-escape.ts";
-
 /** What the runtime puts in the place of bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
 
@@ -35,6 +32,9 @@ export function environment(): Record<string, string | undefined> {
 /** Texts with a NUL behind each, as /proc has them; undefined where there is no /proc. */
 function readByteStrings(name: "cmdline" | "environ"): string[] | undefined {
   if (process.platform !== "linux") return undefined;
+  // Loaded only now: each program starts with this file, and node:fs takes as long as half of the runtime's own start.
+  const { readFileSync } = require("node:fs") as typeof import("node:fs");
+  const { decodeByteString } = require("./surrogate-escape.ts") as typeof import("./surrogate-escape.ts");
   const bytes = readFileSync(`/proc/self/${name}`);
   const texts: string[] = [];
   for (let start = 0; start < bytes.length; ) {

@@ -20,7 +20,20 @@ const threadRoles: Record<ThreadRole, () => Promise<unknown>> = {
   __workspace: async () => (await import("./serve/workspaces/thread.ts")).runWorkspaceThread(),
 };
 
+/** A process that has lived for so long is no command that only answers. */
+const SHORT_LIFE_MS = 100;
+
+/**
+ * The executable starts with a compiler that waits (build/compile.ts): what most commands run, they run once. Work that
+ * goes on is compiled as ever.
+ */
+function compileSoon(): void {
+  if (Bun.isMainThread) setTimeout(() => Bun.unsafe.setJITPolicy(1), SHORT_LIFE_MS).unref();
+  else Bun.unsafe.setJITPolicy(1);
+}
+
 async function main(): Promise<void> {
+  compileSoon();
   const words = process.argv.slice(2);
   const role = Bun.isMainThread ? roles[words[0] as Role] : threadRoles[words[0] as ThreadRole];
   if (role !== undefined) {

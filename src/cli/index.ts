@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { version } from "../version.ts";
 import { print } from "./output.ts";
 
@@ -27,6 +26,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 export function findHome(): void {
   if (process.env.HOME !== undefined) return;
   try {
+    const { homedir } = require("node:os") as typeof import("node:os");
     process.env.HOME = homedir();
   } catch {
     // Without such an entry either: what needs a place for files says so.

@@ -1,6 +1,6 @@
 import { errnoOf } from "../errors.ts";
 import { oneLine } from "../values/index.ts";
-import { cannotWrite } from "./terminal/output.ts";
+import { cannotWrite } from "./cannot-write.ts";
 
 export { oneLine };
 

@@ -1,5 +1,6 @@
 import { write } from "node:fs";
-import { errnoOf, SmolError } from "../../errors.ts";
+import { errnoOf } from "../../errors.ts";
+import { cannotWrite } from "../cannot-write.ts";
 
 /** First wait for a reader of a non-blocking pipe, in milliseconds; doubled up to the maximum. */
 const RETRY_MS = 1;
@@ -32,13 +33,6 @@ export async function writeFully(fd: number, bytes: Uint8Array): Promise<void> {
       wait = Math.min(wait * 2, MAX_RETRY_MS);
     }
   }
-}
-
-/** What to say when our own output cannot be written. */
-export function cannotWrite(name: "stdout" | "stderr", error: unknown): SmolError {
-  return new SmolError("cli.stdout", `cannot write to ${name}: ${errnoOf(error) ?? "unknown error"}`, {
-    cause: error,
-  });
 }
 
 function writeSome(fd: number, bytes: Uint8Array): Promise<number> {

@@ -61,7 +61,7 @@ async function* following<Entry>(
   { follow, ...options }: LogsOptions,
   read: (options: ReadOptions) => AsyncGenerator<Entry, void, void>,
 ): AsyncGenerator<Entry, void, void> {
-  inspectMachine(context, name);
+  inspectMachine(context, name, "outline");
   // Listening begins before reading: nothing in between is missed.
   const machine = follow ? await connectIfRunning(context, name) : undefined;
   try {

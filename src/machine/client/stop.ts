@@ -59,7 +59,7 @@ export async function stopMachine(
 ): Promise<Stopped> {
   const { lock, interrupted } = await lockToEnd(context, name, options);
   try {
-    const { status, record } = inspectMachine(context, name);
+    const { status, record } = inspectMachine(context, name, "outline");
     if (!isRunning(context.paths, name)) return { stopped: interrupted, was: status };
     const { timeoutMs = record?.stopTimeoutMs ?? 0 } = options;
     const patience = PATIENCE_MS + timeoutMs;
@@ -124,7 +124,7 @@ async function endProcess(
     if (closed && (await endsWithin(freed(context, name), DEATH_LIMIT_MS))) return;
   }
   // It does not listen: its process, found by what it wrote about itself and checked by the lock that it still has.
-  const pid = readState(paths, name)?.pid;
+  const pid = readState(paths, name, "outline")?.pid;
   if (pid !== undefined && isRunning(paths, name)) kill(pid);
   (await lockOnceDead(context, name)).release();
 }

@@ -17,7 +17,7 @@ export async function waitForMachine(
   name: string,
   signal?: AbortSignal,
 ): Promise<WorkloadEnd | undefined> {
-  inspectMachine(context, name);
+  inspectMachine(context, name, "outline");
   for (;;) {
     signal?.throwIfAborted();
     if (!isRunning(context.paths, name)) return endOf(context, name);

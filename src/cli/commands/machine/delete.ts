@@ -33,21 +33,20 @@ It can take a list of names. The first failure ends it. --json prints {"deleted"
   ],
   run: async (invocation) => {
     const { force, json } = invocation.values;
-    const [{ machines, context }, { Questions }] = await Promise.all([
-      openMachines(),
-      import("../../terminal/questions.ts"),
-    ]);
+    const { machines, context } = await openMachines();
     const say = async (line: string) => (json ? undefined : await print(`${line}\n`));
-    const questions = new Questions();
+    const questions = force ? undefined : new (await import("../../terminal/questions.ts")).Questions();
     const deleted: string[] = [];
     for (const name of requiredNamesOf(invocation)) {
       // Before anything is asked: there may be nothing to delete.
-      machines.inspectMachine(context, name);
-      const lost = force ? "" : await whatIsLost(() => machines.unappliedChanges(context, name));
-      const withoutAsking = `smolvm machine delete --name ${name} -f deletes it without asking`;
-      if (!force && !(await questions.confirm(`${lost}Delete machine '${name}'?`, withoutAsking))) {
-        await say("Cancelled");
-        continue;
+      machines.inspectMachine(context, name, "outline");
+      if (questions !== undefined) {
+        const lost = await whatIsLost(() => machines.unappliedChanges(context, name));
+        const withoutAsking = `smolvm machine delete --name ${name} -f deletes it without asking`;
+        if (!(await questions.confirm(`${lost}Delete machine '${name}'?`, withoutAsking))) {
+          await say("Cancelled");
+          continue;
+        }
       }
       await say(`Cleaning up data directory for vm: ${name}`);
       await machines.deleteMachine(context, name);

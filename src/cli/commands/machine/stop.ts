@@ -50,12 +50,12 @@ machine that does not run is left alone.
         infos.push(machines.absentMachine(name));
         continue;
       }
-      if (machines.inspectMachine(context, name).status === "running")
+      if (machines.inspectMachine(context, name, "outline").status === "running")
         await say(`Stopping machine '${name}'...`);
       const { stopped, was } = await machines.stopMachine(context, name, { force, timeoutMs });
       if (!stopped) await say(`Machine '${name}' is not running (state: ${was})`);
       else await say(isNamed ? `Stopped machine: ${name}` : `Machine '${name}' stopped`);
-      if (json) infos.push(machines.inspectMachine(context, name));
+      if (json) infos.push(machines.inspectMachine(context, name, "outline"));
     }
     if (json) await printMachines(machines, infos);
     return 0;
