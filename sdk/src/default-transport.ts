@@ -1,5 +1,5 @@
-import { LocalTransport } from "./transport/local/transport.ts";
-import { type ServerOptions, ServeTransport } from "./transport/serve/index.ts";
+import { LazyTransport } from "./transport/lazy.ts";
+import { addressOf, type ServerOptions } from "./transport/serve/address.ts";
 import type { Transport } from "./transport/types.ts";
 
 let shared: Transport | undefined;
@@ -10,14 +10,28 @@ export function defaultTransport(): Transport {
   return shared;
 }
 
-/** To the server that is named, here or by SMOLVM_URL; else to this host's machines. */
-export function transportFor({
-  url,
-  token,
-  tls,
-}: { readonly url?: string | undefined } & Omit<ServerOptions, "url">): Transport {
+/** Who is asked for machines: a program of this host, or a server. */
+export type Place = { readonly bin?: string | undefined; readonly url?: string | undefined } & Omit<
+  ServerOptions,
+  "url"
+>;
+
+/**
+ * This host's machines by way of `bin`; else those of the server that is named, here or by SMOLVM_URL; else this host's.
+ *
+ * @throws SmolvmError `sdk.bad_request` for a server's address that is none
+ */
+export function transportFor({ bin, url, token, tls }: Place): Transport {
   const { SMOLVM_URL, SMOLVM_TOKEN } = process.env;
-  const place = url ?? (SMOLVM_URL || undefined);
-  if (place === undefined) return new LocalTransport();
-  return new ServeTransport({ url: place, token: token ?? (SMOLVM_TOKEN || undefined), tls });
+  const server = bin === undefined ? (url ?? (SMOLVM_URL || undefined)) : undefined;
+  if (server === undefined)
+    return new LazyTransport(async () => {
+      const { LocalTransport } = await import("./transport/local/transport.ts");
+      return new LocalTransport(bin);
+    });
+  const address = addressOf({ url: server, token: token ?? (SMOLVM_TOKEN || undefined), tls });
+  return new LazyTransport(async () => {
+    const { ServeTransport } = await import("./transport/serve/transport.ts");
+    return new ServeTransport(address);
+  });
 }

@@ -1,6 +1,6 @@
 import { SmolvmError } from "./errors.ts";
 import { environmentOf } from "./request.ts";
-import type { CallOptions, Env } from "./types.ts";
+import type { CallOptions, Env } from "./types/index.ts";
 
 /** What the variables of a machine need of it. */
 export interface EnvDoor {
@@ -27,13 +27,26 @@ export class MachineEnv {
     this.#door = door;
   }
 
+  /**
+   * All of them: of the description, and those that this handle has set.
+   *
+   * @example
+   * const { PATH } = await machine.env.list();
+   */
   async list(options: CallOptions = {}): Promise<Record<string, string>> {
     const all = new Map<string, string | undefined>(Object.entries(await this.#door.recorded(options)));
     for (const [name, value] of this.#pending) all.set(name, value);
     return Object.fromEntries([...all].filter((entry): entry is [string, string] => entry[1] !== undefined));
   }
 
-  /** @param options.merge false: variables that are not named are removed. @returns the names that it has now */
+  /**
+   * Sets variables.
+   *
+   * @param options.merge false: variables that are not named are removed.
+   * @example
+   * await machine.env.set({ MODE: "test" });
+   * @returns the names that it has now
+   */
   async set(
     values: Readonly<Record<string, string>>,
     options: CallOptions & { readonly merge?: boolean | undefined } = {},
@@ -46,7 +59,13 @@ export class MachineEnv {
     return Object.keys(await this.list(options)).sort();
   }
 
-  /** @returns those that were there, with their values */
+  /**
+   * Removes variables.
+   *
+   * @example
+   * const before = await machine.env.unset(["MODE"]);
+   * @returns those that were there, with their values
+   */
   async unset(names: readonly string[], options: CallOptions = {}): Promise<Record<string, string>> {
     const all = new Map(Object.entries(await this.list(options)));
     const removed = new Map<string, string>();

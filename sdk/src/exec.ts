@@ -9,7 +9,7 @@ import { ExecResult } from "./result.ts";
 import { statusOf } from "./signals.ts";
 import { bytesOf, Kept } from "./source.ts";
 import type { ProcessRequest, RemoteProcess, Transport } from "./transport/types.ts";
-import type { ExecHooks, ExecOptions, Source, SpawnOptions } from "./types.ts";
+import type { ExecHooks, ExecOptions, Source, SpawnOptions } from "./types/index.ts";
 
 /** Of each output that a result keeps, unless its caller says otherwise. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;

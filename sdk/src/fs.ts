@@ -1,7 +1,7 @@
 import { errorOf, FileError } from "./errors.ts";
 import type { ExecResult } from "./result.ts";
 import { bytesOf, Kept, streamOf } from "./source.ts";
-import type { CallOptions, FileStat, Source } from "./types.ts";
+import type { CallOptions, FileStat, Source } from "./types/index.ts";
 
 /** What the files of a machine need of it. */
 export interface FileDoor {
@@ -42,7 +42,13 @@ export class MachineFs {
     this.#door = door;
   }
 
-  /** @throws FileError `copy.*`; `copy.limit` for more than `maxBytes` */
+  /**
+   * A whole file.
+   *
+   * @example
+   * const bytes = await machine.fs.readFile("/etc/hostname", { maxBytes: 4096 });
+   * @throws FileError `copy.*`; `copy.limit` for more than `maxBytes`
+   */
   async readFile(
     path: string,
     options?: CallOptions & { readonly encoding?: null | undefined; readonly maxBytes?: number | undefined },
@@ -74,12 +80,23 @@ export class MachineFs {
     return encoding === "utf8" ? new TextDecoder().decode(bytes) : bytes;
   }
 
-  /** The content as it comes. A failure is the stream's. */
+  /**
+   * The content as it comes. A failure is the stream's.
+   *
+   * @example
+   * for await (const chunk of machine.fs.readStream("/var/log/messages")) process.stdout.write(chunk);
+   */
   readStream(path: string, { signal }: Pick<CallOptions, "signal"> = {}): ReadableStream<Uint8Array> {
     return streamOf(this.#door.read(path, signal));
   }
 
-  /** The file appears when it is complete, in the place of one of that name. @param options.mkdir make directories above it */
+  /**
+   * The file appears when it is complete, in the place of one of that name.
+   *
+   * @param options.mkdir make directories above it
+   * @example
+   * await machine.fs.writeFile("/app/run.sh", "#!/bin/sh\necho hi\n", { mode: 0o755, mkdir: true });
+   */
   async writeFile(
     path: string,
     data: Source,
@@ -91,7 +108,12 @@ export class MachineFs {
     );
   }
 
-  /** What is in a directory, by name. */
+  /**
+   * What is in a directory, by name.
+   *
+   * @example
+   * for (const { path, type, size } of await machine.fs.readdir("/etc")) console.log(path, type, size);
+   */
   async readdir(path: string, options: CallOptions = {}): Promise<FileStat[]> {
     const listing = ["find", `${withoutDash(path)}/`, "-mindepth", "1", "-maxdepth", "1", "-print0"];
     const { stdout } = await this.#tool(path, listing, options);
@@ -102,12 +124,24 @@ export class MachineFs {
     return found.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
-  /** Of a link, not of what it leads to. @throws FileError `copy.not_found` */
+  /**
+   * Of a link, not of what it leads to.
+   *
+   * @example
+   * const { size, mtime } = await machine.fs.stat("/etc/passwd");
+   * @throws FileError `copy.not_found`
+   */
   async stat(path: string, options: CallOptions = {}): Promise<FileStat> {
     const { stdout } = await this.#tool(path, ["stat", "-c", STAT_FORMAT, withoutDash(path)], options);
     return statOf(path, stdout);
   }
 
+  /**
+   * Whether there is something of that name, be it a link that leads nowhere.
+   *
+   * @example
+   * if (!(await machine.fs.exists("/app"))) await machine.fs.mkdir("/app");
+   */
   async exists(path: string, options: CallOptions = {}): Promise<boolean> {
     try {
       await this.stat(path, options);
@@ -118,6 +152,12 @@ export class MachineFs {
     }
   }
 
+  /**
+   * Makes a directory; with `recursive` also those above it, and one that is there is fine.
+   *
+   * @example
+   * await machine.fs.mkdir("/srv/data/in", { recursive: true });
+   */
   async mkdir(
     path: string,
     options: CallOptions & {
@@ -130,6 +170,12 @@ export class MachineFs {
     await this.#tool(path, ["mkdir", ...flags, withoutDash(path)], options);
   }
 
+  /**
+   * Removes a file; with `recursive` a directory with all that is in it, with `force` also what is not there.
+   *
+   * @example
+   * await machine.fs.rm("/srv/data", { recursive: true, force: true });
+   */
   async rm(
     path: string,
     options: CallOptions & {
@@ -141,11 +187,22 @@ export class MachineFs {
     await this.#tool(path, ["rm", ...flags, withoutDash(path)], options);
   }
 
-  /** Replaces a file that is there. */
+  /**
+   * Replaces a file that is there.
+   *
+   * @example
+   * await machine.fs.rename("/srv/new.json", "/srv/current.json");
+   */
   async rename(from: string, to: string, options: CallOptions = {}): Promise<void> {
     await this.#tool(from, ["mv", "-T", "-f", withoutDash(from), withoutDash(to)], options);
   }
 
+  /**
+   * Sets the permissions of a file or directory.
+   *
+   * @example
+   * await machine.fs.chmod("/app/run.sh", 0o755);
+   */
   async chmod(path: string, mode: number, options: CallOptions = {}): Promise<void> {
     await this.#tool(path, ["chmod", octal(mode), withoutDash(path)], options);
   }

@@ -1,5 +1,5 @@
 import type { Owner, Transport } from "./transport/types.ts";
-import type { DisposePolicy, ExecHooks, MachineInfo } from "./types.ts";
+import type { DisposePolicy, ExecHooks, MachineInfo } from "./types/index.ts";
 
 /** What a handle is made of. @internal */
 export interface Handle {

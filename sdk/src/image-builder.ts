@@ -7,9 +7,15 @@ import { Machine } from "./machine.ts";
 import { variablesOf } from "./request.ts";
 import type { ExecResult } from "./result.ts";
 import { SSH_COMMAND, type SshAccess, sshScript } from "./ssh-image.ts";
-import type { BuiltImage, CallOptions, Env, ExecOptions, MachineOptions, OnProgress } from "./types.ts";
+import type { BuiltImage, CallOptions, Env, ExecOptions, MachineOptions, OnProgress } from "./types/index.ts";
 
-/** How the machine is that an image is built in, and who hears of the build. */
+/**
+ * How the machine is that an image is built in, and who hears of the build.
+ *
+ * @example
+ * const options: BuildOptions = { name: "app:1", network: true, timeoutMs: 600_000 };
+ * await new ImageBuilder("alpine:3.20").run("apk add git").build(options);
+ */
 export interface BuildOptions
   extends CallOptions,
     Pick<MachineOptions, "cpus" | "memoryMiB" | "overlayGiB" | "network" | "mounts" | "secrets">,
@@ -21,7 +27,16 @@ export interface BuildOptions
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** A step of the build has failed: `image.not_built`. */
+/**
+ * A step of the build has failed: `image.not_built`.
+ *
+ * @example
+ * try {
+ *   await new ImageBuilder().run("exit 3").build({ name: "none:1" });
+ * } catch (error) {
+ *   if (error instanceof ImageBuildError) console.error(error.script, error.result.exitCode);
+ * }
+ */
 export class ImageBuildError extends ImageError {
   override name = "ImageBuildError";
   /** The script, as `run` was given it. */
@@ -79,6 +94,8 @@ export class ImageBuilder {
   #command: readonly string[] | undefined;
 
   /**
+   * Builds nothing yet.
+   *
    * @param base Of a registry or the cache, or the path of one. Default: the built-in Alpine
    * @param options.client Whose machine it is built in. Default: as `Machine.create`
    */
@@ -93,7 +110,12 @@ export class ImageBuilder {
     };
   }
 
-  /** Runs a script, by `/bin/sh -c`. Its failure ends the build. */
+  /**
+   * Runs a script, by `/bin/sh -c`. Its failure ends the build.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").run("adduser -D app").build({ name: "app:1" });
+   */
   run(script: string): this {
     return this.#step(async (machine, around, { signal, onStdout, onStderr }) => {
       const asked = { ...around, signal, onStdout, onStderr };
@@ -106,6 +128,8 @@ export class ImageBuilder {
    * Installs packages of the base's system: by `apk` or `apt-get`, whichever it has. The machine of the build needs a
    * network that reaches its mirrors.
    *
+   * @example
+   * await new ImageBuilder("debian:12-slim").packages("git", "make").build({ name: "ci:1", network: true });
    * @throws InvalidConfigError for what is no name of a package
    */
   packages(...names: readonly string[]): this {
@@ -137,7 +161,12 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
     return this.run(sshScript(access));
   }
 
-  /** Copies a file or a folder of this host into the image; directories above it are made. */
+  /**
+   * Copies a file or a folder of this host into the image; directories above it are made.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").copy("./app", "/app").build({ name: "app:1" });
+   */
   copy(hostPath: string, guestPath: string): this {
     return this.#step(async (machine, { workdir = "/" }, { signal }) => {
       const target = guestPath.startsWith("/") ? guestPath : `${workdir}/${guestPath}`;
@@ -145,7 +174,13 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
     });
   }
 
-  /** Sets variables, for the steps that follow and for machines of the image. @throws InvalidConfigError */
+  /**
+   * Sets variables, for the steps that follow and for machines of the image.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").env({ LANG: "C.UTF-8" }).build({ name: "app:1" });
+   * @throws InvalidConfigError
+   */
   env(values: Env): this {
     const variables = variablesOf(values) ?? [];
     if (variables.length === 0) return this;
@@ -155,7 +190,13 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
     });
   }
 
-  /** The directory of the steps that follow and of machines of the image; it is made. @throws InvalidConfigError */
+  /**
+   * The directory of the steps that follow and of machines of the image; it is made.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").workdir("/app").build({ name: "app:1" });
+   * @throws InvalidConfigError
+   */
   workdir(path: string): this {
     if (!path.startsWith("/"))
       throw invalid("workdir", `${JSON.stringify(path)} does not begin with a slash`);
@@ -166,7 +207,12 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
     });
   }
 
-  /** USER[:GROUP] of the steps that follow and of machines of the image. */
+  /**
+   * USER[:GROUP] of the steps that follow and of machines of the image.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").user("nobody").build({ name: "app:1" });
+   */
   user(name: string): this {
     this.#changes.push(`USER ${quoted(name)}`);
     return this.#step(async (_, around) => {
@@ -174,25 +220,47 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
     });
   }
 
-  /** The program of machines of the image; the base's command is no argument of it. @throws InvalidConfigError */
+  /**
+   * The program of machines of the image; the base's command is no argument of it.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").entrypoint(["/app/server"]).build({ name: "app:1" });
+   * @throws InvalidConfigError
+   */
   entrypoint(argv: readonly string[]): this {
     this.#entrypoint = words("entrypoint", argv);
     return this;
   }
 
-  /** What machines of the image run, or arguments of the entrypoint. @throws InvalidConfigError */
+  /**
+   * What machines of the image run, or arguments of the entrypoint.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").command(["sh", "-c", "date"]).build({ name: "app:1" });
+   * @throws InvalidConfigError
+   */
   command(argv: readonly string[]): this {
     this.#command = words("command", argv);
     return this;
   }
 
-  /** Says which ports programs of the image listen at. It publishes none. */
+  /**
+   * Says which ports programs of the image listen at. It publishes none.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").port(8080).build({ name: "app:1" });
+   */
   port(...ports: readonly number[]): this {
     if (ports.length > 0) this.#changes.push(`EXPOSE ${ports.join(" ")}`);
     return this;
   }
 
-  /** Labels of the image. */
+  /**
+   * Labels of the image.
+   *
+   * @example
+   * await new ImageBuilder("alpine:3.20").label({ team: "web" }).build({ name: "app:1" });
+   */
   label(values: Readonly<Record<string, string>>): this {
     const pairs = Object.entries(values).map(([name, value]) => `${quoted(name)}=${quoted(value)}`);
     if (pairs.length > 0) this.#changes.push(`LABEL ${pairs.join(" ")}`);
@@ -200,8 +268,13 @@ else apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-in
   }
 
   /**
-   * Builds it. The machine that it is built in is deleted, however the build ends; a builder builds as often as it is asked.
+   * Builds it. The machine that it is built in is deleted, however the build ends; a builder builds as often as it is
+   * asked.
    *
+   * @example
+   * const { reference, sizeBytes } = await new ImageBuilder("alpine:3.20")
+   *   .run("echo hello > /greeting")
+   *   .build({ name: "greeting:1" });
    * @throws ImageBuildError when a script fails; ImageError; FileError; OperationTimeoutError; the signal's reason
    */
   async build(options: BuildOptions): Promise<BuiltImage> {

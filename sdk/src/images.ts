@@ -1,9 +1,14 @@
 import { imageInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import type { Transport } from "./transport/types.ts";
-import type { BuiltImage, CallOptions, ImageInfo, OnProgress } from "./types.ts";
+import type { BuiltImage, CallOptions, ImageInfo, OnProgress } from "./types/index.ts";
 
-/** The images that are kept on the host. */
+/**
+ * The images that are kept on the host.
+ *
+ * @example
+ * const sizes = (await images.list()).map(({ reference, sizeBytes }) => [reference, sizeBytes]);
+ */
 export class Images {
   readonly #transport: () => Transport;
 
@@ -35,7 +40,12 @@ export class Images {
     );
   }
 
-  /** The last used one first. */
+  /**
+   * The last used one first.
+   *
+   * @example
+   * const [latest] = await images.list();
+   */
   async list(options: CallOptions = {}): Promise<ImageInfo[]> {
     const answer = await within("images.list", options, (signal) =>
       this.#transport().api({ operation: "listImages" }, { signal }),
@@ -69,7 +79,30 @@ export class Images {
     return { id, reference, sizeBytes: size };
   }
 
-  /** Removes those that nobody needs; with `all`, also those that have a name. */
+  /**
+   * Takes a name off an image, which goes with its last one.
+   *
+   * @example
+   * await images.remove("app:1");
+   * @param options.force also an image that has several names, whose id is given
+   * @throws ImageError `image.not_found`; SmolvmError when a machine is made of it
+   */
+  async remove(
+    reference: string,
+    options: CallOptions & { readonly force?: boolean | undefined } = {},
+  ): Promise<void> {
+    const body = { image: reference, force: options.force };
+    await within("images.remove", options, (signal) =>
+      this.#transport().api({ operation: "removeImage", body }, { signal }),
+    );
+  }
+
+  /**
+   * Removes those that nobody needs; with `all`, also those that have a name.
+   *
+   * @example
+   * const { freedBytes } = await images.prune();
+   */
   async prune(
     options: CallOptions & { readonly all?: boolean | undefined } = {},
   ): Promise<{ readonly freedBytes: number }> {

@@ -1,5 +1,5 @@
 /** From what the program tells of machines and images to what callers see. */
-import type { ImageInfo, MachineInfo } from "./types.ts";
+import type { ImageInfo, MachineInfo, MountInfo, NetworkPolicy } from "./types/index.ts";
 
 interface ApiMachine {
   readonly name: string;
@@ -12,6 +12,17 @@ interface ApiMachine {
   readonly storageGb?: number;
   readonly overlayGb?: number;
   readonly network: boolean;
+  readonly allowedHosts?: readonly string[];
+  readonly allowedCidrs?: readonly string[];
+  readonly allowedPresets?: readonly string[];
+  readonly mounts: readonly { kind: MountInfo["kind"]; source: string; target: string; readonly: boolean }[];
+  readonly workload?: {
+    readonly command: readonly string[];
+    readonly running: boolean;
+    readonly exitCode?: number;
+    readonly signal?: number;
+    readonly outOfMemory: boolean;
+  };
   readonly ports: readonly { address: string; host: number; guest: number; protocol: "tcp" | "udp" }[];
   readonly env: readonly { name: string; value: string }[];
   readonly labels: Readonly<Record<string, string>>;
@@ -33,12 +44,26 @@ export function machineInfo(answer: unknown): MachineInfo {
     storageGiB: machine.storageGb ?? 0,
     overlayGiB: machine.overlayGb ?? 0,
     network: machine.network,
+    networkPolicy: policyOf(machine),
+    mounts: machine.mounts.map(({ readonly: readOnly, ...mount }) => ({ ...mount, readOnly })),
+    workload: machine.workload && workloadOf(machine.workload),
     ports: machine.ports.map(({ address, ...port }) => ({ ...port, bind: address })),
     env: Object.fromEntries(machine.env.map(({ name, value }) => [name, value])),
     labels: machine.labels,
     createdAt: new Date((machine.createdAt ?? 0) * 1000),
     startedAt: machine.startedAt === undefined ? undefined : new Date(machine.startedAt * 1000),
   };
+}
+
+function policyOf(machine: ApiMachine): NetworkPolicy {
+  const { allowedHosts: allowHosts, allowedCidrs: allowCidrs, allowedPresets: presets } = machine;
+  const isListed = (allowHosts ?? allowCidrs ?? presets) !== undefined;
+  return isListed ? { allowHosts, allowCidrs, presets } : machine.network;
+}
+
+function workloadOf({ command, running, outOfMemory, ...end }: NonNullable<ApiMachine["workload"]>) {
+  const exitCode = end.signal === undefined ? end.exitCode : 128 + end.signal;
+  return { command, running, exitCode, outOfMemory };
 }
 
 interface ApiImage {

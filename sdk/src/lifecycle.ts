@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { machineInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import { Machine } from "./machine.ts";
-import { inCallersWords } from "./options.ts";
+import { CONNECT_OPTIONS, checkNames, inCallersWords } from "./options.ts";
 import { machineBody, secretsOf } from "./request.ts";
 import type { Transport } from "./transport/types.ts";
 import type {
@@ -14,8 +14,15 @@ import type {
   ExecHooks,
   MachineInfo,
   MachineStatus,
-} from "./types.ts";
+} from "./types/index.ts";
 
+/**
+ * Which machines are listed: all of it has to be so.
+ *
+ * @example
+ * const filter: ListFilter = { status: "running", labels: { job: "ci" } };
+ * const running = await Machine.list(filter);
+ */
 export interface ListFilter extends CallOptions {
   readonly status?: MachineStatus | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -66,6 +73,7 @@ export async function connect(
   options: ConnectOptions,
   hooks: ExecHooks = {},
 ): Promise<Machine> {
+  checkNames(options, CONNECT_OPTIONS);
   return await within("connect", options, async (signal) => {
     const machine = new Machine({
       transport,
@@ -74,7 +82,7 @@ export async function connect(
       owner: undefined,
       onDispose: options.onDispose ?? "stop",
       hooks: options.hooks ?? hooks,
-      startTimeoutMs: BOOT_LIMIT_MS,
+      startTimeoutMs: options.startTimeoutMs ?? BOOT_LIMIT_MS,
     });
     return options.start ? await machine.start({ signal }) : machine;
   });

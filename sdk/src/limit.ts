@@ -1,5 +1,5 @@
 import { errorOf, OperationTimeoutError } from "./errors.ts";
-import type { CallOptions } from "./types.ts";
+import type { CallOptions } from "./types/index.ts";
 
 /** Timers take no more; what is beyond 24 days is as good as no limit. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

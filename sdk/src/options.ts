@@ -2,13 +2,16 @@
 import { nearest } from "../../src/values/nearest.ts";
 import { errorOf, InvalidConfigError } from "./errors.ts";
 import type {
+  ConnectOptions,
   CreateOptions,
+  ExecOptions,
   HealthCheck,
   MachineUpdate,
   MountInput,
   NetworkPolicy,
   PortInput,
-} from "./types.ts";
+  SpawnOptions,
+} from "./types/index.ts";
 
 /** All of them: a name that a type gets or loses is an error here. */
 type Names<T> = Readonly<Record<keyof Required<T>, true>>;
@@ -26,6 +29,21 @@ export const UPDATE_OPTIONS: Names<MachineUpdate> = {
   ...{ cpus: true, memoryMiB: true, storageGiB: true, overlayGiB: true, network: true },
   ...{ addPorts: true, removePorts: true, addMounts: true, removeMounts: true },
   ...{ env: true, removeEnv: true, workdir: true },
+};
+
+export const CONNECT_OPTIONS: Names<ConnectOptions> = {
+  ...{ start: true, startTimeoutMs: true, onDispose: true, hooks: true },
+  ...{ signal: true, timeoutMs: true },
+};
+
+export const EXEC_OPTIONS: Names<ExecOptions> = {
+  ...{ env: true, secrets: true, workdir: true, user: true, stdin: true, check: true },
+  ...{ onStdout: true, onStderr: true, maxOutputBytes: true, signal: true, timeoutMs: true },
+};
+
+export const SPAWN_OPTIONS: Names<SpawnOptions> = {
+  ...{ env: true, secrets: true, workdir: true, user: true, tty: true },
+  ...{ signal: true, timeoutMs: true },
 };
 
 export const NETWORK_OPTIONS: Names<Extract<NetworkPolicy, object>> = {

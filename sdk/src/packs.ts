@@ -2,9 +2,15 @@ import { resolve } from "node:path";
 import { errorOf } from "./errors.ts";
 import { within } from "./limit.ts";
 import type { Transport } from "./transport/types.ts";
-import type { CallOptions } from "./types.ts";
+import type { CallOptions } from "./types/index.ts";
 
-/** What `smolvm pack create --json` tells. */
+/**
+ * What `smolvm pack create --json` tells.
+ *
+ * @example
+ * const pack: PackInfo = await packs.create({ image: "alpine:3.20", output: "tools" });
+ * console.log(pack.path, pack.totalBytes);
+ */
 export interface PackInfo {
   readonly path: string;
   readonly image: string | null;

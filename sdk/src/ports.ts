@@ -1,7 +1,9 @@
 /** Whether something answers behind a port of the host. */
-import { connect } from "node:net";
 import { errorOf } from "./errors.ts";
-import type { MachineInfo, PortMapping } from "./types.ts";
+import { execute } from "./exec.ts";
+import type { Transport } from "./transport/types.ts";
+import type { MachineInfo, PortMapping } from "./types/index.ts";
+import { whenEnded } from "./watch.ts";
 
 export interface PortReach {
   readonly guest: number;
@@ -52,6 +54,51 @@ const QUIET_MS = 200;
  */
 const PATIENCE_MS = 2000;
 
+/** What is waited for. */
+interface Wanted {
+  readonly machine: string;
+  readonly mapping: PortMapping;
+  /** A path that has to answer with a status below 500. */
+  readonly http: string | undefined;
+}
+
+/**
+ * Resolves when something answers at a port of a machine.
+ *
+ * @throws InvalidStateError `machine.not_running` when the machine ends, or has ended; the signal's reason
+ */
+export async function untilAnswers(
+  transport: () => Transport,
+  { machine, mapping, http }: Wanted,
+  limit: AbortSignal | undefined,
+): Promise<void> {
+  const over = new AbortController();
+  const signal = limit === undefined ? over.signal : AbortSignal.any([limit, over.signal]);
+  const asked: Listens = (port) => listens(transport(), machine, port, signal);
+  try {
+    await Promise.race([waitForPort(mapping, http, asked, signal), whenEnded(transport, machine, signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Undefined: the machine has no cat(1), or does not run commands now. */
+async function listens(
+  transport: Transport,
+  machine: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"];
+  try {
+    const { stdout } = await execute(transport, machine, argv, { user: "0", signal }, {});
+    return listensIn(stdout, port);
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
 /** Whether a program listens at a port in the machine; undefined: nobody there can tell. */
 export type Listens = (guestPort: number) => Promise<boolean | undefined>;
 
@@ -84,6 +131,7 @@ async function isTaken(
   listens: Listens,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
+  const { connect } = await import("node:net");
   const socket = connect({ host: addressOf(mapping), port: mapping.host });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const speaks = new Promise<true>((resolve) => socket.once("data", () => resolve(true)));

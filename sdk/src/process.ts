@@ -3,7 +3,7 @@ import { ExecResult } from "./result.ts";
 import { signalNumber, statusOf } from "./signals.ts";
 import { Kept, streamOf } from "./source.ts";
 import type { RemoteProcess } from "./transport/types.ts";
-import type { ExecEvent, ExitStatus, SignalName } from "./types.ts";
+import type { ExecEvent, ExitStatus, SignalName } from "./types/index.ts";
 
 /** Of each output that `result()` keeps. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -49,7 +49,15 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     process.ended.then(forget, forget);
   }
 
-  /** Its standard input; closing it is its end. */
+  /**
+   * Its standard input; closing it is its end.
+   *
+   * @example
+   * const cat = await machine.spawn(["cat"]);
+   * const writer = cat.stdin.getWriter();
+   * await writer.write(new TextEncoder().encode("hello\n"));
+   * await writer.close();
+   */
   get stdin(): WritableStream<Uint8Array> {
     const process = this.#process;
     this.#stdin ??= new WritableStream<Uint8Array>({
@@ -60,6 +68,7 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     return this.#stdin;
   }
 
+  /** What it prints. */
   get stdout(): ReadableStream<Uint8Array> {
     this.#stdout ??= streamOf(this.#process.stdout);
     return this.#stdout;
@@ -71,12 +80,26 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     return this.#stderr;
   }
 
-  /** Sends a signal to its process group. Default: SIGTERM. @throws InvalidConfigError for one that Linux does not have */
+  /**
+   * Sends a signal to its process group. Default: SIGTERM.
+   *
+   * @example
+   * const server = await machine.spawn(["sleep", "1000"]);
+   * server.kill("SIGINT");
+   * @throws InvalidConfigError for one that Linux does not have
+   */
   kill(signal: SignalName | number = "SIGTERM"): void {
     this.#process.signal(signalNumber(signal));
   }
 
-  /** Its terminal has another size now. @throws InvalidConfigError unless both are from 1 to 65,535 */
+  /**
+   * Its terminal has another size now.
+   *
+   * @example
+   * const shell = await machine.spawn(["sh"], { tty: { cols: 80, rows: 24 } });
+   * shell.resize(120, 40);
+   * @throws InvalidConfigError unless both are from 1 to 65,535
+   */
   resize(cols: number, rows: number): void {
     for (const side of [cols, rows])
       if (!Number.isInteger(side) || side < 1 || side > 0xffff)
@@ -84,7 +107,13 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     this.#process.resize({ columns: cols, rows });
   }
 
-  /** What it prints, by lines. Read the other output too, unless it prints little. */
+  /**
+   * What it prints, by lines. Read the other output too, unless it prints little.
+   *
+   * @example
+   * const build = await machine.spawn(["make"]);
+   * for await (const line of build.lines()) console.log(line);
+   */
   async *lines(stream: "stdout" | "stderr" = "stdout"): AsyncGenerator<string, void, void> {
     const decoder = new TextDecoder();
     let rest = "";
@@ -97,7 +126,13 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     if (rest !== "") yield rest;
   }
 
-  /** Reads all that it prints until its end. */
+  /**
+   * Reads all that it prints until its end.
+   *
+   * @example
+   * const sort = await machine.spawn(["sort", "/etc/passwd"]);
+   * const { output } = await sort.result();
+   */
   async result(): Promise<ExecResult> {
     const [stdout, stderr] = [new Kept(MAX_OUTPUT_BYTES), new Kept(MAX_OUTPUT_BYTES)];
     const [status] = await Promise.all([this.exited, fill(this.stdout, stdout), fill(this.stderr, stderr)]);
@@ -109,7 +144,13 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     });
   }
 
-  /** Everything that it does; leaving the loop kills it. */
+  /**
+   * Everything that it does; leaving the loop kills it.
+   *
+   * @example
+   * for await (const event of await machine.spawn(["make"]))
+   *   if (event.type === "stderr") process.stderr.write(event.data);
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, void> {
     const outputs = new Map<"stdout" | "stderr", AsyncIterator<Uint8Array>>([
       ["stdout", readerOf(this.stdout)],
@@ -138,7 +179,12 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     }
   }
 
-  /** Kills it, and everything that it has started, and waits for its end. */
+  /**
+   * Kills it, and everything that it has started, and waits for its end.
+   *
+   * @example
+   * await using server = await machine.spawn(["nc", "-lk", "-p", "8000"]);
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill();
     await this.exited.catch(() => {});

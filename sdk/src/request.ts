@@ -19,7 +19,7 @@ import type {
   NetworkPolicy,
   PortInput,
   SecretRef,
-} from "./types.ts";
+} from "./types/index.ts";
 
 const invalid = (field: string, message: string) =>
   errorOf({ code: "sdk.bad_request", message: `${field}: ${message}`, details: { field } });

@@ -1,5 +1,5 @@
 import { SmolvmError } from "./errors.ts";
-import type { ExitStatus, SignalName } from "./types.ts";
+import type { ExitStatus, SignalName } from "./types/index.ts";
 
 /**
  * How a command ended, and what it printed.
@@ -8,12 +8,17 @@ import type { ExitStatus, SignalName } from "./types.ts";
  * const { ok, output } = await machine.run("uname -r");
  */
 export class ExecResult implements ExitStatus {
+  /** 128 and the signal's number for a command that a signal ended. */
   readonly exitCode: number;
+  /** What ended it, if a signal did. */
   readonly signal: SignalName | null;
+  /** Standard output, byte for byte. */
   readonly stdoutBytes: Uint8Array;
+  /** Standard error, byte for byte. */
   readonly stderrBytes: Uint8Array;
   /** There was more output than is kept. */
   readonly truncated: boolean;
+  /** From the call to the end of its output, in milliseconds. */
   readonly durationMs: number;
   readonly #command: readonly string[];
 
@@ -47,6 +52,7 @@ export class ExecResult implements ExitStatus {
     return decoder.decode(this.stdoutBytes);
   }
 
+  /** As `stdout`. */
   get stderr(): string {
     return decoder.decode(this.stderrBytes);
   }
@@ -56,13 +62,25 @@ export class ExecResult implements ExitStatus {
     return this.stdout.trim();
   }
 
-  /** @throws CommandFailedError unless it is `ok` */
+  /**
+   * The result itself, if the command did what it should.
+   *
+   * @example
+   * const { output } = (await machine.exec(["git", "rev-parse", "HEAD"])).orThrow();
+   * @throws CommandFailedError unless it is `ok`
+   */
   orThrow(): this {
     if (!this.ok) throw new CommandFailedError(this.#command, this);
     return this;
   }
 
-  /** Standard output as JSON. @throws SyntaxError */
+  /**
+   * Standard output as JSON.
+   *
+   * @example
+   * const { version } = (await machine.exec(["npm", "version", "--json"])).json<{ version: string }>();
+   * @throws SyntaxError
+   */
   json<T = unknown>(): T {
     return JSON.parse(this.stdout) as T;
   }
@@ -70,12 +88,24 @@ export class ExecResult implements ExitStatus {
 
 const decoder = new TextDecoder();
 
-/** A command has failed, and its caller wanted to hear of that as an error (`check`, `orThrow`). */
+/**
+ * A command has failed, and its caller wanted to hear of that as an error (`check`, `orThrow`).
+ *
+ * @example
+ * try {
+ *   await machine.exec(["make"], { check: true });
+ * } catch (error) {
+ *   if (error instanceof CommandFailedError) console.error(error.result.stderr);
+ * }
+ */
 export class CommandFailedError extends SmolvmError {
   override name = "CommandFailedError";
+  /** As it was given. */
   readonly command: readonly string[];
+  /** How it ended, and what it printed. */
   readonly result: ExecResult;
 
+  /** Thrown by `orThrow`. */
   constructor(command: readonly string[], result: ExecResult) {
     const how = result.signal === null ? `with exit code ${result.exitCode}` : `by ${result.signal}`;
     const last = result.stderr.trimEnd().split("\n").at(-1) ?? "";

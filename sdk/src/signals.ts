@@ -1,32 +1,26 @@
-import { constants } from "node:os";
 import { errorOf } from "./errors.ts";
 import type { ProcessEnd } from "./transport/types.ts";
-import type { ExitStatus, SignalName } from "./types.ts";
+import type { ExitStatus, SignalName } from "./types/index.ts";
 
-/** The numbers of Linux, which is what a machine runs, whatever this host is. */
-const LINUX: Readonly<Partial<Record<SignalName, number>>> = {
-  SIGUSR1: 10,
-  SIGUSR2: 12,
-  SIGSTOP: 19,
-  SIGCONT: 18,
-};
+/** By their numbers less one, in Linux (signal(7)), which is what a machine runs, whatever this host is. */
+const NAMES: readonly SignalName[] = [
+  ...(["SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE"] as const),
+  ...(["SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT"] as const),
+  ...(["SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU"] as const),
+  ...(["SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS"] as const),
+];
 
-/** The last real-time signal (signal(7)). */
+/** The last real-time signal. */
 const LAST_SIGNAL = 64;
 
 /** @throws InvalidConfigError: a machine takes nothing else, and would end the connection */
 export function signalNumber(signal: SignalName | number): number {
-  const number =
-    typeof signal === "number" ? signal : (LINUX[signal] ?? constants.signals[signal as NodeJS.Signals]);
+  const number = typeof signal === "number" ? signal : NAMES.indexOf(signal) + 1;
   if (Number.isInteger(number) && number >= 1 && number <= LAST_SIGNAL) return number;
   throw errorOf({ code: "sdk.bad_request", message: `${JSON.stringify(signal)} is no signal` });
 }
 
-function signalName(number: number): SignalName {
-  const linux = Object.entries(LINUX).find(([, value]) => value === number);
-  const known = linux ?? Object.entries(constants.signals).find(([, value]) => value === number);
-  return (known?.[0] ?? `SIG${number}`) as SignalName;
-}
+const signalName = (number: number): SignalName => NAMES[number - 1] ?? `SIG${number}`;
 
 export const statusOf = (end: ProcessEnd): ExitStatus =>
   "signal" in end

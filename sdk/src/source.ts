@@ -1,4 +1,4 @@
-import type { Source } from "./types.ts";
+import type { Source } from "./types/index.ts";
 
 /** The bytes of whatever a caller gives. */
 export async function* bytesOf(source: Source): AsyncGenerator<Uint8Array, void, void> {

@@ -1,7 +1,13 @@
 /** How an image gets an SSH server that its machines run. */
 import { errorOf } from "./errors.ts";
 
-/** Who is let in as root. */
+/**
+ * Who is let in as root.
+ *
+ * @example
+ * const access: SshAccess = { authorizedKeys: ["ssh-ed25519 AAAA… me"] };
+ * await new ImageBuilder("alpine:3.20").ssh(access).build({ name: "box:1", network: true });
+ */
 export type SshAccess = { readonly password: string } | { readonly authorizedKeys: readonly string[] };
 
 /** What machines of the image run: sshd needs a directory that images do not keep, and an absolute path. */

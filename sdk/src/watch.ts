@@ -1,21 +1,30 @@
 /** What a machine tells: lines of its log, events. */
 import { errorOf, SmolvmError } from "./errors.ts";
 import type { Transport } from "./transport/types.ts";
-import type { CallOptions, LogEntry, MonitorEvent } from "./types.ts";
+import type { CallOptions, LogEntry, MonitorEvent } from "./types/index.ts";
 
+/**
+ * Which lines of a log.
+ *
+ * @example
+ * const last: LogOptions = { tail: 20 };
+ * for await (const { text } of machine.logs(last)) console.log(text);
+ */
 export interface LogOptions extends Pick<CallOptions, "signal"> {
   /** Go on with what comes, until the machine ends. Default: false. */
   readonly follow?: boolean | undefined;
   /** Begin with the last so many lines. Default: all that are kept. */
   readonly tail?: number | undefined;
+  /** What its workload printed, or its kernel and smolvm's agent did. Default: "workload". */
+  readonly source?: "workload" | "console" | undefined;
 }
 
 export async function* logsOf(
   transport: () => Transport,
   machine: string,
-  { signal, follow, tail }: LogOptions,
+  { signal, follow, tail, source }: LogOptions,
 ): AsyncGenerator<LogEntry, void, void> {
-  for await (const { time, stream, text } of transport().logs(machine, { follow, tail }, { signal }))
+  for await (const { time, stream, text } of transport().logs(machine, { follow, tail, source }, { signal }))
     yield { time: new Date(time), stream, text };
 }
 

@@ -6,7 +6,9 @@ import {
   FileError,
   ImageBuildError,
   ImageBuilder,
+  ImageError,
   InvalidConfigError,
+  images,
   Machine,
   SmolvmError,
 } from "../../sdk/src/index.ts";
@@ -41,6 +43,7 @@ export const buildCases: Record<string, () => Promise<void>> = {
       const made = await Machine.create({ ...SMALL, image });
       const { stdout } = await made.exec(["sh", "-c", 'cat /tmp/who; echo "$PWD $GREETING"; cat said']);
       assert.equal(stdout, 'nobody\n/app it\'s "$HOME"\\\nhi\nit\'s "$HOME"\\\nhi /app');
+      await rejects(images.remove(name), SmolvmError);
       await made.delete();
 
       const failing = new ImageBuilder(image)
@@ -58,6 +61,8 @@ export const buildCases: Record<string, () => Promise<void>> = {
       const missing = new ImageBuilder(image).copy("/nowhere/at/all", "/x");
       await rejects(missing.build({ ...SMALL, name }), FileError);
       assert.throws(() => new ImageBuilder().workdir("app"), InvalidConfigError);
+      await images.remove(name);
+      await rejects(images.remove(name), ImageError, "image.not_found");
       assert.equal((await Machine.list()).length, before);
     },
 };

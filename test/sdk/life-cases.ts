@@ -48,6 +48,10 @@ export const lifeCases: Record<string, () => Promise<void>> = {
     assert.match(String(events[0]?.reason), /exit code 3/);
     await waiting;
     await notRunning(machine.waitForPort(8000));
+    const { workload } = (await machine.refresh()).info;
+    assert.deepEqual([workload?.running, workload?.exitCode, workload?.command.at(-1)], [false, 3, script]);
+    const console_ = await until(machine.logs({ source: "console" }), () => true);
+    assert.equal(console_[0]?.stream, "console");
     const [last] = await until(machine.logs({ tail: 1 }), () => false);
     assert.equal(last?.text, "done");
     assert.ok(last.time.getTime() >= machine.info.createdAt.getTime() - 1000);

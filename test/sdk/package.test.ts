@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { cacheRoot, run } from "../../build/host.ts";
 import { releaseFiles } from "../../build/release/contents.ts";
 import { declarations } from "../../build/sdk/compile.ts";
@@ -8,38 +16,39 @@ import { apiReport, REPORT } from "../../build/sdk/report.ts";
 import { Home } from "../support/home.ts";
 import { collect } from "../support/process.ts";
 import { program, slowness } from "../support/program.ts";
+import { type NpmRegistry, serveNpm } from "./npm-registry.ts";
 
 setDefaultTimeout(240_000 * slowness);
 
-/** The npm packages as npm itself installs them, from files and without a network. */
+/** The npm packages as people install them, with each runtime's own tool, from a registry on the loopback. */
 
 const work = mkdtempSync("/tmp/sdk-package-");
 const node = process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node";
 const checkout = `${import.meta.dir}/../..`;
+const deno = process.env.SMOLVM_TEST_DENO ?? Bun.which("deno") ?? "deno";
 let archives: string[];
+let registry: NpmRegistry;
 
 beforeAll(async () => {
   const dist = program.slice(0, program.lastIndexOf("/"));
   const names = await npmPackages(await releaseFiles(dist), work);
   archives = names.map((name) => `${work}/${name}`);
+  registry = await serveNpm(archives);
 });
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+afterAll(async () => {
+  await registry.stop();
+  rmSync(work, { recursive: true, force: true });
+});
 
-/** Installs packages into an empty folder. */
-async function install(
-  name: string,
-  files: readonly string[],
-  words: readonly string[] = [],
-): Promise<string> {
+/** Installs the package into an empty folder, by what its user types. */
+async function install(name: string, words: readonly string[]): Promise<string> {
   const folder = `${work}/${name}`;
   mkdirSync(folder);
   writeFileSync(`${folder}/package.json`, '{"private":true,"type":"module"}');
-  await run(
-    ["npm", "install", "--offline", "--no-audit", "--no-fund", "--cache", `${work}/npm`, ...words, ...files],
-    {
-      cwd: folder,
-    },
-  );
+  writeFileSync(`${folder}/use.mjs`, USE);
+  const caches = { npm_config_cache: `${folder}/.npm`, BUN_INSTALL_CACHE_DIR: `${folder}/.bun` };
+  const env = { ...caches, DENO_DIR: `${folder}/.deno`, NPM_CONFIG_REGISTRY: registry.url };
+  await run(words, { cwd: folder, env });
   return folder;
 }
 
@@ -47,6 +56,19 @@ async function execute(home: Home, words: readonly string[], cwd: string) {
   const { SMOLVM_BIN: _, ...env } = home.env;
   const started = Bun.spawn([...words], { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   return await collect(started, words.join(" "), 180_000 * slowness);
+}
+
+async function expectMachine(folder: string, words: readonly string[]): Promise<void> {
+  const home = new Home();
+  try {
+    const { exitCode, output, stderr } = await execute(home, words, folder);
+    expect(stderr).toBe("");
+    expect(output).toMatch(/^Linux \d+\.\d+\.\d+\n$/);
+    expect(exitCode).toBe(0);
+    await home.expectNothingLeft();
+  } finally {
+    home.remove();
+  }
 }
 
 /** JavaScript and TypeScript at once. */
@@ -66,37 +88,21 @@ try {
 describe("what npm installs", () => {
   let folder: string;
   beforeAll(async () => {
-    folder = await install("whole", archives);
-    writeFileSync(`${folder}/use.mjs`, USE);
+    folder = await install("npm", ["npm", "install", "smolvm", "--no-audit", "--no-fund"]);
   });
 
   test("has the program of this platform, no script, and nothing else", async () => {
     const listed = JSON.parse(await run(["npm", "ls", "--all", "--json"], { cwd: folder }));
-    expect(Object.keys(listed.dependencies).sort()).toEqual([
-      `@smolvm/cli-${process.platform}-${process.arch}`,
-      "smolvm",
-    ]);
-    for (const name of Object.keys(listed.dependencies)) {
+    expect(Object.keys(listed.dependencies)).toEqual(["smolvm"]);
+    const scope = readdirSync(`${folder}/node_modules/@smolvm`);
+    expect(scope).toEqual([`cli-${process.platform}-${process.arch}`]);
+    for (const name of ["smolvm", `@smolvm/${scope[0]}`]) {
       const { scripts } = JSON.parse(readFileSync(`${folder}/node_modules/${name}/package.json`, "utf8"));
       expect(scripts).toBeUndefined();
     }
   });
 
-  test.each([
-    ["Node", node],
-    ["Bun", process.execPath],
-  ])("runs machines in %s", async (_, runtime) => {
-    const home = new Home();
-    try {
-      const { exitCode, output, stderr } = await execute(home, [runtime, "use.mjs"], folder);
-      expect(stderr).toBe("");
-      expect(output).toMatch(/^Linux \d+\.\d+\.\d+\n$/);
-      expect(exitCode).toBe(0);
-      await home.expectNothingLeft();
-    } finally {
-      home.remove();
-    }
-  });
+  test("runs machines in Node", () => expectMachine(folder, [node, "use.mjs"]));
 
   test("has types that a strict program compiles against", async () => {
     writeFileSync(`${folder}/use.ts`, USE);
@@ -115,6 +121,16 @@ describe("what npm installs", () => {
   });
 });
 
+test("what Bun installs runs machines in Bun", async () => {
+  const folder = await install("bun", [process.execPath, "add", "smolvm"]);
+  await expectMachine(folder, [process.execPath, "use.mjs"]);
+});
+
+test("what Deno installs runs machines in Deno", async () => {
+  const folder = await install("deno", [deno, "add", "npm:smolvm"]);
+  await expectMachine(folder, [deno, "run", "--allow-all", "use.mjs"]);
+});
+
 test("publint and arethetypeswrong find nothing to say about the package", async () => {
   const judges = `${cacheRoot()}/package-judges`;
   if (!existsSync(judges)) throw new Error(`this test needs ${judges}: ./dev test installs it`);
@@ -126,8 +142,8 @@ test("publint and arethetypeswrong find nothing to say about the package", async
 });
 
 test("without optional packages it says what to do", async () => {
-  const folder = await install("bare", archives.slice(0, 1), ["--omit=optional"]);
-  writeFileSync(`${folder}/use.mjs`, USE);
+  const words = ["npm", "install", "smolvm", "--omit=optional", "--no-audit", "--no-fund"];
+  const folder = await install("bare", words);
   const home = new Home();
   try {
     const { output, exitCode } = await execute(home, [node, "use.mjs"], folder);

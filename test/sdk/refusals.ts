@@ -36,6 +36,15 @@ export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
       machine.update({ adPorts: [80] } as object),
       noSuch("adPorts", "; did you mean addPorts?"),
     );
+    await assert.rejects(
+      machine.exec(["true"], { timeout: 5 } as object),
+      noSuch("timeout", "; did you mean timeoutMs?"),
+    );
+    await assert.rejects(machine.spawn(["true"], { stdin: "x" } as object), noSuch("stdin"));
+    await assert.rejects(
+      Machine.connect(machine.name, { started: true } as object),
+      noSuch("started", "; did you mean start?"),
+    );
     await assert.rejects(made({ memoryMiB: 1 }), refused("memoryMiB", "must be at least 64 (got 1)"));
     await assert.rejects(
       machine.update({ memoryMiB: 1 }),

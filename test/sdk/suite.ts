@@ -236,6 +236,25 @@ const cases: Record<string, Case> = {
     await rejects(Machine.getOrCreate(name, { cpus: 2 }), MachineExistsError, "machine.differs");
     await rejects(Machine.connect("nobody"), MachineNotFoundError, "machine.not_found");
   },
+  "what it uses, what it has, and that it is as one waits for it to be": async (machine) => {
+    const { memoryBytes, availableBytes, processes } = await machine.stats();
+    assert.ok(memoryBytes > 0 && availableBytes > 0 && processes >= 1);
+    assert.equal(await machine.waitUntil("running", { timeoutMs: 60_000 }), machine);
+    await rejects(machine.waitUntil("healthy"), SmolvmError, "machine.no_health");
+    await rejects(machine.waitUntil("stopped", { timeoutMs: 50 }), OperationTimeoutError, "sdk.timeout");
+    assert.deepEqual(machine.info.networkPolicy, { allowHosts: [], allowCidrs: [], presets: [] });
+    assert.deepEqual(machine.info.mounts, []);
+    // Each call has its limits, those too that rarely take long.
+    const late = { signal: AbortSignal.abort(new RangeError("late")) };
+    for (const call of [
+      machine.dataDir(late),
+      machine.detach(late),
+      machine.stats(late),
+      new Smolvm().checkHost(late),
+      Machine.list(late),
+    ])
+      await rejects(call, RangeError);
+  },
   "hooks see each command, and can keep it from running": async (machine) => {
     const seen: string[] = [];
     const hooked = await Machine.connect(machine.name, {

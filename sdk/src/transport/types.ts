@@ -2,7 +2,7 @@
  * How the SDK reaches machines: over a child of its own on this host (local/), or over a server (serve/). Everything above
  * this interface is the same for both.
  */
-import type { Progress } from "../types.ts";
+import type { Progress } from "../types/index.ts";
 
 /** An operation of the HTTP API whose answer is JSON (docs/http-api.md), by its `operationId`. */
 export interface ApiCall {
@@ -81,6 +81,12 @@ export interface LogLine {
   readonly text: string;
 }
 
+export interface LogRequest {
+  readonly follow?: boolean | undefined;
+  readonly tail?: number | undefined;
+  readonly source?: "workload" | "console" | undefined;
+}
+
 export interface Work {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((event: Progress) => void) | undefined;
@@ -98,7 +104,7 @@ export interface Transport {
   /** Starts it, and waits until it runs. @returns the machine */
   start(name: string, options: StartRequest, work?: Work): Promise<unknown>;
   /** The machine is not owned any more: it stays when this program ends. */
-  release(name: string): Promise<void>;
+  release(name: string, work?: Work): Promise<void>;
   /** Resolves when the program runs. */
   exec(name: string, request: ProcessRequest, work?: Work): Promise<RemoteProcess>;
   /** Another method of the machine's own process (docs/protocol.md), as a stream of what it tells until the signal. */
@@ -122,11 +128,7 @@ export interface Transport {
   copyIn(name: string, hostPath: string, path: string, options: CopySettings, work?: Work): Promise<number>;
   /** The same to this host. */
   copyOut(name: string, path: string, hostPath: string, options: CopySettings, work?: Work): Promise<number>;
-  logs(
-    name: string,
-    options: { readonly follow?: boolean | undefined; readonly tail?: number | undefined },
-    work?: Work,
-  ): AsyncIterable<LogLine>;
+  logs(name: string, options: LogRequest, work?: Work): AsyncIterable<LogLine>;
   /** @returns the image, as `pullImage` tells it */
   pull(image: string, platform: string | undefined, work?: Work): Promise<unknown>;
   /** @returns `{ok: true}` or why machines cannot run */

@@ -4,12 +4,13 @@ import type { JsonRequest } from "../../../../src/protocol/json.ts";
 import { Channel } from "../../../../src/protocol/messages.ts";
 import type { Stream } from "../../../../src/protocol/stream.ts";
 import { errorOf, SmolvmError } from "../../errors.ts";
-import type { Progress } from "../../types.ts";
+import type { Progress } from "../../types/index.ts";
 import type {
   ApiCall,
   CopySettings,
   CreateRequest,
   LogLine,
+  LogRequest,
   ProcessRequest,
   RemoteProcess,
   StartRequest,
@@ -66,8 +67,8 @@ export class LocalTransport implements Transport {
     return await this.#answer("start", { name, ...request }, work);
   }
 
-  async release(name: string): Promise<void> {
-    await this.#ask("release", { name });
+  async release(name: string, work: Work = {}): Promise<void> {
+    await this.#ask("release", { name }, work);
   }
 
   async exec(name: string, request: ProcessRequest, { signal }: Work = {}): Promise<RemoteProcess> {
@@ -150,12 +151,9 @@ export class LocalTransport implements Transport {
     return (await this.#ask<{ bytes: number }>("copyOut", { name, path, hostPath, ...settings }, work)).bytes;
   }
 
-  async *logs(
-    name: string,
-    options: { readonly follow?: boolean | undefined; readonly tail?: number | undefined },
-    work: Work = {},
-  ): AsyncGenerator<LogLine, void, void> {
-    const { link, stream } = this.#open("logs", { name, ...options }, work);
+  async *logs(name: string, options: LogRequest, work: Work = {}): AsyncGenerator<LogLine, void, void> {
+    const { source: log, follow, tail } = options;
+    const { link, stream } = this.#open("logs", { name, log, follow, tail }, work);
     const result = link.resultOf(stream, work.signal);
     result.catch(() => {});
     const decoder = new TextDecoder();

@@ -8,6 +8,7 @@ import type {
   CopySettings,
   CreateRequest,
   LogLine,
+  LogRequest,
   Owner,
   ProcessRequest,
   RemoteProcess,
@@ -15,7 +16,7 @@ import type {
   Transport,
   Work,
 } from "../types.ts";
-import { type Address, addressOf, type ServerOptions } from "./address.ts";
+import type { Address } from "./address.ts";
 import { eventsOf } from "./events.ts";
 import { connectionFailure, unsupported } from "./failure.ts";
 import { ask, askJson, type Wanted } from "./http.ts";
@@ -27,15 +28,22 @@ import { packed, tooLarge, unpack } from "./trees.ts";
 /** Between two reports of a copy, in milliseconds. */
 const REPORT_MS = 100;
 
+/** What a server says of a line of a log; `time` in seconds since the epoch. */
+interface ServedLine {
+  readonly time: number;
+  readonly stream?: string;
+  readonly message: string;
+}
+
 export class ServeTransport implements Transport {
   readonly #address: Address;
   readonly #owners: Owners;
   #isClosed = false;
 
-  /** Asks nothing yet. @throws SmolvmError `sdk.bad_request` for an address that is none */
-  constructor(options: ServerOptions) {
-    this.#address = addressOf(options);
-    this.#owners = new Owners(this.#address);
+  /** Asks nothing yet. */
+  constructor(address: Address) {
+    this.#address = address;
+    this.#owners = new Owners(address);
   }
 
   async api(call: ApiCall, { signal }: Work = {}): Promise<unknown> {
@@ -168,15 +176,12 @@ export class ServeTransport implements Transport {
     return await unpack(reported(limited(archive, maxBytes), work), hostPath, maxBytes, work.signal);
   }
 
-  async *logs(
-    name: string,
-    options: { readonly follow?: boolean | undefined; readonly tail?: number | undefined },
-    { signal }: Work = {},
-  ): AsyncGenerator<LogLine, void, void> {
+  async *logs(name: string, options: LogRequest, { signal }: Work = {}): AsyncGenerator<LogLine, void, void> {
     this.#checkOpen();
     const path = withQuery(machinePath(name, "/logs"), { ...options, format: "json" });
     for await (const { data } of eventsOf(this.#address, { method: "GET", path, signal })) {
-      const { time, stream, message } = JSON.parse(data) as { time: number; stream: string; message: string };
+      // Lines of the console name no stream.
+      const { time, stream = "console", message } = JSON.parse(data) as ServedLine;
       yield { time: time * 1000, stream, text: message };
     }
   }
