@@ -24,10 +24,12 @@ export function receiveChunk(fd: number): Uint8Array<ArrayBuffer> | undefined {
 }
 
 /**
- * For who is done with a chunk, and has it alone. What was no block is left to the garbage collector; what happens to be
- * as large as one serves as well.
+ * For who is done with a chunk, and has it alone. What is as large as a block serves as one. The memory of other large
+ * ones goes back at once, not when the garbage collector comes: the runtime's next read gets it, warm. Small ones are
+ * left to the collector.
  */
-export function giveBack({ buffer }: Uint8Array): void {
-  if (buffer.byteLength === BLOCK && buffer instanceof ArrayBuffer && free.length < MOST_FREE)
-    free.push(new Uint8Array(buffer));
+export function giveBack({ buffer, length }: Uint8Array): void {
+  if (length < BUSY || !(buffer instanceof ArrayBuffer)) return;
+  if (buffer.byteLength === BLOCK && free.length < MOST_FREE) free.push(new Uint8Array(buffer));
+  else buffer.transfer(0);
 }

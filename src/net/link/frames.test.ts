@@ -1,13 +1,24 @@
 import { expect, test } from "bun:test";
-import { array, assert, nat, property, uint8Array } from "fast-check";
-import { FrameReader } from "./frames.ts";
+import { array, assert, boolean, nat, oneof, property, uint8Array } from "fast-check";
+import { MAX_FRAME } from "../limits.ts";
+import { FrameReader, PREFIX } from "./frames.ts";
 
-test("frames are the same however the stream is cut", () => {
+test("frames are the same however the stream is cut, and whether it is read into room or not", () => {
   assert(
     property(
-      array(uint8Array({ maxLength: 300 }), { maxLength: 20 }),
-      array(nat(500), { minLength: 1, maxLength: 20 }),
-      (frames, cuts) => {
+      array(
+        oneof(
+          uint8Array({ maxLength: 300 }),
+          nat(MAX_FRAME).map((length) => new Uint8Array(length).fill(length)),
+        ),
+        {
+          maxLength: 20,
+        },
+      ),
+      array(oneof(nat(500), nat(200_000)), { minLength: 1, maxLength: 20 }),
+      array(boolean(), { maxLength: 20 }),
+      nat(100_000).map((more) => PREFIX + MAX_FRAME + more),
+      (frames, cuts, places, size) => {
         const stream = Buffer.concat(
           frames.flatMap((frame) => {
             const prefix = Buffer.alloc(4);
@@ -17,15 +28,21 @@ test("frames are the same however the stream is cut", () => {
         );
         const read: string[] = [];
         const reader = new FrameReader((bytes, start, end) => {
-          read.push(Buffer.from(bytes.subarray(start, end)).toString("hex"));
-        });
+          read.push(hash(bytes.subarray(start, end)));
+        }, size);
         let at = 0;
         for (let turn = 0; at < stream.length; turn++) {
-          const length = (cuts[turn % cuts.length] ?? 0) + (turn > 1000 ? 1000 : 1);
-          expect(reader.push(stream.subarray(at, at + length))).toBe(true);
+          const length = (cuts[turn % cuts.length] ?? 0) + (turn > 1000 ? 20_000 : 1);
+          const part = stream.subarray(at, at + length);
           at += length;
+          if ((places[turn % places.length] ?? true) || part.length > reader.room().length) {
+            expect(reader.push(part)).toBe(true);
+          } else {
+            reader.room().set(part);
+            expect(reader.filled(part.length)).toBe(true);
+          }
         }
-        expect(read).toEqual(frames.map((frame) => Buffer.from(frame).toString("hex")));
+        expect(read).toEqual(frames.map(hash));
       },
     ),
   );
@@ -39,3 +56,6 @@ test("a length that no frame has is refused, wherever the stream is cut", () => 
     expect(results).toContain(false);
   }
 });
+
+/** Of a frame's bytes, and short. */
+const hash = (bytes: Uint8Array) => `${bytes.length} ${Bun.hash(bytes)}`;

@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from "node:fs";
 import { receiveNow } from "../../../ffi/sockets.ts";
-import { BUSY } from "../host/chunks.ts";
+import { BUSY, giveBack } from "../host/chunks.ts";
 import { FrameReader } from "./frames.ts";
 import { Output } from "./output.ts";
 
@@ -21,7 +21,6 @@ export class Link {
   readonly #path: string;
   readonly #listener: { stop(closeActive?: boolean): void };
   readonly #events: LinkEvents;
-  readonly #buffer = new Uint8Array(BUFFER);
   #card: Socket | undefined;
 
   /** Listens. @throws the error of listen(2) */
@@ -43,7 +42,7 @@ export class Link {
               } catch (error) {
                 events.onTrouble(error);
               }
-            }),
+            }, BUFFER),
           };
           this.output.connect(socket);
         },
@@ -68,20 +67,23 @@ export class Link {
    * a busy guest that is nearly everything, and costs two thirds (bench/net.ts).
    */
   #onData(socket: Socket, chunk: Uint8Array): void {
-    let bytes = chunk;
+    const { frames } = socket.data;
+    let length = chunk.length;
+    let isSound = frames.push(chunk);
+    giveBack(chunk);
     for (let turn = 0; socket === this.#card; turn++) {
       // What does not keep to the format is no card.
-      if (!socket.data.frames.push(bytes)) {
+      if (!isSound) {
         socket.terminate();
         return;
       }
       this.#events.onBatch();
-      if (bytes.length < BUSY || turn === TURN || socket.fd === undefined) return;
+      if (length < BUSY || turn === TURN || socket.fd === undefined) return;
       // Acknowledgements are not to wait for all turns: the guest could send nothing meanwhile.
       if (turn > 0) this.output.flush();
-      const length = receiveNow(socket.fd, this.#buffer);
+      length = receiveNow(socket.fd, frames.room());
       if (length <= 0) return;
-      bytes = this.#buffer.subarray(0, length);
+      isSound = frames.filled(length);
     }
   }
 
@@ -94,8 +96,8 @@ export class Link {
 /** The socket's descriptor is missing from the runtime's types. */
 type Socket = Bun.Socket<Card> & { readonly fd?: number };
 
-/** What a Unix socket holds at most, as a rule. */
-const BUFFER = 512 * 1024;
+/** Twice what a Unix socket holds as a rule: half of it is free for a read, at least. */
+const BUFFER = 1024 * 1024;
 /** Reads before the host's sockets have their turn. */
 const TURN = 16;
 
