@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createServer, type Server, type Socket } from "node:net";
-import { until } from "../support/process.ts";
+import { Talking, until } from "../support/process.ts";
 import { Wire, type WireOptions } from "./namespace.ts";
 
 setDefaultTimeout(120_000);
@@ -246,14 +246,45 @@ describe("ports that lead in", () => {
     published.close();
   });
 
-  test("the guest's refusal is the client's", async () => {
+  test.each(["", "a request"])(
+    "the guest's refusal is the client's, which has said %p before",
+    async (said) => {
+      const published = await wire.stack.publish({
+        ...{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 0, guestPort: 9 },
+      });
+      const code = `${PRELUDE}
+      const begin = (s) => { s.write(words[1]); return all(s); };
+      console.log(await open(words[0], "127.0.0.1").then(begin).then(() => "ended", (error) => error.code));`;
+      const client = Bun.spawn([process.execPath, "-e", code, String(published.hostPort), said]);
+      expect((await new Response(client.stdout).text()).trim()).toBe("ECONNRESET");
+      published.close();
+    },
+  );
+
+  test("what a client sends before the guest has accepted arrives, however much it is", async () => {
     const published = await wire.stack.publish({
-      ...{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 0, guestPort: 9 },
+      ...{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 0, guestPort: 11 },
     });
-    const code = `${PRELUDE} 
-      console.log(await open(words[0], "127.0.0.1").then(all).then(() => "ended", (error) => error.code));`;
-    const client = Bun.spawn([process.execPath, "-e", code, String(published.hostPort)]);
-    expect((await new Response(client.stdout).text()).trim()).toBe("ECONNRESET");
+    const server = wire.inside(`import { createServer } from "node:net";
+      const hash = new Bun.CryptoHasher("sha256");
+      createServer({ allowHalfOpen: true }, (s) => { s.on("data", (d) => hash.update(d)); s.on("end", () => s.end(hash.digest("hex"))); })
+        .listen(11, "0.0.0.0", () => console.log("listens"));`);
+    await server.line();
+    const bytes = Buffer.alloc(20_000_000, "what comes early");
+    // A wire that carries nothing: the guest does not hear of the connection.
+    wire.tap.kill("SIGSTOP");
+    const code = `${PRELUDE} const s = await open(words[0], "127.0.0.1");
+      s.end(Buffer.alloc(${bytes.length}, "what comes early")); console.log("sent"); console.log(String(await all(s)));`;
+    const client = new Talking(
+      Bun.spawn([process.execPath, "-e", code, String(published.hostPort)], {
+        stdout: "pipe",
+        stderr: "pipe",
+      }),
+    );
+    expect(await client.line()).toBe("sent");
+    wire.tap.kill("SIGCONT");
+    expect(await client.line()).toBe(new Bun.CryptoHasher("sha256").update(bytes).digest("hex"));
+    server.child.kill();
     published.close();
   });
 

@@ -22,12 +22,10 @@ const TURN = 8;
  */
 class TcpStream implements HostStream {
   readonly #socket: Socket;
-  #paused: boolean;
+  #paused = false;
 
-  /** @param paused as the runtime's socket is */
-  constructor(socket: Socket, paused: boolean) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#paused = paused;
     socket.data.stream = this;
   }
 
@@ -39,6 +37,8 @@ class TcpStream implements HostStream {
       const chunk = receiveChunk(fd);
       if (chunk === undefined) return;
       data.user.onData(chunk);
+      // Nothing was left behind it, as a rule; what comes later is an event.
+      if (chunk.length < BUSY) return;
     }
   }
 
@@ -99,7 +99,7 @@ export async function connectTcp({ address, port }: Endpoint, user: HostStreamUs
   });
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEPALIVE_MS);
-  return new TcpStream(socket, false);
+  return new TcpStream(socket);
 }
 
 /** A far side that is gone is noticed before a day has passed, and routers on the way keep the connection. */
@@ -108,8 +108,7 @@ const KEEPALIVE_MS = 60_000;
 /**
  * Listens.
  *
- * @param onConnection gets each connection, paused: nothing is read before `resume`; returns its user, or undefined to
- *   refuse it
+ * @param onConnection gets each connection; returns its user, or undefined to refuse it
  * @throws the error of bind(2) or listen(2)
  */
 export function listenTcp(
@@ -126,10 +125,8 @@ export function listenTcp(
       ...handlers,
       open(socket) {
         socket.data = { user: undefined };
-        socket.pause();
         socket.setNoDelay(true);
-        const stream = new TcpStream(socket, true);
-        const user = onConnection(stream);
+        const user = onConnection(new TcpStream(socket));
         if (user === undefined) socket.terminate();
         else socket.data.user = user;
       },

@@ -13,6 +13,8 @@ type State = "connecting" | "syn-received" | "syn-sent" | "open" | "lingering" |
 
 /** 128: enough for a window of 8 MiB. */
 const OUR_SCALE = 7;
+/** What is read of a client before the guest has accepted its connection: a request that is here when it has. */
+const EARLY_BYTES = 16 * 1024;
 /** With less than this for each, sockets are read in turn. */
 const LEAST_SHARE = 64 * 1024;
 
@@ -143,8 +145,8 @@ export class Connection implements HostStreamUser {
     } else if (segment.has(Flag.syn)) {
       this.#learn(segment);
       this.#open();
-      this.sendAcknowledgement();
-      this.#stream?.resume();
+      this.#context.acknowledgeSoon(this);
+      this.#onProgress();
     }
   }
 
@@ -306,7 +308,8 @@ export class Connection implements HostStreamUser {
     if (this.#state === "closed" || this.#state === "lingering" || bytes.length === 0) return;
     this.#received += bytes.length;
     this.#sender.push(bytes);
-    if (this.#paused || !this.#sender.isFull) return;
+    const isFull = this.#state === "syn-sent" ? this.#received >= EARLY_BYTES : this.#sender.isFull;
+    if (this.#paused || !isFull) return;
     this.#paused = true;
     this.#stream?.pause();
     // With nothing under way, nothing would wake it.
