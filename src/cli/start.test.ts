@@ -59,12 +59,7 @@ test("what a command about machines loads has no module of the runtime that take
   const lazy = ["../machine/index.ts", "context.ts", "../machine/client/connect.ts", "work/exec.ts"];
   const { modules } = loadedAtOnce(["index.ts", "interpret.ts", "commands/machine/exec.ts", ...lazy]);
   // node:util takes three or more, node:fs/promises two.
-  expect(modules.sort()).toEqual([
-    "../package.json",
-    "bun:ffi",
-    "node:fs",
-    "node:path",
-  ]);
+  expect(modules.sort()).toEqual(["../package.json", "bun:ffi", "node:fs", "node:path"]);
 });
 
 test("what a run of a cached image loads has nothing that only a download needs", () => {

@@ -342,9 +342,10 @@ export class MachineHost {
     this.#vmm?.kill();
     this.#network?.close();
     await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
-    for (const connection of this.#connections) connection.close();
     if (lasting !== undefined) this.#tellEnd(failure);
     this.#place?.leave();
+    // Last: a client that waits for the end finds the lock free when its connection closes.
+    for (const connection of this.#connections) connection.close();
     this.#end.resolve();
   }
 

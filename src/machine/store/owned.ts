@@ -3,7 +3,7 @@
  * whose `owner.lock` is free, and that does not run, is left over like a throw-away one: nobody sees it, and anybody may
  * remove it. Without the file a machine is nobody's, and stays.
  */
-import { closeSync, constants, openSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import { errnoOf } from "../../errors.ts";
 import type { Lock } from "./directory.ts";
@@ -34,6 +34,8 @@ export function giveUpOwnership(path: string): void {
 
 /** Whether it belongs to a program that has gone. It may run still: its process sees to its end then. */
 export function lostItsOwner(path: string): boolean {
+  // Cheaper than an exception, for the many that are nobody's.
+  if (!existsSync(`${path}/${OWNER_LOCK}`)) return false;
   let fd: number;
   try {
     fd = openSync(`${path}/${OWNER_LOCK}`, "r");
