@@ -12,7 +12,9 @@
  *   seccomp.c   which system calls it may make; a forbidden one reaches the process outside, which tells
  *   warden.c    that process
  *   starter.c   another one outside, which carries out orders that it has learned as often as it is asked to
+ *   leave.c     what it removes for a machine that has ended
  *   krun/       another program: calls libkrun as its arguments say
+ *   threads/    a library for our own processes: rules of Landlock for threads that are there
  */
 #ifndef SMOLVM_LAUNCHER_H
 #define SMOLVM_LAUNCHER_H
@@ -94,6 +96,12 @@ void step_seccomp(struct fields *fields);
 
 /* starter.c */
 void step_serve(struct fields *fields);
+
+/* leave.c */
+void step_unlink(struct fields *fields);
+void step_remove_empty(struct fields *fields);
+void step_remove_all(struct fields *fields);
+void step_finish(struct fields *fields);
 
 /* ---- warden.c ---- */
 

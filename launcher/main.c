@@ -15,6 +15,7 @@ static void (*const steps[])(struct fields *) = {
     step_limit, step_keep_descriptors, step_open, step_connect, step_no_new_privileges, step_become,
     step_drop_capabilities, step_cgroup, step_enter, step_write, step_mount, step_bind, step_directory, step_pivot,
     step_unmount, step_landlock, step_allow_path, step_landlock_enforce, step_seccomp, step_execute, step_serve,
+    step_unlink, step_remove_empty, step_remove_all, step_finish,
 };
 
 /* Of the step that is being taken, from 0. */

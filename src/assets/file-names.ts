@@ -6,6 +6,7 @@ export const fileNames: Record<AssetName, string> = {
   libkrun: "libkrun.so.1",
   launcher: "launcher",
   krun: "krun",
+  threads: "threads.so",
   system: "system.erofs",
   base: "base.erofs",
   overlay: "overlay.ext4",

@@ -11,6 +11,7 @@ const names: AssetName[] = [
   "libkrun",
   "launcher",
   "krun",
+  "threads",
   "system",
   "base",
   "overlay",

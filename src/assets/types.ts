@@ -4,6 +4,7 @@ export type AssetName =
   | "libkrun"
   | "launcher"
   | "krun"
+  | "threads"
   | "system"
   | "base"
   | "overlay"

@@ -3,13 +3,14 @@ import { messageOf, SmolError } from "../errors.ts";
 import type { LayersOptions } from "./layers.ts";
 import { requireLayers } from "./report.ts";
 import type { Starter } from "./starter.ts";
-import { type ConfineMode, type Confinement, confineModes } from "./types.ts";
+import { type ConfineMode, type Confinement, confineModes, type OwnNeeds } from "./types.ts";
 
 export { sweepCgroups } from "./cgroup.ts";
 export { failureLine, takeFailureLine } from "./failure-line.ts";
 export { type ChildDescriptor, type Launched, startLauncher } from "./launch.ts";
 export type { LaunchOrder } from "./order.ts";
 export { planLaunch, planServer } from "./plan.ts";
+export { planRemoval, type Removal } from "./removal.ts";
 export {
   type LayerReport,
   type ProcessReport,
@@ -26,6 +27,7 @@ export type {
   ConfineMode,
   Confinement,
   HostLayers,
+  OwnNeeds,
 } from "./types.ts";
 export { confineModes } from "./types.ts";
 export { confineAsUser, lendFiles, type OwnUser } from "./user.ts";
@@ -61,21 +63,22 @@ export async function chooseConfinement({
 }
 
 /**
- * From here on this process, with all its threads, starts no program and no process, and neither traces nor signals
- * others, whatever code runs in it; its starter starts for it what it has started before. Does nothing where confinement
- * is off, and less where the host has no filters.
+ * From here on this process, with all its threads, starts no program and no process, neither traces nor signals others,
+ * and opens only the files that it needs, whatever code runs in it; its starter starts for it what it has learned before.
+ * Does nothing where confinement is off, and less where the host has less.
  *
  * @throws SmolError `confine.failed` when the kernel refuses it
  */
-export async function startNothingMore(
+export async function confineSelf(
   confinement: Confinement,
   starter: Pick<Starter, "seal">,
+  needs: () => OwnNeeds,
 ): Promise<void> {
   if (confinement.mode === "off" || confinement.host === null) return;
   const { installForSelf } = await import("./self.ts");
   starter.seal();
   try {
-    installForSelf(confinement.host);
+    installForSelf(confinement.host, needs());
   } catch (error) {
     throw new SmolError("confine.failed", `cannot confine the machine's process: ${messageOf(error)}`, {
       hint: "--confine off starts without",

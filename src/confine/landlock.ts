@@ -1,4 +1,5 @@
 /** Landlock: which files a process may use, and how it may reach others (landlock(7), linux/landlock.h). */
+import type { Ruleset } from "../../ffi/landlock.ts";
 import { type OrderWriter, text, u32, u64 } from "./order.ts";
 import type { AllowedPath, Rights } from "./types.ts";
 
@@ -31,19 +32,31 @@ const rightsOf: Record<Rights, number> = {
   writableShare: 0x7fff & ~(EXECUTE | MAKE_CHAR | MAKE_BLOCK),
 };
 
+/** What this version knows of rights of files, and of what stays inside. */
+const known = (version: number) => ({
+  files: knownRights[Math.min(version, knownRights.length - 1)] ?? 0,
+  scopes: version >= 6 ? SCOPES : 0,
+  /** Bytes of struct landlock_ruleset_attr. */
+  size: version >= 6 ? 24 : version >= 4 ? 16 : 8,
+});
+
+/** The same rules for a process that goes on carrying connections: of files and sockets, and not of the network. */
+export function rulesetOf(version: number, paths: readonly AllowedPath[]): Ruleset {
+  return { ...known(version), rules: paths.map((one) => ({ ...one, rights: rightsOf[one.rights] })) };
+}
+
 /** Describes the rules; they hold from `landlockEnforce` on. Everything that no rule allows is refused. */
 export function addLandlock(order: OrderWriter, version: number, paths: readonly AllowedPath[]): void {
-  const known = knownRights[Math.min(version, knownRights.length - 1)] ?? 0;
-  const size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+  const { files, scopes, size } = known(version);
   order.step(
     "landlock",
     "rules of Landlock",
-    u64(known),
+    u64(files),
     u64(version >= 4 ? NETWORK : 0),
-    u64(version >= 6 ? SCOPES : 0),
+    u64(scopes),
     u32(size),
   );
   for (const { path, rights, optional } of paths) {
-    order.step("allowPath", path, u64(rightsOf[rights] & known), text(path), u32(optional ? 1 : 0));
+    order.step("allowPath", path, u64(rightsOf[rights] & files), text(path), u32(optional ? 1 : 0));
   }
 }

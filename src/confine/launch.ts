@@ -50,17 +50,13 @@ export function startLauncher(
     });
     child.stdin.write(order.bytes);
     child.stdin.flush();
-    let pid = child.pid;
-    const program = readNumber(report.readEnd).then((found) => {
-      pid = found ?? pid;
-      return found;
-    });
+    const reported = new ReportedProgram(report.readEnd, child.pid);
     return {
       get pid() {
-        return pid;
+        return reported.pid;
       },
       childPid: child.pid,
-      program,
+      program: reported.pidOnce,
       exited: child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode as string | null })),
       output: readAndClose(output.readEnd),
       messages: child.stderr as ReadableStream<Uint8Array>,
@@ -81,8 +77,31 @@ export function startLauncher(
   }
 }
 
+/** The process id that the launcher reports of the program that it has started. */
+export class ReportedProgram {
+  /** Undefined: it was never started. */
+  readonly pidOnce: Promise<number | undefined>;
+  #pid: number;
+
+  /**
+   * @param fd where the report is read, which is closed then
+   * @param before the process that counts until there is one
+   */
+  constructor(fd: number, before: number) {
+    this.#pid = before;
+    this.pidOnce = readNumber(fd).then((found) => {
+      this.#pid = found ?? before;
+      return found;
+    });
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+}
+
 /** What somebody writes as a line to a pipe, which is closed then. */
-export async function readNumber(fd: number): Promise<number | undefined> {
+async function readNumber(fd: number): Promise<number | undefined> {
   let line = "";
   try {
     for await (const chunk of readAndClose(fd)) line += Buffer.from(chunk).toString();

@@ -23,6 +23,10 @@ const kinds = [
   "seccomp",
   "execute",
   "serve",
+  "unlink",
+  "removeEmpty",
+  "removeAll",
+  "finish",
 ] as const;
 type Kind = (typeof kinds)[number];
 

@@ -51,26 +51,18 @@ export function reportProcesses(confinement: Confinement): ProcessReport[] {
   if (host === null || mode === "off") return processNames.map((name) => none(name, confinement));
   const [landlock, seccomp] = [describe.landlock(host), describe.seccomp(host)];
   const ofFiles = host.landlock < MOVES_BETWEEN_DIRECTORIES ? tooOld(landlock) : landlock;
-  const first = [ofFiles, seccomp].find(({ inForce }) => !inForce);
   return [
-    {
-      name: "machine",
-      inForce: seccomp.inForce,
-      detail: seccomp.inForce
-        ? "seccomp: it starts no program, and traces and signals nobody"
-        : seccomp.detail,
-      fix: seccomp.fix,
-    },
-    {
-      name: "files",
-      inForce: first === undefined,
-      detail:
-        first === undefined
-          ? "Landlock and seccomp: it reaches the folders that are lent, and no network"
-          : `${first.name}: ${first.detail}`,
-      fix: first?.fix ?? null,
-    },
+    ofProcess("machine", [landlock, seccomp], "it opens its machine's files, and starts no program"),
+    ofProcess("files", [ofFiles, seccomp], "it reaches the folders that are lent, and no network"),
   ];
+}
+
+/** @param layers those that it needs; @param means what they come to */
+function ofProcess(name: ProcessName, layers: readonly LayerReport[], means: string): ProcessReport {
+  const missing = layers.find(({ inForce }) => !inForce);
+  if (missing === undefined)
+    return { name, inForce: true, detail: `Landlock and seccomp: ${means}`, fix: null };
+  return { name, inForce: false, detail: `${missing.name}: ${missing.detail}`, fix: missing.fix };
 }
 
 function tooOld(landlock: LayerReport): LayerReport {

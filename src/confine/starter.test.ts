@@ -55,7 +55,7 @@ test("once it is sealed it learns nothing, whoever asks over its socket", async 
   expect(await outputOf(starter.start("known", () => known))).toBe("known\n");
   starter.seal();
   const other = () => shell("echo other");
-  expect(() => starter.start("other", other)).toThrow("may only start again");
+  expect(() => starter.start("other", other)).toThrow("has learned before");
   // What its name meant when it was learned, whatever it would mean now.
   expect(await outputOf(starter.start("known", other))).toBe("known\n");
 });

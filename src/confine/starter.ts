@@ -7,7 +7,7 @@ import { constants } from "node:os";
 import { makeSocketPair, sendWithDescriptors } from "../../ffi/descriptors.ts";
 import { makePipe } from "../../ffi/libc.ts";
 import { readAndClose } from "../pipe.ts";
-import { type Launched, readNumber, startLauncher } from "./launch.ts";
+import { type Launched, ReportedProgram, startLauncher } from "./launch.ts";
 import { type LaunchOrder, OrderWriter, u32 } from "./order.ts";
 
 /** Of the starter: what it is told comes over the first, and what it starts finds the second as `PROGRAM_FD`. */
@@ -109,18 +109,14 @@ export class Starter {
     });
     if (before === undefined) begin();
     else void before.then(begin);
-    let pid = this.pid;
-    const program = readNumber(report.readEnd).then((found) => {
-      pid = found ?? pid;
-      return found;
-    });
+    const reported = new ReportedProgram(report.readEnd, this.pid);
     return {
       get pid() {
-        return pid;
+        return reported.pid;
       },
       childPid: this.pid,
       subjects: known.order.subjects,
-      program,
+      program: reported.pidOnce,
       exited,
       output: readAndClose(output.readEnd),
       messages: streamOf(messages.readEnd),
@@ -133,7 +129,12 @@ export class Starter {
     };
   }
 
-  /** From now on it starts only what it has started before. */
+  /** Teaches it an order that is carried out later. @throws Error as `start` */
+  learn(name: string, plan: () => LaunchOrder): void {
+    this.#numberOf(name, plan);
+  }
+
+  /** From now on it starts only what it knows. */
   seal(): void {
     this.#sealed = true;
     this.#send(Verb.seal, 0);
@@ -149,7 +150,7 @@ export class Starter {
     const found = this.#known.findIndex((known) => known.name === name);
     if (found !== -1) return found;
     if (this.#sealed)
-      throw new Error("this machine's process may only start again what it has started before");
+      throw new Error("this machine's process may only have started what its starter has learned before");
     const order = plan();
     // Without the length in front, which the launcher wants on its standard input.
     const steps = order.bytes.subarray(4);

@@ -79,6 +79,16 @@ export interface ConfinedProgram {
   readonly threads: number;
 }
 
+/** What the process of a machine keeps, which carries its guest's connections. */
+export interface OwnNeeds {
+  /** The library by which all its threads are held to that (launcher/threads/). */
+  readonly library: string;
+  /** All that it opens by name. */
+  readonly paths: readonly AllowedPath[];
+  /** It connects to sockets of the host, which its user has named. */
+  readonly unixSockets: boolean;
+}
+
 /** The server of files: a process of ours that reads what a guest asks for. */
 export interface ConfinedServer {
   /** The program's file, open for reading at this descriptor. Its name may have gone to another version meanwhile. */

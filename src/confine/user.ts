@@ -3,21 +3,21 @@
  * other layers, belongs to somebody else.
  */
 import {
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
+  fchmodSync,
   fchownSync,
   fstatSync,
   mkdirSync,
   openSync,
-  rmSync,
   statSync,
 } from "node:fs";
 import { flock } from "../../ffi/libc.ts";
 import { messageOf, SmolError } from "../errors.ts";
+import { removeIfAllowed } from "../host/index.ts";
+import type { Removal } from "./removal.ts";
 import { requireLayers } from "./report.ts";
-import type { AllowedPath, Confinement } from "./types.ts";
+import type { AllowedPath, Confinement, Rights } from "./types.ts";
 
 /** From here on no user, no service and no container of systemd's, nor of subuid(5), has ids (systemd's UIDS-GIDS.md). */
 export const FIRST_USER = 0x7000_0000;
@@ -32,6 +32,8 @@ const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 /** How a VM's process is confined, and until when nobody else's is the same user. */
 export interface OwnUser {
   readonly confinement: Confinement;
+  /** What `release` removes, for another process to do where this one may not any more. */
+  readonly removals: readonly Removal[];
   release(): void;
 }
 
@@ -45,16 +47,20 @@ export interface OwnUser {
 export function confineAsUser(confinement: Confinement, directory: string): OwnUser {
   const { mode, host } = confinement;
   if (mode === "off" || host?.user !== "own" || host.namespaces !== "root")
-    return { confinement, release() {} };
+    return { confinement, removals: [], release() {} };
   try {
     giveAway(directory);
-    const { user, release } = takeUser();
-    return { confinement: { ...confinement, user }, release };
+    const { user, path, release } = takeUser();
+    return {
+      confinement: { ...confinement, user },
+      removals: [{ kind: "file", path }],
+      release,
+    };
   } catch (error) {
     const reasons = { ...host.reasons, user: messageOf(error) };
     const without: Confinement = { mode, host: { ...host, user: "none", reasons } };
     requireLayers(without);
-    return { confinement: without, release() {} };
+    return { confinement: without, removals: [], release() {} };
   }
 }
 
@@ -66,11 +72,7 @@ export function confineAsUser(confinement: Confinement, directory: string): OwnU
  */
 export function lendFiles(paths: readonly AllowedPath[], user: number): void {
   try {
-    for (const { path, rights } of paths) {
-      const { mode, gid } = statSync(path);
-      if (rights === "write") chownSync(path, user, gid);
-      else if ((mode & 0o004) === 0) chmodSync(path, (mode & 0o777) | 0o004);
-    }
+    for (const { path, rights } of paths) lendFile(path, rights, user);
   } catch (error) {
     throw new SmolError(
       "confine.failed",
@@ -79,6 +81,18 @@ export function lendFiles(paths: readonly AllowedPath[], user: number): void {
         hint: "--confine off starts without",
       },
     );
+  }
+}
+
+/** By a descriptor: a machine's process may not do it by a path (machineProfile in seccomp/own-profiles.ts). */
+function lendFile(path: string, rights: Rights, user: number): void {
+  const fd = openSync(path, "r");
+  try {
+    const { mode, gid } = fstatSync(fd);
+    if (rights === "write") fchownSync(fd, user, gid);
+    else if ((mode & 0o004) === 0) fchmodSync(fd, (mode & 0o777) | 0o004);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -93,20 +107,21 @@ function giveAway(directory: string): void {
 }
 
 /** @throws Error when there is none left */
-function takeUser(): { user: number; release(): void } {
+function takeUser(): { user: number; path: string; release(): void } {
   mkdirSync(TAKEN, { recursive: true, mode: 0o700 });
   for (let user = FIRST_USER; user < FIRST_USER + USERS; user++) {
     const path = `${TAKEN}/${user}`;
     const fd = openSync(path, "w", 0o600);
     const isCurrent = () => statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
     // Whoever gave it back in between has removed the file that is open here.
-    if (flock(fd, "exclusive", false) && isCurrent()) return { user, release: () => giveBack(path, fd) };
+    if (flock(fd, "exclusive", false) && isCurrent())
+      return { user, path, release: () => giveBack(path, fd) };
     closeSync(fd);
   }
   throw new Error(`${USERS} VMs run already`);
 }
 
 function giveBack(path: string, fd: number): void {
-  rmSync(path, { force: true });
+  removeIfAllowed(path);
   closeSync(fd);
 }

@@ -4,3 +4,4 @@ export { bootId } from "./boot.ts";
 export { tryForAMoment, untilLocked } from "./lock.ts";
 export { namesIn } from "./names-in.ts";
 export { addPin, type Pin, type Pins, pinnedIds, pinsOf, removePin, sweepPins } from "./pin.ts";
+export { removeIfAllowed } from "./remove-if-allowed.ts";

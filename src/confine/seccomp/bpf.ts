@@ -23,6 +23,12 @@ export interface Check {
   readonly values: readonly number[] | "ownProcess";
 }
 
+/** A pointer to nothing: one to where only the low half of the address is zero can be had. */
+export const noPointer = (argument: number): Check[] => [
+  { argument, values: [0] },
+  { argument, half: "high", values: [0] },
+];
+
 export interface Rule {
   readonly number: number;
   /** All of them. Without one the call passes. */

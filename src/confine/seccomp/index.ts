@@ -35,8 +35,8 @@ export function filterOf(profile: ProfileName, architecture: Architecture, watch
 }
 
 /** The filter of a machine's process that starts nothing any more; see `machineProfile`. */
-export function filterForSelf(architecture: Architecture, ownProcess: number): Buffer {
-  const rules = rulesOf(machineProfile(ownProcess), numbersOf(architecture));
+export function filterForSelf(architecture: Architecture, ownProcess: number, unixSockets: boolean): Buffer {
+  const rules = rulesOf(machineProfile(ownProcess, unixSockets), numbersOf(architecture));
   return assembled(architecture, rules, Action.allow);
 }
 

@@ -3,7 +3,7 @@
  * calls change with each version of that: a list of what they may call would be as long as a kernel's, and wrong at the
  * next update. So these are lists of what they must not call.
  */
-import type { Check } from "./bpf.ts";
+import { type Check, noPointer } from "./bpf.ts";
 import type { Entry, Profile } from "./profiles.ts";
 
 const EPERM = 1;
@@ -78,13 +78,55 @@ export const filesProfile: Profile = {
   othersPass: true,
 };
 
+/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (socket(2)). */
+const FAMILY = { unix: 1, inet: 2, inet6: 10, netlink: 16 } as const;
+/** The type of a socket without SOCK_NONBLOCK and SOCK_CLOEXEC. */
+const SOCKET_TYPE = 0xf;
+const SOCK_STREAM = 1;
+/** Of IP: the family's own, TCP, UDP, and ICMP by "ping sockets". Of netlink these are addresses and routes, and IPsec. */
+const PROTOCOLS = [0, 6, 17, 1, 58] as const;
+
+/**
+ * The network of guests. Netlink tells which addresses are the host's own; who has no capability changes nothing by it.
+ * A pair of Unix sockets is for the starter: of streams, since datagrams could be sent to others by it.
+ */
+const sockets = (unix: boolean): readonly Entry[] => [
+  {
+    name: "socket",
+    checks: [
+      { argument: 0, values: [FAMILY.inet, FAMILY.inet6, FAMILY.netlink, ...(unix ? [FAMILY.unix] : [])] },
+      { argument: 2, values: PROTOCOLS },
+    ],
+    errno: EACCES,
+  },
+  {
+    name: "socketpair",
+    checks: [{ argument: 1, mask: SOCKET_TYPE, values: [SOCK_STREAM] }],
+    errno: EACCES,
+  },
+];
+
+/** By a path, for which Landlock has no rule. Of files that it may open there are calls by descriptor. */
+const attributesByPath = failing(
+  EACCES,
+  `chmod fchmodat fchmodat2 chown lchown fchownat utime utimes futimesat
+   setxattr lsetxattr removexattr lremovexattr truncate`,
+);
+
 /**
  * Of a machine's process that starts nothing any more: it carries its guest's connections.
  *
  * @param ownProcess its id
+ * @param unixSockets it connects to sockets of the host
  */
-export const machineProfile = (ownProcess: number): Profile => ({
-  allowed: [...itself, ...signals([ownProcess])],
-  refused: Object.fromEntries([...never, ...failing(EPERM, "execve pidfd_send_signal")]),
+export const machineProfile = (ownProcess: number, unixSockets: boolean): Profile => ({
+  allowed: [
+    ...itself,
+    ...signals([ownProcess]),
+    ...sockets(unixSockets),
+    // Times of a file that is open.
+    { name: "utimensat", checks: noPointer(1), errno: EACCES },
+  ],
+  refused: Object.fromEntries([...never, ...failing(EPERM, "execve pidfd_send_signal"), ...attributesByPath]),
   othersPass: true,
 });

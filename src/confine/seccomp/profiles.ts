@@ -3,7 +3,7 @@
  * programs, and then read one by one: what a guest's attacker could use and neither of them needs is not here.
  */
 import type { ProfileName } from "../types.ts";
-import type { Check } from "./bpf.ts";
+import { type Check, noPointer } from "./bpf.ts";
 import { filesProfile } from "./own-profiles.ts";
 
 /** A name stands for a call with any arguments. */
@@ -44,8 +44,6 @@ const O_TRUNC = 0o1000;
 const O_TMPFILE = 0o20000000;
 
 const one = (argument: number, ...values: number[]): Check => ({ argument, values });
-/** A pointer to nothing: one to where only the low half of the address is zero can be had. */
-const none = (argument: number): Check[] => [one(argument, 0), { argument, half: "high", values: [0] }];
 
 /** Threads, and no processes: clone3 keeps its flags in memory, where a filter cannot see them. */
 const threads: Entry[] = [
@@ -151,7 +149,7 @@ const sockets: Entry[] = [
   "recvmsg",
   "sendmsg",
   "recvfrom",
-  { name: "sendto", checks: none(4), errno: EACCES },
+  { name: "sendto", checks: noPointer(4), errno: EACCES },
   "shutdown",
   "getsockname",
   "getpeername",
@@ -171,7 +169,7 @@ const itself: Entry[] = [
   "getppid",
   "getrlimit",
   // Looking, not setting.
-  { name: "prlimit64", checks: [one(0, 0), ...none(2)], errno: EPERM },
+  { name: "prlimit64", checks: [one(0, 0), ...noPointer(2)], errno: EPERM },
   // One that is set is as hard as this one, which stays.
   "seccomp",
   "arch_prctl",

@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { lendFiles, summarizeLayers } from "../../confine/index.ts";
 import { isDebugging } from "../../debug.ts";
 import {
@@ -12,12 +11,12 @@ import {
 } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { Guest } from "../../guest/index.ts";
-import { listenTransport, ProtocolError, type SocketTransport } from "../../protocol/index.ts";
+import { ProtocolError } from "../../protocol/index.ts";
 import { endsWithin } from "../../within.ts";
 import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
 import type { StartOrder, StartReport } from "../plan/index.ts";
-import { socketPaths } from "../store/index.ts";
+import type { AgentListener } from "./agent-listener.ts";
 
 /**
  * How long a guest may take to its agent's hello. Real hardware needs a fraction of a second, software emulation on
@@ -46,6 +45,8 @@ export interface Boot {
 }
 
 export interface BootOptions {
+  /** Where the VM's agent is connected. */
+  readonly agents: AgentListener;
   /** Undefined: the machine has none. */
   readonly card?: NetCard | undefined;
   /** How the VM's process is confined, and what starts it; undefined where there is no launcher. */
@@ -70,32 +71,20 @@ export function bootMachine(
   engine: Engine,
   options: BootOptions,
 ): Boot {
-  const agentSocket = socketPaths(order.paths, order.record.name).agent;
-  const { promise: connected, resolve: onAgent } = Promise.withResolvers<SocketTransport>();
-  const listener = listenTransport(agentSocket, onAgent);
-  const stopListening = () => {
-    listener.stop();
-    rmSync(agentSocket, { force: true });
-  };
+  const connected = options.agents.next();
   if (isDebugging()) console.error(`smolvm: the VM is confined by ${summarizeLayers(order.confinement)}`);
-  let vm: RunningVm;
-  try {
-    const spec = describeVm(order, disks, engine, agentSocket, options.card);
-    const { user } = order.confinement;
-    if (user !== undefined) lendFiles(vmPaths(spec), user);
-    vm = engine.launch(spec, {
-      vmm: options.vmm,
-      libkrun: order.files.libkrun,
-      confine: options.confine,
-      consoleLog: (chunk) => {
-        options.onConsole?.(chunk);
-        if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
-      },
-    });
-  } catch (error) {
-    stopListening();
-    throw error;
-  }
+  const spec = describeVm(order, disks, engine, options.agents.path, options.card);
+  const { user } = order.confinement;
+  if (user !== undefined) lendFiles(vmPaths(spec), user);
+  const vm = engine.launch(spec, {
+    vmm: options.vmm,
+    libkrun: order.files.libkrun,
+    confine: options.confine,
+    consoleLog: (chunk) => {
+      options.onConsole?.(chunk);
+      if (isDebugging()) console.error(new TextDecoder().decode(chunk).trimEnd());
+    },
+  });
   const launchedAt = now();
   const failed = vm.exited.then((exit) => {
     throw (
@@ -124,10 +113,7 @@ export function bootMachine(
       vm.kill();
       await vm.exited;
     })
-    .finally(() => {
-      clearTimeout(timer);
-      stopListening();
-    });
+    .finally(() => clearTimeout(timer));
   return { vm, guest, ready };
 }
 

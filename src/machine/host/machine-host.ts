@@ -7,7 +7,6 @@
  * everything the machine had is gone a moment later. A lasting one lives until it is stopped, once its start has been
  * reported to its owner; one whose order names an owner ends with that. If this process is killed, the kernel ends the VM with it.
  */
-import { startNothingMore } from "../../confine/index.ts";
 import type { VmmHandle } from "../../engine/index.ts";
 import { messageOf, SmolError } from "../../errors.ts";
 import {
@@ -209,7 +208,6 @@ export class MachineHost {
       stream.finish(report);
       if (order.record.ephemeral)
         state.update({ phase: "running", readyAt: Date.now(), vmmPid: session.vm.pid });
-      place.sweep();
     } catch (error) {
       this.#opened.reject(error);
       this.#ready.reject(error);
@@ -256,21 +254,32 @@ export class MachineHost {
     const isFirst = this.#session === undefined;
     const vmm = this.#vmm;
     this.#vmm = undefined;
-    const session = await openSession(order, disks, this.#options.launcher, {
+    const opening = openSession(order, disks, this.#options.launcher, {
       vmm,
+      agents: place.agents,
       confine: this.#starter,
       network: this.#network,
       onConsole: (chunk) => this.#logs?.console.write(chunk),
       onOutOfMemory: () => this.#tellOutOfMemory(),
       onVolumeLost: (reason) => this.#logs?.console.say("error", reason),
     });
+    // Beside the VM's own start, and while this process still may.
+    if (isFirst) place.sweep();
+    const session = await opening;
     this.#session = this.#lent?.into(session) ?? session;
     // Before the guest's kernel runs. Later VMs are those that the starter knows by now.
-    if (isFirst && this.#starter !== undefined)
-      await startNothingMore(order.confinement, this.#starter.starter);
+    if (isFirst) await this.#confineItself(place);
     // Ended in the meantime.
     if (this.#ending !== undefined) this.#session.vm.kill();
     return this.#session;
+  }
+
+  /** All that is done with others' files and programs from here on, the starter does. */
+  async #confineItself(place: Place): Promise<void> {
+    if (this.#starter === undefined) return;
+    const removals = [...(this.#lent?.removals ?? []), ...(this.#network?.removals ?? [])];
+    place.leaveBy(this.#starter.starter, removals);
+    await this.#starter.confineSelf();
   }
 
   #greet(transport: SocketTransport): void {
@@ -343,7 +352,7 @@ export class MachineHost {
     this.#network?.close();
     await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
     if (lasting !== undefined) this.#tellEnd(failure);
-    this.#place?.leave();
+    await this.#place?.leave();
     // Last: a client that waits for the end finds the lock free when its connection closes.
     for (const connection of this.#connections) connection.close();
     this.#end.resolve();

@@ -1,11 +1,20 @@
 import { mkdirSync } from "node:fs";
-import { type Confinement, confineAsUser, type OwnUser, sweepCgroups } from "../../confine/index.ts";
+import {
+  type Confinement,
+  confineAsUser,
+  type OwnUser,
+  planRemoval,
+  type Removal,
+  type Starter,
+  sweepCgroups,
+} from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { listenTransport, type SocketTransport } from "../../protocol/index.ts";
 import type { StartOrder } from "../plan/index.ts";
 import {
   createRunning,
   dataDirectory,
+  directoryRemoval,
   type Lock,
   listenInRuntimeDirectory,
   lockRunning,
@@ -13,10 +22,18 @@ import {
   removeDirectory,
   removeSockets,
   socketPaths,
+  socketRemovals,
   sweep,
   tryLockForChange,
   writeFirstRecord,
 } from "../store/index.ts";
+import { AgentListener } from "./agent-listener.ts";
+
+/** What the starter learns: to remove what would be left of the machine that runs, or all of it. */
+const [LEAVE, REMOVE] = ["leave", "remove"];
+const unknown = (): never => {
+  throw new Error("the starter has not learned how to leave");
+};
 
 /** The image's lease, and whatever else a running machine keeps others from removing. */
 export interface Leases {
@@ -32,6 +49,9 @@ export class Place {
   readonly #leases: Leases;
   readonly #user: OwnUser;
   #control: { stop(): void } | undefined;
+  #agents: AgentListener | undefined;
+  /** Who removes what this process may not remove any more. */
+  #leaver: Pick<Starter, "start"> | undefined;
   #remove: boolean;
 
   /**
@@ -49,7 +69,8 @@ export class Place {
       mkdirSync(this.data, { recursive: true, mode: 0o700 });
       this.#user = confineAsUser(order.confinement, this.data);
     } catch (error) {
-      this.leave();
+      this.#leaveItself();
+      this.#release();
       throw error;
     }
   }
@@ -62,16 +83,25 @@ export class Place {
   /** Lets others connect. They may do so before the guest runs, and wait for it like its owner does. */
   listen(onConnection: (transport: SocketTransport) => void): void {
     const { paths, record } = this.#order;
-    const { control } = socketPaths(paths, record.name);
+    const { control, agent } = socketPaths(paths, record.name);
     // Left by a process that was killed: its lock is ours.
     removeSockets(paths, record.name);
     this.#control = listenInRuntimeDirectory(paths, () => listenTransport(control, onConnection));
+    this.#agents = new AgentListener(agent);
+  }
+
+  /** Where its VMs' agents are connected; once it listens. */
+  get agents(): AgentListener {
+    if (this.#agents === undefined) throw new Error("nobody listens for the agent");
+    return this.#agents;
   }
 
   /** Nobody can connect any more. */
   stopListening(): void {
     this.#control?.stop();
     this.#control = undefined;
+    this.#agents?.close();
+    this.#agents = undefined;
   }
 
   /** What nobody waits for: directories and cgroups that other machines left behind. */
@@ -86,24 +116,49 @@ export class Place {
     this.#remove = true;
   }
 
-  /** The machine has ended. */
-  leave(): void {
+  /**
+   * Whatever this process may do later, the starter removes what the machine has in places that others have, too.
+   *
+   * @param more what it has elsewhere
+   */
+  leaveBy(starter: Starter, more: readonly Removal[]): void {
+    const { paths, record } = this.#order;
+    const outside = [...more, ...this.#user.removals, ...socketRemovals(paths, record.name)];
+    starter.learn(LEAVE, () => planRemoval(outside));
+    starter.learn(REMOVE, () => planRemoval([...outside, directoryRemoval(paths, record.name)]));
+    this.#leaver = starter;
+  }
+
+  /** The machine has ended: resolves when nothing of it is left that is not to be kept. */
+  async leave(): Promise<void> {
+    this.stopListening();
+    if (this.#leaver === undefined) this.#leaveItself();
+    else {
+      const change = this.#lockToRemove();
+      await this.#leaver.start(change === undefined ? LEAVE : REMOVE, unknown).exited;
+      change?.release();
+    }
+    this.#release();
+  }
+
+  #leaveItself(): void {
     this.stopListening();
     const { paths, record } = this.#order;
-    const change = this.#remove ? this.#lockToRemove() : undefined;
-    if (change === undefined) {
-      removeSockets(paths, record.name);
-    } else {
-      removeDirectory(paths, record.name);
-      change.release();
-    }
+    const change = this.#lockToRemove();
+    if (change === undefined) removeSockets(paths, record.name);
+    else removeDirectory(paths, record.name);
+    change?.release();
+  }
+
+  #release(): void {
     this.#user?.release();
     this.#leases?.release();
     this.#lock.release();
   }
 
-  /** Undefined: a command is about to change the machine, which is kept then. */
+  /** Undefined: it is to be kept, or a command is about to change it. */
   #lockToRemove(): Lock | undefined {
+    if (!this.#remove) return undefined;
     const { paths, record } = this.#order;
     // Nobody changes a throw-away machine.
     if (record.ephemeral) return { release() {} };

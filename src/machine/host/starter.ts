@@ -1,6 +1,6 @@
 /** What starts programs for a machine's process, once that has given it up. */
 import { closeSync, openSync } from "node:fs";
-import { type Confinement, Starter } from "../../confine/index.ts";
+import { type Confinement, confineSelf, Starter } from "../../confine/index.ts";
 import { selfCommand } from "../../self.ts";
 import type { StartOrder } from "../plan/index.ts";
 
@@ -10,6 +10,8 @@ export interface ConfinedStarter {
   /** See `LaunchConfined`. */
   readonly krun: string | undefined;
   readonly confinement: Confinement;
+  /** This process gives up all that its machine does not need of it. @throws SmolError `confine.failed` */
+  confineSelf(): Promise<void>;
 }
 
 /**
@@ -17,14 +19,29 @@ export interface ConfinedStarter {
  *
  * @throws Error of posix_spawn(3)
  */
-export function openStarter({ files, confinement }: StartOrder): ConfinedStarter | undefined {
-  const { launcher, krun } = files;
-  if (launcher === undefined) return undefined;
+export function openStarter(order: StartOrder): ConfinedStarter | undefined {
+  const { confinement } = order;
+  const { launcher, krun, threads } = order.files;
+  if (launcher === undefined || threads === undefined) return undefined;
   // Open from now on: its name may go to another version.
   const program = openSync(selfCommand("__files").command[0], "r");
   try {
-    return { starter: new Starter(launcher, program), krun, confinement };
+    const starter = new Starter(launcher, program);
+    return {
+      ...{ starter, krun, confinement },
+      confineSelf: async () => {
+        const { ownPaths } = await import("./own-paths.ts");
+        await confineSelf(confinement, starter, () => ({
+          ...{ library: threads, paths: ownPaths(order) },
+          unixSockets: connectsToSockets(order),
+        }));
+      },
+    };
   } finally {
     closeSync(program);
   }
 }
+
+/** Those of the host that were lent, and those of other machines in its network. */
+const connectsToSockets = ({ record, lent, network }: StartOrder): boolean =>
+  record.mountSockets.length > 0 || lent.sshAgent !== null || network?.join != null;

@@ -164,15 +164,17 @@ export async function resolveFiles(
 ): Promise<MachineFiles> {
   const cache = paths.cache;
   const isKrun = engine === "krun";
-  const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun] = await Promise.all([
-    assetPath("kernel", cache),
-    assetPath("system", cache),
-    assetPath(templateOf("overlay", sizes.overlayGib), cache),
-    assetPath(templateOf("storage", sizes.storageGib), cache),
-    isKrun ? assetPath("libkrun", cache) : undefined,
-    hasAsset("launcher") ? assetPath("launcher", cache) : undefined,
-    isKrun && hasAsset("krun") ? assetPath("krun", cache) : undefined,
-  ]);
+  const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun, threads] =
+    await Promise.all([
+      assetPath("kernel", cache),
+      assetPath("system", cache),
+      assetPath(templateOf("overlay", sizes.overlayGib), cache),
+      assetPath(templateOf("storage", sizes.storageGib), cache),
+      isKrun ? assetPath("libkrun", cache) : undefined,
+      hasAsset("launcher") ? assetPath("launcher", cache) : undefined,
+      isKrun && hasAsset("krun") ? assetPath("krun", cache) : undefined,
+      hasAsset("threads") ? assetPath("threads", cache) : undefined,
+    ]);
   return {
     kernel,
     system,
@@ -182,6 +184,7 @@ export async function resolveFiles(
     libkrun,
     launcher,
     krun,
+    threads,
   };
 }
 

@@ -64,6 +64,8 @@ export interface MachineFiles {
   readonly launcher?: string | undefined;
   /** The program that calls libkrun, started by the launcher. */
   readonly krun?: string | undefined;
+  /** The library by which a process gives all its threads rules of Landlock; undefined where there is no launcher. */
+  readonly threads?: string | undefined;
   /** Root of the guest's own system (EROFS). */
   readonly system: string;
   /** The workload's root filesystem (EROFS). */

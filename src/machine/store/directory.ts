@@ -24,6 +24,7 @@ import {
 } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
+import type { Removal } from "../../confine/index.ts";
 import { errnoOf } from "../../errors.ts";
 import { namesIn } from "../../host/index.ts";
 import { checkMachineName, isMachineName } from "../model/index.ts";
@@ -260,9 +261,16 @@ function removeIncoming(paths: Paths, path: string): void {
   change.release();
 }
 
+const outgoingName = (paths: Paths): string => `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
+
+/** What `removeDirectory` does with the directory itself, for another process to do. */
+export function directoryRemoval(paths: Paths, name: string): Removal {
+  return { kind: "directory", path: machineDirectory(paths, name), hidden: outgoingName(paths) };
+}
+
 /** Renamed first, so that nobody meets a half-removed directory under its name, or puts something into it. */
 function moveOut(paths: Paths, path: string): void {
-  const outgoing = `${machinesDirectory(paths)}/${OUTGOING}${randomSuffix()}`;
+  const outgoing = outgoingName(paths);
   try {
     renameSync(path, outgoing);
   } catch (error) {

@@ -11,6 +11,7 @@ export {
   createRunning,
   createStopped,
   DirectoryDraft,
+  directoryRemoval,
   isForeign,
   isRunning,
   isTaken,
@@ -40,9 +41,16 @@ export {
 export {
   joinNamedNetwork,
   type Membership,
+  namedNetworkDirectory,
   networkMembers,
   sweepNamedNetworks,
 } from "./named-networks.ts";
 export { giveUpOwnership, lostItsOwner, takeOwnership } from "./owned.ts";
-export { listenInRuntimeDirectory, removeSockets, type SocketPaths, socketPaths } from "./sockets.ts";
+export {
+  listenInRuntimeDirectory,
+  removeSockets,
+  type SocketPaths,
+  socketPaths,
+  socketRemovals,
+} from "./sockets.ts";
 export { workspaceIn } from "./workspaces.ts";

@@ -7,8 +7,9 @@
 import { closeSync, fstatSync, mkdirSync, openSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { flock } from "../../../ffi/libc.ts";
 import type { Paths } from "../../config/paths.ts";
+import type { Removal } from "../../confine/index.ts";
 import { errnoOf, SmolError } from "../../errors.ts";
-import { namesIn, tryForAMoment } from "../../host/index.ts";
+import { namesIn, removeIfAllowed, tryForAMoment } from "../../host/index.ts";
 import { writing } from "./failure.ts";
 
 /**
@@ -21,7 +22,8 @@ export const MAX_MEMBERS = 64;
 const LOOKS = 400;
 
 const networksDirectory = (paths: Paths) => `${paths.data}/networks`;
-const networkDirectory = (paths: Paths, network: string) => `${networksDirectory(paths)}/${network}`;
+export const namedNetworkDirectory = (paths: Paths, network: string) =>
+  `${networksDirectory(paths)}/${network}`;
 
 /** A machine in a network. */
 export interface NetworkMember {
@@ -31,6 +33,8 @@ export interface NetworkMember {
 }
 
 export interface Membership extends NetworkMember {
+  /** What `leave` removes, for another process to do where this one may not any more. */
+  readonly removals: readonly Removal[];
   leave(): void;
 }
 
@@ -51,7 +55,7 @@ export function joinNamedNetwork(
   machine: string,
   numbers: Numbers,
 ): Membership {
-  const directory = networkDirectory(paths, network);
+  const directory = namedNetworkDirectory(paths, network);
   return writing(directory, () =>
     withLocked(paths, network, () => {
       const taken = new Set(liveMembers(directory, true).map(({ number }) => number));
@@ -63,21 +67,25 @@ export function joinNamedNetwork(
       const path = `${directory}/${number}.${machine}`;
       const fd = openSync(path, "w", 0o600);
       flock(fd, "exclusive");
-      return { machine, number, leave: () => leave(paths, network, path, fd) };
+      const removals: Removal[] = [
+        { kind: "file", path },
+        ...[directory, networksDirectory(paths)].map((path): Removal => ({ kind: "emptyDirectory", path })),
+      ];
+      return { machine, number, removals, leave: () => leave(paths, network, path, fd) };
     }),
   );
 }
 
 /** Members whose processes run; none when there is no such network. */
 export function networkMembers(paths: Paths, network: string): NetworkMember[] {
-  return liveMembers(networkDirectory(paths, network), false);
+  return liveMembers(namedNetworkDirectory(paths, network), false);
 }
 
 /** Removes what members left behind whose processes were killed, and networks that nobody is in. */
 export function sweepNamedNetworks(paths: Paths): void {
   for (const network of namesIn(networksDirectory(paths))) {
     try {
-      withLocked(paths, network, () => void liveMembers(networkDirectory(paths, network), true));
+      withLocked(paths, network, () => void liveMembers(namedNetworkDirectory(paths, network), true));
     } catch {
       // What cannot be removed stays for the next one who sweeps.
     }
@@ -87,7 +95,7 @@ export function sweepNamedNetworks(paths: Paths): void {
 
 function leave(paths: Paths, network: string, path: string, fd: number): void {
   try {
-    withLocked(paths, network, () => rmSync(path, { force: true }));
+    withLocked(paths, network, () => removeIfAllowed(path));
     removeIfEmpty(networksDirectory(paths));
   } finally {
     closeSync(fd);
@@ -96,7 +104,7 @@ function leave(paths: Paths, network: string, path: string, fd: number): void {
 
 /** Does something while nobody else joins or leaves. A network that nobody is in afterwards is no more. */
 function withLocked<T>(paths: Paths, network: string, work: () => T): T {
-  const path = networkDirectory(paths, network);
+  const path = namedNetworkDirectory(paths, network);
   const fd = tryForAMoment(() => lockDirectory(path), LOOKS);
   if (fd === undefined)
     throw new SmolError(

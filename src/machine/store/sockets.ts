@@ -7,6 +7,7 @@
  */
 import { lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
 import type { Paths } from "../../config/paths.ts";
+import type { Removal } from "../../confine/index.ts";
 import { errnoOf, SmolError } from "../../errors.ts";
 
 /** How often others may remove the directory between the moment it is made and the moment there is a socket in it. */
@@ -58,6 +59,14 @@ function prepareRuntimeDirectory(path: string): void {
   throw new SmolError("config.unsafe_runtime_dir", `${path} is not a private directory of this user`, {
     hint: "remove it, or set XDG_RUNTIME_DIR to a directory with mode 0700",
   });
+}
+
+/** What `removeSockets` removes, for another process to do. */
+export function socketRemovals(paths: Paths, name: string): Removal[] {
+  return [
+    ...Object.values(socketPaths(paths, name)).map((path): Removal => ({ kind: "file", path })),
+    { kind: "emptyDirectory", path: paths.runtime },
+  ];
 }
 
 /** Removes a machine's sockets, and the runtime directory with the last one. Idempotent. */

@@ -1,5 +1,6 @@
 /** What the host knows about names: resolv.conf(5), and hosts(5). */
 import { readFileSync, statSync } from "node:fs";
+import { errnoOf } from "../../errors.ts";
 import { isHostName, normalName, parseAddress } from "../policy/index.ts";
 import type { Server } from "./server.ts";
 
@@ -64,7 +65,9 @@ export class WatchedFile<T> {
       if (stamp === this.#stamp) return this.#content;
       this.#content = this.#read(size > MAX_BYTES ? "" : readFileSync(this.#path, "utf8"));
       this.#stamp = stamp;
-    } catch {
+    } catch (error) {
+      // One in its place that this process may not read says nothing new.
+      if (errnoOf(error) === "EACCES" && this.#stamp !== "") return this.#content;
       this.#content = this.#read("");
       this.#stamp = "";
     }

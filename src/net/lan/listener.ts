@@ -1,4 +1,5 @@
 import { chmodSync, rmSync } from "node:fs";
+import { removeIfAllowed } from "../../host/index.ts";
 import { Packet, readIpv4 } from "../ip/packet.ts";
 import { ETHERNET_HEADER } from "../limits.ts";
 import { FrameReader } from "../link/frames.ts";
@@ -80,6 +81,6 @@ export class LanListener {
 
   close(): void {
     this.#listener.stop(true);
-    rmSync(this.#path, { force: true });
+    removeIfAllowed(this.#path);
   }
 }

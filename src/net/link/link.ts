@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from "node:fs";
 import { receiveNow } from "../../../ffi/sockets.ts";
+import { removeIfAllowed } from "../../host/index.ts";
 import { BUSY, giveBack } from "../host/chunks.ts";
 import { FrameReader } from "./frames.ts";
 import { Output } from "./output.ts";
@@ -89,7 +90,7 @@ export class Link {
 
   close(): void {
     this.#listener.stop(true);
-    rmSync(this.#path, { force: true });
+    removeIfAllowed(this.#path);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Removal } from "../../../confine/index.ts";
 import type { NetCard } from "../../../engine/index.ts";
 import { SmolError } from "../../../errors.ts";
 import type { Guest } from "../../../guest/index.ts";
@@ -108,6 +109,11 @@ export class MachineNetwork {
   /** Gives the guest of a VM that has just started its addresses. @throws SmolError `machine.network_failed` */
   async configure(guest: Guest): Promise<void> {
     await configureGuest(guest, MTU, this.#ipv6, this.#named?.address);
+  }
+
+  /** What `close` removes beside the machine's sockets, for another process to do where this one may not any more. */
+  get removals(): readonly Removal[] {
+    return this.#named?.removals ?? [];
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { Paths } from "../../../config/paths.ts";
+import type { Removal } from "../../../confine/index.ts";
 import { type LanOptions, lanAddress, lanHosts } from "../../../net/index.ts";
 import { joinNamedNetwork, type Membership, networkMembers, socketPaths } from "../../store/index.ts";
 
@@ -37,6 +38,11 @@ export class NamedNetwork {
       return member && socketOf(member.machine);
     };
     return { name, address, socketPath: socketOf(this.#membership.machine), find, onFlow };
+  }
+
+  /** See `Membership`. */
+  get removals(): readonly Removal[] {
+    return this.#membership.removals;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
-import { mkdirSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
+import type { Removal } from "../../../confine/index.ts";
 import { messageOf, SmolError } from "../../../errors.ts";
 import type { Guest, GuestListener, GuestSocket } from "../../../guest/index.ts";
 import { lendAgent } from "../../../ssh-agent/index.ts";
@@ -95,6 +96,15 @@ export class LentSockets {
       await session.freeDisks();
     };
     return { ...session, root: { requested, made }, freeDisks };
+  }
+
+  /** What `close` removes of the host's, for another process to do where this one may not any more. */
+  get removals(): Removal[] {
+    return this.#listeners.flatMap(({ socket: { path } }): Removal[] => {
+      const status = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      if (!status?.isSocket()) return [];
+      return [{ kind: "file", path, socket: { device: status.dev, inode: status.ino } }];
+    });
   }
 
   /** Ends all connections; nothing is left of the sockets of the host. */

@@ -14,10 +14,14 @@ const RUNTIME = [
  * Run from source it is a file of this checkout.
  */
 export function serverPaths(volumes: readonly VolumeRequest[]): AllowedPath[] {
+  return [...runtimePaths(), ...volumes.flatMap(volumePaths)];
+}
+
+/** What the runtime of each of our processes opens, beside libraries. */
+export function runtimePaths(): AllowedPath[] {
   return [
     ...RUNTIME.map((path): AllowedPath => ({ path, rights: "share", optional: true })),
     ...sourcePaths(),
-    ...volumes.flatMap(volumePaths),
   ];
 }
 
