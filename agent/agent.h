@@ -424,6 +424,8 @@ void carry_connection(struct stream *stream, int fd);
 /* Ends all of them: nobody waits for the host any more. */
 void end_all_fuse(void);
 bool has_fuse(void);
+/* Whether one of them is mounted there. */
+bool is_fuse(const char *path);
 
 /* ---- steps.c, fill.c ---- */
 
@@ -459,5 +461,6 @@ void open_watch(struct stream *stream, uint8_t *payload, size_t length);
 void open_clock(struct stream *stream, uint8_t *payload, size_t length);
 void open_shutdown(struct stream *stream, uint8_t *payload, size_t length);
 void open_fuse(struct stream *stream, uint8_t *payload, size_t length);
+void open_replay(struct stream *stream, uint8_t *payload, size_t length);
 
 #endif

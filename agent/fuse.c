@@ -70,6 +70,13 @@ bool has_fuse(void)
     return mounts != NULL;
 }
 
+bool is_fuse(const char *path)
+{
+    for (const struct fuse *fuse = mounts; fuse != NULL; fuse = fuse->next)
+        if (strcmp(fuse->path, path) == 0) return true;
+    return false;
+}
+
 /* ---- requests, to the host ---- */
 
 /* A request is read as a whole, so there has to be room for the largest. */

@@ -12,7 +12,7 @@
 static const struct verb verbs[] = {
     {1, open_exec},    {2, open_root},  {3, open_steps}, {4, open_drop},   {5, open_connect},
     {6, open_listen},  {7, open_take},  {8, open_watch}, {9, open_clock},  {10, open_shutdown},
-    {11, open_fuse},
+    {11, open_fuse},   {12, open_replay},
 };
 
 static struct stream *streams;

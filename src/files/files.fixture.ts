@@ -5,6 +5,7 @@ import { OpenFlag, openAt } from "../../ffi/files.ts";
 import { Folder } from "./folder/folder.ts";
 import { HandleBudget } from "./folder/handles.ts";
 import { Descriptors, MemoryBudget } from "./folder/inodes.ts";
+import type { Watches } from "./replay/watches.ts";
 import { Session } from "./session.ts";
 import { IN_HEADER, Opcode, OUT_HEADER } from "./wire/opcodes.ts";
 
@@ -63,6 +64,7 @@ export interface TestVolumeOptions {
   /** What is shared, instead of a new directory. */
   readonly path?: string;
   readonly onError?: (error: unknown) => void;
+  readonly watches?: Watches;
 }
 
 /** A real directory, shared; requests are answered by the real session. */
@@ -87,6 +89,7 @@ export class TestVolume {
       memory: options.memory ?? new MemoryBudget(10_000_000),
       user: options.user ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
       readOnly: options.readOnly,
+      watches: options.watches,
     });
     this.session = new Session(this.folder, {
       readOnly: options.readOnly ?? false,

@@ -7,6 +7,7 @@
  */
 
 import type { Dirent, FileTime } from "../../ffi/file-layouts.ts";
+import type { HostChanges } from "./replay/host-changes.ts";
 
 /** Who asks, in the guest. */
 export interface Caller {
@@ -63,6 +64,9 @@ export interface Space {
 }
 
 export interface Filesystem {
+  /** What the host changes in it, for those who watch in the guest; undefined: nobody is told. */
+  readonly changes?: HostChanges | undefined;
+
   lookup(parent: number, name: string): Entry;
   /** Gives holds back; a filesystem that is asked for more than it gave forgets the file. */
   forget(node: number, holds: number): void;

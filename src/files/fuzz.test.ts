@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { pack, TestVolume } from "./files.fixture.ts";
+import { REPLAY_GID } from "./replay/answer.ts";
+import { Watches } from "./replay/watches.ts";
 import { IN_HEADER, Opcode } from "./wire/opcodes.ts";
 import { RequestError, RequestReader } from "./wire/request.ts";
 
@@ -28,6 +30,7 @@ const request = fc.record({
   opcode: fc.oneof(fc.constantFrom(...opcodes), fc.nat(60)),
   node: number64,
   parts: fc.array(part, { maxLength: 8 }),
+  gid: fc.constantFrom(0, REPLAY_GID),
 });
 
 test("requests of any kind with any words", () => {
@@ -35,15 +38,19 @@ test("requests of any kind with any words", () => {
   mkdirSync(`${place}/outside`);
   writeFileSync(`${place}/outside/secret`, "secret");
   try {
+    const watches = new Watches(10);
     fc.assert(
       fc.property(fc.boolean(), fc.array(request, { maxLength: 40 }), (readOnly, requests) => {
         rmSync(`${place}/shared`, { recursive: true, force: true });
         mkdirSync(`${place}/shared/d`, { recursive: true });
         writeFileSync(`${place}/shared/a`, "text");
-        const v = new TestVolume({ path: `${place}/shared`, readOnly, handles: 8 });
+        const v = new TestVolume({ path: `${place}/shared`, readOnly, handles: 8, watches });
         v.get(Opcode.lookup, 1, "a");
         v.get(Opcode.lookup, 1, "d");
-        for (const { opcode, node, parts } of requests) v.ask(opcode, node, ...parts);
+        for (const { opcode, node, parts, gid } of requests) {
+          v.gid = gid;
+          v.ask(opcode, node, ...parts);
+        }
         v.stop();
         expect(readdirSync(place).sort()).toEqual(["outside", "shared"]);
         expect(readdirSync(`${place}/outside`)).toEqual(["secret"]);

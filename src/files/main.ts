@@ -14,7 +14,8 @@ import { Folder } from "./folder/folder.ts";
 import { HandleBudget } from "./folder/handles.ts";
 import { Descriptors, MemoryBudget } from "./folder/inodes.ts";
 import { DIRECTORY, REGULAR, Stat } from "./folder/stat.ts";
-import type { VolumeRequest } from "./request.ts";
+import { Watches } from "./replay/watches.ts";
+import type { VolumeEvent, VolumeRequest } from "./request.ts";
 import { Session } from "./session.ts";
 import { RequestReader } from "./wire/request.ts";
 
@@ -29,10 +30,14 @@ const BYTES = 0;
 /** For files that the guest knows: enough for 700,000. Its kernel forgets those that it needs least, for its own sake. */
 const MEMORY_BYTES = 512 * 1024 * 1024;
 
+/** Directories of which guests are told what the host changes there; each takes a kilobyte of the kernel's memory. */
+const MAX_WATCHES = 8192;
+
 interface Shared {
   readonly descriptors: Descriptors;
   readonly handles: HandleBudget;
   readonly memory: MemoryBudget;
+  readonly watches: Watches;
 }
 
 /** Entry of the `__files` role; argument: process id of the parent, where it was not the launcher that started it. */
@@ -44,12 +49,14 @@ export async function runFilesProcess(): Promise<never> {
     descriptors: new Descriptors(Math.max(16, Math.floor(most / 4))),
     handles: new HandleBudget(Math.max(16, Math.floor(most / 2))),
     memory: new MemoryBudget(MEMORY_BYTES),
+    watches: new Watches(watchesLimit()),
   };
   const transport = await connectTransport({ fd: OWNER_FD });
   const owner = new Connection(transport, {
     codec: jsonCodec(version),
     onStream: (stream) => void serve(stream, shared),
   });
+  void shared.watches.follow();
   await owner.closed;
   process.exit(0);
 }
@@ -71,6 +78,16 @@ function openFilesLimit(): number {
   return Math.min(Number(soft ?? 1024), 65_536);
 }
 
+/** Of what this user's programs may watch together, which older systems keep at some thousands, a small part. */
+function watchesLimit(): number {
+  try {
+    const most = Number(readFileSync("/proc/sys/fs/inotify/max_user_watches", "utf8"));
+    return Math.min(MAX_WATCHES, Math.floor(most / 8));
+  } catch {
+    return MAX_WATCHES / 8;
+  }
+}
+
 async function serve(stream: Stream, shared: Shared): Promise<void> {
   let folder: Filesystem | undefined;
   try {
@@ -78,8 +95,15 @@ async function serve(stream: Stream, shared: Shared): Promise<void> {
     const request = stream.request.params as VolumeRequest;
     folder = await openVolume(request, shared);
     stream.accept();
-    const onError = (error: unknown): void => stream.event({ error: String(error).slice(0, 200) });
-    await answerAll(stream, new Session(folder, { readOnly: request.readOnly, onError: atMost(5, onError) }));
+    const tell = (event: VolumeEvent): void => stream.event({ ...event });
+    const trouble = atMost(5, (text: string) => tell({ trouble: text.slice(0, 300) }));
+    const { changes } = folder;
+    if (changes !== undefined) {
+      changes.onMissed = (reason) => trouble(`does not tell all that the host changes: ${reason}`);
+      stream.onControl = () => void changes.next().then((list) => tell({ changes: list }));
+    }
+    const onError = (error: unknown): void => trouble(`answered a request with EIO: ${String(error)}`);
+    await answerAll(stream, new Session(folder, { readOnly: request.readOnly, onError }));
     stream.finish({});
   } catch (error) {
     stream.fail(failureOf(error));

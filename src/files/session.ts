@@ -1,6 +1,7 @@
 import { Errno, FileError } from "./errno.ts";
 import type { Filesystem } from "./filesystem.ts";
 import { answer } from "./operations.ts";
+import { answerReplay, REPLAY_GID } from "./replay/answer.ts";
 import {
   FUSE_MAJOR,
   FUSE_MINOR,
@@ -54,15 +55,20 @@ export class Session {
     const request = new FuseRequest(bytes);
     try {
       if (request.opcode === Opcode.init) return initReply(request);
+      if (request.gid === REPLAY_GID && !FORGETTING.has(request.opcode))
+        return answerReplay(request, this.#state);
       return answer(request, this.#state);
     } catch (error) {
       if (!(error instanceof FileError)) this.#onError?.(error);
       const { opcode, unique } = request;
-      if (opcode === Opcode.forget || opcode === Opcode.batchForget) return undefined;
+      if (FORGETTING.has(opcode)) return undefined;
       return new Reply(unique, 0, error instanceof FileError ? error.errno : Errno.EIO).bytes;
     }
   }
 }
+
+/** Requests that have no reply, whoever makes them. */
+const FORGETTING: ReadonlySet<number> = new Set([Opcode.forget, Opcode.batchForget, Opcode.interrupt]);
 
 const WANTED =
   InitFlag.asyncRead |

@@ -22,6 +22,33 @@ export function encodeFuse({ path, isFile, options, mountFlags }: FuseRequest): 
     .finish();
 }
 
+/** What has changed on the host of one name in such a filesystem: the agent repeats it, in this order. */
+export interface ReplayedChange {
+  /** From the filesystem's root, a character for each byte; empty: the filesystem is one file. */
+  readonly path: string;
+  /** Of what has that name now (stat(2)). */
+  readonly mode: number;
+  readonly gone: "file" | "directory" | false;
+  readonly made: boolean;
+  readonly modified: boolean;
+  readonly written: boolean;
+}
+
+/** @param place where the filesystem is mounted */
+export function encodeReplay(place: string, changes: readonly ReplayedChange[]): Uint8Array {
+  const fields = request(Verb.replay).text(1, place);
+  for (const { path, mode, gone, made, modified, written } of changes) {
+    const flags =
+      (gone === false ? 0 : 1) |
+      (gone === "directory" ? 2 : 0) |
+      (made ? 4 : 0) |
+      (modified ? 8 : 0) |
+      (written ? 16 : 0);
+    fields.bytes(2, Buffer.from([flags, mode >> 8, mode & 0xff, ...Buffer.from(path, "latin1")]));
+  }
+  return fields.finish();
+}
+
 const nothing = (): void => {};
 
 /** The one channel: requests of the kernel come, replies go. */

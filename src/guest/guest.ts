@@ -1,7 +1,7 @@
 import { Connection, type SocketTransport } from "../protocol/index.ts";
 import { fieldsCodec, type GuestHello } from "./codec.ts";
 import { type GuestExec, GuestProcess } from "./exec.ts";
-import { type FuseRequest, GuestFuse } from "./fuse.ts";
+import { encodeReplay, type FuseRequest, GuestFuse, type ReplayedChange } from "./fuse.ts";
 import { type AgentConnection, checked, request, Verb } from "./link.ts";
 import { decodeNotes, encodeDrop, encodeRoot, encodeSteps, type Note, type RootRequest } from "./roots.ts";
 import {
@@ -73,6 +73,15 @@ export class Guest {
   /** Mounts a filesystem whose requests come here. */
   fuse(fuse: FuseRequest): GuestFuse {
     return new GuestFuse(this.#connection, fuse);
+  }
+
+  /**
+   * Repeats in a filesystem what has changed on the host, so that who watches there is told; resolves when it is done.
+   *
+   * @param place where it is mounted
+   */
+  replay(place: string, changes: readonly ReplayedChange[]): Promise<void> {
+    return this.#ask(encodeReplay(place, changes), nothing);
   }
 
   watch(watch: WatchRequest, onEvent: (event: WatchEvent) => void): Watch {

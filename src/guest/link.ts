@@ -19,6 +19,7 @@ export const Verb = {
   clock: 9,
   shutdown: 10,
   fuse: 11,
+  replay: 12,
 } as const;
 
 /** The start of a request. */

@@ -29,11 +29,11 @@ function make(name: string, files: Record<string, string> = {}): string {
 const read = (name: string): string => readFileSync(host(name), "utf8");
 
 onBoth(
-  "a folder is written by both sides, a read-only one by the host alone, and a file is a volume too",
+  "a folder is written by both sides, a read-only one by the host alone, whose changes watchers hear, and a file is a volume too",
   async () => {
     const rw = make("rw", { a: "host\n" });
     const ro = make("ro", { a: "host\n", config: "one\n" });
-    const { exitCode, output, stderr } = await home.machine(
+    const running = home.machine(
       [
         "run",
         ...["--cpus", "1", "--mem", "256", "-v", `${rw}:/opt/workspace/x`, "-v", `${ro}:/ro:ro`],
@@ -41,17 +41,30 @@ onBoth(
         ...["--", "sh", "-c"],
         "cat /opt/workspace/x/a /ro/a /etc/app/config; echo guest > /opt/workspace/x/b; echo two >> /etc/app/config; " +
           "echo kept > /var/lib/db/row; mount -o remount,rw /ro; echo x > /ro/a; rm /ro/a; mkdir /ro/d; " +
-          "head -c 2000000 /dev/zero > /scratch/big; exit 3",
+          "head -c 2000000 /dev/zero > /scratch/big; mkfifo /tmp/events; inotifyd - /ro:n > /tmp/events & " +
+          "read -r event < /tmp/events; echo $event; exit 3",
       ],
       {},
     );
-    expect(output).toBe("host\nhost\none\n");
+    let over = false;
+    void running.finally(() => {
+      over = true;
+    });
+    let count = 0;
+    const isOver = (): boolean => {
+      writeFileSync(`${ro}/probe${count++}`, "");
+      return over;
+    };
+    await until("the guest's watcher to hear of a new file", isOver, 60);
+    const { exitCode, output, stderr } = await running;
+    expect(output).toMatch(/^host\nhost\none\nn \/ro probe\d+\n$/);
     expect(stderr.match(/Read-only file system/g)?.length).toBe(3);
     expect(stderr).toContain("head: standard output: I/O error");
     expect(exitCode).toBe(3);
     expect(read("rw/b")).toBe("guest\n");
     expect(read("ro/config")).toBe("one\ntwo\n");
-    expect(readdirSync(ro).sort()).toEqual(["a", "config"]);
+    const kept = readdirSync(ro).filter((name) => !name.startsWith("probe"));
+    expect(kept.sort()).toEqual(["a", "config"]);
     // A volume by its name outlives the machine that made it.
     const again = await home.ok("run", "-v", "data:/db:ro", "--", "cat", "/db/row");
     expect(again).toBe("kept\n");

@@ -1,13 +1,17 @@
 /** What is in an open file. Each function may throw FileError. */
 import {
   allocateSpace,
+  closeDescriptor,
   copyRange as copyFileRange,
+  OpenFlag,
   readAt,
+  reopen,
   seek as seekIn,
   syncFile,
   writeAt,
 } from "../../../ffi/files.ts";
 import { must } from "../errno.ts";
+import type { Access } from "./access.ts";
 
 /** Reads until `into` is full or the file is over. */
 export function read(fd: number, into: Uint8Array, offset: number): number {
@@ -29,6 +33,16 @@ export function write(fd: number, bytes: Uint8Array, offset: number): number {
     done += must(written);
   }
   return done;
+}
+
+/** Of a file that was opened to append, for which pwrite(2) ignores the offset: a page belongs where it is. */
+export function writePage(access: Access, fd: number, bytes: Uint8Array, offset: number): number {
+  const plain = must(access.onFile(fd, () => reopen(fd, OpenFlag.write)));
+  try {
+    return write(plain, bytes, offset);
+  } finally {
+    closeDescriptor(plain);
+  }
 }
 
 export function sync(fd: number, dataOnly: boolean): void {

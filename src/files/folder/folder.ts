@@ -3,41 +3,31 @@ import {
   changeSize,
   changeTimes,
   closeDescriptor,
-  getAttribute,
   linkTo,
-  listAttributes,
   makeDirectoryAt,
   makeNodeAt,
   OpenFlag,
   openAt,
   readLink,
-  removeAttribute,
   renameAt,
   reopen,
-  setAttribute,
   symlinkAt,
   unlinkAt,
 } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../errno.ts";
 import type { Attributes, Caller, Changes, DirectoryEntry, Entry, Filesystem, Space } from "../filesystem.ts";
+import { HostChanges } from "../replay/host-changes.ts";
+import type { Watches } from "../replay/watches.ts";
 import { type Access, OwnerAccess, rootAccess } from "./access.ts";
-import { allocate, copyRange, read, seek, sync, write } from "./content.ts";
+import { allocate, copyRange, read, seek, sync, write, writePage } from "./content.ts";
 import { readDirectory } from "./directory.ts";
+import { getExtended, listExtended, removeExtended, setExtended } from "./extended.ts";
 import { type HandleBudget, Handles, type Opened } from "./handles.ts";
 import { type Descriptors, type Inode, Inodes, type MemoryBudget } from "./inodes.ts";
 import { findName, insideOf, removeMade } from "./named.ts";
-import { type Owners, SameOwners, UserOwners } from "./owners.ts";
+import { dropSetId, giveToMaker, type Owners, SameOwners, UserOwners } from "./owners.ts";
 import { spaceOf } from "./space.ts";
-import {
-  DIRECTORY,
-  inodeNumber,
-  LINK,
-  PERMISSIONS,
-  REGULAR,
-  SET_GROUP_ID,
-  SET_ID_BITS,
-  Stat,
-} from "./stat.ts";
+import { DIRECTORY, inodeNumber, LINK, REGULAR, SET_ID_BITS, Stat } from "./stat.ts";
 
 export interface FolderOptions {
   /** Descriptor of the directory, or of the single file, that is shared; the folder closes it. */
@@ -49,10 +39,13 @@ export interface FolderOptions {
   readonly user: Caller;
   /** The session lets no request change anything; nothing else does either, not for a moment. */
   readonly readOnly?: boolean | undefined;
+  /** Absent: nobody is told what the host changes. */
+  readonly watches?: Watches | undefined;
 }
 
 /** A directory of the host, or one file, for a guest. */
 export class Folder implements Filesystem {
+  readonly changes: HostChanges | undefined;
   readonly #stat = new Stat();
   readonly #root: number;
   readonly #access: Access;
@@ -63,15 +56,19 @@ export class Folder implements Filesystem {
   readonly #device: bigint;
 
   /** @throws FileError when the root cannot be looked at */
-  constructor({ root, descriptors, handles, memory, user, readOnly }: FolderOptions) {
+  constructor({ root, descriptors, handles, memory, user, readOnly, watches }: FolderOptions) {
     this.#root = root;
     const isRoot = user.uid === 0;
     this.#access = isRoot || readOnly ? rootAccess : new OwnerAccess(user.uid, new Stat());
     this.#owners = isRoot
       ? new SameOwners(this.#stat)
       : new UserOwners(user.uid, user.gid, this.#stat, this.#access);
-    this.#inodes = new Inodes(root, descriptors, memory, this.#access, this.#stat);
+    this.#inodes = new Inodes(root, descriptors, memory, this.#access, this.#stat, (inode) =>
+      this.changes?.forget(inode),
+    );
     this.#device = this.#stat.device;
+    this.changes = watches && new HostChanges(this.#inodes, this.#stat, watches);
+    this.changes?.watch(this.#inodes.root, root);
     this.#handles = new Handles(handles);
   }
 
@@ -102,7 +99,8 @@ export class Folder implements Filesystem {
     const { uid, gid, mode, size, accessedAt, modifiedAt } = changes;
     const given = uid !== undefined || gid !== undefined;
     if (given) this.#owners.change(fd, uid, gid);
-    if ((changes.killSetId || given) && mode === undefined) this.#dropSetId(fd, inode);
+    const drops = (changes.killSetId || given) && mode === undefined && inode.type === REGULAR;
+    if (drops) dropSetId(this.#owners, this.#stat, fd);
     if (mode !== undefined) {
       if (inode.type === LINK) refuse(Errno.EOPNOTSUPP);
       this.#owners.changeMode(fd, mode);
@@ -110,6 +108,7 @@ export class Folder implements Filesystem {
     if (size !== undefined) {
       if (inode.type !== REGULAR) refuse(Errno.EINVAL);
       must(this.#access.onFile(fd, () => changeSize(fd, size, opened !== undefined)));
+      this.changes?.own(inode.parent, inode.name);
     }
     if (accessedAt !== undefined || modifiedAt !== undefined)
       must(this.#access.onFile(fd, () => changeTimes(fd, timespecs(accessedAt, modifiedAt))));
@@ -145,18 +144,18 @@ export class Folder implements Filesystem {
   link(node: number, parent: number, name: string): Entry {
     const fd = this.#inodes.descriptor(this.#inodes.byId(node));
     const directory = this.#inodes.byId(parent);
-    this.#inDirectory(directory, (at) => linkTo(fd, at, name));
+    this.#inDirectory(directory, (at) => linkTo(fd, at, name), name);
     return this.#enter(directory, name);
   }
 
   unlink(parent: number, name: string): void {
-    this.#inDirectory(this.#inodes.byId(parent), (directory) =>
-      this.#owners.losing(directory, name, () => unlinkAt(directory, name, false)),
-    );
+    const unlink = (directory: number): number =>
+      this.#owners.losing(directory, name, () => unlinkAt(directory, name, false));
+    this.#inDirectory(this.#inodes.byId(parent), unlink, name);
   }
 
   removeDirectory(parent: number, name: string): void {
-    this.#inDirectory(this.#inodes.byId(parent), (directory) => unlinkAt(directory, name, true));
+    this.#inDirectory(this.#inodes.byId(parent), (directory) => unlinkAt(directory, name, true), name);
   }
 
   rename(parent: number, name: string, newParent: number, newName: string, flags: number): void {
@@ -176,6 +175,8 @@ export class Folder implements Filesystem {
       result = insideOf(this.#access, source, name, both);
     }
     must(result);
+    this.changes?.own(from, name);
+    this.changes?.own(to, newName);
     const isFound = (at: number, called: string): boolean =>
       this.#access.inDirectory(at, () => this.#stat.read(at, called)) === 0;
     if (isFound(target, newName)) this.#inodes.moved(to, newName);
@@ -199,8 +200,9 @@ export class Folder implements Filesystem {
         return { ...this.#openEntry(entry.node, flags), entry };
       }
       must(fd);
+      this.changes?.own(directory, name);
       try {
-        this.#made(at, fd, caller, mode);
+        giveToMaker(this.#owners, this.#stat, at, fd, caller, mode);
         const entry = this.#enter(directory, name);
         return { ...this.#opened(this.#inodes.byId(entry.node), fd, flags), entry };
       } catch (error) {
@@ -213,35 +215,42 @@ export class Folder implements Filesystem {
   }
 
   write(handle: number, bytes: Uint8Array, offset: number, isPage = false): number {
-    const { fd, appends } = this.#handles.get(handle, false);
-    // pwrite(2) of what was opened to append ignores the offset.
-    if (!isPage || !appends) return write(fd, bytes, offset);
-    const plain = must(this.#access.onFile(fd, () => reopen(fd, OpenFlag.write)));
+    const { fd, appends, inode } = this.#handles.get(handle, false);
     try {
-      return write(plain, bytes, offset);
+      if (isPage && appends) return writePage(this.#access, fd, bytes, offset);
+      return write(fd, bytes, offset);
     } finally {
-      closeDescriptor(plain);
+      this.changes?.own(inode.parent, inode.name);
     }
   }
 
   read = (handle: number, into: Uint8Array, offset: number) => read(this.#file(handle), into, offset);
   sync = (handle: number, dataOnly: boolean) => sync(this.#handles.any(handle).fd, dataOnly);
-  allocate = (handle: number, mode: number, offset: number, length: number) =>
-    allocate(this.#file(handle), mode, offset, length);
+  allocate(handle: number, mode: number, offset: number, length: number): void {
+    const { fd, inode } = this.#handles.get(handle, false);
+    allocate(fd, mode, offset, length);
+    this.changes?.own(inode.parent, inode.name);
+  }
   seek = (handle: number, offset: number, whence: number) => seek(this.#file(handle), offset, whence);
-  copyRange = (from: number, start: number, to: number, target: number, length: number) =>
-    copyRange(this.#file(from), start, this.#file(to), target, length);
+  copyRange(from: number, start: number, to: number, target: number, length: number): number {
+    const { fd, inode } = this.#handles.get(to, false);
+    const copied = copyRange(this.#file(from), start, fd, target, length);
+    this.changes?.own(inode.parent, inode.name);
+    return copied;
+  }
 
   release(handle: number): void {
     const { inode, fd } = this.#handles.any(handle);
     this.#inodes.closed(inode, fd);
     this.#handles.release(handle);
+    this.changes?.own(inode.parent, inode.name);
   }
 
   openDirectory(node: number): number {
     const inode = this.#inodes.byId(node);
     if (inode.type !== DIRECTORY) refuse(Errno.ENOTDIR);
     const fd = this.#inodes.descriptor(inode);
+    this.changes?.watch(inode, fd);
     return this.#handles.add(() => {
       const opened = must(this.#access.inDirectory(fd, () => reopen(fd, OpenFlag.directory)));
       const device = this.#stat.read(opened) === 0 ? this.#stat.device : this.#device;
@@ -261,29 +270,14 @@ export class Folder implements Filesystem {
     return spaceOf(this.#inodes.descriptor(this.#inodes.byId(node)));
   }
 
-  getExtended(node: number, name: string): Uint8Array {
-    const fd = this.#attributed(node);
-    const value = new Uint8Array(MAX_VALUE);
-    return value.subarray(0, must(this.#access.onFile(fd, () => getAttribute(fd, name, value))));
-  }
-
-  listExtended(node: number): string[] {
-    const names = Buffer.alloc(MAX_VALUE);
-    const length = must(listAttributes(this.#attributed(node), names));
-    return names.toString("latin1", 0, length).split("\0").slice(0, -1);
-  }
-
-  setExtended(node: number, name: string, value: Uint8Array, flags: number): void {
-    const fd = this.#attributed(node);
-    must(this.#access.onFile(fd, () => setAttribute(fd, name, value, flags)));
-  }
-
-  removeExtended(node: number, name: string): void {
-    const fd = this.#attributed(node);
-    must(this.#access.onFile(fd, () => removeAttribute(fd, name)));
-  }
+  getExtended = (node: number, name: string) => getExtended(this.#access, this.#attributed(node), name);
+  listExtended = (node: number) => listExtended(this.#attributed(node));
+  setExtended = (node: number, name: string, value: Uint8Array, flags: number) =>
+    setExtended(this.#access, this.#attributed(node), name, value, flags);
+  removeExtended = (node: number, name: string) => removeExtended(this.#access, this.#attributed(node), name);
 
   close(): void {
+    this.changes?.close();
     this.#handles.close();
     this.#inodes.close();
     closeDescriptor(this.#root);
@@ -300,10 +294,12 @@ export class Folder implements Filesystem {
     return this.#handles.get(handle, false).fd;
   }
 
-  #inDirectory(directory: Inode, task: (fd: number) => number): number {
+  /** Changes what one name in a directory stands for. */
+  #inDirectory(directory: Inode, task: (fd: number) => number, name: string): void {
     if (directory.type !== DIRECTORY) refuse(Errno.ENOTDIR);
     const fd = this.#inodes.descriptor(directory);
-    return must(this.#access.inDirectory(fd, () => task(fd)));
+    must(this.#access.inDirectory(fd, () => task(fd)));
+    this.changes?.own(directory, name);
   }
 
   #attributes(inode: Inode): Attributes {
@@ -322,7 +318,9 @@ export class Folder implements Filesystem {
     const fd = this.#inodes.descriptor(parent);
     must(this.#access.inDirectory(fd, () => this.#stat.read(fd, name)));
     const attributes = this.#seen(fd, name);
-    return { node: this.#inodes.hold(parent, name).id, attributes };
+    const inode = this.#inodes.hold(parent, name);
+    if (inode.type === DIRECTORY) this.changes?.watch(inode, fd, name);
+    return { node: inode.id, attributes };
   }
 
   #makeEntry(
@@ -333,11 +331,11 @@ export class Folder implements Filesystem {
     mode?: number,
   ): Entry {
     const directory = this.#inodes.byId(parent);
-    this.#inDirectory(directory, make);
+    this.#inDirectory(directory, make, name);
     const at = this.#inodes.descriptor(directory);
     const fd = must(findName(this.#access, at, name));
     try {
-      this.#made(at, fd, caller, mode);
+      giveToMaker(this.#owners, this.#stat, at, fd, caller, mode);
       return this.#enter(directory, name);
     } catch (error) {
       removeMade(this.#access, this.#stat, at, name, fd);
@@ -345,24 +343,6 @@ export class Folder implements Filesystem {
     } finally {
       closeDescriptor(fd);
     }
-  }
-
-  /** What was made belongs to whoever asked, but for the group in a directory that passes on its own. */
-  #made(directory: number, fd: number, caller: Caller, mode: number | undefined): void {
-    must(this.#stat.read(directory));
-    const inherits = (this.#stat.mode & SET_GROUP_ID) !== 0;
-    const gid = inherits ? this.#owners.shown(directory, undefined).gid : caller.gid;
-    this.#owners.made(fd, caller.uid, gid);
-    // Giving a file away takes these bits from it.
-    if (mode !== undefined && (mode & SET_ID_BITS) !== 0) this.#owners.changeMode(fd, mode & PERMISSIONS);
-  }
-
-  /** As the kernel does it: the group's bit means something else where the group may not execute. */
-  #dropSetId(fd: number, inode: Inode): void {
-    if (inode.type !== REGULAR || this.#stat.read(fd) !== 0) return;
-    const mode = this.#stat.mode | this.#owners.shown(fd, undefined).setId;
-    const gone = 0o4000 | ((mode & 0o010) === 0 ? 0 : SET_GROUP_ID);
-    if ((mode & gone) !== 0) this.#owners.changeMode(fd, mode & PERMISSIONS & ~gone);
   }
 
   /** Like `#openFile`, for a file that was held just now: without an open file there is no hold. */
@@ -387,7 +367,9 @@ export class Folder implements Filesystem {
     // Emptied without being writable: this process may not (src/confine/seccomp/), so it is done by another open file.
     const emptied = mode === 0 && (flags & OpenFlag.truncate) !== 0;
     if (emptied) closeDescriptor(reopened(OpenFlag.write | OpenFlag.truncate));
-    return this.#opened(inode, reopened(flags & (emptied ? OpenFlag.append : KEPT_FLAGS)), flags);
+    const opened = reopened(flags & (emptied ? OpenFlag.append : KEPT_FLAGS));
+    this.changes?.own(inode.parent, inode.name);
+    return this.#opened(inode, opened, flags);
   }
 
   #opened(inode: Inode, fd: number, flags: number): Opened {
@@ -401,6 +383,3 @@ const KEPT_FLAGS = OpenFlag.accessMode | OpenFlag.truncate | OpenFlag.append;
 
 /** RENAME_EXCHANGE. */
 const EXCHANGE = 2;
-
-/** XATTR_SIZE_MAX and XATTR_LIST_MAX of Linux. */
-const MAX_VALUE = 65_536;

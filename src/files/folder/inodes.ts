@@ -98,12 +98,24 @@ export class Inodes {
   readonly #access: Access;
   readonly #stat: Stat;
   readonly #memory: MemoryBudget;
+  readonly #onForget: (inode: Inode) => void;
   /** What these take of it. */
   #used = 0;
   #last = 1;
 
-  /** @param rootFd what is shared; it stays the caller's */
-  constructor(rootFd: number, descriptors: Descriptors, memory: MemoryBudget, access: Access, stat: Stat) {
+  /**
+   * @param rootFd what is shared; it stays the caller's
+   * @param onForget called with what the guest does not know any more
+   */
+  constructor(
+    rootFd: number,
+    descriptors: Descriptors,
+    memory: MemoryBudget,
+    access: Access,
+    stat: Stat,
+    onForget: (inode: Inode) => void,
+  ) {
+    this.#onForget = onForget;
     this.#memory = memory;
     this.#rootFd = rootFd;
     this.#descriptors = descriptors;
@@ -126,7 +138,7 @@ export class Inodes {
   hold(parent: Inode, name: string): Inode {
     const key = this.#stat.key;
     let inode = this.#byKey.get(key);
-    if (inode === undefined || !this.#isSame(inode)) {
+    if (inode === undefined || !this.isSame(inode)) {
       if (this.#memory.left < costOf(name)) refuse(Errno.ENOMEM);
       inode = this.#make(++this.#last, parent, name);
     } else this.#place(inode, parent, name);
@@ -179,11 +191,30 @@ export class Inodes {
     if (known === undefined && inode.parent !== undefined) {
       const fd = this.descriptor(inode.parent);
       const found = this.#access.inDirectory(fd, () => this.#stat.read(fd, inode.name));
-      if (found === 0 && this.#isSame(inode)) return { fd, name: inode.name };
+      if (found === 0 && this.isSame(inode)) return { fd, name: inode.name };
     }
     const fd = known ?? this.#ofOpened(inode);
     must(this.#stat.read(fd));
     return { fd, name: undefined };
+  }
+
+  /** Those that the guest knows under these names. @param keyOf what stands for a name in a directory */
+  named(
+    keys: ReadonlySet<string>,
+    keyOf: (parent: number, name: string) => string,
+  ): ReadonlyMap<string, Inode> {
+    const found = new Map<string, Inode>();
+    for (const inode of this.#byId.values()) {
+      if (inode.parent === undefined || inode.holds === 0) continue;
+      const key = keyOf(inode.parent.id, inode.name);
+      if (keys.has(key)) found.set(key, inode);
+    }
+    return found;
+  }
+
+  /** A number that no file has, nor will have. */
+  unused(): number {
+    return ++this.#last;
   }
 
   /** The guest has opened the file, or closes what it had open. */
@@ -195,7 +226,10 @@ export class Inodes {
   }
 
   close(): void {
-    for (const inode of this.#byId.values()) this.#descriptors.drop(inode);
+    for (const inode of this.#byId.values()) {
+      this.#descriptors.drop(inode);
+      this.#onForget(inode);
+    }
     this.#byId.clear();
     this.#byKey.clear();
     this.#use(-this.#used);
@@ -222,6 +256,7 @@ export class Inodes {
       this.#byId.delete(inode.id);
       if (this.#byKey.get(inode.key) === inode) this.#byKey.delete(inode.key);
       this.#descriptors.drop(inode);
+      this.#onForget(inode);
       this.#use(-costOf(inode.name));
       inode.parent = undefined;
       parent.children--;
@@ -248,7 +283,7 @@ export class Inodes {
     const flags = OpenFlag.pathOnly | OpenFlag.noFollow;
     const fd = this.#access.inDirectory(directory, () => openAt(directory, inode.name, flags));
     const found = fd < 0 ? fd : this.#stat.read(fd);
-    if (found === 0 && this.#isSame(inode)) {
+    if (found === 0 && this.isSame(inode)) {
       this.#descriptors.put(inode, fd);
       return fd;
     }
@@ -257,7 +292,8 @@ export class Inodes {
     return this.#ofOpened(inode);
   }
 
-  #isSame(inode: Inode): boolean {
+  /** Whether it is what `stat` has just seen. */
+  isSame(inode: Inode): boolean {
     const { key, type, bornAt } = this.#stat;
     return inode.key === key && inode.type === type && inode.bornAt === Number(bornAt);
   }

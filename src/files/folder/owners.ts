@@ -9,8 +9,9 @@ import {
   setAttribute,
 } from "../../../ffi/files.ts";
 import { Errno, must, refuse } from "../errno.ts";
+import type { Caller } from "../filesystem.ts";
 import type { Access } from "./access.ts";
-import { DIRECTORY, type Owner, REGULAR, SET_ID_BITS, type Stat } from "./stat.ts";
+import { DIRECTORY, type Owner, PERMISSIONS, REGULAR, SET_GROUP_ID, SET_ID_BITS, type Stat } from "./stat.ts";
 
 /** Whose files are whose, for the guest. `stat` is what was seen last of the file that is meant. */
 export interface Owners {
@@ -209,4 +210,34 @@ export class UserOwners implements Owners {
   #hasAttributes(): boolean {
     return this.#stat.type === REGULAR || this.#stat.type === DIRECTORY;
   }
+}
+
+/**
+ * What was made belongs to whoever asked, but for the group in a directory that passes on its own.
+ *
+ * @param directory in which it was made
+ * @param mode with the set-id bits that it is to have; undefined: the host gave it what modes it has
+ */
+export function giveToMaker(
+  owners: Owners,
+  stat: Stat,
+  directory: number,
+  fd: number,
+  caller: Caller,
+  mode: number | undefined,
+): void {
+  must(stat.read(directory));
+  const inherits = (stat.mode & SET_GROUP_ID) !== 0;
+  const gid = inherits ? owners.shown(directory, undefined).gid : caller.gid;
+  owners.made(fd, caller.uid, gid);
+  // Giving a file away takes these bits from it.
+  if (mode !== undefined && (mode & SET_ID_BITS) !== 0) owners.changeMode(fd, mode & PERMISSIONS);
+}
+
+/** Takes set-id bits away, as the kernel does it: the group's bit means something else where the group may not execute. */
+export function dropSetId(owners: Owners, stat: Stat, fd: number): void {
+  if (stat.read(fd) !== 0) return;
+  const mode = stat.mode | owners.shown(fd, undefined).setId;
+  const gone = 0o4000 | ((mode & 0o010) === 0 ? 0 : SET_GROUP_ID);
+  if ((mode & gone) !== 0) owners.changeMode(fd, mode & PERMISSIONS & ~gone);
 }

@@ -40,7 +40,6 @@ export interface Lent {
 export interface PlannedVolume extends RootShare {
   /** Absolute, without links. */
   readonly path: string;
-  readonly readOnly: boolean;
   /** The directory in which the guest's changes are kept, apart from the folder; undefined: it changes the folder. */
   readonly workspace?: string | undefined;
 }

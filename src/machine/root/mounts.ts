@@ -27,14 +27,16 @@ export function attachMounts({ shares, tmpfs }: Mounts): Step[] {
 
 const depth = (path: string): number => path.split("/").length;
 
-function attach({ target, isFile, fill }: Mounts["shares"][number], index: number): Step[] {
+function attach({ target, isFile, readOnly, fill }: Mounts["shares"][number], index: number): Step[] {
   const slot = volumeSlot(index);
   const link = target === "/workspace" ? StepFlag.replaceLink : 0;
   const missing = isFile ? StepFlag.makeFile : StepFlag.makeDirectory;
   const filled: Step[] = fill
     ? [{ kind: "fill", path: target, slot, flags: StepFlag.directoryOnly | StepFlag.optional }]
     : [];
-  return [...filled, { kind: "attach", slot, path: target, flags: missing | link }];
+  // The bind mount has flags of its own: all of them are said again.
+  const mountFlags = readOnly ? MountFlag.noDevices | MountFlag.readOnly : 0;
+  return [...filled, { kind: "attach", slot, path: target, mountFlags, flags: missing | link }];
 }
 
 function inMemory({ target, sizeBytes, mode, exec }: Mounts["tmpfs"][number]): Step {

@@ -31,6 +31,7 @@ export interface RootShare {
   /** Absolute. */
   readonly target: string;
   readonly isFile: boolean;
+  readonly readOnly: boolean;
   /** An empty one gets what the image has there. */
   readonly fill: boolean;
 }

@@ -5,7 +5,14 @@ import type { VolumeRequest } from "../../../files/request.ts";
 
 /** What the runtime reads when it starts: of itself, of processors, of limits. */
 const RUNTIME = [
-  ...["/proc/self", "/proc/sys/vm", "/sys/devices/system/cpu", "/sys/kernel/mm", "/sys/fs/cgroup"],
+  ...[
+    "/proc/self",
+    "/proc/sys/vm",
+    "/proc/sys/fs/inotify",
+    "/sys/devices/system/cpu",
+    "/sys/kernel/mm",
+    "/sys/fs/cgroup",
+  ],
   ...["/etc/localtime", "/usr/share/zoneinfo"],
 ];
 

@@ -1,4 +1,4 @@
-import type { VolumeTrouble } from "../../../files/request.ts";
+import type { HostChange, VolumeEvent } from "../../../files/request.ts";
 import { type Guest, type GuestFuse, MountFlag } from "../../../guest/index.ts";
 import type { PlannedVolume } from "../../plan/index.ts";
 import { volumePlace } from "../../root/index.ts";
@@ -42,10 +42,13 @@ export function shareVolumes(
       path: volumePlace(index),
       isFile,
       options: `rootmode=${isFile ? "100000" : "40000"},${OPTIONS}`,
-      // A device in a folder of the host is none of the guest's.
-      mountFlags: MountFlag.noDevices | (readOnly ? MountFlag.readOnly : 0),
+      // A device in a folder of the host is none of the guest's. Roots get it read-only where it is; here changes of the
+      // host's are repeated, and the server refuses all others.
+      mountFlags: MountFlag.noDevices,
     });
-    return connect(fuse, server, { path, isFile, readOnly, workspace }, (reason) =>
+    const replay = async (changes: readonly HostChange[]): Promise<void> =>
+      await guest.replay(volumePlace(index), changes);
+    return connect(fuse, server, { path, isFile, readOnly, workspace }, replay, (reason) =>
       trouble(`the volume at ${target} ${reason}`),
     );
   });
@@ -63,12 +66,22 @@ async function connect(
   fuse: GuestFuse,
   server: FileServer,
   volume: Parameters<FileServer["open"]>[0],
+  replay: (changes: readonly HostChange[]) => Promise<void>,
   onTrouble: (reason: string) => void,
 ): Promise<void> {
   try {
     const stream = await server.open(volume);
-    stream.onEvent = (event) => onTrouble(`answered a request with EIO: ${(event as VolumeTrouble).error}`);
+    const askForChanges = (): void => {
+      if (!stream.isOver) stream.control({});
+    };
+    stream.onEvent = (event) => {
+      const { trouble, changes } = event as VolumeEvent;
+      if (trouble !== undefined) onTrouble(trouble);
+      // A guest that cannot do it now is told of what comes later.
+      if (changes !== undefined) void replay(changes).then(askForChanges, askForChanges);
+    };
     await Promise.all([stream.accepted, fuse.mounted]);
+    askForChanges();
     const requests = (async () => {
       for await (const chunk of fuse.read()) if (!stream.tryWrite(0, chunk)) await stream.write(0, chunk);
       stream.cancel();
