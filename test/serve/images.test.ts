@@ -154,6 +154,13 @@ test("a registry that asks who one is gets what the request says, and nothing of
   expect((await refusedCreate({ registryRef, image: name })).error).toContain("mutually exclusive");
   expect((await refusedCreate(auth)).error).toContain("goes with registryRef");
   expect((await refusedCreate({ registryRef: name, ...auth })).status).toBe(400);
+  // Inside a machine, the files and environment of a pack.
+  await create({ name: "beside" });
+  const inPack = { image: registryRef, command: ["/bin/sh", "-c", "echo $FROM"] };
+  expect((await api.refusal("POST", "/api/v1/machines/beside/run", { json: inPack })).status).toBe(404);
+  const run = { json: { ...inPack, ...auth } };
+  expect((await api.ask("POST", "/api/v1/machines/beside/run", run)).stdout).toBe("pack\n");
+  await api.ask("DELETE", "/api/v1/machines/beside");
   // As an image it is the same pack, and its start asks nobody.
   const isolated = await create({ name: "isolated", image: registryRef, network: false, ...auth });
   expect(isolated).toMatchObject({ image: registryRef, network: false });
@@ -165,6 +172,9 @@ test("a registry that asks who one is gets what the request says, and nothing of
   await create({ name: "drawn", registryRef, ...auth });
   await closed.stop();
   expect(await exec("drawn", "/bin/echo", "of the pack")).toBe("of the pack\n");
+  // The image by the name that the pack has for it, which only the registry knew.
+  const offline = { json: { image: name, command: ["/bin/sh", "-c", "echo $FROM"] } };
+  expect((await api.ask("POST", "/api/v1/machines/drawn/run", offline)).stdout).toBe("pack\n");
   const kept = await home.shell(`grep -rIl ${password} ${home.path}/data ${home.path}/cache; true`);
   expect(kept.output).toBe("");
 });

@@ -6,6 +6,7 @@ import {
   createContainer,
   execEnvironment,
   execInContainer,
+  inspectMachine,
   killProcess,
   listProcesses,
   type Machine,
@@ -15,6 +16,7 @@ import {
   startContainer,
   startDetached,
 } from "../../machine/index.ts";
+import type { PackSource } from "../../pack/index.ts";
 import { exitCodeIn } from "../../protocol/index.ts";
 import { Refused } from "../errors.ts";
 import { type Asked, jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
@@ -23,6 +25,7 @@ import { MAX_MESSAGE_BYTES, MAX_SIDE, Session } from "../live/interactive.ts";
 import { Kept, piecesOf } from "../live/output.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
 import { openAllowedImage } from "../machine/host-paths.ts";
+import { openPackBehind } from "../machine/named-pack.ts";
 import { reach, withMachine } from "../machine/reach.ts";
 import {
   command,
@@ -39,6 +42,7 @@ import {
   word,
 } from "../schema/fields.ts";
 import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
+import type { Serving } from "../serving.ts";
 import { TimeLimit } from "../time-limit.ts";
 
 const tag = "exec";
@@ -263,6 +267,10 @@ export const execRoutes = [
       failures: [403, 404, 408, 409],
     },
     summary: "Run a command in an image of its own inside a machine; nothing of it stays",
+    description:
+      "The image may be a pack of a registry: its files, environment, user and directory are taken, and nothing of what " +
+      "it says about a machine. By the name of the machine's own image, what the machine has is meant: no registry is " +
+      "asked.",
     body: {
       schema: strictObject({
         ...{ image: imageName, command, ...surroundings },
@@ -278,12 +286,15 @@ export const execRoutes = [
         close,
       } = openAllowedImage(body.image, serving.options.mountRoots);
       let machine: Machine | undefined;
+      let pack: PackSource | undefined;
       try {
         const credentials = credentialsOf(body.registryAuth);
         machine = await reach(serving, params.name, signal, true);
+        const own = ownImage(serving, params.name, body.image);
+        if (own === undefined) pack = await openPackBehind(body.image, serving, credentials, signal);
         const { workdir } = body;
         const env = environmentOf(body.env);
-        const options = { workdir, env, file, credentials, signal };
+        const options = { workdir, env, file: file ?? own, pack, credentials, signal };
         const { id } = await createContainer(serving.context, machine, image, options);
         try {
           await startContainer(machine, id);
@@ -294,6 +305,7 @@ export const execRoutes = [
         }
       } finally {
         machine?.close();
+        await pack?.close();
         close?.();
       }
     },
@@ -338,6 +350,12 @@ export const execRoutes = [
     },
   }),
 ];
+
+/** The machine's own image, which no registry is asked for: that of a pack is known here only. @returns its id */
+function ownImage({ context }: Serving, name: string, image: string): string | undefined {
+  const { record } = inspectMachine(context, name);
+  return record?.image === image ? (record.imageId ?? undefined) : undefined;
+}
 
 function signalNames(): readonly string[] {
   return Object.keys(constants.signals).filter((name) => name.startsWith("SIG"));
