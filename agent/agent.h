@@ -440,6 +440,8 @@ int run_steps(uint8_t *payload, size_t length, const struct root *root, struct b
 void report_step_failure(int failed_step);
 /* Copies content, owner, mode, times and attributes of one directory into another that is empty. */
 int fill_directory(int from, int to);
+/* The same into one that may have files of its own, which stay, and once only: also when all was deleted since. */
+int fill_once(int from, int to);
 
 /* ---- watch.c ---- */
 

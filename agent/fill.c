@@ -22,6 +22,12 @@
 /* On a directory whose filling has begun and not ended: after a power cut it is filled anew. */
 #define OWN_ATTRIBUTES "trusted.smolvm."
 #define UNFINISHED OWN_ATTRIBUTES "unfinished"
+/* On a directory that was filled once. */
+#define FILLED OWN_ATTRIBUTES "filled"
+/* On a storage disk, what begins so is not the user's: containers (src/machine/root/depot.ts), and the next. */
+#define OWN_NAMES ".smolvm"
+/* Where a tree is copied to before its parts get their places. */
+#define FILLING OWN_NAMES "-filling"
 
 static int copy_tree(int from, int to, int depth);
 
@@ -260,4 +266,43 @@ int fill_directory(int from, int to)
     if (syncfs(to) < 0) return fail("write the files");
     if (fremovexattr(to, UNFINISHED) < 0 && errno != ENOTSUP && errno != ENODATA) return fail("unmark a directory");
     return 0;
+}
+
+/* Gives a part of the copy (at `top`) its name in the tree that is filled, unless that has something there. */
+static int settle(int copy, const char *name, int depth)
+{
+    struct stat info;
+    bool stays = starts_with(name, OWN_NAMES) || fstatat(top, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (stays) return remove_entry(copy, name, depth);
+    return renameat(copy, name, top, name) < 0 ? fail("move %s", name) : 0;
+}
+
+/* A copy of the tree `from`, made anew in the directory that is filled. */
+static int make_copy(int from, int to)
+{
+    if (mkdirat(to, FILLING, 0700) < 0 && errno != EEXIST) return fail("mkdir %s", FILLING);
+    int copy = openat(to, FILLING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int result = copy < 0 ? fail("open %s", FILLING) : for_each(copy, remove_entry, 0);
+    top = copy;
+    if (result == 0) result = copy_tree(from, copy, 0);
+    forget_originals();
+    if (result == 0) return copy;
+    close_fd(&copy);
+    return -1;
+}
+
+/* As above, whole whenever the power fails: parts that have their names are complete, and the mark comes after all. */
+int fill_once(int from, int to)
+{
+    if (fgetxattr(to, FILLED, NULL, 0) >= 0 || for_each(from, found, 0) == 0) return 0;
+    int copy = make_copy(from, to);
+    if (copy < 0) return -1;
+    top = to;
+    int result = syncfs(to) < 0 ? fail("write the files") : for_each(copy, settle, 0);
+    close_fd(&copy);
+    if (result < 0) return -1;
+    if (unlinkat(to, FILLING, AT_REMOVEDIR) < 0) return fail("remove %s", FILLING);
+    if (copy_metadata(from, to) < 0) return -1;
+    if (syncfs(to) < 0) return fail("write the files");
+    return fsetxattr(to, FILLED, "", 0, 0) < 0 ? fail("mark a directory") : 0;
 }

@@ -191,6 +191,35 @@ describe("each kind of step", () => {
     expect(await output(it.guest, "cat /kept/own")).toBe("own\n");
   });
 
+  test("fill once: beside what is there, not again, and whole after it was cut off", async () => {
+    const make = [
+      "mkdir -p /img/data/deep /img/workspace /img/.smolvm/images /once",
+      "echo one > /img/data/deep/file; ln /img/data/deep/file /img/same; chmod 750 /img",
+      "echo theirs > /img/own; touch /img/workspace/hidden",
+    ];
+    await output(it.guest, make.join("; "));
+    const fill: Step[] = [
+      { kind: "hold", path: "/once", slot: 0 },
+      { kind: "fill", path: "/img", slot: 0, flags: StepFlag.once },
+    ];
+    await steps({ kind: "mount", path: "/once", type: "tmpfs" });
+    await steps(
+      { kind: "hold", path: "/once", slot: 0 },
+      { kind: "fill", path: "/none", slot: 0, flags: StepFlag.once },
+    );
+    const left =
+      "mkdir -p /once/workspace /once/.smolvm-filling/half/a; echo mine > /once/own; touch /once/.smolvm-filling/data";
+    await output(it.guest, left);
+    await steps(...fill);
+    const look = "cd /once; find . | sort; cat own data/deep/file; stat -c '%a %h' . same";
+    const there = "./data ./data/deep ./data/deep/file ./own ./same ./workspace".split(" ");
+    const expected = [".", ...there, "mine", "one", "750 4", "644 2", ""].join("\n");
+    expect(await output(it.guest, look)).toBe(expected);
+    await output(it.guest, "rm -r /once/data /once/same");
+    await steps(...fill);
+    expect(await output(it.guest, "find /once | sort")).toBe("/once\n/once/own\n/once/workspace\n");
+  });
+
   test("grow fails where there is nothing to grow", async () => {
     expect(await failure({ kind: "grow", path: "/etc", source: "/dev/null" })).toMatchObject({
       code: "step.failed",
@@ -275,14 +304,6 @@ describe("conditions", () => {
     expect(await attach("/c/full", flags)).toBe("1 mounted, 0 notes");
     expect(await attach("/c/new", flags)).toBe("1 mounted, 0 notes");
     for (const path of ["/c/file", "/c/link", "/c/dangling"])
-      expect([path, await attach(path, flags)]).toEqual([path, "0 mounted, 1 notes"]);
-  });
-
-  test("only over an empty directory, or where nothing is", async () => {
-    const flags = StepFlag.makeDirectory | StepFlag.emptyOnly;
-    expect(await attach("/c/empty", flags)).toBe("1 mounted, 0 notes");
-    expect(await attach("/c/new2", flags)).toBe("1 mounted, 0 notes");
-    for (const path of ["/c/full", "/c/file", "/c/link", "/c/dangling"])
       expect([path, await attach(path, flags)]).toEqual([path, "0 mounted, 1 notes"]);
   });
 

@@ -1,6 +1,5 @@
 /* The steps of the verbs root and steps, run by a process of their own (docs/protocol.md, "A step"). */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,7 +30,7 @@
 #define STEP 3
 enum kind { MKDIR = 1, MOUNT, HOLD, ATTACH, UNMOUNT, WRITE, SYMLINK, NODE, FILL, GROW, ENTER };
 enum { PATH = 1, SOURCE, TYPE, FLAGS, MOUNT_FLAGS, DATA_TEXT, MODE, UID, GID, MAJOR, MINOR, SLOT, CONTENT };
-enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16, ONLY_EMPTY = 32, REPLACE_LINK = 64 };
+enum { MAKE_DIRECTORY = 1, MAKE_FILE = 2, ONLY_DIRECTORY = 4, MAY_FAIL = 8, IF_ABSENT = 16, ONCE = 32, REPLACE_LINK = 64 };
 #define SLOTS 96
 #define MOST_NOTES (32 * 1024)
 
@@ -137,30 +136,14 @@ int make_missing_file(const char *path, mode_t mode)
     return close(fd);
 }
 
-/* Whether this is a directory, not a link to one, and nothing is in it. */
-static bool is_empty_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-    int count = 0;
-    if (entries == NULL) {
-        close_fd(&fd);
-        return false;
-    }
-    while (readdir(entries) != NULL) count++;
-    closedir(entries);
-    return count <= 2; /* . and .. */
-}
-
 /* Whether the step is to be left out. */
 static bool is_skipped(const struct step *step)
 {
     struct stat info;
     /* Who does not need to know does not look: the path may be a filesystem of the host's, which answers later. */
-    if (!(step->flags & (IF_ABSENT | ONLY_EMPTY | ONLY_DIRECTORY)) || step->path == NULL) return false;
+    if (!(step->flags & (IF_ABSENT | ONLY_DIRECTORY)) || step->path == NULL) return false;
     if (lstat(step->path, &info) < 0) return false;
     if (step->flags & IF_ABSENT) return true;
-    if ((step->flags & ONLY_EMPTY) && !is_empty_directory(step->path)) return true;
     return (step->flags & ONLY_DIRECTORY) && !S_ISDIR(info.st_mode);
 }
 
@@ -271,7 +254,9 @@ static int do_fill(const struct step *step)
     int from = open(step->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (from < 0) return errno == ENOENT ? 0 : fail("open %s", step->path);
     int to = openat(slots[step->slot], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = to < 0 ? fail("open the tree to fill") : fill_directory(from, to);
+    int result = -1;
+    if (to < 0) fail("open the tree to fill");
+    else result = step->flags & ONCE ? fill_once(from, to) : fill_directory(from, to);
     close(from);
     close_fd(&to);
     return result;
@@ -359,7 +344,7 @@ int run_steps(uint8_t *payload, size_t length, const struct root *root, struct b
         errno = 0;
         if (!parse_step(&field, &step)) return fail("malformed step %d", number);
         if (is_skipped(&step)) {
-            if (step.flags & (ONLY_DIRECTORY | ONLY_EMPTY)) note(notes, number, "there is something else, which stays");
+            if (step.flags & ONLY_DIRECTORY) note(notes, number, "there is something else, which stays");
         } else if (run_step(&step, root) < 0) {
             if (!(step.flags & MAY_FAIL)) return -1;
             note(notes, number, failure);

@@ -143,17 +143,17 @@ describe("/workspace", () => {
 });
 
 describe("/storage", () => {
-  test("of the image stays what it is, with a note; an empty directory there does not count", async () => {
+  test("of the image is copied to the disk; what is no directory stays what it is, with a note", async () => {
     const guest = await boot((root) => {
       mkdirSync(`${root}/storage`);
       writeFileSync(`${root}/storage/own`, "");
     });
-    expect(await output(guest.guest, "ls /storage; echo x > /workspace/f")).toBe("own\n");
-    expect(explained(guest)).toEqual([expect.stringContaining("/storage")]);
+    expect(await output(guest.guest, "ls /storage; echo x > /workspace/f")).toBe("own\nworkspace\n");
+    expect(explained(guest)).toEqual([]);
     await guest.stop();
-    const other = await boot((root) => mkdirSync(`${root}/storage`));
-    expect(await output(other.guest, "ls /storage")).toBe("workspace\n");
-    expect(explained(other)).toEqual([]);
+    const other = await boot((root) => writeFileSync(`${root}/storage`, "text"));
+    expect(await output(other.guest, "cat /storage; echo x > /workspace/f")).toBe("text");
+    expect(explained(other)).toEqual([expect.stringContaining("/storage")]);
   }, 60_000);
 });
 

@@ -13,8 +13,8 @@ export const StepFlag = {
   optional: 8,
   /** Only where nothing is there, a link included; else the step is skipped. */
   ifAbsent: 16,
-  /** Only where the target is missing or an empty directory (no link); else the step is skipped and noted. */
-  emptyOnly: 32,
+  /** Of `fill`: into a tree that may have files of its own, which stay, and only the first time. */
+  once: 32,
   /** A target that is a link is removed first. */
   replaceLink: 64,
 } as const;
@@ -114,7 +114,7 @@ export interface NodeStep extends Flagged {
   readonly minor: number;
 }
 
-/** Copies a directory's content, owner and mode into a slot's tree, if that is empty. */
+/** Copies a directory's content, owner and mode into a slot's tree, if that is empty (or see `StepFlag.once`). */
 export interface FillStep extends Flagged {
   readonly kind: "fill";
   readonly path: string;

@@ -28,6 +28,8 @@ rm -r /tree/again; mkdir /tree/again; echo new > /tree/again/new
 rm -r /tree/file-now; echo file > /tree/file-now
 rm /tree/dir-now; mkdir /tree/dir-now; echo in > /tree/dir-now/in
 echo work > /workspace/work; mkdir /workspace/sub; ln -s work /workspace/sub/link
+mkdir -p /storage/db/deep; echo rows > /storage/db/deep/table; ln /storage/db/deep/table /storage/db/again
+chown 70:70 /storage/db; chmod 700 /storage/db; mkfifo /storage/queue
 `;
 
 /** What the image has to begin with. */
@@ -38,12 +40,13 @@ for f in attributes bytes gone dir-now moved/file moved/inner/file again/old/fil
 ln /tree/moved/file /tree/moved/second`;
 
 /** One line for each file: path, kind and mode, owner, number of names, size, time, target; and what is in it. */
-const LIST = `for top in / /workspace; do
-  find "$top" -xdev ! -path /proc ! -path /dev ! -path /storage ! -path /workspace ! -path / ! -path /etc/mtab | sort | while read -r f; do
+const LIST = `for top in / /workspace /storage; do
+  find "$top" -xdev ! -path /proc ! -path /dev ! -path /storage ! -path '/storage/workspace*' ! -path /storage/lost+found \
+    ! -path /workspace ! -path / ! -path /etc/mtab | sort | while read -r f; do
     [ -d "$f" ] && s=- || s=$(stat -c '%h %s' "$f")
     echo "$f $(stat -c '%f %u:%g %Y' "$f") $s $(readlink "$f")"
   done
-  find "$top" -xdev -type f | sort | while read -r f; do [ -e "$f" ] && md5sum "$f"; done
+  find "$top" -xdev -type f ! -path '/storage/workspace/*' | sort | while read -r f; do [ -e "$f" ] && md5sum "$f"; done
 done`;
 
 /** The same without what a machine's own start gives a root. */
@@ -88,6 +91,13 @@ describe("machine commit", () => {
       await home.create("copy", "--image", "box:1");
       await home.ok("start", "copy");
       expect(await listing("copy")).toEqual(files);
+      expect(files).toEqual(expect.arrayContaining([expect.stringMatching(/^[0-9a-f]{32} {2}\/storage\/db\/deep\/table$/)]));
+      // What is deleted stays so: the disk got the image's files once.
+      await home.sh("copy", "rm -r /storage/db /storage/queue");
+      await home.ok("stop", "copy");
+      await home.ok("commit", "copy", "copy:1");
+      await home.ok("start", "copy");
+      expect(await home.sh("copy", "ls /storage")).toBe("lost+found\nworkspace\n");
       // Nothing was started or changed for it: the same again is the same image.
       expect(
         (
@@ -161,17 +171,17 @@ describe("machine commit", () => {
       await home.ok("start", "bare");
       await home.sh(
         "bare",
-        "echo mine > /root/mine; rm /etc/motd; mv /etc/apk /etc/moved; echo w > /workspace/w",
+        "echo mine > /root/mine; rm /etc/motd; mv /etc/apk /etc/moved; echo w > /workspace/w; echo s > /storage/s",
       );
       const list =
-        "find /etc /root /usr /bin /workspace/ -xdev ! -path '/etc/host*' ! -path /etc/resolv.conf | sort";
+        "find /etc /root /usr /bin /workspace/ /storage -xdev ! -path '/etc/host*' ! -path /etc/resolv.conf | sort";
       const files = await home.sh("bare", list);
       await home.ok("stop", "bare");
       await home.ok("commit", "bare", "bare:1");
       await home.create("bare-copy", "--image", "bare:1", "--", "sleep", "100000");
       await home.ok("start", "bare-copy");
       expect(await home.sh("bare-copy", list)).toBe(files);
-      expect(await home.sh("bare-copy", "cat /root/mine /workspace/w")).toBe("mine\nw\n");
+      expect(await home.sh("bare-copy", "cat /root/mine /workspace/w /storage/s")).toBe("mine\nw\ns\n");
     },
   );
 

@@ -118,9 +118,9 @@ export function memberOf(path: string, file: TreeFile): LayerMember {
   return { path, type, target, major, minor, size, attributes: own(file.attributes), data: undefined };
 }
 
-/** Without the notes of overlayfs, which mean nothing, or something else, in another place. */
+/** Without the notes of overlayfs and of the agent (agent/fill.c), which mean nothing, or something else, in another place. */
 function own(attributes: Attributes): Attributes {
-  const xattrs = attributes.xattrs.filter(({ name }) => !name.startsWith("trusted.overlay."));
+  const xattrs = attributes.xattrs.filter(({ name }) => !/^trusted\.(overlay|smolvm)\./.test(name));
   return { ...attributes, xattrs };
 }
 

@@ -7,13 +7,16 @@ import { SmolError } from "../../errors.ts";
 import { Ext4 } from "../../ext4/index.ts";
 import { Erofs, type ErofsSource } from "../../image/erofs/index.ts";
 import { type LayerMember, type MembersReport, TreeMembers, writeLayerTar } from "../../image/tar/index.ts";
-import { FileType, type TreeFile } from "../../image/tree/index.ts";
+import { FileType } from "../../image/tree/index.ts";
 import { diskPath } from "../disks/index.ts";
 import { overlayChanges } from "./overlay.ts";
+import { STORAGE, StorageFiles, WORKSPACE } from "./storage.ts";
 
-/** On the overlay disk (src/machine/root/layers.ts), and on the storage disk (src/machine/root/storage.ts). */
+/** On the overlay disk (src/machine/root/layers.ts). */
 const UPPER = "upper";
-const WORKSPACE = "workspace";
+
+/** Where a machine has files of its storage disk. */
+const places = [STORAGE, WORKSPACE] as const;
 
 /** The disks of one machine, opened to be read. To be closed. */
 export class MachineChanges implements Disposable {
@@ -22,14 +25,14 @@ export class MachineChanges implements Disposable {
   readonly #image: Erofs;
   readonly #overlay: Ext4;
   readonly #storage: Ext4 | undefined;
-  readonly #workspace: boolean;
+  readonly #own: readonly (typeof places)[number][];
 
   /**
    * @param directory of the machine's disks @param image what they were begun on
-   * @param workspace whether `/workspace` is the machine's own, and no volume
+   * @param covered where volumes are: what lies there is not the machine's own
    * @throws SmolError `machine.no_disks`, `disk.unclean`, `disk.damaged`, `image.layer_damaged`
    */
-  constructor(directory: string, image: ErofsSource, workspace: boolean) {
+  constructor(directory: string, image: ErofsSource, covered: ReadonlySet<string>) {
     const [overlay, storage] = [diskPath(directory, "overlay"), diskPath(directory, "storage")];
     if (!existsSync(overlay)) {
       throw new SmolError("machine.no_disks", "the machine was never started: it has no files of its own", {
@@ -44,7 +47,7 @@ export class MachineChanges implements Disposable {
       this.#overlay[Symbol.dispose]();
       throw error;
     }
-    this.#workspace = workspace;
+    this.#own = places.filter((path) => !covered.has(`/${path}`));
     if (!this.#overlay.unclean && this.#storage?.unclean !== true) return;
     this[Symbol.dispose]();
     throw new SmolError(
@@ -62,8 +65,8 @@ export class MachineChanges implements Disposable {
   }
 
   /**
-   * What was changed of the image, as one layer: an archive that is the same for the same files. The files of
-   * `/workspace` are at that place in it; what else is on the storage disk is not in it, and neither are sockets.
+   * What was changed of the image, as one layer: an archive that is the same for the same files. The storage disk's
+   * are at `/workspace` and `/storage` in it. Not in it are the machine's containers, and sockets.
    *
    * @throws SmolError `disk.damaged`, `image.layer_damaged`, `image.bad_file_name`
    */
@@ -78,34 +81,30 @@ export class MachineChanges implements Disposable {
 
   *#members(): Generator<LayerMember, void, undefined> {
     const upper = this.#overlay.entries(this.#overlay.root).get(UPPER);
-    const workspace = this.#ownWorkspace();
+    const image = this.#image.entries(this.#image.root);
+    const storage = this.#storage && new StorageFiles(this.#storage);
+    const own = this.#own.flatMap((path) => {
+      const type = image.get(path)?.type;
+      const hides = type !== undefined && type !== FileType.directory;
+      const directory = hides ? undefined : storage?.directoryOf(path);
+      return storage === undefined || directory === undefined ? [] : { path, directory, storage };
+    });
     if (upper?.type === FileType.directory) {
       for (const member of overlayChanges(this.#overlay, upper, this.#image, this.report)) {
         // In its place comes what is mounted there, or the link leads to.
-        if (
-          workspace === undefined ||
-          (member.path !== WORKSPACE && !member.path.startsWith(`${WORKSPACE}/`))
-        )
-          yield member;
+        if (!own.some(({ path }) => member.path === path || member.path.startsWith(`${path}/`))) yield member;
       }
     }
-    if (this.#storage === undefined || workspace === undefined) return;
-    let isTop = true;
-    for (const member of new TreeMembers(this.report).whole(this.#storage, workspace, WORKSPACE)) {
-      yield member;
-      // The disk got what the image had there at the first start, and has had it for itself since.
-      if (isTop && this.#image.entries(this.#image.root).get(WORKSPACE)?.type === FileType.directory)
-        yield opaque(member);
-      isTop = false;
+    const members = new TreeMembers(this.report);
+    for (const { path, directory, storage } of own) {
+      let isTop = true;
+      for (const member of members.whole(storage, directory, path)) {
+        yield member;
+        // The disk got what the image had there at the first start, and has had it for itself since.
+        if (isTop && image.has(path)) yield opaque(member);
+        isTop = false;
+      }
     }
-  }
-
-  /** Undefined when there is nothing in it. */
-  #ownWorkspace(): TreeFile | undefined {
-    if (this.#storage === undefined || !this.#workspace) return undefined;
-    const found = this.#storage.entries(this.#storage.root).get(WORKSPACE);
-    if (found?.type !== FileType.directory) return undefined;
-    return this.#storage.entries(found).size === 0 ? undefined : found;
   }
 }
 

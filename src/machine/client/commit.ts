@@ -49,7 +49,7 @@ type ErofsDisk = ReturnType<typeof import("../../image/store/disk-source.ts").op
 
 /**
  * Makes an image of a machine that does not run: the layers of its image, and what it has changed as one layer above
- * them, `/workspace` included. What of the machine is a setting (environment, command, user) stays the image's, unless
+ * them, `/workspace` and `/storage` included. What of the machine is a setting (environment, command, user) stays the image's, unless
  * `changes` says otherwise: as with `docker commit`, and secrets stay where they are.
  *
  * @throws SmolError `machine.not_found`, `machine.running`, `machine.no_disks`, `disk.unclean`, `disk.damaged`,
@@ -79,8 +79,8 @@ export async function commitMachine(
     try {
       const base = options.onto === undefined ? below : await otherBase(paths, below, options.onto);
       const config = changes.reduce(changeConfig, base.config);
-      const isOwn = !claim.record.volumes.some(({ target }) => target === "/workspace");
-      using machine = new MachineChanges(dataDirectory(paths, name), below.source, isOwn);
+      const covered = new Set(claim.record.volumes.map(({ target }) => target));
+      using machine = new MachineChanges(dataDirectory(paths, name), below.source, covered);
       const layers = [...(below.isBuiltIn ? [machine.imageLayer()] : []), machine.layer()];
       const { platform, diffIds } = base;
       const made = { author, message };

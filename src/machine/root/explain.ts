@@ -12,7 +12,7 @@ export function explainSkipped(step: Step): string | undefined {
   if (step.slot === slot.workspace)
     return "the image's /workspace is no directory and stays as it is; the storage disk is at /storage";
   if (step.slot === slot.storage)
-    return "the image has a /storage of its own; of the storage disk only /workspace is there";
+    return "the image's /storage is no directory and stays as it is; of the storage disk only /workspace is there";
   return undefined;
 }
 

@@ -94,7 +94,8 @@ describe("the steps of a machine with an image", () => {
         "attach slot=2 /etc/resolv.conf makeFile optional",
         "symlink /etc/mtab target=/proc/mounts optional ifAbsent",
         "fill /workspace slot=4 directoryOnly",
-        "attach slot=3 /storage makeDirectory emptyOnly",
+        "fill /storage slot=3 directoryOnly once",
+        "attach slot=3 /storage makeDirectory directoryOnly",
         "attach slot=4 /workspace makeDirectory directoryOnly",
       ]
     `);
@@ -148,7 +149,8 @@ describe("the steps of a machine with an image", () => {
     expect(fatal.map(line)).toMatchInlineSnapshot(`
       [
         "fill /workspace slot=4 directoryOnly",
-        "attach slot=3 /storage makeDirectory emptyOnly",
+        "fill /storage slot=3 directoryOnly once",
+        "attach slot=3 /storage makeDirectory directoryOnly",
         "attach slot=4 /workspace makeDirectory directoryOnly",
       ]
     `);
@@ -237,7 +239,7 @@ describe("the steps of a container", () => {
 test("/workspace of a bare machine is a link to the storage disk, filled with nothing", () => {
   expect(inside({ bare: true }).filter((text) => /workspace|storage/.test(text))).toMatchInlineSnapshot(`
     [
-      "attach slot=3 /storage makeDirectory emptyOnly",
+      "attach slot=3 /storage makeDirectory directoryOnly",
       "symlink /workspace target=/storage/workspace ifAbsent",
       "attach slot=4 /workspace directoryOnly",
     ]
@@ -341,7 +343,7 @@ test("skipped steps that concern the user are explained, others are not", () => 
   expect(sentences).toMatchInlineSnapshot(`
     [
       "the storage disk's filesystem could not grow to the disk, and keeps its size",
-      "the image has a /storage of its own; of the storage disk only /workspace is there",
+      "the image's /storage is no directory and stays as it is; of the storage disk only /workspace is there",
       "the image's /workspace is no directory and stays as it is; the storage disk is at /storage",
     ]
   `);

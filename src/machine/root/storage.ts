@@ -14,10 +14,10 @@ export function mountStorage(disk: WritableDisk, place: Places, ephemeral: boole
 }
 
 /**
- * Inside: the storage disk is at /storage, a directory of it at /workspace. An image that has something there
- * keeps it: its /workspace is copied to the disk as long as there is nothing (as docker fills an empty
- * volume), and a file or link, or files at /storage, stay what they are, with a note. In a bare machine
- * /workspace is a link; where a volume was and is no more, it is a directory, and the disk is mounted there.
+ * Inside: the storage disk is at /storage, a directory of it at /workspace. What an image has there is copied to the
+ * disk (as docker fills an empty volume): its /workspace as long as there is nothing, its /storage once, because a disk
+ * is never empty. A file or a link stays what it is, with a note. In a bare machine /workspace is a link; where a
+ * volume was and is no more, it is a directory, and the disk is mounted there.
  *
  * @param taken a volume takes the place of /workspace
  */
@@ -26,9 +26,15 @@ export function attachStorage(bare: boolean, taken: boolean): Step[] {
     kind: "attach",
     slot: slot.storage,
     path: "/storage",
-    flags: StepFlag.makeDirectory | StepFlag.emptyOnly,
+    flags: StepFlag.makeDirectory | StepFlag.directoryOnly,
   };
-  if (taken) return [storage];
+  const fillStorage: Step = {
+    kind: "fill",
+    path: "/storage",
+    slot: slot.storage,
+    flags: StepFlag.directoryOnly | StepFlag.once,
+  };
+  if (taken) return bare ? [storage] : [fillStorage, storage];
   if (bare) {
     return [
       storage,
@@ -38,6 +44,7 @@ export function attachStorage(bare: boolean, taken: boolean): Step[] {
   }
   return [
     { kind: "fill", path: "/workspace", slot: slot.workspace, flags: StepFlag.directoryOnly },
+    fillStorage,
     storage,
     {
       kind: "attach",
