@@ -18,6 +18,7 @@ const symbols = {
   krun_add_vsock_port2: { args: [u32, u32, ptr, bool], returns: i32 },
   krun_add_net_unixstream: { args: [u32, ptr, i32, ptr, u32, u32], returns: i32 },
   krun_set_console_output: { args: [u32, ptr], returns: i32 },
+  krun_set_gpu_options2: { args: [u32, u32, u64], returns: i32 },
   krun_start_enter: { args: [u32], returns: i32 },
 } as const;
 
@@ -40,7 +41,30 @@ export const Krun = {
    * its driver would have receive buffers of 1500 bytes only.
    */
   netFeatures: (1 << 0) | (1 << 1) | (1 << 7) | (1 << 10) | (1 << 11) | (1 << 14),
+  /**
+   * How virglrenderer draws (virglrenderer.h): EGL, contexts of the host's own driver, fences on a thread. Vulkan would
+   * need a process of its own beside the VMM's, which may start none.
+   */
+  gpuFlags: (1 << 0) | (1 << 1) | (1 << 8) | (1 << 10),
 } as const;
+
+/** KRUN_FEATURE_GPU. */
+const GPU = 2n;
+
+/**
+ * Whether the library was built with a GPU.
+ *
+ * @param path absolute path of libkrun.so.1
+ * @throws the error of dlopen(3), which names a library that is missing
+ */
+export function krunHasGpu(path: string): boolean {
+  const library = dlopen(path, { krun_has_feature: { args: [u64], returns: i32 } });
+  try {
+    return library.symbols.krun_has_feature(GPU) === 1;
+  } finally {
+    library.close();
+  }
+}
 
 /**
  * Loads the library.

@@ -41,6 +41,7 @@ const machine: RootInput = {
   volumes: [],
   initSystem: false,
   terminal: false,
+  gpu: false,
   memoryMib: 512,
   pids: null,
   ephemeral: false,

@@ -5,7 +5,7 @@ import { libkrun } from "./libkrun.ts";
 /** KRUN_FEATURE_* of include/libkrun.h. */
 const FEATURES = { net: 0, blk: 1, gpu: 2 };
 
-test("libkrun is built with network and disks, and without a GPU, as src/engine/gpu.ts tells users", async () => {
+test("libkrun is built with network and disks, and without a GPU, as src/engine/gpu/krun.ts tells users", async () => {
   const { symbols } = dlopen(`${await libkrun()}/libkrun.so.1`, {
     krun_has_feature: { args: [FFIType.u64], returns: FFIType.i32 },
   });

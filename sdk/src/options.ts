@@ -5,6 +5,7 @@ import type {
   ConnectOptions,
   CreateOptions,
   ExecOptions,
+  GpuInput,
   HealthCheck,
   MachineUpdate,
   MountInput,
@@ -18,7 +19,7 @@ type Names<T> = Readonly<Record<keyof Required<T>, true>>;
 
 export const CREATE_OPTIONS: Names<CreateOptions> = {
   ...{ name: true, image: true, from: true, smolfile: true, entrypoint: true, command: true },
-  ...{ cpus: true, memoryMiB: true, storageGiB: true, overlayGiB: true },
+  ...{ cpus: true, memoryMiB: true, storageGiB: true, overlayGiB: true, gpu: true },
   ...{ network: true, ports: true, mounts: true, env: true, secrets: true, workdir: true, user: true },
   ...{ init: true, sshAgent: true, health: true, labels: true, ttlMs: true, idleMs: true },
   ...{ start: true, startTimeoutMs: true, detached: true, onDispose: true, hooks: true },
@@ -26,7 +27,7 @@ export const CREATE_OPTIONS: Names<CreateOptions> = {
 };
 
 export const UPDATE_OPTIONS: Names<MachineUpdate> = {
-  ...{ cpus: true, memoryMiB: true, storageGiB: true, overlayGiB: true, network: true },
+  ...{ cpus: true, memoryMiB: true, storageGiB: true, overlayGiB: true, gpu: true, network: true },
   ...{ addPorts: true, removePorts: true, addMounts: true, removeMounts: true },
   ...{ env: true, removeEnv: true, workdir: true },
 };
@@ -49,6 +50,8 @@ export const SPAWN_OPTIONS: Names<SpawnOptions> = {
 export const NETWORK_OPTIONS: Names<Extract<NetworkPolicy, object>> = {
   ...{ allowHosts: true, allowCidrs: true, presets: true, hostLoopback: true },
 };
+
+export const GPU_OPTIONS: Names<Extract<GpuInput, object>> = { vramMiB: true };
 
 export const PORT_OPTIONS: Names<Extract<PortInput, object>> = {
   ...{ guest: true, host: true, protocol: true, bind: true },

@@ -4,6 +4,7 @@ import { errorOf } from "./errors.ts";
 import {
   CREATE_OPTIONS,
   checkNames,
+  GPU_OPTIONS,
   HEALTH_OPTIONS,
   MOUNT_OPTIONS,
   NETWORK_OPTIONS,
@@ -13,6 +14,7 @@ import {
 import type { SecretSource } from "./transport/types.ts";
 import type {
   Env,
+  GpuInput,
   MachineOptions,
   MachineUpdate,
   MountInput,
@@ -107,6 +109,13 @@ function networkOf(policy: NetworkPolicy | undefined) {
   };
 }
 
+function gpuOf(gpu: GpuInput | undefined): { gpu?: boolean | undefined; gpuVramMb?: number | undefined } {
+  if (typeof gpu !== "object") return { gpu };
+  if (gpu === null) throw invalid("gpu", "must be true, false or an object");
+  checkNames(gpu, GPU_OPTIONS, "gpu");
+  return { gpu: true, gpuVramMb: gpu.vramMiB };
+}
+
 const secondsOf = (milliseconds: number | undefined) =>
   milliseconds === undefined ? undefined : milliseconds / 1000;
 
@@ -125,6 +134,7 @@ export function machineBody(options: MachineOptions): Record<string, unknown> {
     memoryMb: options.memoryMiB,
     storageGb: options.storageGiB,
     overlayGb: options.overlayGiB,
+    ...gpuOf(options.gpu),
     ...networkOf(options.network),
     ports: options.ports?.map(portOf),
     mounts: options.mounts?.map(mountOf),
@@ -159,6 +169,7 @@ export function updateBody(changes: MachineUpdate): Record<string, unknown> {
     memoryMb: changes.memoryMiB,
     storageGb: changes.storageGiB,
     overlayGb: changes.overlayGiB,
+    ...gpuOf(changes.gpu),
     ...networkOf(changes.network),
     ports: changes.addPorts?.map(portOf),
     mounts: changes.addMounts?.map(mountOf),

@@ -268,6 +268,8 @@ describe("help", () => {
             --pids <N>                   Most processes at once (default: what the memory suggests)
             --disk-bps <SIZE>            Most bytes a second that its disks read, and write; e.g. 50M
             --mitigations[=SWITCH]       Guard the machine's programs from each other's CPU leaks
+            --gpu[=SWITCH]               Give it the host's GPU (smolvm doctor says whether it can)
+            --gpu-vram <MIB>             What the GPU may take of the host's memory (default: 4096)
             --engine <ENGINE>            krun or qemu (default: $SMOLVM_ENGINE, else what works here)
 
       Network:

@@ -10,6 +10,8 @@ const READ_DIR = 1 << 3;
 const MAKE_CHAR = 1 << 6;
 const MAKE_BLOCK = 1 << 11;
 const TRUNCATE = 1 << 14;
+/** From version 5 on; before, who may open a device may ask it anything. */
+const IOCTL_DEV = 1 << 15;
 
 /** Rights of files that each version knows: a kernel refuses those that it does not know. */
 const knownRights = [0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff] as const;
@@ -27,6 +29,7 @@ const rightsOf: Record<Rights, number> = {
   write: READ_FILE | WRITE_FILE | TRUNCATE,
   library: READ_FILE | READ_DIR,
   execute: READ_FILE | EXECUTE,
+  device: READ_FILE | WRITE_FILE | IOCTL_DEV,
   share: READ_FILE | READ_DIR,
   // All but devices: a guest makes none of the host's.
   writableShare: 0x7fff & ~(EXECUTE | MAKE_CHAR | MAKE_BLOCK),

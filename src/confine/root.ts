@@ -17,7 +17,7 @@ const OLD = "/.host";
 /** A few directories, and nothing that a process could write to. */
 const OPTIONS = "size=1m,mode=0755";
 
-const writable: ReadonlySet<Rights> = new Set(["write", "writableShare"]);
+const writable: ReadonlySet<Rights> = new Set(["write", "writableShare", "device"]);
 /** The kernel maps no code from a mount that is `noexec`: libraries need it not to be. */
 const executable: ReadonlySet<Rights> = new Set(["library", "execute"]);
 
@@ -31,7 +31,7 @@ export function addRoot(order: OrderWriter, paths: readonly ResolvedPath[]): voi
   for (const { path, source, rights } of withoutNested(paths)) {
     const flags =
       MS_NOSUID |
-      MS_NODEV |
+      (rights === "device" ? 0 : MS_NODEV) |
       (writable.has(rights) ? 0 : MS_RDONLY) |
       (executable.has(rights) ? 0 : MS_NOEXEC);
     order.step("bind", path, text(`${OLD}${source}`), text(path), u64(flags));

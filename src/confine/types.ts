@@ -43,7 +43,7 @@ export interface Confinement {
 }
 
 /** What may be done with a file or directory, and what is below it. */
-export type Rights = "read" | "write" | "library" | "execute" | "share" | "writableShare";
+export type Rights = "read" | "write" | "library" | "execute" | "device" | "share" | "writableShare";
 
 export interface AllowedPath {
   readonly path: string;
@@ -102,6 +102,7 @@ export interface ConfinedServer {
   readonly descriptors: readonly number[];
 }
 
-export const vmmProfiles = ["qemu", "krun"] as const;
+/** Those with a GPU also ask the driver of the host's. */
+export const vmmProfiles = ["qemu", "krun", "qemu-gpu", "krun-gpu"] as const;
 export type VmmProfile = (typeof vmmProfiles)[number];
 export type ProfileName = VmmProfile | "files";

@@ -42,13 +42,19 @@ export interface OwnUser {
  * process ends.
  *
  * @param directory of the machine's disks, which are to be that user's
+ * @param obstacle why this VM cannot have one
  * @throws SmolError `confine.missing` when it is required and cannot be had
  */
-export function confineAsUser(confinement: Confinement, directory: string): OwnUser {
+export function confineAsUser(
+  confinement: Confinement,
+  directory: string,
+  obstacle?: string | undefined,
+): OwnUser {
   const { mode, host } = confinement;
   if (mode === "off" || host?.user !== "own" || host.namespaces !== "root")
     return { confinement, removals: [], release() {} };
   try {
+    if (obstacle !== undefined) throw new Error(obstacle);
     giveAway(directory);
     const { user, path, release } = takeUser();
     return {

@@ -7,14 +7,18 @@ import {
   reportProcesses,
 } from "../confine/index.ts";
 import { tryLayers } from "../confine/layers.ts";
+import { messageOf, SmolError } from "../errors.ts";
 import { type DirectoryReport, describeDirectory, describeHost, type HostReport } from "./doctor/host.ts";
+import { tryGpu } from "./gpu/index.ts";
 import { tryEngine } from "./probe/index.ts";
 import { type EngineName, engineNames, type Verdict } from "./types.ts";
 
 export interface DoctorOptions {
   readonly paths: Paths;
-  /** Whether this build carries libkrun. */
-  readonly hasLibkrun: boolean;
+  /** Path of libkrun.so.1; undefined when there is none. */
+  readonly libkrun?: string | undefined;
+  /** The machines' kernel; undefined when it cannot be had. */
+  readonly kernel?: string | undefined;
   /** The launcher's file; undefined where this build has none. */
   readonly launcher?: string | undefined;
   /** Default: this process's. */
@@ -44,16 +48,26 @@ export interface EngineReport {
   /** What to do about it: a command or a sentence; null when nothing need or can be done. */
   readonly fix: string | null;
   readonly details: Verdict["details"];
+  /** Whether its machines can have a GPU; null when the engine does not work. */
+  readonly gpu: GpuReport | null;
+}
+
+export interface GpuReport {
+  readonly works: boolean;
+  /** One line: which one, or why not. */
+  readonly reason: string;
+  readonly fix: string | null;
 }
 
 /** Looks at this host anew, kept verdicts or not, and changes nothing. */
 export async function collectDoctorReport(options: DoctorOptions): Promise<DoctorReport> {
-  const { paths, hasLibkrun, env = process.env } = options;
+  const { paths, libkrun, env = process.env } = options;
   const engines = await Promise.all(
     engineNames.map(async (engine): Promise<EngineReport> => {
+      const hasLibkrun = libkrun !== undefined;
       const verdict = await tryEngine(engine, { env, hasLibkrun, cacheDir: paths.cache });
       const { works, reason, fix = null, details } = verdict;
-      return { name: engine, works, reason, fix, details };
+      return { name: engine, works, reason, fix, details, gpu: works ? await gpuOf(engine, options) : null };
     }),
   );
   const directories = {
@@ -75,6 +89,23 @@ export async function collectDoctorReport(options: DoctorOptions): Promise<Docto
     chosen,
     ok: chosen !== null && usable,
   };
+}
+
+async function gpuOf(engine: EngineName, options: DoctorOptions): Promise<GpuReport> {
+  const { kernel, libkrun, env = process.env } = options;
+  if (kernel === undefined)
+    return { works: false, reason: "the machines' kernel cannot be unpacked", fix: null };
+  try {
+    const verdict = await tryGpu(engine, { env, kernel, libkrun });
+    if (!verdict.works) return { works: false, reason: verdict.reason, fix: verdict.fix ?? null };
+    return { works: true, reason: verdict.renderNode ?? "a card without a GPU (SMOLVM_GPU=2d)", fix: null };
+  } catch (error) {
+    return {
+      works: false,
+      reason: messageOf(error),
+      fix: (error instanceof SmolError && error.hint) || null,
+    };
+  }
 }
 
 async function layersOf({ launcher }: DoctorOptions): Promise<HostLayers | null> {

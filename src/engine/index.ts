@@ -3,6 +3,8 @@ import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 
 export { type ChooseOptions, chooseEngine, engineByName } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
+export type { GpuHostOptions, GpuVerdict } from "./gpu/index.ts";
+export { findLibkrun } from "./krun/library.ts";
 export { vmPaths } from "./program.ts";
 export type {
   DiskFormat,
@@ -15,6 +17,7 @@ export type {
   Verdict,
   VmDisk,
   VmExit,
+  VmGpu,
   VmmHandle,
   VmShare,
   VmSpec,

@@ -22,7 +22,8 @@ const OTHER_THREADS = 256;
 /** What both engines have in common. */
 export function vmLimits(spec: VmSpec): Pick<ConfinedProgram, "addressSpaceBytes" | "fileBytes" | "threads"> {
   return {
-    addressSpaceBytes: spec.memoryMib * MIB + OVERHEAD_BYTES + spec.cpus * BYTES_PER_CPU,
+    addressSpaceBytes:
+      (spec.memoryMib + (spec.gpu?.vramMib ?? 0)) * MIB + OVERHEAD_BYTES + spec.cpus * BYTES_PER_CPU,
     fileBytes: Math.max(
       MIB,
       ...spec.disks.filter(({ readOnly }) => !readOnly).map(({ path }) => sizeOf(path)),
@@ -46,6 +47,31 @@ export function vmPaths({ kernel, disks }: VmSpec): AllowedPath[] {
       ...extentsOf(disk).map((path): AllowedPath => ({ path, rights: "read" })),
     ]),
   ];
+}
+
+/**
+ * What draws on the host's GPU: its node, what libdrm finds out about it, and where Mesa and libglvnd find their drivers
+ * beside the libraries.
+ */
+export function gpuPaths({ gpu }: VmSpec): AllowedPath[] {
+  if (gpu === undefined || gpu.renderNode === null) return [];
+  const places = [
+    "/sys/dev/char",
+    "/sys/devices",
+    "/usr/share/glvnd",
+    "/usr/share/drirc.d",
+    "/usr/share/libdrm",
+  ];
+  return [
+    { path: gpu.renderNode, rights: "device" },
+    ...[...places, "/etc/glvnd"].map((path): AllowedPath => ({ path, rights: "library", optional: true })),
+    { path: "/etc/drirc", rights: "read", optional: true },
+  ];
+}
+
+/** Compiled shaders are not kept: there is no place to write to. */
+export function gpuEnvironment({ gpu }: VmSpec): string[] {
+  return gpu === undefined || gpu.renderNode === null ? [] : ["MESA_SHADER_CACHE_DISABLE=true"];
 }
 
 /** Where a program's package lies: `/usr` of `/usr/bin/qemu-system-x86_64`. */

@@ -46,11 +46,17 @@ test("numbers out of range", () => {
   for (const cpus of [65, 1.5, Number.NaN]) expect(problem({ cpus })).toStartWith("engine.bad_spec");
   for (const memoryMib of [63, 2 ** 21]) expect(problem({ memoryMib })).toStartWith("engine.bad_spec");
   expect(problem({ agentPort: 0 })).toStartWith("engine.bad_spec");
+  expect(problem({ gpu: { vramMib: 0, renderNode: null } })).toStartWith("engine.bad_spec");
 });
 
 test("too many devices", () => {
   expect(problem({ disks: Array(3).fill(good.disks[0]) })).toMatchInlineSnapshot(
     `"engine.too_many_devices: the VM would have 4 disks and shared folders; this engine has room for 3"`,
+  );
+  const gpu = { vramMib: 1, renderNode: null };
+  expect(problem({ gpu })).toBe("none");
+  expect(problem({ gpu, disks: Array(2).fill(good.disks[0]) })).toBe(
+    "engine.too_many_devices: the VM would have 4 disks and shared folders, its GPU counted; this engine has room for 3",
   );
 });
 

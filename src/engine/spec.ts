@@ -30,11 +30,13 @@ export function checkSpec(spec: VmSpec, commandLine: string, limits: SpecLimits)
   for (const parameter of spec.commandLine) {
     if (!isOneParameter(parameter)) throw badSpec(`not one kernel parameter: ${JSON.stringify(parameter)}`);
   }
-  const devices = spec.disks.length + spec.shares.length;
+  // A GPU takes the place of one of them.
+  const devices = spec.disks.length + spec.shares.length + (spec.gpu === undefined ? 0 : 1);
+  const counted = spec.gpu === undefined ? "" : ", its GPU counted";
   if (devices > limits.devices) {
     throw new SmolError(
       "engine.too_many_devices",
-      `the VM would have ${devices} disks and shared folders; this engine has room for ${limits.devices}`,
+      `the VM would have ${devices} disks and shared folders${counted}; this engine has room for ${limits.devices}`,
     );
   }
   requireSocket("the agent's socket", spec.agentSocket);
@@ -42,6 +44,7 @@ export function checkSpec(spec: VmSpec, commandLine: string, limits: SpecLimits)
     requireSocket("the network's socket", spec.card.socket);
     if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(spec.card.mac)) throw badSpec(`not a MAC: ${spec.card.mac}`);
   }
+  if (spec.gpu !== undefined) requireRange("GPU memory in MiB", spec.gpu.vramMib, 1, MAX_MEMORY_MIB);
   checkFiles(spec);
 }
 

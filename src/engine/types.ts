@@ -21,6 +21,8 @@ export interface VmSpec {
   readonly shares: readonly VmShare[];
   /** Undefined: the VM has no network device at all. */
   readonly card?: NetCard | undefined;
+  /** Undefined: the VM has none. */
+  readonly gpu?: VmGpu | undefined;
   /** Unix socket on which the caller already listens; the guest's agent channel becomes one connection to it. */
   readonly agentSocket: string;
   /** vsock port of the host to which the agent connects, where the engine's transport is vsock. */
@@ -56,6 +58,14 @@ export interface NetCard {
   readonly socket: string;
   /** `02:53:…` */
   readonly mac: string;
+}
+
+/** A virtio GPU. */
+export interface VmGpu {
+  /** What it may take of the host's memory, MiB. */
+  readonly vramMib: number;
+  /** The host's GPU that does its work; null: nothing does, and the guest only finds a card (qemu). */
+  readonly renderNode: string | null;
 }
 
 /** How a VM ended. */

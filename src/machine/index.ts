@@ -18,6 +18,7 @@ interface Modules {
   readonly docker: typeof import("./client/docker.ts");
   readonly createKept: typeof import("./client/create-kept.ts");
   readonly ephemeral: typeof import("./client/ephemeral.ts");
+  readonly gpu: typeof import("./plan/gpu.ts");
   readonly logs: typeof import("./client/logs.ts");
   readonly observe: typeof import("./client/observe.ts");
   readonly policy: typeof import("./client/policy.ts");
@@ -109,6 +110,10 @@ export const dockerSocket = async (...given: Parameters<Module<"docker">["docker
 /** See client/create-kept.ts. */
 export const createKept: Module<"createKept">["createKept"] = async (...given) =>
   (await import("./client/create-kept.ts")).createKept(...given);
+
+/** See plan/gpu.ts. */
+export const checkGpu: Module<"gpu">["checkGpu"] = async (...given) =>
+  (await import("./plan/gpu.ts")).checkGpu(...given);
 
 /** Makes an `EphemeralMachine`: see client/ephemeral.ts. */
 export async function openEphemeral(

@@ -11,6 +11,7 @@ export const rootInput: RootInput = {
   volumes: [],
   initSystem: false,
   terminal: false,
+  gpu: false,
   memoryMib: 512,
   pids: null,
   ephemeral: false,

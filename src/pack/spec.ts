@@ -61,6 +61,8 @@ export function packedSettings(manifest: Manifest): SpecLayer {
     labels: undefined,
     platform: undefined,
     mitigations: undefined,
+    gpu: undefined,
+    gpuVramMib: undefined,
     rlimits: undefined,
     diskBps: undefined,
     ...hostsOwn,

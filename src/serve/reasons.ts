@@ -32,7 +32,7 @@ const REASONS: Partial<Record<ProblemCode, string>> = {
     container.too_many
     copy.killed
     disk.damaged disk.no_limit disk.repair_failed disk.unclean
-    engine.bad_spec engine.no_memory engine.no_shares engine.too_many_devices
+    engine.bad_spec engine.no_gpu engine.no_memory engine.no_shares engine.too_many_devices
     exec.no_root
     image.in_use image.removed
     machine.boot_failed machine.busy machine.damaged machine.differs machine.ephemeral machine.exists machine.failed
@@ -77,7 +77,7 @@ const REASONS: Partial<Record<ProblemCode, string>> = {
     confine.bad_mode confine.failed confine.forbidden_call
     copy.host_file
     disk.unusable
-    engine.bad_qemu engine.file_unusable engine.krun_failed engine.spawn_failed engine.vmm_failed
+    engine.bad_gpu engine.bad_libkrun engine.bad_qemu engine.file_unusable engine.krun_failed engine.spawn_failed engine.vmm_failed
     image.cache_unusable image.layer_damaged image.save_failed image.write_failed
     machine.network_failed machine.unwritable
     pack.no_runtime pack.unwritable

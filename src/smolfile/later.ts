@@ -1,8 +1,8 @@
-import { NO_GPU } from "../engine/gpu.ts";
 import { isTable, nameOf, type TomlPath } from "../toml/index.ts";
 import type { Problem } from "./problem.ts";
 import type { SmolfileContent } from "./schema.ts";
 
+const CUDA = "no machine has a driver for CUDA in this release; gpu = true gives it a GPU for OpenGL";
 const FORK = "a machine cannot be forked in this release";
 
 /**
@@ -10,9 +10,8 @@ const FORK = "a machine cannot be forked in this release";
  * and gives it to the machine in settings.ts.
  */
 const LATER: readonly (readonly [path: readonly string[], reason: string])[] = [
-  [["gpu"], NO_GPU],
-  [["cuda"], NO_GPU],
-  [["auto_graph"], NO_GPU],
+  [["cuda"], CUDA],
+  [["auto_graph"], CUDA],
   [["rosetta"], "programs of another architecture are not translated in this release"],
   [["docker_socket"], "no socket of the machine answers on the host in this release"],
   [["fork", "enabled"], FORK],

@@ -91,7 +91,7 @@ describe("wrong values", () => {
     ["storage = 0", "1:1: storage must be at least 1 GiB (got 0 GiB)"],
     ["overlay = '1.5G'", "1:1: overlay must be a whole number of GiB, not 1.5G"],
     ["storage = inf", '1:1: storage must be a number of GiB or a text such as "2G", not "Infinity"'],
-    ["gpu_vram = 0", "1:1: gpu_vram must be between 1 and 4294967295, not 0"],
+    ["gpu_vram = 0", "1:1: gpu_vram must be between 1 and 16777216, not 0"],
     ["net = 'yes'", "1:1: net must be true or false, not a text"],
     ["env = 'A=1'", "1:1: env must be an array, not a text"],
     ["env = ['A=1', 2]", "1:15: env[1] must be a text, not a number"],

@@ -135,8 +135,11 @@ export const smolfileSchema = strictObject({
     volumes,
     "Folders or files of the host, or volumes by name, SOURCE:GUEST[:ro]; from this file's directory.",
   ),
-  gpu: key(flag, "The machine has a GPU. Default: false."),
-  gpu_vram: key(count(1, U32), "Memory of the GPU in MiB; without gpu it has no effect. Default: 4096."),
+  gpu: key(flag, "The machine has a GPU, of the host's. Default: false."),
+  gpu_vram: key(
+    count(1, 16_777_216),
+    "What the GPU may take of the host's memory, MiB; without gpu it has no effect. Default: 4096.",
+  ),
   rosetta: key(flag, "Translate x86-64 programs on Apple silicon. Default: false."),
   cuda: key(flag, "Programs reach an NVIDIA GPU of the host. Default: false."),
   auto_graph: key(flag, "CUDA graphs are made automatically; implies cuda. Default: false."),

@@ -19,7 +19,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @param environment the host's, for variables that are passed on; one that it does not have is left out
  */
 export function smolfileSettings({ content, directory }: Smolfile, environment: Environment): SpecLayer {
-  const { dev = {}, labels, reaper, mitigations } = content;
+  const { dev = {}, labels, reaper, mitigations, gpu } = content;
   const from = (text: string): Volume => volumeFrom(directory, text);
   const variables = [...(content.env ?? []), ...(dev.env ?? [])];
   return {
@@ -29,6 +29,8 @@ export function smolfileSettings({ content, directory }: Smolfile, environment: 
     storageGib: sized(content.storage, "GiB"),
     overlayGib: sized(content.overlay, "GiB"),
     mitigations,
+    gpu,
+    gpuVramMib: content.gpu_vram,
     image: imageFrom(directory, content.image),
     platform: content.oci_platform,
     entrypoint: entrypointOf(content.entrypoint),

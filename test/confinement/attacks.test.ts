@@ -175,6 +175,8 @@ const attempts = (): [attempt: string, on: string][] => {
 const attemptsOn: Record<VmmProfile, [attempt: string, on: string][]> = {
   qemu: [],
   krun: [["code", "0"]],
+  "qemu-gpu": [],
+  "krun-gpu": [["code", "0"]],
 };
 
 /** All that the attacker may use. */

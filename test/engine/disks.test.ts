@@ -103,6 +103,7 @@ class Machine {
       volumes: [],
       initSystem: false,
       terminal: false,
+      gpu: false,
       memoryMib: 512,
       pids: null,
     };

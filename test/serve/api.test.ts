@@ -73,10 +73,6 @@ test("what is asked for wrongly is refused with the name of what is wrong", asyn
   expect((await create({ memoryMb: 1 })).error).toBe("memoryMb: must be at least 64 (got 1)");
   expect((await create({ mem: 512, memoryMb: 512 })).error).toContain("mem and memoryMb are the same");
   expect((await create({ secrets: { A: { from_env: "HOME" } } })).status).toBe(400);
-  expect(await create({ gpu: true })).toMatchObject({
-    status: 400,
-    error: expect.stringContaining("without GPU support"),
-  });
   expect((await create({ network: false, allowedHosts: ["example.com"] })).status).toBe(400);
   expect((await create({ allowedCidrs: ["300.0.0.0/8"] })).error).toContain("is invalid");
   expect((await create({ ports: [{ host: 1, guest: 0 }] })).status).toBe(400);

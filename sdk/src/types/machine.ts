@@ -95,6 +95,15 @@ export interface HealthCheck {
 }
 
 /**
+ * A GPU of the host's. `vramMiB` is what it may take of the host's memory, 4096 if left out.
+ *
+ * @example
+ * const gpu: GpuInput = { vramMiB: 2048 };
+ * const drawing = await Machine.create({ image: "debian:13", gpu });
+ */
+export type GpuInput = boolean | { readonly vramMiB?: number | undefined };
+
+/**
  * What a machine is. What is left out is the command line's default.
  *
  * @example
@@ -119,6 +128,8 @@ export interface MachineOptions {
   readonly storageGiB?: number | undefined;
   /** For changes to the image's files. */
   readonly overlayGiB?: number | undefined;
+  /** The host's, where engine and host can. Default: none. */
+  readonly gpu?: GpuInput | undefined;
   /** Default: none. */
   readonly network?: NetworkPolicy | undefined;
   readonly ports?: readonly PortInput[] | undefined;
@@ -188,6 +199,7 @@ export interface MachineUpdate {
   readonly memoryMiB?: number | undefined;
   readonly storageGiB?: number | undefined;
   readonly overlayGiB?: number | undefined;
+  readonly gpu?: GpuInput | undefined;
   readonly network?: NetworkPolicy | undefined;
   readonly addPorts?: readonly PortInput[] | undefined;
   readonly removePorts?: readonly PortInput[] | undefined;

@@ -59,7 +59,8 @@ command ends; machine create makes one that stays.`,
       body: `  4 virtual CPUs, 8 GiB of memory and disks of 10 GiB (changes to the image) and 20
   GiB (/storage) unless options say otherwise; all of it is taken from the host only as it is
   used.
-  No network unless --net, a list or a port asks for one; no shared folder, no GPU.
+  No network unless --net, a list or a port asks for one; no shared folder, no GPU
+  unless --gpu asks for the host's.
   A machine is named as an argument or by --name; without, it is the one that SMOLVM_MACHINE_NAME
   names, or the one called default; delete and data-dir want a name. Without -d, Ctrl-C, SIGTERM,
   SIGHUP, a closed pipe or kill -9 end the machine of machine run and leave nothing. A machine that
@@ -71,6 +72,7 @@ command ends; machine create makes one that stays.`,
       title: "Environment variables",
       body: `  SMOLVM_ENGINE           krun or qemu, as --engine
   SMOLVM_CONFINE          auto, require or off, as --confine
+  SMOLVM_LIBKRUN          a libkrun of your own, as for --gpu
   SMOLVM_MACHINE_NAME     the machine that is meant where none is named
   SMOLVM_DATA_DIR         keep everything below this directory
   SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size

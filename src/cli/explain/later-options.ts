@@ -1,6 +1,3 @@
-// Not the folder's face, which loads the engines.
-import { NO_GPU, NO_GPU_REMEDY } from "../../engine/gpu.ts";
-
 /** An option that upstream or docker has and this program does not: refused with what to do instead. */
 export interface UnavailableOption {
   /** Every name, with dashes. */
@@ -37,7 +34,14 @@ export const LATER_OPTIONS: readonly UnavailableOption[] = [
     "--secret-env NAME=VARIABLE or --secret-file NAME=/absolute/path",
     "--secret",
   ),
-  unavailable(NO_GPU, NO_GPU_REMEDY, "--gpu", "--gpu-vram", "--gpus", "--cuda", "--auto-graph", "--device"),
+  unavailable(
+    "no machine has a driver for CUDA, and no device of the host's is handed over",
+    "--gpu gives it a GPU for OpenGL",
+    "--gpus",
+    "--cuda",
+    "--auto-graph",
+    "--device",
+  ),
   unavailable("other architectures are not translated", undefined, "--rosetta"),
   unavailable(
     "the machine's Docker is not shown on the host by itself",

@@ -13,7 +13,8 @@ import { networkLayer } from "./network-layer.ts";
  * @throws SmolError `cli.env_file`, `cli.conflict`
  */
 export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
-  const { engine, cpus, memory, storage, overlay, mitigations, pids, diskBps, ...more } = values;
+  const { engine, cpus, memory, storage, overlay, mitigations, gpu, gpuVram, pids, diskBps, ...more } =
+    values;
   const { image, platform, entrypoint, env, envFile, workdir, user, ulimits, reaper, ...most } = more;
   const { init, initOnce, labels, restart, restartBackoff, ttl, idleTimeout, onTimeout, ...rest } = most;
   const { stopSignal, stopTimeout, healthCommand, healthInterval, healthTimeout, ...last } = rest;
@@ -28,6 +29,8 @@ export async function machineLayer(values: MachineValues): Promise<SpecLayer> {
     storageGib: storage,
     overlayGib: overlay,
     mitigations,
+    gpu,
+    gpuVramMib: gpuVram,
     pids,
     diskBps,
     image,

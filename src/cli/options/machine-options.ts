@@ -151,6 +151,21 @@ const sizeOptions = {
     parse: parseSwitch,
     bare: true,
   }),
+  gpu: optionalValue({
+    long: "gpu",
+    placeholder: "SWITCH",
+    description: "Give it the host's GPU (smolvm doctor says whether it can)",
+    hint: SWITCH,
+    parse: parseSwitch,
+    bare: true,
+  }),
+  gpuVram: value({
+    long: "gpu-vram",
+    placeholder: "MIB",
+    description: "What the GPU may take of the host's memory",
+    defaultText: "4096",
+    parse: sizeIn({ ...MIB, min: 1, what: "GPU memory" }),
+  }),
   engine: value({
     long: "engine",
     placeholder: "ENGINE",

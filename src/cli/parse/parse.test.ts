@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { NO_GPU, NO_GPU_REMEDY } from "../../engine/gpu.ts";
 import { SmolError } from "../../errors.ts";
 import { program } from "../commands/index.ts";
 import { parseOrExplain } from "../interpret.ts";
@@ -211,10 +210,11 @@ const REFUSED: readonly [string, string][] = [
     "machine run -itP x",
     "-P is not available in this release: ports are published one by one | give -p HOST:GUEST",
   ],
-  ["machine run --gpu", `--gpu is not available in this release: ${NO_GPU} | ${NO_GPU_REMEDY}`],
+  ["machine run --gpu=maybe", '--gpu: must be on or off, not "maybe"'],
+  ["machine create --gpu-vram 0", "--gpu-vram: GPU memory must be at least 1 MiB (got 0 MiB)"],
   [
-    "machine create --gpu-vram 512",
-    `--gpu-vram is not available in this release: ${NO_GPU} | ${NO_GPU_REMEDY}`,
+    "machine run --gpus all",
+    "--gpus is not available in this release: no machine has a driver for CUDA, and no device of the host's is handed over | --gpu gives it a GPU for OpenGL",
   ],
   ["machine run --memory 512", "unknown option --memory | did you mean --mem?"],
   ["machine run -m 512", "unknown option -m | did you mean --mem?"],

@@ -29,8 +29,23 @@ const report: DoctorReport = {
     runtime: usable("/run/user/1000/smolvm"),
   },
   engines: [
-    { name: "krun", works: false, reason: "there is no /dev/kvm", fix: "modprobe kvm_intel", details: {} },
-    { name: "qemu", works: true, reason: "QEMU 9.2 emulates", fix: null, details: { path: "/usr/bin/qemu" } },
+    {
+      name: "krun",
+      works: false,
+      reason: "there is no /dev/kvm",
+      fix: "modprobe kvm_intel",
+      details: {},
+      gpu: null,
+    },
+    {
+      ...{ name: "qemu", works: true, reason: "QEMU 9.2 emulates", fix: null },
+      details: { path: "/usr/bin/qemu" },
+      gpu: {
+        works: false,
+        reason: "no permission to open /dev/dri/renderD128",
+        fix: "usermod -aG render me",
+      },
+    },
   ],
   confinement: [
     { name: "landlock", inForce: true, detail: "version 7", fix: null },
@@ -56,6 +71,8 @@ test("what works, why not, and what to do, without control characters", () => {
 
     qemu            works: QEMU 9.2 emulates
       path          /usr/bin/qemu
+      gpu           none for machines: no permission to open /dev/dri/renderD128
+        to do       usermod -aG render me
 
     landlock        confines machines: version 7
     namespaces      does not confine machines: missing: errno 1

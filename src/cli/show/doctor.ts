@@ -28,11 +28,19 @@ function hostFacts({ host }: DoctorReport): Fact[] {
   ];
 }
 
-function engineFacts({ name, works, reason, fix, details }: EngineReport): Fact[] {
+function engineFacts({ name, works, reason, fix, details, gpu }: EngineReport): Fact[] {
   return [
     [name, `${works ? "works" : "does not work"}: ${reason}`],
     ...(fix === null ? [] : [["  to do", fix] as const]),
     ...Object.entries(details).map(([key, value]): Fact => [`  ${key}`, value]),
+    ...(gpu === null ? [] : gpuFacts(gpu)),
+  ];
+}
+
+function gpuFacts({ works, reason, fix }: NonNullable<EngineReport["gpu"]>): Fact[] {
+  return [
+    ["  gpu", `${works ? "available" : "none for machines"}: ${reason}`],
+    ...(fix === null ? [] : [["    to do", fix] as const]),
   ];
 }
 

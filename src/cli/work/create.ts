@@ -7,7 +7,7 @@ import type { Machines } from "../machines.ts";
 /**
  * `createKept` for somebody in front of it, who may interrupt it; an image called `-` is on stdin.
  *
- * @throws SmolError as `createKept`; Interrupted
+ * @throws SmolError as `createKept` and `checkGpu`; Interrupted
  */
 export async function createInterruptible(
   machines: Machines,
@@ -16,6 +16,7 @@ export async function createInterruptible(
   image: ImageOptions,
   options: CreateOptions = {},
 ): Promise<Created> {
+  if (spec.gpu) await machines.checkGpu(context, spec);
   const isLocal = spec.image !== null && (image.pack !== undefined || isLocalImage(spec.image));
   if (!isLocal) return machines.createMachine(context, spec, options);
   const [{ interruptible }, { readStdin }] = await Promise.all([

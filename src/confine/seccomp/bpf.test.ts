@@ -51,6 +51,8 @@ const filter: Filter = {
         { argument: 1, half: "high", values: [0] },
       ],
     },
+    { number: 6, checks: [{ argument: 1, mask: 0xff00, values: [0x6400] }], orNext: true },
+    { number: 6, checks: [{ argument: 1, values: [0x5401] }], otherwise: Action.errno(25) },
   ],
 };
 const program = assemble(filter);
@@ -64,6 +66,11 @@ test("a call passes when it is in the list, and its arguments are", () => {
   expect(result(3, 0x101, 0, 4)).toBe(Action.allow);
   expect(result(3, 0x102, 0, 4)).toBe(Action.killProcess);
   expect(result(3, 1, 0, 1)).toBe(Action.killProcess);
+});
+
+test("what one rule does not let pass is the next one's of the same call", () => {
+  for (const value of [0x6400, 0x64ff, 0xc0106401, 0x5401]) expect(result(6, 0, value)).toBe(Action.allow);
+  for (const value of [0x5402, 0x6500]) expect(result(6, 0, value)).toBe(Action.errno(25));
 });
 
 test("an argument is compared with the process's own id, and by its high half where that counts", () => {

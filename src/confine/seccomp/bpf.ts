@@ -33,6 +33,8 @@ export interface Rule {
   readonly number: number;
   /** All of them. Without one the call passes. */
   readonly checks?: readonly Check[] | undefined;
+  /** What does not pass its checks is the next rule's to judge, which is of the same call. */
+  readonly orNext?: boolean | undefined;
   /** For a call that does not pass its checks, or that has `refused`. Default: as for one that is in no rule. */
   readonly otherwise?: number | undefined;
   /** Never passes. */
@@ -101,12 +103,13 @@ export function assemble({ architecture, rules, otherwise, unknownFrom }: Filter
 }
 
 /** What is done with one call; for another one it is jumped over. */
-function block({ number, checks = [], refused = false, otherwise }: Rule, byDefault: number): Instruction[] {
-  const fail = otherwise ?? byDefault;
+function block(rule: Rule, byDefault: number): Instruction[] {
+  const { number, checks = [], orNext = false, refused = false, otherwise = byDefault } = rule;
   const body: Instruction[] = [];
   // From the end: each check jumps to what follows it, or to the last instruction.
   if (!refused) body.push({ code: RETURN, value: Action.allow });
-  if (refused || checks.length > 0) body.push({ code: RETURN, value: fail });
+  if (orNext) body.push({ code: LOAD, value: NUMBER });
+  else if (refused || checks.length > 0) body.push({ code: RETURN, value: otherwise });
   for (const check of [...checks].reverse()) {
     const { mask, values } = check;
     body.unshift(

@@ -48,11 +48,11 @@ function rulesOf({ allowed, refused }: Profile, numbers: ReadonlyMap<string, num
     typeof entry === "string" ? { name: entry, checks: [] } : entry,
   );
   const rules: Rule[] = [];
-  for (const { name, checks, errno } of entries) {
+  for (const { name, checks, errno, orNext } of entries) {
     const number = numbers.get(name);
     // arm64 has no open, stat, poll and others: there they are openat, fstatat, ppoll.
     if (number === undefined) continue;
-    rules.push({ number, checks, otherwise: errno === undefined ? undefined : Action.errno(errno) });
+    rules.push({ number, checks, orNext, otherwise: errno === undefined ? undefined : Action.errno(errno) });
   }
   for (const [name, errno] of Object.entries(refused)) {
     const number = numbers.get(name);

@@ -9,7 +9,13 @@ import { filesProfile } from "./own-profiles.ts";
 /** A name stands for a call with any arguments. */
 export type Entry =
   | string
-  | { readonly name: string; readonly checks: readonly Check[]; readonly errno?: number };
+  | {
+      readonly name: string;
+      readonly checks: readonly Check[];
+      readonly errno?: number;
+      /** What does not pass is the next entry's to judge, which is of the same call. */
+      readonly orNext?: boolean;
+    };
 
 export interface Profile {
   readonly allowed: readonly Entry[];
@@ -244,6 +250,30 @@ const kvm = {
   ],
 } as const;
 
+/**
+ * For what draws on the host's GPU, read in the sources of libdrm, Mesa and virglrenderer, and never recorded: no host with a
+ * GPU was at hand. Requests of DRM ('d' in the second byte), of buffers that drivers share ('b') and of their fences ('>').
+ */
+const gpuRequests: Entry = {
+  name: "ioctl",
+  checks: [{ argument: 1, mask: 0xff00, values: [0x6400, 0x6200, 0x3e00] }],
+  orNext: true,
+};
+
+/** What Mesa tries, and does without: to compare descriptors, to lower a thread's priority, to keep compiled shaders. */
+const refusedOfGpus: Readonly<Record<string, number>> = {
+  kcmp: ENOSYS,
+  setpriority: EPERM,
+  mkdir: EACCES,
+  unlink: EACCES,
+};
+
+const withGpu = ({ allowed, refused, othersPass }: Profile): Profile => ({
+  allowed: [gpuRequests, ...allowed],
+  refused: { ...refused, ...refusedOfGpus },
+  othersPass,
+});
+
 const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> = {
   // Its translations are code that it writes.
   qemu: () => ({
@@ -276,6 +306,8 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
     ],
     refused,
   }),
+  "qemu-gpu": (architecture) => withGpu(profiles.qemu(architecture)),
+  "krun-gpu": (architecture) => withGpu(profiles.krun(architecture)),
   files: () => filesProfile,
 };
 

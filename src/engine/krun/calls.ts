@@ -44,6 +44,8 @@ export function krunCalls(spec: VmSpec, commandLine: string, connections: Connec
     const [path, fd] = typeof card === "number" ? [null, card] : [card, -1];
     call("krun_add_net_unixstream", HANDLE, path, fd, mac, Krun.netFeatures, 0);
   }
+  if (spec.gpu !== undefined)
+    call("krun_set_gpu_options2", HANDLE, Krun.gpuFlags, spec.gpu.vramMib * 1024 * 1024);
   call("krun_disable_implicit_vsock", HANDLE);
   call("krun_add_vsock", HANDLE, Krun.noTsi);
   const listen = false; // The guest connects; libkrun forwards that to the socket on which our caller listens.

@@ -2,7 +2,17 @@ import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES, X86_CLOCK_PARAMETERS } from "../kernel-parameters.ts";
 import { launchVm } from "../launch.ts";
-import { AGENT_FD, CARD_FD, KVM_FD, libraryPaths, vmLimits, vmPaths, vmSockets } from "../program.ts";
+import {
+  AGENT_FD,
+  CARD_FD,
+  gpuEnvironment,
+  gpuPaths,
+  KVM_FD,
+  libraryPaths,
+  vmLimits,
+  vmPaths,
+  vmSockets,
+} from "../program.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
 import { krunCalls, krunWords } from "./calls.ts";
@@ -57,13 +67,14 @@ export const krunEngine: Engine = {
 function krunProgram(program: string, libkrun: string, commandLine: string, spec: VmSpec): ConfinedProgram {
   const connections = { console: "fd:1", agent: `fd:${AGENT_FD}`, card: CARD_FD };
   return {
-    profile: "krun",
+    profile: spec.gpu === undefined ? "krun" : "krun-gpu",
     command: [program, libkrun, String(KVM_FD), ...krunWords(krunCalls(spec, commandLine, connections))],
-    environment: ["LC_ALL=C"],
+    environment: ["LC_ALL=C", ...gpuEnvironment(spec)],
     paths: [
       ...vmPaths(spec),
       ...libraryPaths(program),
       { path: libkrun, rights: "library" },
+      ...gpuPaths(spec),
       ...spec.shares.map(
         ({ path, readOnly }) => ({ path, rights: readOnly ? "share" : "writableShare" }) as const,
       ),

@@ -33,20 +33,29 @@ export async function tryQemu(env: Readonly<Record<string, string | undefined>>)
     const upgrade = "install QEMU 7.2 or newer (Debian 12, Ubuntu 23.04 and later have it)";
     return no(`QEMU ${details.version} is too old`, upgrade, details);
   }
-  // The machine is built and the monitor told to quit before the guest's first instruction.
-  const trial = await run(
-    [path, ...machine.machineArguments, "-m", "64M", "-S", "-monitor", "stdio"],
-    "quit\n",
-  );
-  if (trial.code !== 0) {
-    const timeout = trial.code === null ? { timeout: "yes" } : undefined;
-    const why = trial.output.split("\n").at(-1) || "no message";
-    return no(`QEMU cannot start our machine: ${why}`, await installCommand("qemu"), {
+  const trial = await tryMachine(path, machine.machineArguments);
+  if (trial !== undefined) {
+    const timeout = trial.late ? { timeout: "yes" } : undefined;
+    return no(`QEMU cannot start our machine: ${trial.why}`, await installCommand("qemu"), {
       ...details,
       ...timeout,
     });
   }
   return { engine: "qemu", works: true, reason: `QEMU ${details.version} emulates in software`, details };
+}
+
+/**
+ * Has QEMU build a machine, and quit before the guest's first instruction.
+ *
+ * @returns undefined when it can; else its last words, and whether it took too long
+ */
+export async function tryMachine(
+  path: string,
+  machineArguments: readonly string[],
+): Promise<{ why: string; late: boolean } | undefined> {
+  const command = [path, ...machineArguments, "-m", "64M", "-S", "-monitor", "stdio"];
+  const { code, output } = await run(command, "quit\n");
+  return code === 0 ? undefined : { why: output.split("\n").at(-1) || "no message", late: code === null };
 }
 
 /** `QEMU emulator version 7.2.22 (Debian …)` → [7, 2, 22]. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
+import { gpuArguments, kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 
 const x86 = qemuMachine("x64");
 const arm = qemuMachine("arm64");
@@ -105,6 +105,18 @@ test("the whole command on x86", () => {
       .length;
   expect(cache(true)).toBe(3);
   expect(cache(false)).toBe(0);
+});
+
+test("a GPU: drawn by the host's, or a card alone", () => {
+  const renderNode = "/dev/dri/renderD128";
+  expect(gpuArguments({ vramMib: 4096, renderNode })).toEqual([
+    ...["-display", "egl-headless,rendernode=/dev/dri/renderD128"],
+    ...["-device", "virtio-gpu-gl-device,max_hostmem=4096M"],
+  ]);
+  expect(gpuArguments({ vramMib: 1, renderNode: null })).toEqual([
+    "-device",
+    "virtio-gpu-device,max_hostmem=1M",
+  ]);
 });
 
 test("what the machines allow", () => {

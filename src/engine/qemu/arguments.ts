@@ -1,5 +1,5 @@
 import { COMMON_PARAMETERS, KERNEL_COMMAND_LINE_BYTES } from "../kernel-parameters.ts";
-import type { NetCard, VmSpec } from "../types.ts";
+import type { NetCard, VmGpu, VmSpec } from "../types.ts";
 
 /** How QEMU emulates one architecture. */
 interface Machine {
@@ -127,6 +127,7 @@ export function qemuArguments(
     ...["-kernel", spec.kernel, "-append", commandLine],
     ...spec.disks.flatMap((disk, index) => diskArguments(disk, `disk${index}`, spec.ephemeral)),
     ...(spec.card === undefined ? [] : cardArguments(spec.card, channels.card)),
+    ...(spec.gpu === undefined ? [] : gpuArguments(spec.gpu)),
     ...["-chardev", "stdio,id=console,signal=off", "-device", "virtconsole,chardev=console"],
     ...["-chardev", `socket,id=agent,${agentEnd}`],
     ...["-device", "virtserialport,chardev=agent,name=smolvm.agent"],
@@ -144,6 +145,20 @@ function cardArguments({ mac }: NetCard, end: string | number): string[] {
       : `addr.type=unix,addr.path=${escapeCommas(end)}`;
   const wire = `stream,id=net,server=off,${address}`;
   return ["-netdev", wire, "-device", `virtio-net-device,netdev=net,mac=${mac},mq=off,rx_queue_size=1024`];
+}
+
+/**
+ * OpenGL of the guest's is drawn by the host's driver (virgl). Vulkan is not: it would need memory that both see, for which
+ * QEMU's virtio-mmio has no place.
+ */
+export function gpuArguments({ vramMib, renderNode }: VmGpu): string[] {
+  const memory = `max_hostmem=${vramMib}M`;
+  if (renderNode === null) return ["-device", `virtio-gpu-device,${memory}`];
+  return [
+    // In place of `none`: the last one counts.
+    ...["-display", `egl-headless,rendernode=${escapeCommas(renderNode)}`],
+    ...["-device", `virtio-gpu-gl-device,${memory}`],
+  ];
 }
 
 function diskArguments(disk: VmSpec["disks"][number], id: string, ephemeral: boolean): string[] {

@@ -1,7 +1,17 @@
 import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { launchVm } from "../launch.ts";
-import { AGENT_FD, CARD_FD, libraryPaths, prefixOf, vmLimits, vmPaths, vmSockets } from "../program.ts";
+import {
+  AGENT_FD,
+  CARD_FD,
+  gpuEnvironment,
+  gpuPaths,
+  libraryPaths,
+  prefixOf,
+  vmLimits,
+  vmPaths,
+  vmSockets,
+} from "../program.ts";
 import { checkSpec } from "../spec.ts";
 import type { Engine, VmSpec } from "../types.ts";
 import { type Channels, kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
@@ -30,12 +40,13 @@ function confinedQemu(spec: VmSpec, command: [string, ...string[]]): ConfinedPro
   const data = [`${prefixOf(program)}/share`, "/usr/share", "/usr/local/share"];
   const firmware = data.flatMap((path) => [`${path}/qemu`, `${path}/seabios`, `${path}/qemu-firmware`]);
   return {
-    profile: "qemu",
+    profile: spec.gpu?.renderNode ? "qemu-gpu" : "qemu",
     command,
-    environment: ["LC_ALL=C"],
+    environment: ["LC_ALL=C", ...gpuEnvironment(spec)],
     paths: [
       ...vmPaths(spec),
       ...libraryPaths(program),
+      ...gpuPaths(spec),
       ...firmware.map((path) => ({ path, rights: "library", optional: true }) as const),
     ],
     sockets: vmSockets(spec),

@@ -7,6 +7,7 @@ import {
   type ImageOptions,
   libkrunSource,
   planConfinement,
+  planGpu,
   planNetwork,
   proxyAuthorities,
   proxyVariables,
@@ -83,8 +84,9 @@ export class EphemeralMachine {
     // Before anything is downloaded or booted.
     const lent = await lend(this.#context, spec);
     const requested = spec.engine ?? undefined;
-    const libkrun = libkrunSource(paths);
+    const libkrun = libkrunSource(this.#context);
     const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
+    const gpu = await planGpu(this.#context, spec, engine.name);
     options.onPhase?.("probe");
     const image = await resolveImage(this.#context, spec.image, {
       ...options,
@@ -92,7 +94,7 @@ export class EphemeralMachine {
     });
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
-    const files = await resolveFiles(engine.name, image, spec, paths);
+    const files = await resolveFiles(engine.name, image, spec, this.#context);
     const confinement = await planConfinement(this.#context, options.confine, files.launcher);
     options.onConfined?.(confinement);
     options.onPhase?.("image");
@@ -111,6 +113,7 @@ export class EphemeralMachine {
       },
       network: planNetwork(record),
       lent,
+      gpu,
       terminal: options.tty !== undefined,
       volumes: [...planVolumes(paths, spec), ...authorities.volumes],
     };

@@ -12,6 +12,7 @@ import {
   libkrunSource,
   type OwnerPolicy,
   planConfinement,
+  planGpu,
   planNetwork,
   proxyAuthorities,
   proxyVariables,
@@ -157,12 +158,13 @@ async function makeOrder(
   // Before anything is downloaded or booted.
   const lent = await lend(context, record);
   const requested = record.engine ?? options.engine;
-  const libkrun = libkrunSource(paths);
+  const libkrun = libkrunSource(context);
   const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
+  const gpu = await planGpu(context, record, engine.name);
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   onImage(image);
-  const files = await resolveFiles(engine.name, image, record, paths);
+  const files = await resolveFiles(engine.name, image, record, context);
   const confinement = await planConfinement(context, options.confine, files.launcher);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
@@ -177,6 +179,7 @@ async function makeOrder(
     image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },
     network: planNetwork(record),
     lent,
+    gpu,
     terminal: false,
     owner: options.owner,
     volumes: [...planVolumes(paths, record), ...authorities.volumes],

@@ -106,6 +106,8 @@ export const machineJsonSchema = object({
   /** Null: it has no network, or only what is published. */
   network_policy: nullable(policySchema),
   gpu: boolean(),
+  /** Null: it has no GPU. */
+  gpu_vram_mib: nullable(number()),
   restart_policy: nullable(string()),
   restart_max_retries: nullable(number()),
   restart_count: number(),

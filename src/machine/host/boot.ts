@@ -159,6 +159,7 @@ function describeVm(
     disks: disks.list,
     shares: [],
     card,
+    gpu: order.gpu ?? undefined,
     agentSocket,
     agentPort: AGENT_PORT,
     ephemeral: record.ephemeral,

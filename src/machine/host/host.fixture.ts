@@ -97,6 +97,7 @@ export class TestPlace {
       },
       network: planNetwork(record),
       lent: { secrets: [], sshAgent: null },
+      gpu: null,
       terminal: false,
       volumes: [],
     };

@@ -67,7 +67,7 @@ export class Place {
     try {
       this.#leases = lease(order);
       mkdirSync(this.data, { recursive: true, mode: 0o700 });
-      this.#user = confineAsUser(order.confinement, this.data);
+      this.#user = confineAsUser(order.confinement, this.data, obstacleOf(order));
     } catch (error) {
       this.#leaveItself();
       this.#release();
@@ -184,3 +184,7 @@ function takePlace({ paths, record }: StartOrder): Lock {
   if (lock !== undefined) return lock;
   throw new SmolError("machine.running", `machine ${name} is running already`);
 }
+
+/** Another user could not open the host's GPU, which is not root's to give away. */
+const obstacleOf = ({ gpu }: StartOrder): string | undefined =>
+  gpu?.renderNode ? `a machine with a GPU opens ${gpu.renderNode} as who starts it` : undefined;

@@ -116,6 +116,7 @@ function rootInput(order: StartOrder, disks: MachineDisks): RootInput {
     pids,
     ephemeral,
     terminal,
+    gpu: order.gpu !== null,
     nameserver: nameserverOf(order),
     bare: record.image === null,
     volumes: image.volumes,

@@ -16,6 +16,8 @@ export function defaultSpec(name: string): MachineSpec {
     storageGib: 20,
     overlayGib: 10,
     mitigations: false,
+    gpu: false,
+    gpuVramMib: 4096,
     image: null,
     imageId: null,
     platform: null,

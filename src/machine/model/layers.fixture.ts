@@ -8,6 +8,8 @@ export const silent: SpecLayer = {
   storageGib: undefined,
   overlayGib: undefined,
   mitigations: undefined,
+  gpu: undefined,
+  gpuVramMib: undefined,
   image: undefined,
   platform: undefined,
   entrypoint: undefined,

@@ -62,6 +62,8 @@ const rules: { readonly [K in Field]: Rule<K> } = {
   storageGib: replace,
   overlayGib: replace,
   mitigations: replace,
+  gpu: replace,
+  gpuVramMib: replace,
   image: replace,
   platform: replace,
   entrypoint: replace,

@@ -101,6 +101,10 @@ export const specSchema = object({
   overlayGib: count(1, MAX_DISK_GIB),
   /** The guest's kernel mitigates the processor's faults, which one tenant does not need. */
   mitigations: boolean(),
+  /** It has a GPU, of the host's. */
+  gpu: boolean(),
+  /** What the GPU may take of the host's memory; without `gpu` it has no effect. */
+  gpuVramMib: count(1, MAX_MEMORY_MIB),
   /** As the user gave it; null: the built-in one, and the machine is "bare". */
   image: nullable(text),
   /** `sha256:<hex>`; null: the built-in one, or not resolved yet. */

@@ -1,8 +1,9 @@
 import { assetId, assetPath, assetPathOf, baseImageConfig, hasAsset } from "../../assets/index.ts";
 import type { Settings } from "../../config/index.ts";
-import type { Paths } from "../../config/paths.ts";
 import type { Context } from "../../context.ts";
 import type { DiskFormat, EngineName } from "../../engine/index.ts";
+// Not the folder's face, which loads the engines.
+import { findLibkrun } from "../../engine/krun/library.ts";
 import { SmolError } from "../../errors.ts";
 import type { BootableImage, Platform, PullPolicy, PullProgress } from "../../image/index.ts";
 import type { PackSource } from "../../pack/index.ts";
@@ -160,9 +161,9 @@ export async function resolveFiles(
   engine: EngineName,
   image: ResolvedImage,
   sizes: DiskSizes,
-  paths: Paths,
+  context: Pick<Context, "paths" | "environment">,
 ): Promise<MachineFiles> {
-  const cache = paths.cache;
+  const { cache } = context.paths;
   const isKrun = engine === "krun";
   const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun, threads] =
     await Promise.all([
@@ -170,7 +171,7 @@ export async function resolveFiles(
       assetPath("system", cache),
       assetPath(templateOf("overlay", sizes.overlayGib), cache),
       assetPath(templateOf("storage", sizes.storageGib), cache),
-      isKrun ? assetPath("libkrun", cache) : undefined,
+      isKrun ? libkrunSource(context)?.() : undefined,
       hasAsset("launcher") ? assetPath("launcher", cache) : undefined,
       isKrun && hasAsset("krun") ? assetPath("krun", cache) : undefined,
       hasAsset("threads") ? assetPath("threads", cache) : undefined,
@@ -188,7 +189,16 @@ export async function resolveFiles(
   };
 }
 
-/** How `chooseEngine` gets at libkrun, if this build carries it. */
-export function libkrunSource(paths: Paths): (() => Promise<string>) | undefined {
+/**
+ * How `chooseEngine` gets at libkrun: the user's own, or what this build carries, if it does.
+ *
+ * @throws SmolError `engine.bad_libkrun`
+ */
+export function libkrunSource({
+  paths,
+  environment,
+}: Pick<Context, "paths" | "environment">): (() => Promise<string>) | undefined {
+  const own = findLibkrun(environment);
+  if (own !== undefined) return async () => own;
   return hasAsset("libkrun") ? () => assetPath("libkrun", paths.cache) : undefined;
 }

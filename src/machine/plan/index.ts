@@ -7,6 +7,7 @@ export {
   resolveFiles,
   resolveImage,
 } from "./files.ts";
+export { checkGpu, planGpu } from "./gpu.ts";
 export { type NetworkPlan, planNetwork } from "./network.ts";
 export type {
   ImageFacts,

@@ -1,6 +1,6 @@
 import type { Paths } from "../../config/paths.ts";
 import type { Confinement } from "../../confine/index.ts";
-import type { DiskFormat, EngineName } from "../../engine/index.ts";
+import type { DiskFormat, EngineName, VmGpu } from "../../engine/index.ts";
 import type { MachineRecord } from "../model/index.ts";
 import type { RootShare } from "../root/index.ts";
 import type { NetworkPlan } from "./network.ts";
@@ -17,6 +17,8 @@ export interface StartOrder {
   /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
   readonly network: NetworkPlan | null;
   readonly lent: Lent;
+  /** Null: it has none. */
+  readonly gpu: VmGpu | null;
   /** Folders of the host, in the order in which they are mounted. */
   readonly volumes: readonly PlannedVolume[];
   /** The first process, of a throw-away machine, has a terminal. */

@@ -22,6 +22,7 @@ export interface RootParts {
   readonly initSystem: boolean;
   /** Whether the first process has a terminal. */
   readonly terminal: boolean;
+  readonly gpu: boolean;
   /** Of the virtual machine. */
   readonly memoryMib: number;
   /** Most processes and threads at once; null: what the memory suggests. */
@@ -52,7 +53,7 @@ export function composeRoot(parts: RootParts): RootRequest {
       ...(initSystem ? mountRun(place) : []),
       { kind: "enter", path: place.root },
       ...mountKernel(initSystem),
-      ...makeDevices(parts.terminal),
+      ...makeDevices(parts),
       ...(initSystem ? attachRun() : []),
       ...attachEtc(),
       ...parts.inside,

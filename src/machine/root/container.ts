@@ -51,6 +51,7 @@ export function planContainer(input: ContainerRootInput): RootRequest {
     ...{ name, initSystem, memoryMib, nameserver, pids, volumes },
     hostname: id,
     terminal: false,
+    gpu: false,
     outside: [
       ...mountForContainers(input.storage, place.storage),
       mountImage(paths.image(imageId), place),

@@ -39,13 +39,23 @@ const links: Record<string, string> = {
 };
 
 /**
+ * Of a GPU, as Linux numbers the first one. Programs that draw open the render node, which gives no right over anything
+ * but what they draw themselves; the other one is for who has a screen.
+ */
+const gpuNodes: readonly Step[] = [
+  { kind: "mkdir", path: "/dev/dri", mode: 0o755 },
+  { kind: "node", path: "/dev/dri/card0", mode: CHARACTER | 0o600, major: 226, minor: 0 },
+  { kind: "node", path: "/dev/dri/renderD128", mode: CHARACTER | 0o666, major: 226, minor: 128 },
+];
+
+/**
  * A /dev with docker's devices and those of a machine of one's own. The machine's disks and the agent's channel have no
  * node here: only root, who can make nodes, gets at them.
  *
  * @param terminal the first process has one: /dev/console is where the agent then mounts it. Without a
  *   terminal there is no such file, as in docker; a program that finds it would take it for one.
  */
-export function makeDevices(terminal: boolean): Step[] {
+export function makeDevices({ terminal, gpu }: { terminal: boolean; gpu: boolean }): Step[] {
   return [
     mountAt("/dev", "tmpfs", MountFlag.noSuid, "mode=0755,size=64m,nr_inodes=4k"),
     { kind: "mkdir", path: "/dev/net", mode: 0o755 },
@@ -71,6 +81,7 @@ export function makeDevices(terminal: boolean): Step[] {
         minor,
       }),
     ),
+    ...(gpu ? gpuNodes : []),
     ...(terminal ? [console] : []),
     ...Object.entries(links).map(([path, target]): Step => ({ kind: "symlink", path, target })),
     mountAt(

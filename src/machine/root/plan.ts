@@ -10,9 +10,9 @@ import type { RootInput } from "./types.ts";
 
 /** What the guest's agent does to make the machine's root. */
 export function planRoot(input: RootInput): RootRequest {
-  const { disks, ephemeral, initSystem, memoryMib, nameserver, pids, terminal, volumes } = input;
+  const { disks, ephemeral, gpu, initSystem, memoryMib, nameserver, pids, terminal, volumes } = input;
   return composeRoot({
-    ...{ initSystem, memoryMib, nameserver, pids, terminal, volumes },
+    ...{ gpu, initSystem, memoryMib, nameserver, pids, terminal, volumes },
     name: MAIN_ROOT,
     hostname: hostnameOf(input.name),
     outside: [

@@ -12,6 +12,8 @@ export interface RootInput {
   readonly initSystem: boolean;
   /** Whether the first process has a terminal. */
   readonly terminal: boolean;
+  /** Whether the machine has a GPU. */
+  readonly gpu: boolean;
   /** Whether the disks are thrown away with the machine, however it ends. */
   readonly ephemeral: boolean;
   /** Of the virtual machine. */

@@ -7,7 +7,7 @@ import type { Asked } from "../child.ts";
 export async function checkHost({ serving: { context, options } }: Asked): Promise<unknown> {
   const { paths, environment: env } = context;
   try {
-    const libkrun = libkrunSource(paths);
+    const libkrun = libkrunSource(context);
     const { engine } = await chooseEngine({ requested: options.engine, env, cacheDir: paths.cache, libkrun });
     return { ok: true, engine: engine.name };
   } catch (error) {

@@ -1,5 +1,5 @@
 /** A machine, made of what a request says. */
-import { type Created, createKept, makeMachineName } from "../../machine/index.ts";
+import { type Created, checkGpu, createKept, makeMachineName } from "../../machine/index.ts";
 import { buildSpec } from "../../machine/model/build.ts";
 import type { SpecLayer } from "../../machine/model/index.ts";
 import { type PackSource, packedSettings } from "../../pack/index.ts";
@@ -52,6 +52,7 @@ export async function createAsked(
     // A pack says what the machine is: that cannot wait for its start.
     pack ??= await openPackBehind(describe().image, serving, credentials, signal);
     const spec = describe();
+    await checkGpu(serving.context, spec, serving.options.engine);
     const { file } = held;
     return await createKept(
       serving.context,

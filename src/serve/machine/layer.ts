@@ -24,6 +24,8 @@ export function layerOf(body: Said, roots: readonly string[]): SpecLayer {
     storageGib: body.storageGb,
     overlayGib: body.overlayGb,
     mitigations: body.mitigations,
+    gpu: body.gpu,
+    gpuVramMib: body.gpuVramMb,
     image: body.image,
     platform: undefined,
     entrypoint: body.entrypoint,

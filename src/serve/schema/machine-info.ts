@@ -58,6 +58,8 @@ export const machineInfoSchema = strictObject({
   allowedCidrs: optional(array(string())),
   allowedPresets: optional(array(string())),
   gpu: boolean(),
+  /** MiB; only with a GPU. */
+  gpuVramMb: optional(number()),
   storageGb: optional(number()),
   overlayGb: optional(number()),
   restart: optional(
@@ -149,7 +151,8 @@ export function machineInfo(known: Known): MachineInfo {
     allowedHosts: isListed ? network.allowHosts : undefined,
     allowedCidrs: isListed ? network.allowRanges : undefined,
     allowedPresets: isListed ? network.allowPresets : undefined,
-    gpu: false,
+    gpu: record?.gpu ?? false,
+    gpuVramMb: record?.gpu ? record.gpuVramMib : undefined,
     storageGb: record?.storageGib,
     overlayGb: record?.overlayGib,
     restart: record && {

@@ -19,7 +19,6 @@ import {
   string,
 } from "valibot";
 // Not the folder's face, which loads the engines.
-import { NO_GPU } from "../../engine/gpu.ts";
 import { MAX_PORTS } from "../../machine/model/network-schema.ts";
 import { MAX_MOUNTS, restartPolicies, specSchema } from "../../machine/model/spec.ts";
 import {
@@ -115,12 +114,13 @@ const changeable = {
   diskBps: field(count(1, Number.MAX_SAFE_INTEGER), "Bytes a second that each disk reads or writes."),
   reaper: field(boolean(), "A small init is the workload's parent. Default: false."),
   mitigations: field(boolean(), "Guard programs from each other's CPU leaks. Default: false."),
+  gpu: field(boolean(), "The machine has a GPU, of the host's. Default: false."),
+  gpuVramMb: field(model.gpuVramMib, "MiB of the host's memory that the GPU may take. Default: 4096."),
 };
 
 /** What a server gives nobody, and clients of upstream's API may mention. */
 const refused = {
   secrets: field(strictObject({}), "Empty: a request cannot name secrets of the server's host."),
-  gpu: field(literal(false, NO_GPU), "A machine has no GPU in this release."),
   cuda: field(literal(false), "Not in this product."),
   dockerSocket: field(literal(false), "Not in this release."),
 };

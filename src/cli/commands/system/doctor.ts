@@ -11,7 +11,8 @@ export const doctor = command({
   options: { json: flag({ long: "json", description: "Print a JSON object" }) },
   text: `Tries each engine on this host and says whether it works, why not, and what to do about it: a CPU
 feature, a permission, a package to install. krun needs hardware virtualization that really works;
-qemu runs anywhere that qemu-system is installed, more slowly without it. Says too what of this host
+qemu runs anywhere that qemu-system is installed, more slowly without it. Of each that works it says
+whether its machines can have a GPU (--gpu), and which. Says too what of this host
 confines the process of a machine's VM: Landlock, seccomp, namespaces, a cgroup, as root a user of
 its own.
 
@@ -19,17 +20,19 @@ Exit code: 0 when an engine works and smolvm's directories can be written, else 
   examples: [{ command: "smolvm doctor" }, { command: "smolvm doctor --json" }],
   /** Resolves to 0 when a machine can run here. */
   run: async ({ values }) => {
-    const [{ assetPath, hasAsset }, { resolvePaths }, { collectDoctorReport }] = await Promise.all([
-      import("../../../assets/index.ts"),
-      import("../../../config/paths.ts"),
-      import("../../../engine/index.ts"),
-    ]);
+    const [{ assetPath, hasAsset }, { resolvePaths }, { collectDoctorReport, findLibkrun }] =
+      await Promise.all([
+        import("../../../assets/index.ts"),
+        import("../../../config/paths.ts"),
+        import("../../../engine/index.ts"),
+      ]);
     const paths = resolvePaths();
     // A directory that cannot be written is what the report is there to say.
-    const launcher = hasAsset("launcher")
-      ? await assetPath("launcher", paths.cache).catch(() => undefined)
-      : undefined;
-    const report = await collectDoctorReport({ paths, hasLibkrun: hasAsset("libkrun"), launcher });
+    const asset = async (name: "launcher" | "kernel" | "libkrun") =>
+      hasAsset(name) ? await assetPath(name, paths.cache).catch(() => undefined) : undefined;
+    const libkrun = findLibkrun(process.env) ?? (await asset("libkrun"));
+    const [launcher, kernel] = [await asset("launcher"), await asset("kernel")];
+    const report = await collectDoctorReport({ paths, libkrun, launcher, kernel });
     if (values.json) {
       await printJson(report);
     } else {
