@@ -53,7 +53,7 @@ function stateFacts({ reason, state, status, memoryBytes }: MachineInfo): Fact[]
   if (hasProcess(status)) facts.push(["PID", String(state.pid)]);
   facts.push(["Engine", state.engine]);
   if (memoryBytes !== undefined) facts.push(["Memory used", `${Math.ceil(memoryBytes / 1024 / 1024)} MiB`]);
-  if (state.health !== null) facts.push(["Health", state.health.status]);
+  if (state.health !== null && hasProcess(status)) facts.push(["Health", state.health.status]);
   if (state.restarts > 0) facts.push(["Restarts", String(state.restarts)]);
   return facts;
 }

@@ -62,7 +62,7 @@ test("health, restarts, and when it ends by itself", () => {
   expect(textOf({}, { health: { ...health, failures: 0, status: "healthy" } })).toContain(
     "health: healthy\n",
   );
-  expect(textOf({ status: "stopped" }, { ttlAt: 1 })).not.toContain("ttl");
+  expect(textOf({ status: "stopped" }, { ttlAt: 1, health })).toBe("Machine 'web': stopped\n");
 });
 
 test("what to do about one that a later program made", () => {

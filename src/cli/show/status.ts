@@ -7,7 +7,8 @@ export function formatStatus(machine: MachineInfo): string {
   const lines = [firstLine(machine)];
   if (reason !== "") lines.push(`  ${oneLine(reason)}`);
   if (state?.workload) lines.push(`  workload: ${workloadLine(state.workload, hasProcess(status))}`);
-  if (state?.health) lines.push(`  health: ${healthLine(state.health)}`);
+  // Of one that does not run, the last check says nothing.
+  if (state?.health && hasProcess(status)) lines.push(`  health: ${healthLine(state.health)}`);
   if (state !== undefined && state.restarts > 0) lines.push(`  restarts: ${state.restarts}`);
   if (status === "running") lines.push(...timeLines(machine));
   if (record === undefined && status === "unknown")

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { Guest, GuestExec, GuestProcess } from "../../guest/index.ts";
 import { Channel } from "../../protocol/index.ts";
 import { processIn, type StartOrder, surroundingsOf } from "../plan/index.ts";
@@ -29,7 +30,7 @@ export async function checkHealth(
     const [result, ...texts] = await Promise.all([process.result, ...outputs]);
     return { ok: "exitCode" in result && result.exitCode === 0, output: Buffer.concat(texts).toString() };
   } catch (error) {
-    return { ok: false, output: String(error) };
+    return { ok: false, output: messageOf(error) };
   } finally {
     signal.removeEventListener("abort", cancel);
   }

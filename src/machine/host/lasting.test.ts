@@ -170,6 +170,31 @@ describe("health", () => {
     expect(events.filter((type) => type !== "health")).toEqual(["ended", "restarting", "started"]);
   });
 
+  test("a check that runs while the machine is ended for its health is not counted", async () => {
+    // The first check fails; those after it hang, and would be ended with everything else.
+    const command = ["sh", "-c", "test -e /asked && exec sleep 1000; touch /asked; exit 1"];
+    const { host } = await start({
+      cmd: ["sh", "-c", "trap 'sleep 0.2; exit' TERM; sleep 1000 & wait"],
+      health: { ...health, command, retries: 1 },
+      restart: { ...never, policy: "always" },
+    });
+    const machine = await place.connect("box");
+    const events: string[] = [];
+    const observed = observeMachine(machine, {});
+    await observed.started;
+    const listening = (async () => {
+      for await (const event of observed.events)
+        events.push(event.type === "health" ? `health: ${event.failures}` : event.type);
+    })();
+    await clock.advance(1000);
+    await until(() => events.includes("restarting"));
+    await clock.advance(1000);
+    await until(() => events.includes("started"));
+    await host.end("now");
+    await listening;
+    expect(events).toEqual(["health: 1", "ended", "restarting", "started"]);
+  });
+
   test("who supervises may ask another question, for as long as it listens", async () => {
     const { host } = await start({ cmd: ["sleep", "1000"] });
     const machine = await place.connect("box");

@@ -313,7 +313,8 @@ export class LastingMachine {
     const session = this.#session;
     if (session === undefined) return;
     const workload = this.#workload;
-    // What ends now is no news.
+    // What ends now is no news, and a check that runs is ended with it.
+    this.#health?.stop();
     this.#session = undefined;
     this.#workload = undefined;
     await this.#stopAll(workload);
