@@ -4,6 +4,7 @@ import { assetPath } from "../src/assets/index.ts";
 import { type Confinement, type HostLayers, planLaunch, startLauncher } from "../src/confine/index.ts";
 import { tryLayers } from "../src/confine/layers.ts";
 import { NO_LAYERS } from "../src/confine/types.ts";
+import { FIRST_USER } from "../src/confine/user.ts";
 import { libraryPaths } from "../src/engine/program.ts";
 import { findQemu } from "../src/engine/qemu/binary.ts";
 import { program } from "../test/support/program.ts";
@@ -47,7 +48,8 @@ async function launches(launcher: string, host: HostLayers): Promise<void> {
     Landlock: { mode: "auto", host: { ...NO_LAYERS, landlock: host.landlock } },
     "seccomp with a warden": { mode: "auto", host: { ...NO_LAYERS, seccomp: host.seccomp } },
     "namespaces and a root directory": { mode: "auto", host: { ...NO_LAYERS, namespaces: host.namespaces } },
-    "all that the host has": { mode: "auto", host },
+    // As a machine of root's is started.
+    "all that the host has": { mode: "auto", host, user: host.user === "own" ? FIRST_USER : undefined },
   };
   const samples = await compare(
     Object.entries(settings).map(([name, confinement]) => ({

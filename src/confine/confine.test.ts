@@ -3,6 +3,8 @@ import {
   type ConfineMode,
   chooseConfinement,
   type HostLayers,
+  hasSandbox,
+  reportLayers,
   reportProcesses,
   summarizeLayers,
 } from "./index.ts";
@@ -50,6 +52,13 @@ test("a line says what is in force and what is not", () => {
   expect(line({ user: "own" })).toBe("landlock, seccomp, namespaces, user, cgroup (auto)");
   expect(line({ user: "none" })).toBe("landlock, seccomp, namespaces, cgroup; without user (auto)");
   expect(line({}, "off")).toBe("no layer; without landlock, seccomp, namespaces (off)");
+});
+
+test("on macOS there is one layer, which is the VM's", () => {
+  const layers = (mode: ConfineMode) => reportLayers({ mode, host: null }, "darwin");
+  expect(layers("auto")).toMatchObject([{ name: "sandbox", inForce: true }]);
+  expect(layers("off")).toMatchObject([{ name: "sandbox", inForce: false }]);
+  expect(hasSandbox({ mode: "auto", host: null }, "linux")).toBe(false);
 });
 
 test("the machine's process and its file server are told by themselves, and required too", () => {

@@ -12,12 +12,14 @@ export type { LaunchOrder } from "./order.ts";
 export { planLaunch, planServer } from "./plan.ts";
 export { planRemoval, type Removal } from "./removal.ts";
 export {
+  hasSandbox,
   type LayerReport,
   type ProcessReport,
   reportLayers,
   reportProcesses,
   summarizeLayers,
 } from "./report.ts";
+export { seatbeltProfile } from "./seatbelt.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
 export { PROGRAM_FD, Starter } from "./starter.ts";
 export type {

@@ -1,9 +1,9 @@
 /** From a program and what this host has to the order for the launcher. */
-import { realpathSync } from "node:fs";
 import { release } from "node:os";
 import { cgroupIn, cgroupLimits } from "./cgroup.ts";
 import { addLandlock, MOVES_BETWEEN_DIRECTORIES } from "./landlock.ts";
 import { type LaunchOrder, OrderWriter, text, u32, u64 } from "./order.ts";
+import { realPath } from "./real-path.ts";
 import { addRoot } from "./root.ts";
 import { architectureOf, filterOf } from "./seccomp/index.ts";
 import {
@@ -161,13 +161,4 @@ function resolved(paths: readonly AllowedPath[]): ResolvedPath[] {
     for (const path of [source, allowed.path]) found.set(path, { ...allowed, path, source });
   }
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function realPath({ path, optional }: AllowedPath): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if (optional) return undefined;
-    throw error;
-  }
 }

@@ -5,7 +5,8 @@ import {
   type Confinement,
   type HostLayers,
   type LayerName,
-  layerNames,
+  type LinuxLayer,
+  linuxLayers,
   type ProcessName,
   processNames,
 } from "./types.ts";
@@ -36,10 +37,15 @@ const none = <Name>(name: Name, { mode }: Confinement) => ({
   fix: null,
 });
 
+/** macOS's own: the VM's process confines itself (seatbelt.ts). */
+export const hasSandbox = ({ mode }: Confinement, platform = process.platform): boolean =>
+  platform === "darwin" && mode !== "off";
+
 /** Each layer of a confinement that whoever starts the machine can have. */
-export function reportLayers(confinement: Confinement): LayerReport[] {
+export function reportLayers(confinement: Confinement, platform = process.platform): LayerReport[] {
   const { mode, host } = confinement;
-  const names = layerNames.filter((name) => isThere(name, mode === "off" ? null : host));
+  if (platform === "darwin") return [sandbox(confinement)];
+  const names = linuxLayers.filter((name) => isThere(name, mode === "off" ? null : host));
   return names.map((name) =>
     host === null || mode === "off" ? none(name, confinement) : describe[name](host),
   );
@@ -75,8 +81,14 @@ function tooOld(landlock: LayerReport): LayerReport {
   };
 }
 
+function sandbox(confinement: Confinement): LayerReport {
+  if (!hasSandbox(confinement, "darwin")) return none("sandbox", confinement);
+  const detail = "a profile of its own for each VM, which no test of smolvm runs";
+  return { name: "sandbox", inForce: true, detail, fix: null };
+}
+
 /** Ordinary users need no other user, and where nothing was looked for these two are not missed. */
-function isThere(name: LayerName, host: HostLayers | null): boolean {
+function isThere(name: LinuxLayer, host: HostLayers | null): boolean {
   if (name === "user") return host !== null && host.user !== "unneeded";
   return name !== "cgroup" || host !== null;
 }
@@ -90,7 +102,7 @@ export function summarizeLayers(confinement: Confinement): string {
   return `${present.join(", ") || "no layer"}${missing} (${confinement.mode})`;
 }
 
-const describe: Record<LayerName, (host: HostLayers) => LayerReport> = {
+const describe: Record<LinuxLayer, (host: HostLayers) => LayerReport> = {
   landlock: ({ landlock, reasons }) => ({
     name: "landlock",
     inForce: landlock > 0,

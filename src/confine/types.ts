@@ -5,7 +5,10 @@ export const confineModes = ["auto", "require", "off"] as const;
 export type ConfineMode = (typeof confineModes)[number];
 
 /** In the order in which people are told. */
-export const layerNames = ["landlock", "seccomp", "namespaces", "user", "cgroup"] as const;
+export const linuxLayers = ["landlock", "seccomp", "namespaces", "user", "cgroup"] as const;
+/** macOS has one. */
+export const layerNames = [...linuxLayers, "sandbox"] as const;
+export type LinuxLayer = (typeof linuxLayers)[number];
 export type LayerName = (typeof layerNames)[number];
 
 /** Of a machine, beside its VMM: the one that runs it, and the one that serves folders of the host to it. */

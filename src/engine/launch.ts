@@ -1,4 +1,4 @@
-import { type ConfinedProgram, planLaunch } from "../confine/index.ts";
+import { type ConfinedProgram, planLaunch, seatbeltProfile } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import { endsWithin } from "../within.ts";
 import { ConsoleTail } from "./console.ts";
@@ -28,8 +28,8 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
   const { confine } = options;
   const { vmm, subjects } =
     confine === undefined
-      ? { vmm: startUnconfined(order, options), subjects: [] }
-      : startConfined(() => program(confine), confine);
+      ? { vmm: startByItself(order, options, program), subjects: [] }
+      : startConfined(() => program(confine.krun), confine);
   const console = new ConsoleTail();
   const messages = new ConsoleTail();
   // Read to the end, whatever comes: a full pipe would stop the guest's console, and with it the guest.
@@ -70,9 +70,16 @@ function startConfined(
   }
 }
 
-function startUnconfined(order: VmmOrder, { vmm: prepared }: LaunchOptions): VmProcess {
+/** Where there is no launcher: a process of ours takes the VM's place, and confines itself on macOS. */
+function startByItself(
+  order: VmmOrder,
+  { vmm: prepared, sandbox }: LaunchOptions,
+  program: VmProgram,
+): VmProcess {
   const { pid, exited, kill, console: output, messages, send } = takeVmm(prepared ?? prepareVmm());
-  send(order);
+  // The program that calls libkrun is this one.
+  const profile = sandbox ? seatbeltProfile(program(process.execPath)) : undefined;
+  send({ ...order, sandbox: profile });
   return { pid, exited, kill, output, messages };
 }
 

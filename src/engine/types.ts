@@ -101,6 +101,8 @@ export interface LaunchOptions {
   readonly confine?: LaunchConfined | undefined;
   /** Elsewhere: a VMM process from `prepareVmm`, started earlier; without one it is started now. */
   readonly vmm?: VmmHandle | undefined;
+  /** On macOS: whether the VM's process has a sandbox of its own. */
+  readonly sandbox?: boolean | undefined;
   /** Path of libkrun.so.1; the krun engine needs it. */
   readonly libkrun?: string | undefined;
   /** Gets the console's bytes as they come: hostile, unsanitised. Slow consumers lose nothing, but must not block. */
@@ -130,13 +132,17 @@ export interface Engine {
   launch(spec: VmSpec, options?: LaunchOptions): RunningVm;
 }
 
-/** A VM as a program for the launcher. */
-export type VmProgram = (confined: LaunchConfined) => ConfinedProgram;
+/** A VM as a program that is to be confined. @param krun the program that calls libkrun; the krun engine needs it */
+export type VmProgram = (krun: string | undefined) => ConfinedProgram;
 
 /** What a VMM process is told to do where there is no launcher, as one line of JSON on its standard input. */
-export type VmmOrder =
+export type VmmOrder = (
   | { readonly engine: "krun"; readonly libkrun: string; readonly commandLine: string; readonly spec: VmSpec }
-  | { readonly engine: "qemu"; readonly command: readonly [string, ...string[]] };
+  | { readonly engine: "qemu"; readonly command: readonly [string, ...string[]] }
+) & {
+  /** The profile of its sandbox (macOS). */
+  readonly sandbox?: string | undefined;
+};
 
 /** Whether an engine works on this host. */
 export interface Verdict {

@@ -1,4 +1,5 @@
 /** The VMM process: waits for its order, gives up its privileges, becomes the VM. */
+import { messageOf, SmolError } from "../errors.ts";
 import { confine } from "./confine.ts";
 import { formatFailure } from "./failure.ts";
 import type { VmmOrder } from "./types.ts";
@@ -11,6 +12,7 @@ export async function runVmmProcess(): Promise<never> {
   try {
     confine(Number(process.argv[3]));
     const order = await readOrder();
+    if (order.sandbox !== undefined) await enter(order.sandbox);
     if (order.engine === "krun") {
       const { startKrun } = await import("./krun/start.ts");
       return startKrun(order);
@@ -19,6 +21,17 @@ export async function runVmmProcess(): Promise<never> {
   } catch (error) {
     await Bun.write(Bun.stderr, formatFailure(error));
     process.exit(1);
+  }
+}
+
+async function enter(profile: string): Promise<void> {
+  const { enterSandbox } = await import("../../ffi/seatbelt.ts");
+  try {
+    enterSandbox(profile);
+  } catch (error) {
+    throw new SmolError("confine.failed", `macOS does not take the VM's sandbox: ${messageOf(error)}`, {
+      hint: "--confine off starts without",
+    });
   }
 }
 

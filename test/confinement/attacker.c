@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <errno.h>
+#include <stdint.h>
 #include <linux/netlink.h>
 #include <linux/vm_sockets.h>
 #include <pthread.h>
@@ -176,6 +178,12 @@ int main(int count, char **words)
         if (write(STDERR_FILENO, line, strlen(line)) < 0 || fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK) != 0) end(0);
         if (strcmp(path, "and fork") == 0) syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         end(0);
+    }
+    /* A request that no engine makes: how KVM refuses it says that it has seen it (KVM_GET_EMULATED_CPUID, for no entries). */
+    if (is("kvm")) {
+        uint32_t none[2] = {0};
+        int fd = number > 0 ? number : open("/dev/kvm", O_RDWR);
+        end(ioctl(fd, 0xc008ae09, none) == 0 || (errno != ENOTTY && errno != ENOENT && errno != EBADF));
     }
     if (is("code")) {
         void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -25,6 +25,7 @@ import { tryLayers } from "../../src/confine/layers.ts";
 import { type VmmProfile, vmmProfiles } from "../../src/confine/types.ts";
 import { FIRST_USER } from "../../src/confine/user.ts";
 import { launchVm } from "../../src/engine/launch.ts";
+import { KVM_FD } from "../../src/engine/program.ts";
 
 /**
  * A VMM that is an attacker: a program in the VMM's place, confined as QEMU and libkrun are, tries what an escaped guest
@@ -171,12 +172,17 @@ const attempts = (): [attempt: string, on: string][] => {
   ];
 };
 
+const krunAttempts: [attempt: string, on: string][] = [
+  ["code", "0"],
+  ["kvm", String(KVM_FD)],
+];
+
 /** QEMU translates what it emulates to code of its own. */
 const attemptsOn: Record<VmmProfile, [attempt: string, on: string][]> = {
   qemu: [],
-  krun: [["code", "0"]],
+  krun: krunAttempts,
   "qemu-gpu": [],
-  "krun-gpu": [["code", "0"]],
+  "krun-gpu": krunAttempts,
 };
 
 /** All that the attacker may use. */
@@ -192,6 +198,8 @@ const program = (profile: VmmProfile, attempt: string, on: string): ConfinedProg
   command: [attacker, attempt, on],
   environment: [],
   paths: files(),
+  // What krun gets open, of which it may make its own requests alone.
+  devices: profile.startsWith("krun") && existsSync("/dev/kvm") ? [{ path: "/dev/kvm", fd: KVM_FD }] : [],
   sockets: [],
   addressSpaceBytes: 1 << 30,
   fileBytes: 1 << 20,
@@ -322,6 +330,7 @@ test("the attempts are real: without confinement they succeed", () => {
     ["pin", String(sibling.pid)],
     ["hidden_limits", "0"],
     ["code", "0"],
+    ...(existsSync("/dev/kvm") ? ([["kvm", "0"]] as const) : []),
     ["memory", "0"],
     ["descriptors", "0"],
     ["threads", String(THREADS * 2)],

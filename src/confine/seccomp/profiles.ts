@@ -282,7 +282,6 @@ const profiles: Record<ProfileName, (architecture: "x64" | "arm64") => Profile> 
       "mmap",
       "mprotect",
       { name: "ioctl", checks: [one(1, TCGETS, TCSETS, FIONBIO, FIOCLEX)], errno: 25 /* ENOTTY */ },
-      "chdir",
       "fchdir",
     ],
     refused: { ...refused, socket: EACCES },

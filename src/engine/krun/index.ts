@@ -57,7 +57,7 @@ export const krunEngine: Engine = {
     const commandLine = [...parameters, ...spec.commandLine].join(" ");
     checkSpec(spec, commandLine, limits);
     const { libkrun } = options;
-    return launchVm({ engine: "krun", libkrun, commandLine, spec }, options, ({ krun }) => {
+    return launchVm({ engine: "krun", libkrun, commandLine, spec }, options, (krun) => {
       if (krun === undefined) throw new Error("nobody said where the program is that calls libkrun");
       return krunProgram(krun, libkrun, commandLine, spec);
     });

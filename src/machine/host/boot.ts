@@ -1,4 +1,4 @@
-import { lendFiles, summarizeLayers } from "../../confine/index.ts";
+import { hasSandbox, lendFiles, summarizeLayers } from "../../confine/index.ts";
 import { isDebugging } from "../../debug.ts";
 import {
   type Engine,
@@ -79,6 +79,7 @@ export function bootMachine(
   const vm = engine.launch(spec, {
     vmm: options.vmm,
     libkrun: order.files.libkrun,
+    sandbox: hasSandbox(order.confinement),
     confine: options.confine,
     consoleLog: (chunk) => {
       options.onConsole?.(chunk);
