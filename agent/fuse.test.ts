@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { TestVolume } from "../src/files/files.fixture.ts";
 import { Session } from "../src/files/index.ts";
+import { Opcode } from "../src/files/wire/opcodes.ts";
 import { RequestReader } from "../src/files/wire/request.ts";
 import { type GuestFuse, MountFlag, StepFlag } from "../src/guest/index.ts";
 import { output, run, startGuest, type TestGuest } from "./testing/index.ts";
@@ -31,13 +32,19 @@ function mount(isFile: boolean): GuestFuse {
   return it.guest.fuse({ path: isFile ? file : directory, isFile, options, mountFlags: MountFlag.noDevices });
 }
 
-/** Answers until the filesystem ends. */
-async function serve(fuse: GuestFuse, volume: TestVolume, readOnly = false): Promise<void> {
+/** Answers until the filesystem ends. @param onRequest called with each opcode */
+async function serve(
+  fuse: GuestFuse,
+  volume: TestVolume,
+  readOnly = false,
+  onRequest = (_opcode: number): void => {},
+): Promise<void> {
   made.push(volume);
   const session = new Session(volume.folder, { readOnly });
   const reader = new RequestReader();
   for await (const chunk of fuse.read()) {
     for (const request of reader.read(chunk)) {
+      onRequest(new DataView(request.buffer, request.byteOffset).getUint32(4, true));
       const reply = session.answer(request);
       if (reply !== undefined) await fuse.write(reply);
     }
@@ -100,6 +107,21 @@ describe("a volume", () => {
     ]);
     expect(stderr.match(/Read-only file system/g)?.length).toBe(3);
     expect(readFileSync(`${volume.path}/a`, "utf8")).toBe("text");
+    fuse.cancel();
+    await fuse.ended;
+  });
+
+  test("does not have the host asked for capabilities of files that are written", async () => {
+    const volume = new TestVolume();
+    const fuse = mount(false);
+    const opcodes: number[] = [];
+    void serve(fuse, volume, false, (opcode) => opcodes.push(opcode));
+    await fuse.mounted;
+    await bound("/v6");
+    await output(it.guest, "cd /v6 && echo 1 > a && echo 2 > a && echo 3 >> a && chown 1:1 a");
+    expect(opcodes.filter((opcode) => opcode === Opcode.write).length).toBe(3);
+    expect(opcodes).not.toContain(Opcode.getxattr);
+    expect(readFileSync(`${volume.path}/a`, "utf8")).toBe("2\n3\n");
     fuse.cancel();
     await fuse.ended;
   });
