@@ -7,11 +7,13 @@ const numbers = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1, SIGQUIT: 3 } as const;
 /** This process was told to end. */
 export class Interrupted extends Error {
   override name = "Interrupted";
+  readonly signalNumber: number;
   /** 128 plus the number of the signal, as shells report it. */
   readonly exitCode: number;
 
   constructor(signal: (typeof INTERRUPTS)[number]) {
     super(`interrupted by ${signal}`);
-    this.exitCode = 128 + numbers[signal];
+    this.signalNumber = numbers[signal];
+    this.exitCode = 128 + this.signalNumber;
   }
 }

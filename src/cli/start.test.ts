@@ -56,7 +56,8 @@ test("a frequent command is loaded without the others", () => {
 });
 
 test("what a command about machines loads has no module of the runtime that takes milliseconds", () => {
-  const lazy = ["../machine/index.ts", "context.ts", "../machine/client/connect.ts", "work/exec.ts"];
+  const client = ["../machine/client/connect.ts", "../machine/client/secrets.ts"];
+  const lazy = ["../machine/index.ts", "context.ts", "work/exec.ts", "terminal/index.ts", ...client];
   const { modules } = loadedAtOnce(["index.ts", "interpret.ts", "commands/machine/exec.ts", ...lazy]);
   // node:util takes three or more, node:fs/promises two.
   expect(modules.sort()).toEqual(["../package.json", "bun:ffi", "node:fs", "node:path"]);

@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import { endsWithin } from "../../within.ts";
 import { INTERRUPTS, Interrupted } from "../interrupted.ts";
 
@@ -63,7 +62,7 @@ export class Interrupts {
       return;
     }
     this.#signalled = true;
-    this.#workload.signal(constants.signals[signal]);
+    this.#workload.signal(error.signalNumber);
     setTimeout(() => this.#expire(error), GRACE_MS);
   }
 }

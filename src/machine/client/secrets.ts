@@ -2,7 +2,7 @@
  * Values of secrets: looked up by whoever asks for a process, in its own environment and with its own rights, each time
  * anew. They go to the machine's process and on to the guest, and are written nowhere.
  */
-import { constants, type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { Context } from "../../context.ts";
 import { errnoOf, messageOf, SmolError } from "../../errors.ts";
 import { joinBy, type SecretSpec } from "../model/index.ts";
@@ -67,6 +67,8 @@ async function fromFile(name: string, path: string): Promise<string> {
 
 /** A link in the path's last place is somebody else's choice of a file; a FIFO would wait for its writer. */
 async function openFile(name: string, path: string): Promise<FileHandle> {
+  // Loaded by those who have such a secret: each exec loads this file.
+  const { constants, open } = await import("node:fs/promises");
   try {
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
