@@ -70,6 +70,11 @@ test("what is asked for wrongly is refused with the name of what is wrong", asyn
   expect((await create({ restart: { polcy: "never" } })).error).toBe(
     'unknown field "restart.polcy" in the body; did you mean policy?',
   );
+  const exec = (json: unknown) => api.refusal("POST", "/api/v1/machines/any/exec", { json });
+  expect((await exec({ comand: ["true"] })).error).toBe(
+    'unknown field "comand" in the body; did you mean command?',
+  );
+  expect((await exec({ user: "root" })).error).toBe("command: is missing");
   expect((await create({ memoryMb: 1 })).error).toBe("memoryMb: must be at least 64 (got 1)");
   expect((await create({ mem: 512, memoryMb: 512 })).error).toContain("mem and memoryMb are the same");
   expect((await create({ secrets: { A: { from_env: "HOME" } } })).status).toBe(400);

@@ -24,13 +24,21 @@ export function read<S extends GenericSchema>(
   if (Array.isArray(given)) throw bad(`the ${what}: must be an object (got a list)`);
   const parsed = safeParse(schema, inWordsOfToday(given, former));
   if (parsed.success) return parsed.output;
+  // A field that is missing has often been given by another name, which says more.
+  const unknown = parsed.issues.find(isUnknownField);
+  if (unknown !== undefined) throw bad(unknownField(schema, getDotPath(unknown) ?? "", what));
   const [issue] = parsed.issues;
   const path = getDotPath(issue) ?? "";
   const where = path === "" ? `the ${what}` : path;
-  if (issue.type === "strict_object" && issue.expected === "never")
-    throw bad(unknownField(schema, path, what));
-  throw bad(`${where}: ${explain(issue)}`);
+  throw bad(`${where}: ${isMissingField(issue) ? "is missing" : explain(issue)}`);
 }
+
+const isUnknownField = ({ type, expected }: Issue): boolean =>
+  type === "strict_object" && expected === "never";
+
+/** Of a table that lacks one valibot tells as of the field, with its name for what was expected. */
+const isMissingField = ({ type, received }: Issue): boolean =>
+  type === "strict_object" && received === "undefined";
 
 const bad = (message: string) => new Refused("BAD_REQUEST", message);
 
@@ -77,6 +85,7 @@ function explain({ type, message, expected, received, requirement }: Issue): str
   if (type === "min_value") return `must be at least ${requirement} (got ${received})`;
   if (type === "max_value") return `must be at most ${requirement} (got ${received})`;
   if (type === "integer") return `must be a whole number (got ${received})`;
+  if (type === "min_length") return `must not be shorter than ${requirement}`;
   if (type === "max_length") return `must not be longer than ${requirement}`;
   if (message.startsWith("Invalid ")) return `must be ${expected} (got ${received})`;
   return message;
