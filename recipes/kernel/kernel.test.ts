@@ -52,7 +52,18 @@ describe("the kernel that a full build makes", () => {
 
   test("has all that is wanted, and nothing of what it shall not have", () => {
     expect(unfulfilled(wanted(architecture()), config)).toEqual([]);
-    const unwanted = ["MODULES", "NET_9P", "DRM", "SOUND", "KVM", "KSM", "PCI", "INPUT", "SERIAL_8250"];
+    const unwanted = [
+      "MODULES",
+      "NET_9P",
+      "FB",
+      "DRM_VIRTIO_GPU_KMS",
+      "SOUND",
+      "KVM",
+      "KSM",
+      "PCI",
+      "INPUT",
+      "SERIAL_8250",
+    ];
     expect(unwanted.filter((symbol) => config.get(symbol) === "y")).toEqual([]);
   });
 
