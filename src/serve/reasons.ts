@@ -69,7 +69,7 @@ const REASONS: Partial<Record<ProblemCode, string>> = {
     registry.rate_limited registry.unavailable`,
   // Failures of the server's own, or of its user's files.
   INTERNAL_ERROR: `
-    agent.bad_request clock.failed connect.failed fuse.failed listen.failed
+    agent.bad_request clock.failed connect.failed fuse.failed listen.failed replay.failed
     assets.cache_unwritable assets.damaged_program assets.missing assets.not_built assets.unpack_failed
     config.bad_environment config.bad_toml config.bad_value config.editor_failed config.missing_file config.no_editor
     config.no_home config.password_env config.relative_path config.too_large config.unknown_key config.unreadable
