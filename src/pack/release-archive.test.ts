@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import { tarOf } from "../image/image.fixture.ts";
 import { version } from "../version.ts";
@@ -61,6 +62,13 @@ test("a pack has the program of a release's archive, which is compressed once; t
   expect((await contentOf(pack)).equals(program)).toBe(true);
   const second = await take(path, () => works++);
   expect([works, second.runtime]).toEqual([1, first.runtime]);
+  // All of it comes from one reading: this file can be read but once.
+  const [bytes, fifo] = [readFileSync(path), `${directory}/once/${folder}.tar.gz`];
+  mkdirSync(dirname(fifo));
+  expect(Bun.spawnSync(["mkfifo", fifo]).exitCode).toBe(0);
+  const fresh = { cacheDir: `${cacheDir}/other` };
+  const [once] = await Promise.all([archivedRuntime(releaseArchive(fifo), fresh), writeFile(fifo, bytes)]);
+  expect([once.runtime.digest, once.launcher]).toEqual([first.runtime.digest, first.launcher]);
   // Another program under the same name is another one.
   archive([{ path: `${folder}/bin/smolvm`, data: Buffer.from("other"), mode: 0o755 }]);
   const other = await take(path, () => works++);

@@ -1,5 +1,5 @@
 /** smolvm for hosts of other platforms, out of the archives of a release (build/release/). */
-import { createReadStream } from "node:fs";
+import { createReadStream, mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import { SmolError } from "../errors.ts";
 import { Decompressor } from "../image/blob/decompress.ts";
@@ -48,7 +48,8 @@ export function releaseArchive(path: string): ReleaseArchive {
 }
 
 /**
- * The runtime section for the hosts of an archive's platform, and the launcher for them.
+ * The runtime section for the hosts of an archive's platform, and the launcher for them. The archive is read once: what
+ * is packed is what its key was made of, also when the file is replaced meanwhile.
  *
  * @returns `launcher`: undefined where there is none, as for macOS
  * @throws SmolError `pack.bad_archive`, `pack.not_found`, `pack.no_space`, `pack.unwritable`; the signal's reason
@@ -57,65 +58,89 @@ export async function archivedRuntime(
   archive: ReleaseArchive,
   { cacheDir, signal, onWork }: RuntimeOptions,
 ): Promise<{ readonly runtime: RuntimeFile; readonly launcher: Uint8Array | undefined }> {
-  const { path, platform } = archive;
+  const { platform } = archive;
   const directory = runtimesDirectory(cacheDir);
-  const launcher: Buffer[] = [];
-  const found = await readMember(archive, LAUNCHER, {
-    most: MOST_LAUNCHER_BYTES,
-    take: (bytes) => launcher.push(Buffer.from(bytes)),
-    signal,
+  const program = attempt(directory, () => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return new NewFile(directory);
   });
-  const open = async () => {
-    onWork?.();
-    return await unpackProgram(archive, directory, signal);
-  };
-  const runtime = await keptRuntime(directory, { platform, key: await keyOf(path, signal), open }, signal);
-  return { runtime, launcher: found ? Buffer.concat(launcher) : undefined };
-}
-
-/** The program in a file without a name. */
-async function unpackProgram(archive: ReleaseArchive, directory: string, signal: AbortSignal | undefined) {
-  const file = attempt(directory, () => new NewFile(directory));
+  const write = (piece: Uint8Array, position: number) =>
+    attempt(directory, () => program.writeAt(piece, position));
   try {
-    let bytes = 0;
-    const take = (piece: Uint8Array) => {
-      attempt(directory, () => file.writeAt(piece, bytes));
-      bytes += piece.length;
+    const { key, bytes, launcher } = await readArchive(archive, write, signal);
+    const open = async () => {
+      onWork?.();
+      return { fd: program.fd, bytes, [Symbol.dispose]: () => program.discard() };
     };
-    const found = await readMember(archive, PROGRAM, { most: limits.runtimeBytes, take, signal });
-    if (!found || bytes === 0) throw bad(archive.path, `there is no ${archive.folder}/${PROGRAM} in it`);
-    return { fd: file.fd, bytes, [Symbol.dispose]: () => file.discard() };
-  } catch (error) {
-    file.discard();
-    throw error;
+    return { runtime: await keptRuntime(directory, { platform, key, open }, signal), launcher };
+  } finally {
+    program.discard();
   }
 }
 
-interface MemberOptions {
+interface Contents {
+  /** Of the archive's name, which says the platform, and of its bytes. */
+  readonly key: string;
+  /** Of the program. */
+  readonly bytes: number;
+  readonly launcher: Uint8Array | undefined;
+}
+
+/** @param write gets the program, piece by piece */
+async function readArchive(
+  archive: ReleaseArchive,
+  write: (piece: Uint8Array, position: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<Contents> {
+  const { path, folder } = archive;
+  let bytes = 0;
+  const launcher: Buffer[] = [];
+  const wanted: readonly Member[] = [
+    {
+      name: PROGRAM,
+      most: limits.runtimeBytes,
+      take: (piece) => {
+        write(piece, bytes);
+        bytes += piece.length;
+      },
+    },
+    { name: LAUNCHER, most: MOST_LAUNCHER_BYTES, take: (piece) => launcher.push(Buffer.from(piece)) },
+  ];
+  const hasher = new Bun.CryptoHasher("sha256");
+  hasher.update(`${basename(path)}\0`);
+  const found = await readMembers(archive, wanted, tee(piecesOf(path, signal), hasher));
+  if (bytes === 0) throw bad(path, `there is no ${folder}/${PROGRAM} in it`);
+  const key = hasher.digest("hex").slice(0, 16);
+  return { key, bytes, launcher: found.has(LAUNCHER) ? Buffer.concat(launcher) : undefined };
+}
+
+interface Member {
+  /** In the archive's one folder. */
+  readonly name: string;
   /** Bytes; more are refused. */
   readonly most: number;
   /** Told the next bytes, which are valid during the call. */
   readonly take: (bytes: Uint8Array) => void;
-  readonly signal: AbortSignal | undefined;
 }
 
-/** @returns whether the archive has a regular file of that path in its folder */
-async function readMember(
+/** @returns the names of those that the archive has as regular files, the first of each */
+async function readMembers(
   { path, folder }: ReleaseArchive,
-  name: string,
-  { most, take, signal }: MemberOptions,
-): Promise<boolean> {
-  let isIt = false;
-  let isFound = false;
+  wanted: readonly Member[],
+  archive: AsyncIterable<Uint8Array>,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  let current: Member | undefined;
   const reader = new TarReader({
     entry: (entry) => {
-      isIt = !isFound && entry.type === "file" && entry.path === `${folder}/${name}`;
-      if (isIt && (entry.size > most || entry.runs !== undefined)) throw bad(path, `its ${name} is none`);
-      isFound ||= isIt;
+      current = undefined;
+      const member = wanted.find(({ name }) => entry.path === `${folder}/${name}` && !found.has(name));
+      if (member === undefined || entry.type !== "file") return;
+      if (entry.size > member.most || entry.runs !== undefined) throw bad(path, `its ${member.name} is none`);
+      found.add(member.name);
+      current = member;
     },
-    data: (bytes) => {
-      if (isIt) take(bytes);
-    },
+    data: (bytes) => current?.take(bytes),
     end: () => {},
   });
   const decompressor = new Decompressor(
@@ -123,10 +148,10 @@ async function readMember(
     path,
   );
   try {
-    for await (const bytes of piecesOf(path, signal)) decompressor.write(bytes);
+    for await (const bytes of archive) decompressor.write(bytes);
     decompressor.finish();
     reader.finish();
-    return isFound;
+    return found;
   } catch (error) {
     // Of an image's reader, which knows no packs.
     if (error instanceof SmolError && error.code.startsWith("image.") && error.code !== "image.no_space")
@@ -137,12 +162,11 @@ async function readMember(
   }
 }
 
-/** Of the name, which says the platform, and of the bytes. */
-async function keyOf(path: string, signal: AbortSignal | undefined): Promise<string> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  hasher.update(`${basename(path)}\0`);
-  for await (const bytes of piecesOf(path, signal)) hasher.update(bytes);
-  return hasher.digest("hex").slice(0, 16);
+async function* tee(pieces: AsyncIterable<Uint8Array>, hasher: Bun.CryptoHasher): AsyncGenerator<Uint8Array> {
+  for await (const bytes of pieces) {
+    hasher.update(bytes);
+    yield bytes;
+  }
 }
 
 /** Large enough to cost little, small enough to stop soon. */
