@@ -5,7 +5,7 @@ import { debianImage } from "../support/debian.ts";
 import { Home } from "../support/home.ts";
 import { dist, flip, platform, release, serve, version, writeKey } from "./release.fixture.ts";
 
-/** `./dev release` and what people install from it; dpkg, ruby, openssl, shells and curl are the judges. */
+/** `./dev release` and what people install from it; dpkg, lintian, ruby, openssl, shells and curl are the judges. */
 
 setDefaultTimeout(240_000);
 
@@ -109,6 +109,26 @@ describe("a release", () => {
     expect(bill.packages).toHaveLength(components.length + 1);
     await run(["ruby", "-c", `${files()}/smolvm.rb`]);
     expect(readFileSync(`${files()}/smolvm.rb`, "utf8")).toContain(`url "${url}/${version}/${archive}"`);
+  });
+
+  test("has a Debian package in which lintian finds what docs/install.md says, and nothing else", async () => {
+    const words = ["--allow-root", "--tag-display-limit", "0", "--no-cfg"];
+    const deb = `${files()}/smolvm_${version}_${archive.match(/(\w+)\.tar/)?.[1]}.deb`;
+    const child = Bun.spawn(["lintian", ...words, deb], { stdout: "pipe", stderr: "pipe" });
+    const [output, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    const tags = output
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.match(/^\w: smolvm: (\S+)/)?.[1] ?? line);
+    expect({ tags, stderr }).toEqual({
+      tags: [
+        "bogus-mail-host",
+        "bogus-mail-host-in-debian-changelog",
+        "malformed-deb-archive",
+        "malformed-deb-archive",
+      ],
+      stderr: "",
+    });
   });
 
   test("is the same bytes when it is made again elsewhere", async () => {
