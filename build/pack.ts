@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writ
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
 import { seekSparse } from "../ffi/libc.ts";
+import { foldAddresses } from "../src/assets/fold.ts";
 import type { PackedAsset } from "../src/assets/types.ts";
 import { sha256 } from "./host.ts";
 import { part, partDirectory } from "./parts.ts";
@@ -16,6 +17,9 @@ const levels: Record<Effort, number> = { fast: 3, small: 19 };
 /** Holes are found in these units, which is the block size of every filesystem we make. */
 const BLOCK = 4096;
 
+/** Kernel, libkrun and the images have more; the small programs would gain a kilobyte. */
+const WORTH_FOLDING = 1_000_000;
+
 /** A packed file in the build cache and how to unpack it. */
 export type Packed = Omit<PackedAsset, "file"> & { readonly path: string };
 
@@ -23,7 +27,10 @@ export type Packed = Omit<PackedAsset, "file"> & { readonly path: string };
 export async function pack(name: string, file: string, effort: Effort): Promise<Packed> {
   const { size } = statSync(file);
   const { data, extents } = readSparse(file, size);
-  const description = { size, sha256: sha256(data), ...(extents && { extents }) };
+  // Folding needs all of it in memory when it is unpacked, and is worth it for what is mostly code.
+  const folded = process.arch === "x64" && extents === undefined && size >= WORTH_FOLDING;
+  const description = { size, sha256: sha256(data), ...(extents && { extents }), ...(folded && { folded }) };
+  if (folded) foldAddresses(data);
   const inputs = (level: number) => ({ recipe: import.meta.path, pins: { ...description, level } });
   // What was packed well once is not packed again in a hurry.
   const better = partDirectory(`packed-${name}`, inputs(levels.small));

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFil
 import { ensureInstalled } from "../build/apt.ts";
 import { run, sha256 } from "../build/host.ts";
 import { part } from "../build/parts.ts";
-import { foldAddresses } from "../src/pack/fold.ts";
+import { foldAddresses } from "../src/assets/fold.ts";
 import { writePack } from "../src/pack/pack.fixture.ts";
 
 /** Packed programs whose runtime is a small shell script: what the launcher does is the same. */

@@ -116,7 +116,7 @@ enum unpacked unpack(const struct pack *pack, int target);
 
 /* --- unfold.c --- */
 
-/* Turns back what src/pack/fold.ts did to all of a program. */
+/* Turns back what src/assets/fold.ts did to all of a program. */
 void unfold_addresses(uint8_t *content, size_t size);
 
 /* --- sha256.c --- */

@@ -1,6 +1,6 @@
 #include "stub.h"
 
-/* The inverse of src/pack/fold.ts; docs/pack-format.md has the rule. Whatever the bytes are, it stays inside of them. */
+/* The inverse of src/assets/fold.ts; docs/pack-format.md has the rule. Whatever the bytes are, it stays inside of them. */
 
 static bool is_before_address(const uint8_t *content, size_t at, size_t seen) {
   uint8_t byte = content[at];

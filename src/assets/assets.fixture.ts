@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { foldAddresses } from "./fold.ts";
 import type { PackedAsset } from "./types.ts";
 
 /** A directory for one test, removed when the test's `using` scope ends. */
@@ -10,7 +11,9 @@ export function temporaryDirectory(): { readonly path: string } & Disposable {
 
 /** Packs `data` as build.ts does, into `file`. */
 export function packData(file: string, data: Uint8Array, layout: Partial<PackedAsset> = {}): PackedAsset {
-  const packed = Bun.zstdCompressSync(data);
+  const folded = new Uint8Array(data);
+  if (layout.folded) foldAddresses(folded);
+  const packed = Bun.zstdCompressSync(folded);
   writeFileSync(file, packed);
   const sha256 = new Bun.CryptoHasher("sha256").update(data).digest("hex");
   return { file, packedSize: packed.length, size: data.length, sha256, ...layout };

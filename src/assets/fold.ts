@@ -1,7 +1,8 @@
 /**
  * x86-64 code names what it calls and reads by the distance from the next instruction, so one function has as many
  * names as callers. Told as places in the file they are the same bytes each time, which compress: a smolvm has 6 % less
- * in a pack. The launcher turns them back (stub/unfold.c); docs/pack-format.md has the rule.
+ * in a pack, whose launcher turns them back (stub/unfold.c), and so have the kernel and others of its assets.
+ * docs/pack-format.md has the rule.
  */
 
 /**
@@ -11,15 +12,27 @@
  * @param content all of a program, at most 1 GiB
  */
 export function foldAddresses(content: Uint8Array): void {
-  const size = content.length;
-  const view = new DataView(content.buffer, content.byteOffset, size);
-  // What was rewritten is no sign of an address: the launcher sees other bytes there.
+  rewrite(content, (view, at, next) => {
+    view.setInt32(at, placeOf(view.getInt32(at, true), next, content.length));
+  });
+}
+
+/** Turns back what `foldAddresses` did; whatever the bytes are, it stays inside of them. */
+export function unfoldAddresses(content: Uint8Array): void {
+  rewrite(content, (view, at, next) => {
+    view.setInt32(at, distanceOf(view.getInt32(at), next, content.length), true);
+  });
+}
+
+/** @param change rewrites the four bytes of an address; `next` is the position behind them */
+function rewrite(content: Uint8Array, change: (view: DataView, at: number, next: number) => void): void {
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
+  // What was rewritten is no sign of an address: the other side sees other bytes there.
   let seen = 0;
-  for (let at = 0; at + 5 <= size; at++) {
+  for (let at = 0; at + 5 <= content.length; at++) {
     if (!isBeforeAddress(content, at, seen)) continue;
-    const next = at + 5;
-    view.setInt32(at + 1, placeOf(view.getInt32(at + 1, true), next, size));
-    seen = next;
+    seen = at + 5;
+    change(view, at + 1, seen);
     at += 4;
   }
 }
@@ -43,4 +56,9 @@ function isBeforeAddress(content: Uint8Array, at: number, seen: number): boolean
 function placeOf(distance: number, next: number, size: number): number {
   if (distance >= -next && distance < size - next) return distance + next;
   return distance >= size - next && distance < size ? distance - size : distance;
+}
+
+function distanceOf(place: number, next: number, size: number): number {
+  if (place >= 0 && place < size) return place - next;
+  return place < 0 && place >= -next ? place + size : place;
 }

@@ -18,9 +18,11 @@ export interface PackedAsset {
   readonly file: string;
   /** Bytes of `file`. */
   readonly packedSize: number;
+  /** Whether the data in the frame is folded (fold.ts). */
+  readonly folded?: boolean | undefined;
   /** Bytes of the unpacked file, holes included. */
   readonly size: number;
-  /** SHA-256 of the data inside `file`, in hex; it names the directory of the unpacked file. */
+  /** SHA-256 of the data inside `file`, as it is unpacked, in hex; it names the directory of the unpacked file. */
   readonly sha256: string;
   /**
    * Set for a sparse file: pairs of offset and length in bytes, ascending; the data is these pieces one after the

@@ -52,6 +52,18 @@ describe("unpack", () => {
     expect(contents(directory).sort()).toEqual(["kernel", "kernel.stamp"]);
   });
 
+  test("turns back the addresses of code, and says so when what is there is no such data", async () => {
+    using root = temporaryDirectory();
+    const code = readFileSync(process.execPath).subarray(30_000_000, 34_000_000);
+    const { asset, directory, path } = setUp(root.path, code, { folded: true });
+    await unpack(asset, directory, path);
+    expect(readFileSync(path).equals(code)).toBe(true);
+    for (const wrong of [{ size: code.length - 1 }, { folded: false }]) {
+      const error = await failure(unpack({ ...asset, ...wrong }, `${directory}2`, `${directory}2/kernel`));
+      expect(error.code).toBe("assets.damaged_program");
+    }
+  });
+
   test("leaves a file alone that is right", async () => {
     using root = temporaryDirectory();
     const { asset, directory, path } = setUp(root.path);

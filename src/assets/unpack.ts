@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { SmolError } from "../errors.ts";
 import { createFile } from "./create.ts";
 import { cacheError } from "./failure.ts";
+import { unfoldAddresses } from "./fold.ts";
 import { whileLocked } from "./lock.ts";
 import { pruneRuntime } from "./prune.ts";
 import { sayIfSlow } from "./slow.ts";
@@ -48,9 +49,8 @@ function isIntact(path: string, asset: PackedAsset, extents: Extents): boolean {
 async function fill(fd: number, asset: PackedAsset, extents: Extents): Promise<void> {
   const writer = new ExtentWriter(fd, extents);
   const hash = new Bun.CryptoHasher("sha256");
-  const data = Bun.file(asset.file).stream().pipeThrough(new DecompressionStream("zstd"));
   try {
-    for await (const chunk of data) {
+    for await (const chunk of asset.folded ? unfolded(asset) : dataOf(asset)) {
       hash.update(chunk);
       writer.write(chunk);
     }
@@ -60,6 +60,21 @@ async function fill(fd: number, asset: PackedAsset, extents: Extents): Promise<v
     throw damaged(asset, error);
   }
   if (hash.digest("hex") !== asset.sha256) throw damaged(asset);
+}
+
+const dataOf = (asset: PackedAsset) =>
+  Bun.file(asset.file).stream().pipeThrough(new DecompressionStream("zstd"));
+
+/** All of the data as one piece: its addresses are turned back where all of it is. */
+async function* unfolded(asset: PackedAsset): AsyncGenerator<Uint8Array> {
+  const data = new Uint8Array(asset.size);
+  let length = 0;
+  for await (const chunk of dataOf(asset)) {
+    data.set(chunk, length);
+    length += chunk.length;
+  }
+  unfoldAddresses(data);
+  yield data;
 }
 
 function damaged(asset: PackedAsset, cause?: unknown): SmolError {

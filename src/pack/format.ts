@@ -22,7 +22,7 @@ const MAGIC = "SMOLPACK";
 /** Of this container. Upstream's files have the same magic, and versions below this one. */
 export const FORMAT_VERSION = 16;
 
-/** How a section's bytes are stored. `zstd`: frames of RFC 8878, one or several; `folded`: of what fold.ts makes. */
+/** How a section's bytes are stored. `zstd`: frames of RFC 8878, one or several; `folded`: of what src/assets/fold.ts makes. */
 export type Encoding = "raw" | "zstd" | "folded";
 
 const encodings: readonly Encoding[] = ["raw", "zstd", "folded"];

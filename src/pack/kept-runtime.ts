@@ -6,24 +6,23 @@ import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createZstdCompress } from "node:zlib";
+import { foldAddresses } from "../assets/fold.ts";
 import { NewFile } from "../image/newfile.ts";
 import { unwritable } from "./failure.ts";
-import { foldAddresses } from "./fold.ts";
 import type { Encoding } from "./format.ts";
 import { type RuntimeFile, readChunkAt } from "./write.ts";
 
 /**
- * 54.6 MB of 129, in 10 seconds of processor time: one frame in which everything may refer to everything before it.
+ * 54.0 MB of 129, in 8 seconds of processor time: one frame in which everything may refer to everything before it.
  * docs/benchmarks.md has what was tried.
  */
 const params = {
   [constants.ZSTD_c_compressionLevel]: 12,
   /** All of the program; the launcher's decoder takes no larger ones (stub/unpack.c). */
   [constants.ZSTD_c_windowLog]: 27,
-  [constants.ZSTD_c_enableLongDistanceMatching]: 1,
-  [constants.ZSTD_c_searchLog]: 6,
-  [constants.ZSTD_c_hashLog]: 24,
-  [constants.ZSTD_c_minMatch]: 4,
+  [constants.ZSTD_c_searchLog]: 5,
+  [constants.ZSTD_c_hashLog]: 25,
+  [constants.ZSTD_c_minMatch]: 5,
   [constants.ZSTD_c_checksumFlag]: 1,
 };
 
