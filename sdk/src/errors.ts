@@ -225,6 +225,8 @@ const SINGLE: Readonly<Record<string, new (facts: ErrorFacts) => SmolvmError>> =
   "machine.running": InvalidStateError,
   "machine.stopped": InvalidStateError,
   "sdk.closed": InvalidStateError,
+  "sdk.detached": InvalidStateError,
+  "sdk.not_detached": InvalidStateError,
   "sdk.bad_request": InvalidConfigError,
   "machine.bad_name": InvalidConfigError,
   "sdk.no_program": HostError,

@@ -156,12 +156,18 @@ export async function spawn(
   argv: readonly string[],
   options: SpawnOptions,
 ): Promise<MachineProcess> {
-  const { tty, signal, timeoutMs } = options;
+  const { tty, signal, timeoutMs, detached } = options;
   const size = tty === true ? { cols: 80, rows: 24 } : tty || undefined;
   const request = {
     ...requestOf(argv, options, true),
     tty: size && { columns: size.cols, rows: size.rows },
   };
+  if (detached)
+    return await within("spawn", options, async (limit) => {
+      const id = await transport.launch(machine, request, { signal: limit });
+      const process = await transport.attach(machine, id, FROM_THE_START, { signal: limit });
+      return new MachineProcess(argv, process, undefined);
+    });
   if (timeoutMs === undefined)
     return new MachineProcess(argv, await transport.exec(machine, request, { signal }), signal);
   const limit = new AbortController();
@@ -176,6 +182,9 @@ export async function spawn(
     throw error;
   }
 }
+
+/** All of a process's output that its machine has kept. */
+export const FROM_THE_START = { stdout: 0, stderr: 0 } as const;
 
 /** A script whose `${values}` are single words, whatever is in them; of a list, each is one. */
 export function scriptOf(strings: TemplateStringsArray, values: readonly unknown[]): string {

@@ -1,18 +1,20 @@
 import { resolve } from "node:path";
 import type { MachineEnv } from "./env.ts";
-import { execute, scriptOf, spawn } from "./exec.ts";
+import { execute, FROM_THE_START, scriptOf, spawn } from "./exec.ts";
 import { within } from "./limit.ts";
 import { checkNames, EXEC_OPTIONS, SPAWN_OPTIONS } from "./options.ts";
-import type { MachineProcess } from "./process.ts";
+import { MachineProcess } from "./process.ts";
 import type { ExecResult } from "./result.ts";
 import type { Transport } from "./transport/types.ts";
 import type {
+  AttachOptions,
   CallOptions,
   CopyOptions,
   ExecHooks,
   ExecOptions,
   LogEntry,
   MonitorEvent,
+  ProcessInfo,
   SpawnOptions,
 } from "./types/index.ts";
 import { eventsOf, type LogOptions, logsOf } from "./watch.ts";
@@ -78,6 +80,37 @@ export abstract class Guest {
     checkNames(options, SPAWN_OPTIONS);
     const all = { ...options, env: this.env.forCommand(options.env) };
     return await spawn(this.reach(), this.name, argv, all);
+  }
+
+  /**
+   * Takes part in a process that was started detached, by whomever: `exec -d` of the command line does that, too.
+   *
+   * @param id or the name that the command line gave it
+   * @example
+   * const [{ id } = { id: "" }] = await machine.processes();
+   * await using server = await machine.attach(id);
+   * for await (const line of server.lines()) console.log(line);
+   * @throws SmolvmError `process.not_found`, `sdk.unsupported` over a server
+   */
+  async attach(id: string, options: AttachOptions = {}): Promise<MachineProcess> {
+    const { since = FROM_THE_START } = options;
+    return await within("attach", options, async (signal) => {
+      const process = await this.reach().attach(this.name, id, since, { signal });
+      return new MachineProcess([], process, undefined);
+    });
+  }
+
+  /**
+   * The program that the machine is there for, and what was started detached; the latest first.
+   *
+   * @example
+   * for (const { id, command, running } of await machine.processes()) console.log(id, command[0], running);
+   */
+  async processes(options: CallOptions = {}): Promise<ProcessInfo[]> {
+    const answer = await within("processes", options, (signal) =>
+      this.reach().api({ operation: "listProcesses", name: this.name }, { signal }),
+    );
+    return [...(answer as { readonly processes: readonly ProcessInfo[] }).processes];
   }
 
   /**

@@ -43,12 +43,12 @@ export const EXEC_OPTIONS: Names<ExecOptions> = {
 };
 
 export const SPAWN_OPTIONS: Names<SpawnOptions> = {
-  ...{ env: true, secrets: true, workdir: true, user: true, tty: true },
+  ...{ env: true, secrets: true, workdir: true, user: true, tty: true, detached: true },
   ...{ signal: true, timeoutMs: true },
 };
 
 export const NETWORK_OPTIONS: Names<Extract<NetworkPolicy, object>> = {
-  ...{ allowHosts: true, allowCidrs: true, presets: true, hostLoopback: true },
+  ...{ allowHosts: true, allowCidrs: true, presets: true, dns: true, hostLoopback: true },
 };
 
 export const GPU_OPTIONS: Names<Extract<GpuInput, object>> = { vramMiB: true };
@@ -95,6 +95,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   allowedHosts: ofNetwork("allowHosts"),
   allowedCidrs: ofNetwork("allowCidrs"),
   allowedPresets: ofNetwork("presets"),
+  dns: ofNetwork("dns"),
   hostLoopback: ofNetwork("hostLoopback"),
   ttlSecs: "ttlMs (in seconds)",
   idleTimeoutSecs: "idleMs (in seconds)",

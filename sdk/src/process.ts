@@ -2,7 +2,7 @@ import { errorOf } from "./errors.ts";
 import { ExecResult } from "./result.ts";
 import { signalNumber, statusOf } from "./signals.ts";
 import { Kept, streamOf } from "./source.ts";
-import type { RemoteProcess } from "./transport/types.ts";
+import type { AttachedRemote, RemoteProcess } from "./transport/types.ts";
 import type { ExecEvent, ExitStatus, SignalName } from "./types/index.ts";
 
 /** Of each output that `result()` keeps. */
@@ -17,24 +17,31 @@ const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
  * for await (const line of server.lines("stderr")) console.log(line);
  */
 export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable {
-  /** In the machine. */
+  /** As the machine's agent counts, and `machine ps` of the command line; what runs in the machine has numbers of its own. */
   readonly pid: number;
   /** How it ended, once it has. @throws SmolvmError when the machine is lost */
   readonly exited: Promise<ExitStatus>;
+  /** Of a detached one: what `machine.attach` takes. */
+  readonly id: string | undefined;
   /** Undefined while it runs. */
   exitCode: number | undefined;
   readonly #command: readonly string[];
-  readonly #process: RemoteProcess;
+  readonly #process: RemoteProcess | AttachedRemote;
   readonly #begun = performance.now();
   #stdin: WritableStream<Uint8Array> | undefined;
   #stdout: ReadableStream<Uint8Array> | undefined;
   #stderr: ReadableStream<Uint8Array> | undefined;
 
   /** @internal */
-  constructor(command: readonly string[], process: RemoteProcess, signal: AbortSignal | undefined) {
+  constructor(
+    command: readonly string[],
+    process: RemoteProcess | AttachedRemote,
+    signal: AbortSignal | undefined,
+  ) {
     this.#command = command;
     this.#process = process;
     this.pid = process.pid;
+    this.id = "id" in process ? process.id : undefined;
     this.exited = process.ended.then((end) => {
       const status = statusOf(end);
       this.exitCode = status.exitCode;
@@ -145,7 +152,7 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
   }
 
   /**
-   * Everything that it does; leaving the loop kills it.
+   * Everything that it does; leaving the loop kills it, or lets go of a detached one.
    *
    * @example
    * for await (const event of await machine.spawn(["make"]))
@@ -179,8 +186,31 @@ export class MachineProcess implements AsyncIterable<ExecEvent>, AsyncDisposable
     }
   }
 
+  /** Bytes of a detached process's output that were gone before they were read: the machine keeps the last 512 KiB of each. */
+  get missedBytes(): number {
+    return "missedBytes" in this.#process ? this.#process.missedBytes : 0;
+  }
+
   /**
-   * Kills it, and everything that it has started, and waits for its end.
+   * Lets go of a detached process, which runs on; `exited` rejects with `sdk.detached`.
+   *
+   * @example
+   * const server = await machine.spawn(["redis-server"], { detached: true });
+   * await server.detach();
+   * @throws InvalidStateError for a process that ends with this program
+   */
+  async detach(): Promise<void> {
+    if (this.id === undefined)
+      throw errorOf({
+        code: "sdk.not_detached",
+        message: "the process ends with this program",
+        hint: "spawn(argv, { detached: true })",
+      });
+    await this[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Kills it, and everything that it has started, and waits for its end; lets go of a detached one.
    *
    * @example
    * await using server = await machine.spawn(["nc", "-lk", "-p", "8000"]);

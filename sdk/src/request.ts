@@ -99,12 +99,13 @@ function networkOf(policy: NetworkPolicy | undefined) {
   if (typeof policy === "boolean") return { network: policy };
   if (typeof policy !== "object") throw invalid("network", "must be true, false or an object of rules");
   checkNames(policy, NETWORK_OPTIONS, "network");
-  const { allowHosts, allowCidrs, presets, hostLoopback } = policy;
+  const { allowHosts, allowCidrs, presets, dns, hostLoopback } = policy;
   return {
     network: true,
     allowedHosts: allowHosts,
     allowedCidrs: allowCidrs,
     allowedPresets: presets,
+    dns,
     hostLoopback,
   };
 }

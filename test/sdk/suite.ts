@@ -25,6 +25,7 @@ import {
 import { buildCases } from "./build-cases.ts";
 import { rejects, SMALL } from "./cases.ts";
 import { lifeCases } from "./life-cases.ts";
+import { processCases } from "./process-cases.ts";
 import { refusals } from "./refusals.ts";
 
 type Case = (machine: Machine) => Promise<void>;
@@ -34,6 +35,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 /** Each gets one machine that all share, and leaves it running. */
 const cases: Record<string, Case> = {
   ...refusals,
+  ...processCases,
   "a command's output, exit code and words on stderr": async (machine) => {
     const result = await machine.run("uname -s; echo no >&2; exit 3");
     assert.equal(result.output, "Linux");
@@ -94,47 +96,6 @@ const cases: Record<string, Case> = {
     });
     assert.equal(stdoutBytes.length, 100_000);
     assert.equal(truncated, true);
-  },
-  "a process as streams, lines and events": async (machine) => {
-    const cat = await machine.spawn(["cat"]);
-    const writer = cat.stdin.getWriter();
-    await writer.write(new TextEncoder().encode("one\ntwo"));
-    await writer.close();
-    const lines: string[] = [];
-    for await (const line of cat.lines()) lines.push(line);
-    assert.deepEqual(lines, ["one", "two"]);
-    assert.deepEqual(await cat.exited, { exitCode: 0, signal: null });
-
-    const seen: string[] = [];
-    for await (const event of await machine.spawn(["sh", "-c", "echo out; echo err >&2; exit 4"])) {
-      if (event.type === "stdout" || event.type === "stderr")
-        seen.push(`${event.type} ${Buffer.from(event.data)}`);
-      if (event.type === "exit") seen.push(`exit ${event.exitCode}`);
-    }
-    assert.deepEqual(seen.slice(0, 2).sort(), ["stderr err\n", "stdout out\n"]);
-    assert.equal(seen[2], "exit 4");
-
-    const asked = await machine.spawn(["sh", "-c", "trap 'exit 7' TERM; echo ready; sleep 3000 & wait"]);
-    for await (const line of asked.lines()) if (line === "ready") break;
-    asked.kill();
-    assert.equal((await asked.exited).exitCode, 7);
-    // Leaving a loop over events kills.
-    for await (const event of await machine.spawn(["sleep", "4000"])) if (event.type === "started") break;
-    assert.equal((await machine.run("ps | grep -c '[s]leep 4000'")).output, "0");
-  },
-  "a terminal, and its size": async (machine) => {
-    const shell = await machine.spawn(["sh", "-c", "stty size; read line; stty size"], {
-      tty: { cols: 91, rows: 17 },
-    });
-    const lines: string[] = [];
-    const writer = shell.stdin.getWriter();
-    for await (const line of shell.lines()) {
-      lines.push(line.trim());
-      if (lines.length > 1) continue;
-      shell.resize(60, 20);
-      await writer.write(new TextEncoder().encode("\n"));
-    }
-    assert.deepEqual([lines[0], lines.at(-1)], ["17 91", "20 60"]);
   },
   "files of any size, and what is known of them": async (machine) => {
     const { fs } = machine;

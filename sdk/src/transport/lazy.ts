@@ -31,6 +31,14 @@ export class LazyTransport implements Transport {
     return await (await this.#loading()).exec(...given);
   }
 
+  async launch(...given: Of<"launch">) {
+    return await (await this.#loading()).launch(...given);
+  }
+
+  async attach(...given: Of<"attach">) {
+    return await (await this.#loading()).attach(...given);
+  }
+
   async *watch(...given: Of<"watch">) {
     yield* (await this.#loading()).watch(...given);
   }

@@ -73,6 +73,21 @@ export interface RemoteProcess {
   kill(): void;
 }
 
+/** A process that outlives its clients, to which this program is attached. */
+export interface AttachedRemote extends RemoteProcess {
+  readonly id: string;
+  /** Bytes of its output that were gone before they were read. */
+  readonly missedBytes: number;
+  /** Lets go of it: it runs on, and `ended` rejects with `sdk.detached`. */
+  kill(): void;
+}
+
+/** How much of a process's outputs somebody has, in bytes from its start. */
+export interface Offsets {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
 /** A line of a machine's log. */
 export interface LogLine {
   /** Milliseconds since the epoch. */
@@ -107,6 +122,10 @@ export interface Transport {
   release(name: string, work?: Work): Promise<void>;
   /** Resolves when the program runs. */
   exec(name: string, request: ProcessRequest, work?: Work): Promise<RemoteProcess>;
+  /** Starts a program that outlives its clients. @returns its id */
+  launch(name: string, request: ProcessRequest, work?: Work): Promise<string>;
+  /** Takes part in such a process. @param since what is had of its outputs */
+  attach(name: string, id: string, since: Offsets, work?: Work): Promise<AttachedRemote>;
   /** Another method of the machine's own process (docs/protocol.md), as a stream of what it tells until the signal. */
   watch(
     name: string,

@@ -50,6 +50,8 @@ export interface ExecOptions extends CallOptions {
 export interface SpawnOptions
   extends Omit<ExecOptions, "check" | "onStdout" | "onStderr" | "maxOutputBytes" | "stdin"> {
   readonly tty?: boolean | { readonly cols: number; readonly rows: number } | undefined;
+  /** It runs on when this program ends, or lets go of it; limits are those of the call then. Default: false. */
+  readonly detached?: boolean | undefined;
 }
 
 /**
@@ -118,4 +120,31 @@ export interface CopyOptions extends CallOptions {
   readonly maxBytes?: number | undefined;
   readonly mode?: number | undefined;
   readonly onProgress?: OnProgress | undefined;
+}
+
+/**
+ * The program that a machine is there for, or a process that was started detached.
+ *
+ * @example
+ * const running: ProcessInfo[] = (await machine.processes()).filter((one) => one.running);
+ */
+export interface ProcessInfo {
+  readonly id: string;
+  readonly pid?: number | undefined;
+  readonly command: readonly string[];
+  readonly running: boolean;
+  readonly exitCode?: number | undefined;
+}
+
+/**
+ * How a process is attached to.
+ *
+ * @example
+ * const options: AttachOptions = { since: { stdout: 4096, stderr: 0 } };
+ * const [last] = await machine.processes();
+ * if (last) await machine.attach(last.id, options);
+ */
+export interface AttachOptions extends CallOptions {
+  /** Bytes of its outputs that one has already. Default: none; all that the machine has kept comes. */
+  readonly since?: { readonly stdout: number; readonly stderr: number } | undefined;
 }

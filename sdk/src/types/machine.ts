@@ -28,6 +28,8 @@ export type NetworkPolicy =
       readonly allowCidrs?: readonly string[] | undefined;
       /** Lists that smolvm has. */
       readonly presets?: readonly string[] | undefined;
+      /** Servers for names, ADDRESS[:PORT]. Default: this host's. */
+      readonly dns?: readonly string[] | undefined;
       /** This host's loopback answers at the machine's gateway. */
       readonly hostLoopback?: boolean | undefined;
     };

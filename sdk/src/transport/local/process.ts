@@ -1,7 +1,8 @@
 /** A process of a machine, on a stream of the machine's own socket or of the child's. */
 import { Channel, checkExecResult, exitCodeOf } from "../../../../src/protocol/messages.ts";
 import type { Stream } from "../../../../src/protocol/stream.ts";
-import type { ProcessEnd, RemoteProcess } from "../types.ts";
+import { errorOf } from "../../errors.ts";
+import type { AttachedRemote, Offsets, ProcessEnd, RemoteProcess } from "../types.ts";
 import type { Link } from "./link.ts";
 
 export class StreamProcess implements RemoteProcess {
@@ -9,13 +10,10 @@ export class StreamProcess implements RemoteProcess {
   readonly ended: Promise<ProcessEnd>;
   readonly #stream: Stream;
 
-  private constructor(link: Link, stream: Stream, pid: number) {
+  protected constructor(link: Link, stream: Stream, pid: number) {
     this.pid = pid;
     this.#stream = stream;
-    this.ended = link.resultOf(stream).then((message) => {
-      const result = checkExecResult(message);
-      return "signal" in result ? result : { exitCode: exitCodeOf(result) };
-    });
+    this.ended = link.resultOf(stream).then(endOf);
     this.ended.catch(() => {});
   }
 
@@ -52,4 +50,56 @@ export class StreamProcess implements RemoteProcess {
   kill(): void {
     this.#stream.cancel();
   }
+}
+
+/** How a process that outlives its clients is attached to (docs/protocol.md). */
+interface AttachRequest {
+  readonly process: string;
+  readonly stdin: boolean;
+  readonly since: Offsets;
+}
+
+export class AttachedStream extends StreamProcess implements AttachedRemote {
+  readonly id: string;
+  missedBytes = 0;
+
+  private constructor(
+    link: Link,
+    stream: Stream,
+    { id, pid }: { readonly id: string; readonly pid: number },
+  ) {
+    super(link, stream, pid);
+    this.id = id;
+  }
+
+  /** @throws SmolvmError `process.not_found`; the signal's reason */
+  static async attach(link: Link, request: AttachRequest, signal?: AbortSignal): Promise<AttachedStream> {
+    const stream = link.open({ method: "attach", params: request });
+    let missed = 0;
+    stream.onEvent = (event) => {
+      const { type, bytes } = event as { readonly type: string; readonly bytes: number };
+      if (type !== "lost") return;
+      if (attached === undefined) missed += bytes;
+      else attached.missedBytes += bytes;
+    };
+    let attached: AttachedStream | undefined;
+    const accepted = (await link.acceptedOf(stream, signal)) as {
+      readonly id: string;
+      readonly pid: number;
+      readonly offset: Offsets;
+    };
+    attached = new AttachedStream(link, stream, accepted);
+    const { offset } = accepted;
+    attached.missedBytes =
+      missed + (offset.stdout - request.since.stdout) + (offset.stderr - request.since.stderr);
+    return attached;
+  }
+}
+
+/** @throws SmolvmError `sdk.detached` when it has not ended: its client has let go */
+function endOf(message: unknown): ProcessEnd {
+  if ((message as { readonly detached?: boolean }).detached === true)
+    throw errorOf({ code: "sdk.detached", message: "this handle has let go of the process, which runs on" });
+  const result = checkExecResult(message);
+  return "signal" in result ? result : { exitCode: exitCodeOf(result) };
 }

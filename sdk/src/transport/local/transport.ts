@@ -1,16 +1,17 @@
 import { execFile } from "node:child_process";
 import { Backlog } from "../../../../src/backlog.ts";
-import type { JsonRequest } from "../../../../src/protocol/json.ts";
 import { Channel } from "../../../../src/protocol/messages.ts";
 import type { Stream } from "../../../../src/protocol/stream.ts";
 import { errorOf, SmolvmError } from "../../errors.ts";
 import type { Progress } from "../../types/index.ts";
 import type {
   ApiCall,
+  AttachedRemote,
   CopySettings,
   CreateRequest,
   LogLine,
   LogRequest,
+  Offsets,
   ProcessRequest,
   RemoteProcess,
   StartRequest,
@@ -21,7 +22,7 @@ import { Child } from "./child.ts";
 import { readContent, writeContent } from "./files.ts";
 import type { Link } from "./link.ts";
 import { MachineLinks } from "./machines.ts";
-import { StreamProcess } from "./process.ts";
+import { AttachedStream, StreamProcess } from "./process.ts";
 import { findProgram } from "./program.ts";
 
 /** Events of a machine's process that wait for a slow reader. */
@@ -72,16 +73,33 @@ export class LocalTransport implements Transport {
   }
 
   async exec(name: string, request: ProcessRequest, { signal }: Work = {}): Promise<RemoteProcess> {
+    const { link, stream } = await this.#openExec(name, request, signal);
+    return await StreamProcess.open(link, stream, signal);
+  }
+
+  async launch(name: string, request: ProcessRequest, { signal }: Work = {}): Promise<string> {
+    const { link, stream } = await this.#openExec(name, { ...request, detach: true }, signal);
+    return ((await link.resultOf(stream, signal)) as { readonly id: string }).id;
+  }
+
+  async attach(name: string, id: string, since: Offsets, { signal }: Work = {}): Promise<AttachedRemote> {
+    signal?.throwIfAborted();
+    const { link } = await this.#machines.to(name);
+    return await AttachedStream.attach(link, { process: id, stdin: true, since }, signal);
+  }
+
+  /** Straight to the machine's process, unless the child has to look up secrets for it. */
+  async #openExec(
+    name: string,
+    request: ProcessRequest & { readonly detach?: boolean },
+    signal: AbortSignal | undefined,
+  ): Promise<{ link: Link; stream: Stream }> {
     signal?.throwIfAborted();
     const reached = request.secrets === undefined ? await this.#machines.to(name) : undefined;
     if (reached?.runsCommands)
-      return await this.#process(reached.link, { method: "exec", params: request }, signal);
+      return { link: reached.link, stream: reached.link.open({ method: "exec", params: request }) };
     const { link } = this.#live();
-    return await this.#process(link, { method: "exec", params: { name, ...request } }, signal);
-  }
-
-  async #process(link: Link, request: JsonRequest, signal: AbortSignal | undefined): Promise<RemoteProcess> {
-    return await StreamProcess.open(link, link.open(request), signal);
+    return { link, stream: link.open({ method: "exec", params: { name, ...request } }) };
   }
 
   async *watch(

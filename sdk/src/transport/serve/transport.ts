@@ -107,6 +107,14 @@ export class ServeTransport implements Transport {
     return await ServedProcess.open(this.#address, name, request, signal);
   }
 
+  launch(): Promise<never> {
+    return Promise.reject(unsupported("processes that outlive their clients"));
+  }
+
+  attach(): Promise<never> {
+    return this.launch();
+  }
+
   async *watch(
     name: string,
     method: "supervise" | "stats",
