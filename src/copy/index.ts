@@ -3,6 +3,7 @@
  * machine: it gets the streams of the guest's program that packs or unpacks (agent/pack.c, agent/unpack.c).
  */
 export { byWayOf, type CopyProgress, type GuestSide } from "./guest-side.ts";
+export { LimitedCopy } from "./limit.ts";
 export { baseName } from "./names.ts";
 export type { FileTarget } from "./plain-file.ts";
 export type { DownloadRequest, UploadRequest } from "./transfer.ts";

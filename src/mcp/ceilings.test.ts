@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { allowedHosts, type Ceilings, usualMemoryMib } from "./ceilings.ts";
+import { allowedHosts, type Ceilings, disksOf, usualMemoryMib } from "./ceilings.ts";
 
 const ceilings: Ceilings = {
   maxMachines: 4,
   maxMemoryMib: 8192,
+  maxDiskGib: 120,
   maxCpus: 4,
   ttlMs: undefined,
   idleTimeoutMs: 60_000,
@@ -11,6 +12,7 @@ const ceilings: Ceilings = {
   mountRoots: [],
   images: [],
   defaultRegistry: undefined,
+  maxCopyBytes: 1000,
   maxOutputBytes: 1000,
 };
 
@@ -50,4 +52,14 @@ test("as many machines as there may be have room for what each usually gets", ()
   expect(usualMemoryMib(ceilings)).toBe(2048);
   expect(usualMemoryMib({ ...ceilings, maxMemoryMib: 1024 })).toBe(256);
   expect(usualMemoryMib({ ...ceilings, maxMemoryMib: 65_536 })).toBe(2048);
+});
+
+test("disks of as many machines as there may be are no larger than the ceiling", () => {
+  expect(disksOf(ceilings)).toEqual({ overlayGb: 10, storageGb: 20 });
+  for (const maxMachines of [1, 2, 3, 7])
+    for (const maxDiskGib of [2 * maxMachines, 5 * maxMachines, 50, 1000]) {
+      const { overlayGb, storageGb } = disksOf({ ...ceilings, maxMachines, maxDiskGib });
+      expect(Math.min(overlayGb, storageGb)).toBeGreaterThanOrEqual(1);
+      expect(maxMachines * (overlayGb + storageGb)).toBeLessThanOrEqual(maxDiskGib);
+    }
 });

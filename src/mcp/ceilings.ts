@@ -9,6 +9,8 @@ export interface Ceilings extends ImageCeiling {
   readonly maxMachines: number;
   /** MiB of memory of all machines together. */
   readonly maxMemoryMib: number;
+  /** GiB of the disks of all machines together. */
+  readonly maxDiskGib: number;
   /** Virtual CPUs of one machine. */
   readonly maxCpus: number;
   /** Milliseconds after which a machine ends, whatever it does; undefined: none. */
@@ -19,6 +21,8 @@ export interface Ceilings extends ImageCeiling {
   readonly allowHosts: readonly string[];
   /** Directories of the host that `copy` may read and write. Resolved. */
   readonly mountRoots: readonly string[];
+  /** Bytes of files that one copy moves. */
+  readonly maxCopyBytes: number;
   /** Bytes of output that one result holds. */
   readonly maxOutputBytes: number;
 }
@@ -33,6 +37,20 @@ const LEAST_MEMORY_MIB = 64;
 /** So much that as many machines as there may be fit. */
 export const usualMemoryMib = ({ maxMemoryMib, maxMachines }: Ceilings): number =>
   Math.max(LEAST_MEMORY_MIB, Math.min(USUAL_MEMORY_MIB, Math.floor(maxMemoryMib / maxMachines)));
+
+/** GiB of the two disks of a machine: what its image's files become, and `/storage`. */
+const USUAL_OVERLAY_GIB = 10;
+const USUAL_STORAGE_GIB = 20;
+
+/** The least of both. */
+export const LEAST_DISK_GIB = 2;
+
+/** What each machine has of the disks; no call says anything about it. */
+export function disksOf({ maxDiskGib, maxMachines }: Ceilings): { overlayGb: number; storageGb: number } {
+  const share = Math.max(LEAST_DISK_GIB, Math.floor(maxDiskGib / maxMachines));
+  const overlayGb = Math.min(USUAL_OVERLAY_GIB, Math.floor(share / 2));
+  return { overlayGb, storageGb: Math.min(USUAL_STORAGE_GIB, share - overlayGb) };
+}
 
 export const usualCpus = ({ maxCpus }: Ceilings): number => Math.min(USUAL_CPUS, maxCpus);
 

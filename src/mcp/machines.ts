@@ -18,7 +18,7 @@ import { resolveImage } from "../machine/plan/index.ts";
 import { layerOf } from "../serve/machine/layer.ts";
 import type { CreateBody } from "../serve/schema/machine-request.ts";
 import { unlessAborted } from "../within.ts";
-import { allowedHosts, type Ceilings, notAllowed, usualCpus, usualMemoryMib } from "./ceilings.ts";
+import { allowedHosts, type Ceilings, disksOf, notAllowed, usualCpus, usualMemoryMib } from "./ceilings.ts";
 import { allowedImage } from "./images.ts";
 import { Inputs } from "./inputs.ts";
 
@@ -156,7 +156,7 @@ export class Machines {
       throw notAllowed(`${memoryMb} MiB of memory`, `at most ${ceilings.maxMemoryMib}`);
     const hosts = allowedHosts(wanted.network, ceilings);
     const body: CreateBody = {
-      ...{ cpus, memoryMb, allowedHosts: hosts && [...hosts] },
+      ...{ cpus, memoryMb, ...disksOf(ceilings), allowedHosts: hosts && [...hosts] },
       image: allowedImage(wanted.image, ceilings) ?? undefined,
       ports: ports?.map((guest) => ({ host: 0, guest })),
       ...(ephemeral ? {} : this.#lifetime()),

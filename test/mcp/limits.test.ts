@@ -12,8 +12,14 @@ const MAX_OUTPUT = 1500;
 const small = ["--max-mem", "256", "--max-machines", "1"];
 
 test("no tool gets a machine more than there may be, or an image that nobody has opened", async () => {
-  const client = new McpClient(home, [...small, "--max-output", String(MAX_OUTPUT)]);
+  const client = new McpClient(home, [...small, "--max-disk", "4", "--max-output", String(MAX_OUTPUT)]);
   await client.call("machines", { action: "create", name: "only" });
+  // What is written in a machine is written on the host, up to here.
+  const sizes = "df -k / /storage | awk 'NR > 1 {print $2}'";
+  const { stdout } = await client.call("exec", { machine: "only", command: sizes });
+  const disks = stdout.trim().split("\n").map(Number);
+  expect(disks.length).toBe(2);
+  for (const kib of disks) expect(kib).toBeWithin(1.5 * 1024 * 1024, 2 * 1024 * 1024 + 1);
   for (const [tool, args] of [
     ["run", { command: "true" }],
     ["exec", { command: "true" }],

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, watch, writeFileSync } from "node:fs";
 import { resolvePaths } from "../../src/config/paths.ts";
 import { useMachines } from "../support/machines.ts";
 import { until } from "../support/process.ts";
@@ -14,7 +14,16 @@ setDefaultTimeout(90_000 * slowness);
 const home = useMachines();
 const shared = `${home.path}/shared`;
 mkdirSync(shared);
-const client = new McpClient(home, ["--max-mem", "768", "--max-machines", "3", "--allow-mount", shared]);
+const client = new McpClient(home, [
+  "--max-mem",
+  "768",
+  "--max-machines",
+  "3",
+  "--allow-mount",
+  shared,
+  "--max-copy",
+  "4",
+]);
 test("run has a machine of its own: exit code, both outputs, files, and nothing that stays", async () => {
   expect(await client.call("run", { command: "echo out; echo err >&2; exit 3" })).toMatchObject({
     ...{ exit_code: 3, stdout: "out\n", stderr: "err\n" },
@@ -122,6 +131,14 @@ test("copy goes between a machine and the folders that were allowed, whatever li
   await client.call("exec", { command: "tr a-z A-Z < /w/in.txt > /w/out.txt" });
   await client.call("copy", { from: "default:/w/out.txt", to: `${shared}/out.txt` });
   expect(readFileSync(`${shared}/out.txt`, "utf8")).toBe("FROM THE HOST");
+  // A copy has an end, and of one that is too large nothing appears.
+  const large = "mkdir /w/large && head -c 3000000 /dev/zero | tee /w/large/a > /w/large/b";
+  await client.call("exec", { command: large });
+  await client.call("copy", { from: "default:/w/large/a", to: `${shared}/a` });
+  expect(await client.refusal("copy", { from: "default:/w/large", to: `${shared}/large` })).toBe(
+    "copy.limit",
+  );
+  expect(existsSync(`${shared}/large/b`)).toBe(false);
   writeFileSync(`${home.path}/secret`, "secret");
   symlinkSync(`${home.path}/secret`, `${shared}/link`);
   symlinkSync(home.path, `${shared}/up`);

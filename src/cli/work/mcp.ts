@@ -20,6 +20,7 @@ export async function serveMcp(values: McpValues): Promise<number> {
   const ceilings: Ceilings = {
     maxMachines: values.maxMachines,
     maxMemoryMib: values.maxMemory,
+    maxDiskGib: values.maxDisk,
     maxCpus: values.maxCpus,
     ttlMs: values.ttl,
     idleTimeoutMs: values.idleTimeout,
@@ -27,8 +28,15 @@ export async function serveMcp(values: McpValues): Promise<number> {
     mountRoots: values.mountRoots.map(rootOf),
     images: values.images.map(mcp.startersImage),
     defaultRegistry: (await loadSettings(context.paths)).images.defaultRegistry,
+    maxCopyBytes: values.maxCopy * 1024 * 1024,
     maxOutputBytes: values.maxOutput,
   };
+  const leastDisk = values.maxMachines * mcp.LEAST_DISK_GIB;
+  if (ceilings.maxDiskGib < leastDisk)
+    throw usageError(
+      "cli.bad_value",
+      `--max-disk is at least ${leastDisk} for ${values.maxMachines} machines`,
+    );
   const tools = values.tools?.split(",").map((name) => name.trim());
   const unknown = tools?.find((name) => !mcp.TOOL_NAMES.includes(name));
   if (unknown !== undefined)

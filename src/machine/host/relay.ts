@@ -11,6 +11,7 @@ import {
   type Stream,
   StreamFailure,
 } from "../../protocol/index.ts";
+import { EarlyControls } from "./early-controls.ts";
 
 /** Where a client's process runs. */
 export interface Workplace {
@@ -66,7 +67,7 @@ export async function relayExec(
 class Relay {
   readonly #client: Stream;
   #process: GuestProcess | undefined;
-  #early: ExecControl[] = [];
+  readonly #early = new EarlyControls();
   #started = false;
   #cancelled = false;
   #patience: Timer | undefined;
@@ -77,7 +78,7 @@ class Relay {
       const control = controlOf(client, message);
       if (control === undefined) this.#cancel();
       else if (this.#started && this.#process) apply(this.#process, control);
-      else this.#early.push(control);
+      else this.#early.add(control);
     };
     client.onCancel = () => {
       if (patienceMs === 0) this.#cancel();
@@ -119,7 +120,7 @@ class Relay {
   /** From now on the process gets what the client says, after what it has said so far. */
   forward(process: GuestProcess): void {
     this.#started = true;
-    for (const control of this.#early) apply(process, control);
+    for (const control of this.#early.take()) apply(process, control);
     void copyInput(this.#client, process);
   }
 }

@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { maxLength, pipe, strictObject, string } from "valibot";
+import { LimitedCopy } from "../../copy/index.ts";
 import { SmolError } from "../../errors.ts";
 import { copyFromMachine, copyToMachine } from "../../machine/index.ts";
 import { Refused } from "../../serve/errors.ts";
@@ -20,7 +21,7 @@ export const copyTool = tool({
   schema: strictObject({ from: place, to: place }),
   annotations: { title: "Copy files", readOnlyHint: false, destructiveHint: true },
   run: async ({ from, to }, call) => {
-    const { machines, signal } = call;
+    const { machines } = call;
     const [, fromName, fromPath] = IN_MACHINE.exec(from) ?? [];
     const [, toName, toPath] = IN_MACHINE.exec(to) ?? [];
     const name = fromName ?? toName;
@@ -31,9 +32,14 @@ export const copyTool = tool({
     const opened = toPath === undefined ? undefined : openAllowed(from, mountRoots);
     try {
       const target = opened === undefined ? newPath(to, mountRoots) : "";
-      const progress = { files: 0, bytes: 0 };
+      const progress = new LimitedCopy(machines.ceilings.maxCopyBytes, call.signal);
       const notes: string[] = [];
-      const common = { archive: false, signal, progress, onNote: (text: string) => notes.push(text) };
+      const common = {
+        archive: false,
+        signal: progress.signal,
+        progress,
+        onNote: (text: string) => notes.push(text),
+      };
       await inMachine(call, name, async ({ machine }) => {
         if (opened !== undefined && toPath !== undefined) {
           // What was opened is what is read, whatever is put in its place.

@@ -6,6 +6,7 @@ import { makeToolBox, TOOL_NAMES } from "./index.ts";
 const ceilings = {
   ...{ maxMachines: 1, maxMemoryMib: 256, maxCpus: 1, ttlMs: undefined, idleTimeoutMs: 1000 },
   ...{ allowHosts: [], mountRoots: [], images: [], defaultRegistry: undefined, maxOutputBytes: 1000 },
+  ...{ maxDiskGib: 120, maxCopyBytes: 1000 },
 };
 const context = { paths: {} as never, environment: {}, note: () => {} };
 const boxOf = (names?: readonly string[]) => makeToolBox(new Machines(context, ceilings, undefined), names);

@@ -168,6 +168,17 @@ test("a client that does not read is not read, and loses nothing once it does", 
   await serving;
 });
 
+test("a client that says no more and reads nothing has gone, though nobody has closed its end", async () => {
+  const { write } = slowReader(0);
+  const big = "x".repeat(100_000);
+  // More than answers may wait, by two requests.
+  const input = (async function* () {
+    for (let id = 0; id < 13; id++)
+      yield Buffer.from(ask(id, "tools/call", { name: "echo", arguments: { big } }));
+  })();
+  await serveStreams(box(), { input, write, onFault: () => {} }, new AbortController().signal);
+}, 20_000);
+
 test("a server that is told to end does so, though its client reads nothing", async () => {
   const { write } = slowReader(0);
   const told = new AbortController();

@@ -13,6 +13,7 @@ import {
   resultMessage,
 } from "../protocol/messages.ts";
 import { answer, type Request, type ToolBox } from "../protocol/server.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 export interface Streams {
   readonly input: AsyncIterable<Uint8Array>;
@@ -24,6 +25,9 @@ export interface Streams {
 
 /** Bytes of answers that a client has not read: until it has, nothing more is read of it. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** Bytes that are read of it all the same, so that its end is seen behind them. */
+const MAX_AHEAD_BYTES = 256 * 1024;
 
 /** Milliseconds for a client that has ended its stream, or whose server ends, to read what was said. */
 const LAST_WORDS_MS = 2000;
@@ -62,9 +66,14 @@ class Conversation {
   }
 
   async read(): Promise<void> {
-    for await (const line of linesOf(this.#streams.input)) {
+    const input = new ReadAhead(this.#streams.input, MAX_AHEAD_BYTES);
+    for await (const line of linesOf(input)) {
       this.#take(line);
-      while (this.#unreadBytes > MAX_UNREAD_BYTES) await this.#writing;
+      while (this.#unreadBytes > MAX_UNREAD_BYTES) {
+        await Promise.race([this.#writing, input.ended]);
+        // It says no more, and reads no more: it has gone, though its pipe is still open.
+        if (input.isOver && !(await endsWithin(this.#writing, LAST_WORDS_MS))) return;
+      }
     }
   }
 

@@ -1,12 +1,6 @@
 /** Files into and out of machines: from and to paths of the host, or as bytes of the client's. */
-import { SmolError } from "../../errors.ts";
-import {
-  type CopyProgress,
-  connectMachine,
-  copyFromMachine,
-  copyToMachine,
-  type Machine,
-} from "../../machine/index.ts";
+import { LimitedCopy } from "../../copy/index.ts";
+import { connectMachine, copyFromMachine, copyToMachine, type Machine } from "../../machine/index.ts";
 import { Channel } from "../../protocol/index.ts";
 import type { Asked } from "../child.ts";
 import { checked, copyParams } from "../params.ts";
@@ -14,31 +8,22 @@ import { checked, copyParams } from "../params.ts";
 /** Events between two of which so much time lies, in milliseconds. */
 const PAUSE_MS = 100;
 
-/** Counts a copy, tells of it now and then, and ends it when it is larger than it may be. */
-class Watch implements CopyProgress {
-  files = 0;
-  total: number | undefined;
-  readonly signal: AbortSignal;
-  #bytes = 0;
+/** Tells of a copy now and then. */
+class Watch extends LimitedCopy {
   #told = Date.now();
-  readonly #limit = new AbortController();
-  readonly #maxBytes: number;
   readonly #tell: (event: unknown) => void;
 
   constructor({ stream, signal }: Asked, maxBytes = Number.POSITIVE_INFINITY) {
-    this.signal = AbortSignal.any([signal, this.#limit.signal]);
-    this.#maxBytes = maxBytes;
+    super(maxBytes, signal);
     this.#tell = (event) => stream.event(event);
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  override get bytes(): number {
+    return super.bytes;
   }
 
-  set bytes(bytes: number) {
-    this.#bytes = bytes;
-    if (bytes > this.#maxBytes)
-      this.#limit.abort(new SmolError("copy.limit", `it is larger than ${this.#maxBytes} bytes`));
+  override set bytes(bytes: number) {
+    super.bytes = bytes;
     const now = Date.now();
     if (now - this.#told < PAUSE_MS) return;
     this.#told = now;

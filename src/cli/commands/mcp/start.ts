@@ -46,6 +46,20 @@ const options = {
     parse: countUpTo(255),
     fallback: 4,
   }),
+  maxDisk: valueOr({
+    long: "max-disk",
+    placeholder: "GIB",
+    description: "Disks of all machines together, 2 for each at least",
+    parse: sizeIn({ unit: "GiB", min: 2, max: 1_000_000, what: "disks" }),
+    fallback: 120,
+  }),
+  maxCopy: valueOr({
+    long: "max-copy",
+    placeholder: "MIB",
+    description: "Files that one copy moves",
+    parse: sizeIn({ ...MIB, min: 1, what: "copy" }),
+    fallback: 1024,
+  }),
   ttl: value({
     long: "ttl",
     placeholder: "TIME",

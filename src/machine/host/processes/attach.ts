@@ -7,6 +7,7 @@ import {
   StreamFailure,
   WINDOW_BYTES,
 } from "../../../protocol/index.ts";
+import { EarlyControls } from "../early-controls.ts";
 import { controlOf } from "../relay.ts";
 import type { OutputReader } from "./channel-buffer.ts";
 import type { HostedProcess } from "./hosted-process.ts";
@@ -50,7 +51,7 @@ export class Attachment {
   readonly #gone = new AbortController();
   #isBroken = false;
   #process: HostedProcess | undefined;
-  #early: ExecControl[] = [];
+  readonly #early = new EarlyControls();
 
   /** To be called at once when the stream has come: the client may already have more to say. */
   constructor(client: Stream) {
@@ -58,7 +59,7 @@ export class Attachment {
     client.onControl = (message) => {
       const control = controlOf(client, message);
       if (control === undefined) this.#gone.abort();
-      else if (this.#process === undefined) this.#early.push(control);
+      else if (this.#process === undefined) this.#early.add(control);
       else apply(this.#process, control);
     };
     client.onCancel = () => {
@@ -92,7 +93,7 @@ export class Attachment {
     try {
       this.#client.accept({ id, pid, tty, offset } satisfies Attached);
       this.#process = process;
-      for (const control of this.#early) apply(process, control);
+      for (const control of this.#early.take()) apply(process, control);
       if (request.stdin) void this.#copyInput(process);
       const copies = readers.map(([channel, reader]) => this.#copyOutput(channel, reader));
       await Promise.race([Promise.all(copies), whenAborted(this.gone)]);
