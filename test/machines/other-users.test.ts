@@ -88,6 +88,12 @@ describe("another user of the host", () => {
     expect(as(home.uid, connecting(control)).said).toBe("in");
   });
 
+  onQemu("reaches a port that is published, which is open to all of the host", async () => {
+    const [port] = (await home.state("mine")).published;
+    const connect = `perl -MSocket -e 'socket(S, AF_INET, SOCK_STREAM, 0); print connect(S, sockaddr_in($ARGV[0], inet_aton("127.0.0.1"))) ? "in" : "out: $!"' ${port?.host_port}`;
+    expect(as(OTHER, connect).said).toBe("in");
+  });
+
   onQemu("gets nothing by smolvm itself, told where the machines are", async () => {
     for (const words of [
       "exec --name mine -- id",
