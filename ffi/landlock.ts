@@ -47,11 +47,13 @@ export function restrictAllThreads(
   capabilities: bigint,
 ): void {
   const { symbols: threads } = dlopen(library, {
-    restrict_thread: { args: [i32, u64, i32, i32], returns: i32 },
+    restrict_threads: { args: [i32, u64, FFIType.ptr, i32, i32], returns: i32 },
   });
   const fd = ruleset === undefined ? -1 : makeRuleset(ruleset);
   try {
-    restrictThreads((thread) => threads.restrict_thread(fd, capabilities, thread, ANSWER_SECONDS));
+    restrictThreads((some) =>
+      threads.restrict_threads(fd, capabilities, ptr(some), some.length, ANSWER_SECONDS),
+    );
   } finally {
     if (fd >= 0) closeSync(fd);
   }
@@ -81,16 +83,14 @@ function makeRuleset({ files, scopes, size, rules }: Ruleset): number {
 }
 
 /** A thread that is not restricted yet may start another one meanwhile: until a look finds none. */
-function restrictThreads(restrict: (thread: number) => number): void {
+function restrictThreads(restrict: (some: Int32Array) => number): void {
   const done = new Set<string>();
   for (;;) {
     const left = readdirSync("/proc/self/task").filter((thread) => !done.has(thread));
     if (left.length === 0) return;
-    for (const thread of left) {
-      const errno = restrict(Number(thread));
-      if (errno !== 0) throw new Error(`a thread could not be restricted: errno ${errno}`);
-      done.add(thread);
-    }
+    const errno = restrict(Int32Array.from(left, Number));
+    if (errno !== 0) throw new Error(`the threads could not be restricted: errno ${errno}`);
+    for (const thread of left) done.add(thread);
   }
 }
 

@@ -26,9 +26,18 @@ struct kernel_sigaction {
     unsigned long mask;
 };
 
+/* Threads that are asked at once; a runtime has a dozen. */
+#define MOST_THREADS 1024
+
 static int rules;
 static uint64_t kept;
-static _Atomic int answered;
+/* Those that are asked, and which of them have answered; of how many the waiting thread has heard, in all. */
+static struct {
+    int thread;
+    _Atomic int answered;
+} asked[MOST_THREADS];
+static int asked_count;
+static _Atomic uint32_t answers;
 static _Atomic int failure;
 
 static int keep_capabilities(void)
@@ -45,57 +54,74 @@ static int keep_capabilities(void)
     return (int)syscall(SYS_capset, &header, sets);
 }
 
-static void restrict_this(int signal)
+static void restrict_this(void)
 {
-    (void)signal;
-    int before = errno;
     if (syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || keep_capabilities() != 0
         || (rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0))
         failure = errno;
+}
+
+static void answer(int signal)
+{
+    (void)signal;
+    int before = errno;
+    restrict_this();
+    int self = (int)syscall(SYS_gettid);
+    for (int index = 0; index < asked_count; index++)
+        if (asked[index].thread == self) asked[index].answered = 1;
+    answers++;
+    syscall(SYS_futex, &answers, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
     errno = before;
-    answered = 1;
-    syscall(SYS_futex, &answered, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 }
 
 #ifdef __x86_64__
 /* Where a handler returns to; arm64 has its own in the kernel's page. */
 __asm__(".hidden restore\n.globl restore\n.type restore, @function\nrestore:\n\tmov $15, %eax\n\tsyscall\n");
 extern void restore(void);
-#define ACTION {restrict_this, SA_RESTART | SA_RESTORER, restore, ~0ul}
+#define ACTION {answer, SA_RESTART | SA_RESTORER, restore, ~0ul}
 #else
-#define ACTION {restrict_this, SA_RESTART, 0, ~0ul}
+#define ACTION {answer, SA_RESTART, 0, ~0ul}
 #endif
 
-/*
- * Of one thread of this process: it keeps these capabilities at most, and a ruleset's rules (-1: none) hold for it.
- * Waits for at most so many seconds. Returns 0, also for a thread that has ended, or errno.
- */
-int restrict_thread(int ruleset, uint64_t capabilities, int thread, int seconds)
+/* Those that have not answered. One that has ended never will. */
+static int still_waiting(void)
 {
+    int left = 0;
+    for (int index = 0; index < asked_count; index++)
+        if (!asked[index].answered && syscall(SYS_tgkill, getpid(), asked[index].thread, 0) == 0) left++;
+    return left;
+}
+
+/*
+ * Of these threads of this process, the calling one among them or not: they keep these capabilities at most, and a
+ * ruleset's rules (-1: none) hold for them. Waits for at most so many seconds. Returns 0, or errno.
+ */
+int restrict_threads(int ruleset, uint64_t capabilities, const int *threads, int count, int seconds)
+{
+    if (count > MOST_THREADS) return E2BIG;
     rules = ruleset;
     kept = capabilities;
-    answered = failure = 0;
-    if (thread == (int)syscall(SYS_gettid)) {
-        restrict_this(0);
-        return failure;
-    }
+    failure = 0;
+    asked_count = count;
     struct kernel_sigaction action = ACTION, before;
     if (syscall(SYS_rt_sigaction, SIGNAL, &action, &before, sizeof action.mask) != 0) return errno;
-    int result = ETIMEDOUT;
-    if (syscall(SYS_tgkill, getpid(), thread, SIGNAL) != 0) result = errno == ESRCH ? 0 : errno;
-    else {
-        /* Once a second it is looked whether there is still somebody who could answer. */
-        struct timespec second = {1, 0};
-        for (int left = seconds; left > 0 && !answered; left--) {
-            syscall(SYS_futex, &answered, FUTEX_WAIT_PRIVATE, 0, &second, 0, 0);
-            if (!answered && syscall(SYS_tgkill, getpid(), thread, 0) != 0) {
-                result = 0;
-                break;
-            }
-        }
-        if (answered) result = failure;
+    int self = (int)syscall(SYS_gettid);
+    for (int index = 0; index < count; index++) {
+        asked[index].thread = threads[index];
+        asked[index].answered = threads[index] == self;
     }
-    /* Late answers would otherwise end the process. */
-    if (result != ETIMEDOUT) syscall(SYS_rt_sigaction, SIGNAL, &before, 0, sizeof action.mask);
-    return result;
+    for (int index = 0; index < count; index++) {
+        if (threads[index] == self) restrict_this();
+        else if (syscall(SYS_tgkill, getpid(), threads[index], SIGNAL) != 0 && errno != ESRCH) failure = errno;
+    }
+    struct timespec second = {1, 0};
+    int left;
+    uint32_t seen = answers;
+    /* Woken by each answer, and once a second to see who has ended meanwhile. */
+    for (int waits = 0; (left = still_waiting()) > 0 && waits < seconds; seen = answers)
+        if (syscall(SYS_futex, &answers, FUTEX_WAIT_PRIVATE, seen, &second, 0, 0) != 0 && errno == ETIMEDOUT) waits++;
+    /* A late answer would end the process, were its handler gone. */
+    if (left > 0) return ETIMEDOUT;
+    syscall(SYS_rt_sigaction, SIGNAL, &before, 0, sizeof action.mask);
+    return failure;
 }
