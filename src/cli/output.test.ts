@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import fc from "fast-check";
 
 /** What a process prints of values, one after the other. */
@@ -10,6 +12,28 @@ function printed(values: readonly unknown[]): string {
   const input = Buffer.from(JSON.stringify(values));
   return Bun.spawnSync([process.execPath, "-e", program], { stdin: input }).stdout.toString();
 }
+
+test("a file that is written by several programs keeps what was there, also when there is nothing to print", () => {
+  const directory = mkdtempSync(`${tmpdir()}/smolvm-output-`);
+  try {
+    const program = `
+      const { print } = await import("${import.meta.dir}/output.ts");
+      for (const text of JSON.parse(process.argv[1])) await print(text);
+    `;
+    const script = 'echo before; "$0" -e "$1" "$2"; echo after';
+    const outputOf = (texts: readonly string[]): string => {
+      const stdout = openSync(`${directory}/log`, "w");
+      const words = ["sh", "-c", script, process.execPath, program, JSON.stringify(texts)];
+      Bun.spawnSync(words, { stdout });
+      closeSync(stdout);
+      return readFileSync(`${directory}/log`, "utf8");
+    };
+    expect(outputOf([""])).toBe("before\nafter\n");
+    expect(outputOf(["a\n", "", "b\n"])).toBe("before\na\nb\nafter\n");
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
 
 test("an error has no colour, on whatever terminal", async () => {
   const program = `

@@ -11,6 +11,8 @@ export { oneLine };
  * @throws SmolError `cli.stdout`
  */
 export async function print(text: string | Uint8Array): Promise<void> {
+  // Of a regular file, to which others have written before, the runtime would make an empty one.
+  if (text.length === 0) return;
   try {
     // Not process.stdout: touching it costs 13 ms, and it may leave a pipe's last bytes behind on exit.
     await Bun.write(Bun.stdout, text);
