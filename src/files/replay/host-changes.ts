@@ -54,13 +54,19 @@ export class HostChanges implements Listener {
   /** When the guest was given the last list. */
   #toldAt: number | undefined;
   #closed = false;
-  /** Called with why the guest was not told something. */
-  onMissed: (reason: string) => void = () => {};
+  readonly #reasons = new Set<string>();
+  #onMissed: (reason: string) => void = () => {};
 
   constructor(inodes: Inodes, stat: Stat, watches: Watches) {
     this.#inodes = inodes;
     this.#stat = stat;
     this.#watches = watches;
+  }
+
+  /** Called with why the guest is not told something, once for each reason, also for those that were there before. */
+  set onMissed(handler: (reason: string) => void) {
+    this.#onMissed = handler;
+    for (const reason of this.#reasons) handler(reason);
   }
 
   /** As `Watches.add`. */
@@ -87,7 +93,9 @@ export class HostChanges implements Listener {
   }
 
   missed(reason: string): void {
-    this.onMissed(reason);
+    if (this.#reasons.has(reason)) return;
+    this.#reasons.add(reason);
+    this.#onMissed(reason);
   }
 
   /**

@@ -122,6 +122,5 @@ test("lists are short, and what is too much at once is dropped and said", async 
   }
   const list = await next(v, watches);
   expect(list.length).toBe(128);
-  expect(reasons.length).toBeGreaterThan(0);
-  expect(reasons[0]).toContain("more changed at once");
+  expect(reasons).toEqual(["more changed at once than can be told"]);
 });

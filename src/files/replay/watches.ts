@@ -55,7 +55,10 @@ export class Watches {
    * @param fd the directory that it is in, or without `name` the file itself
    */
   add(inode: Inode, listener: Listener, fd: number, name?: string): void {
-    if (this.#queue < 0 || this.#most === 0) return;
+    if (this.#queue < 0) {
+      listener.missed(`the host watches for no more programs of this user: errno ${-this.#queue}`);
+      return;
+    }
     const known = this.#byInode.get(inode);
     if (known !== undefined) {
       this.#byInode.delete(inode);
