@@ -260,6 +260,7 @@ test("hostile requests get an answer or their end, and the server goes on", asyn
     `POST /api/v1/machines HTTP/1.1\r\n${head}Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}`,
     `POST /api/v1/machines HTTP/1.1\r\n${head}Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nfffffffffff\r\n`,
     `POST /api/v1/machines HTTP/1.1\r\n${head}Content-Length: -1\r\n\r\n`,
+    `POST /api/v1/machines HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 99999999999999\r\nConnection: close\r\n\r\n{}`,
     `GET /api/v1/machines/a\u0000b HTTP/1.1\r\n${head}Connection: close\r\n\r\n`,
   ];
   for (const request of requests) {
