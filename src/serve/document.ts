@@ -29,21 +29,44 @@ const PARTS: Readonly<Record<Param, { readonly description: string; readonly sch
   path: { description: "In the machine, without its first slash; slashes need no encoding.", schema: text },
 };
 
-function operationOf(route: Route): Json {
+const partsOf = ({ path }: Route): Param[] =>
+  [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Param);
+
+function operationOf(route: Route, routes: readonly Route[]): Json {
   const { id, tag, summary, description, query, body, answer, failures = [] } = route;
-  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as Param);
-  const path = names.map((name) => ({ name, in: "path", required: true, ...PARTS[name] }));
+  const path = partsOf(route).map((name) => ({ name, in: "path", required: true, ...PARTS[name] }));
   return {
     ...{ operationId: id, tags: [tag], summary, description },
     security: route.open ? [] : [{}, { token: [] }],
     parameters: [...path, ...(query === undefined ? [] : parametersOf(schemaOf(query)))],
     requestBody: body && requestOf(body),
     responses: {
-      [("status" in answer && answer.status) || 200]: answerOf(answer),
+      [("status" in answer && answer.status) || 200]: { ...answerOf(answer), links: linksOf(route, routes) },
       ...Object.fromEntries([400, ...failures].map((status) => [status, problem])),
       default: problem,
     },
   };
+}
+
+/**
+ * What can be asked next with what an answer names (OpenAPI 3.1, Link Object). A path within a machine is the caller's
+ * to say.
+ */
+function linksOf(route: Route, routes: readonly Route[]): Json | undefined {
+  const { gives } = route;
+  if (gives === undefined) return undefined;
+  const own = partsOf(route);
+  const links = routes.flatMap((next) => {
+    const parts = partsOf(next).filter((part) => part !== "path");
+    if (!parts.some((part) => part in gives) || !parts.every((part) => part in gives || own.includes(part)))
+      return [];
+    const parameters = parts.map((part) => [
+      part,
+      part in gives ? `$response.body#${gives[part]}` : `$request.path.${part}`,
+    ]);
+    return [[next.id, { operationId: next.id, parameters: Object.fromEntries(parameters) }]];
+  });
+  return Object.fromEntries(links);
 }
 
 function parametersOf(schema: Json): Json[] {
@@ -77,7 +100,7 @@ function answerOf(answer: Route["answer"]): Json {
 export function openApiDocument(routes: readonly Route[]): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
-    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route, routes) };
   }
   return {
     openapi: "3.1.0",

@@ -47,6 +47,8 @@ interface Facts {
    * client and machine are there; an answer that is no JSON then is a stream, and has to tell when it has `ended`.
    */
   readonly limit: "server" | "own" | "none";
+  /** What the answer names that is a part of other routes' paths: where it stands, as a JSON pointer (RFC 6901). */
+  readonly gives?: Partial<Readonly<Record<Param, string>>> | undefined;
   /** Answers also whoever has no token. */
   readonly open?: boolean | undefined;
 }

@@ -161,6 +161,7 @@ const side = count(1, MAX_SIDE);
 export const execRoutes = [
   jsonRoute({
     ...{ method: "post", path: `${MACHINE}/exec`, id: "exec", tag, limit: "own", failures: [404, 408, 409] },
+    gives: { id: "/id" },
     summary: "Run a command in a machine, and wait for its end",
     description: "The machine is started when it does not run, unless `autoStart` is false.",
     body: { schema: execSchema, former: { cmd: "command" } },
@@ -312,6 +313,7 @@ export const execRoutes = [
   }),
   jsonRoute({
     ...{ method: "get", path: `${MACHINE}/processes`, id: "listProcesses", tag, limit: "server" },
+    gives: { id: "/processes/0/id" },
     summary: "List the workload and what runs in the background",
     failures: [404, 409],
     answer: {

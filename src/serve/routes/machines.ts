@@ -40,6 +40,7 @@ const infoOf = ({ context }: Serving, name: string) => machineInfo(inspectMachin
 export const machineRoutes = [
   jsonRoute({
     ...{ method: "post", path: "/api/v1/machines", id: "createMachine", tag, limit: "server" },
+    gives: { name: "/name" },
     summary: "Make a machine; it does not run yet",
     description:
       "Nothing is booted, and nothing downloaded but the pack that `registryRef` or `image` names. What a pack says about the machine, the request's own fields win over. `mem`, `memory`, `storage`, `overlay` and `net` are accepted for " +
@@ -193,6 +194,7 @@ export const machineRoutes = [
   }),
   jsonRoute({
     ...{ method: "post", path: `${MACHINE}/clone`, id: "cloneMachine", tag, limit: "server" },
+    gives: { name: "/name" },
     summary: "Make a machine of another name with the same disks; the first must not run",
     failures: [404, 409],
     body: { schema: strictObject({ name: machineName }) },

@@ -34,6 +34,7 @@ const one = { schema: volumeSchema, about: "The volume." };
 export const volumeRoutes = [
   jsonRoute({
     ...{ method: "post", path: VOLUMES, id: "createVolume", tag, limit: "server" },
+    gives: { volume: "/name" },
     summary: "Make an empty volume; one that is there stays as it is",
     description: "A mount whose `source` is a name makes a missing one too. `id` is accepted for `name`.",
     body: {
