@@ -227,3 +227,47 @@ test("links that the guest makes in the way, and names of another place, lead no
   expect(statSync(at).isDirectory()).toBe(true);
   await end();
 });
+
+test("while a host changes things at random and a guest looks and writes: both have the same tree", async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  console.log(`SEED=${seed}`);
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >> 8) % below;
+  };
+  const at = volume.path;
+  const name = (): string => ["a", "b", "c", "d/a", "d/b", "d/e", "d/e/a", "f", "f/a"][random(9)] as string;
+  const steps = [
+    () => writeFileSync(`${at}/${name()}`, String(random(1e9))),
+    () => appendFileSync(`${at}/${name()}`, "more"),
+    () => mkdirSync(`${at}/${name()}`),
+    () => rmSync(`${at}/${name()}`, { recursive: true }),
+    () => renameSync(`${at}/${name()}`, `${at}/${name()}`),
+    () => symlinkSync(name(), `${at}/${name()}`),
+  ];
+  const watcher = await Watcher.start("");
+  const work =
+    "ls -lR . > /dev/null; cat a b d/a d/e/a f/a > /dev/null; echo x > guest; mv guest f/guest; rm -f f/guest";
+  const busy = output(it.guest, `cd /v; while [ ! -e over ]; do ${work}; done 2> /dev/null; true`);
+  for (let i = 0; i < 1500; i++) {
+    try {
+      steps[random(steps.length)]?.();
+    } catch {
+      // Of what is not there, or in the way.
+    }
+    if (i % 2 === 0) await Bun.sleep(1);
+  }
+  writeFileSync(`${at}/over`, "");
+  await busy;
+  // Everything that was to be told has been told when this comes, and what was believed is believed no more.
+  await watcher.events(() => Bun.sleep(300));
+  const tree =
+    "find . ! -name end | sort | while read -r f; do echo $f; " +
+    "if [ -L $f ]; then readlink $f; elif [ -f $f ]; then cat $f; fi; done";
+  const inGuest = await output(it.guest, `cd /v && ${tree}`);
+  expect(inGuest).toBe(Bun.spawnSync(["sh", "-c", tree], { cwd: at }).stdout.toString());
+  expect(told.length).toBeGreaterThan(9);
+  watcher.stop();
+  await end();
+});

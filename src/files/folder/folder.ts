@@ -17,7 +17,7 @@ import {
 import { Errno, must, refuse } from "../errno.ts";
 import type { Attributes, Caller, Changes, DirectoryEntry, Entry, Filesystem, Space } from "../filesystem.ts";
 import { HostChanges } from "../replay/host-changes.ts";
-import type { Watches } from "../replay/watches.ts";
+import type { Name, Watches } from "../replay/watches.ts";
 import { type Access, OwnerAccess, rootAccess } from "./access.ts";
 import { allocate, copyRange, read, seek, sync, write, writePage } from "./content.ts";
 import { readDirectory } from "./directory.ts";
@@ -108,7 +108,7 @@ export class Folder implements Filesystem {
     if (size !== undefined) {
       if (inode.type !== REGULAR) refuse(Errno.EINVAL);
       must(this.#access.onFile(fd, () => changeSize(fd, size, opened !== undefined)));
-      this.changes?.own(inode.parent, inode.name);
+      this.changes?.own(nameOf(inode));
     }
     if (accessedAt !== undefined || modifiedAt !== undefined)
       must(this.#access.onFile(fd, () => changeTimes(fd, timespecs(accessedAt, modifiedAt))));
@@ -175,8 +175,7 @@ export class Folder implements Filesystem {
       result = insideOf(this.#access, source, name, both);
     }
     must(result);
-    this.changes?.own(from, name);
-    this.changes?.own(to, newName);
+    this.changes?.own({ directory: from, name }, { directory: to, name: newName });
     const isFound = (at: number, called: string): boolean =>
       this.#access.inDirectory(at, () => this.#stat.read(at, called)) === 0;
     if (isFound(target, newName)) this.#inodes.moved(to, newName);
@@ -200,7 +199,7 @@ export class Folder implements Filesystem {
         return { ...this.#openEntry(entry.node, flags), entry };
       }
       must(fd);
-      this.changes?.own(directory, name);
+      this.changes?.own({ directory, name });
       try {
         giveToMaker(this.#owners, this.#stat, at, fd, caller, mode);
         const entry = this.#enter(directory, name);
@@ -220,7 +219,7 @@ export class Folder implements Filesystem {
       if (isPage && appends) return writePage(this.#access, fd, bytes, offset);
       return write(fd, bytes, offset);
     } finally {
-      this.changes?.own(inode.parent, inode.name);
+      this.changes?.own(nameOf(inode));
     }
   }
 
@@ -229,13 +228,13 @@ export class Folder implements Filesystem {
   allocate(handle: number, mode: number, offset: number, length: number): void {
     const { fd, inode } = this.#handles.get(handle, false);
     allocate(fd, mode, offset, length);
-    this.changes?.own(inode.parent, inode.name);
+    this.changes?.own(nameOf(inode));
   }
   seek = (handle: number, offset: number, whence: number) => seek(this.#file(handle), offset, whence);
   copyRange(from: number, start: number, to: number, target: number, length: number): number {
     const { fd, inode } = this.#handles.get(to, false);
     const copied = copyRange(this.#file(from), start, fd, target, length);
-    this.changes?.own(inode.parent, inode.name);
+    this.changes?.own(nameOf(inode));
     return copied;
   }
 
@@ -243,7 +242,7 @@ export class Folder implements Filesystem {
     const { inode, fd } = this.#handles.any(handle);
     this.#inodes.closed(inode, fd);
     this.#handles.release(handle);
-    this.changes?.own(inode.parent, inode.name);
+    this.changes?.own(nameOf(inode));
   }
 
   openDirectory(node: number): number {
@@ -299,7 +298,7 @@ export class Folder implements Filesystem {
     if (directory.type !== DIRECTORY) refuse(Errno.ENOTDIR);
     const fd = this.#inodes.descriptor(directory);
     must(this.#access.inDirectory(fd, () => task(fd)));
-    this.changes?.own(directory, name);
+    this.changes?.own({ directory, name });
   }
 
   #attributes(inode: Inode): Attributes {
@@ -368,7 +367,7 @@ export class Folder implements Filesystem {
     const emptied = mode === 0 && (flags & OpenFlag.truncate) !== 0;
     if (emptied) closeDescriptor(reopened(OpenFlag.write | OpenFlag.truncate));
     const opened = reopened(flags & (emptied ? OpenFlag.append : KEPT_FLAGS));
-    this.changes?.own(inode.parent, inode.name);
+    this.changes?.own(nameOf(inode));
     return this.#opened(inode, opened, flags);
   }
 
@@ -380,6 +379,9 @@ export class Folder implements Filesystem {
 
 /** Of the flags with which the guest opens, those that mean something here, and the same on every architecture. */
 const KEPT_FLAGS = OpenFlag.accessMode | OpenFlag.truncate | OpenFlag.append;
+
+/** By which the guest changes an open file. */
+const nameOf = ({ parent, name }: Inode): Name => ({ directory: parent, name });
 
 /** RENAME_EXCHANGE. */
 const EXCHANGE = 2;

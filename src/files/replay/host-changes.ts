@@ -4,7 +4,7 @@ import type { Attributes, Entry } from "../filesystem.ts";
 import type { Inode, Inodes } from "../folder/inodes.ts";
 import { DIRECTORY, REGULAR, type Stat, TYPE } from "../folder/stat.ts";
 import type { HostChange } from "../request.ts";
-import type { Listener, Watches } from "./watches.ts";
+import type { Listener, Name, Watches } from "./watches.ts";
 
 /** From the first event on: an editor's save is several of them, and `git checkout` thousands. */
 const SETTLE_MS = 50;
@@ -78,9 +78,9 @@ export class HostChanges implements Listener {
     this.#watches.drop(inode);
   }
 
-  /** The guest has just changed this name itself: its own kernel has told it. */
-  own(directory: Inode | undefined, name: string): void {
-    if (directory !== undefined) this.#watches.read({ directory, name });
+  /** The guest has just changed these names itself: its own kernel has told it. */
+  own(...names: readonly Name[]): void {
+    this.#watches.read(names);
   }
 
   changed(directory: Inode, name: string, mask: number): void {

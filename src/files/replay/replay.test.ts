@@ -1,11 +1,13 @@
-import { afterEach, expect, test } from "bun:test";
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { Errno } from "../errno.ts";
 import { setattr, TestVolume, type TestVolumeOptions } from "../files.fixture.ts";
 import type { HostChange } from "../request.ts";
 import { Opcode } from "../wire/opcodes.ts";
 import { REPLAY_GID } from "./answer.ts";
 import { Watches } from "./watches.ts";
+
+setDefaultTimeout(60_000);
 
 /** agent/replay.test.ts has what the guest's kernel makes of it. */
 
@@ -81,9 +83,12 @@ test("the guest's own changes are none of the host's, and those of another volum
   const { node, handle } = v.create(1, "a");
   v.write(node, handle, "text");
   v.get(Opcode.release, node, handle, 0, 0, 0n);
+  v.get(Opcode.mkdir, 1, 0o755, 0, "d");
+  v.get(Opcode.rename2, 1, BigInt(v.find("d")), 0, 0, "a", "c");
+  v.create(v.find("d"), "e");
   writeFileSync(`${v.path}/b`, "");
   expect(paths(await next(v, watches))).toEqual(["b"]);
-  expect(paths(await next(other, watches))).toEqual(["a", "b"]);
+  expect(paths(await next(other, watches))).toEqual(["d", "b"]);
 });
 
 test("the directories that were used last are watched", async () => {
@@ -115,8 +120,10 @@ test("lists are short, and what is too much at once is dropped and said", async 
   const v = volume({ watches });
   const reasons: string[] = [];
   if (v.folder.changes !== undefined) v.folder.changes.onMissed = (reason) => reasons.push(reason);
-  for (let i = 0; i < 9000; i++) {
-    writeFileSync(`${v.path}/${"x".repeat(200)}${i}`, "");
+  for (let i = 0; i < 200; i++) writeFileSync(`${v.path}/${"x".repeat(200)}${i}`, "");
+  writeFileSync(`${v.path}/0`, "");
+  for (let i = 0; i < 8200; i++) {
+    renameSync(`${v.path}/${i}`, `${v.path}/${i + 1}`);
     // The kernel's own queue has 16,384 places, often.
     if (i % 1000 === 0) watches.read();
   }

@@ -16,6 +16,12 @@ const WANTED =
 /** EACCES: what the user may not read is not watched. ENOENT, ENOTDIR: it has just gone. */
 const HARMLESS: ReadonlySet<number> = new Set([-13, -2, -20]);
 
+/** Of a file in a directory. */
+export interface Name {
+  readonly directory: Inode | undefined;
+  readonly name: string;
+}
+
 interface Target {
   readonly inode: Inode;
   readonly listener: Listener;
@@ -92,8 +98,8 @@ export class Watches {
     unwatch(this.#queue, number);
   }
 
-  /** Tells listeners what has changed until now, but for what the caller has just done itself to that name. */
-  read(own?: { readonly directory: Inode; readonly name: string }): void {
+  /** Tells listeners what has changed until now, but for what the caller has just done itself to these names. */
+  read(own: readonly Name[] = []): void {
     for (;;) {
       const length = this.#byInode.size === 0 ? 0 : readWatches(this.#queue, this.#buffer);
       if (length <= 0) return;
@@ -107,13 +113,13 @@ export class Watches {
     for await (const bytes of Bun.file(this.#queue).stream()) this.#pass(bytes);
   }
 
-  #pass(bytes: Uint8Array, own?: { readonly directory: Inode; readonly name: string }): void {
+  #pass(bytes: Uint8Array, own: readonly Name[] = []): void {
     for (const { watch, mask, name } of watchEventsIn(bytes)) {
       if ((mask & Watch.overflow) !== 0) this.#missed();
       if ((mask & Watch.ended) !== 0) this.#ended(watch);
       if ((mask & WANTED) === 0) continue;
       for (const { inode, listener } of this.#byNumber.get(watch) ?? [])
-        if (own === undefined || own.directory !== inode || own.name !== name)
+        if (!own.some((one) => one.directory === inode && one.name === name))
           listener.changed(inode, name, mask);
     }
   }
