@@ -360,7 +360,8 @@ describe("what was decided", () => {
     );
     await outside.sh(
       "log",
-      `wget -T 3 -qO- http://allowed.test/ && wget -T 3 -qO- http://${EVIL}:8080/ && ! wget -T 3 -qO- http://${CLOSED}/ 2>/dev/null`,
+      `wget -T 3 -qO- http://allowed.test/ && wget -T 3 -qO- http://${EVIL}:8080/ && ! wget -T 3 -qO- http://${CLOSED}/ 2>/dev/null
+       ! wget -T 3 -qO- http://${EVIL}:8089/ 2>/dev/null`,
     );
     const events = JSON.parse(await outside.ok("egress-events", "--json", "log"));
     expect(events).toEqual(
@@ -396,7 +397,7 @@ describe("what was decided", () => {
       /connect\s+deny\s+169\.254\.169\.254:80 by closed: metadata\n$/,
     );
     expect(await outside.ok("policy", "learned", "log")).toBe(
-      `[network]\nallow_hosts = [\n  "allowed.test:80/tcp",\n]\nallow_cidrs = [\n  "${EVIL}:8080/tcp",\n]\n`,
+      `[network]\nallow_hosts = [\n  "allowed.test:80/tcp",\n]\nallow_cidrs = [\n  "${EVIL}:8080/tcp",\n]\n# Tried, and nobody answered:\n#   ${EVIL}:8089/tcp\n`,
     );
     expect(await outside.ok("policy", "explain", "log", "example.com:443")).toContain(
       "tcp 443   allowed by --net",

@@ -321,7 +321,11 @@ test("logs, events, figures and policies", async () => {
   const explained = await api.ask("GET", `${talker}/policy/explain?host=example.com&port=443`);
   expect(explained).toMatchObject({ network: true, lookup: true });
   expect(explained.flows[0]).toMatchObject({ protocol: "tcp", port: 443, allow: true, rule: "example.com" });
-  expect(await api.ask("GET", `${talker}/policy/learned`)).toEqual({ allowedHosts: [], allowedCidrs: [] });
+  expect(await api.ask("GET", `${talker}/policy/learned`)).toEqual({
+    allowedHosts: [],
+    allowedCidrs: [],
+    unanswered: [],
+  });
   expect(
     (await api.ask("PATCH", talker, { json: { allowedHosts: ["example.org"] } })).allowedHosts,
   ).toHaveLength(2);

@@ -15,12 +15,14 @@ export function formatExplanation(machine: string, host: string, explanation: Ex
 }
 
 /** The section of a Smolfile. */
-export function formatLearned({ hosts, ranges }: Learned): string {
+export function formatLearned({ hosts, ranges, unanswered }: Learned): string {
   const list = (key: string, rules: readonly string[]) =>
     rules.length === 0 ? [] : [`${key} = [`, ...rules.map((rule) => `  ${JSON.stringify(rule)},`), "]"];
   // Two empty lists would be left out, and that would be no list at all.
   const some = [...list("allow_hosts", hosts), ...list("allow_cidrs", ranges)];
-  return ["[network]", ...(some.length === 0 ? ["allow_hosts = []"] : some), ""].join("\n");
+  const tried = unanswered.map((rule) => `#   ${oneLine(rule)}`);
+  if (tried.length > 0) tried.unshift("# Tried, and nobody answered:");
+  return ["[network]", ...(some.length === 0 ? ["allow_hosts = []"] : some), ...tried, ""].join("\n");
 }
 
 export function learnedOptions({ hosts, ranges }: Learned): string {

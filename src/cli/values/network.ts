@@ -41,7 +41,7 @@ export function parsePublished(text: string): readonly PortSpec[] {
   if (ports === undefined)
     throw badValue(
       `the port ${quote(text)} is invalid`,
-      "write [ADDRESS:]HOST:GUEST[/udp], with ports from 1 to 65535, or 0 for any of the host's that is free",
+      "write [ADDRESS:]HOST:GUEST[/udp], with ports from 1 to 65535, or 0 for any of the host's that is free; or ranges of the same length, at most 1024 ports, 8000-8010:9000-9010",
     );
   return ports;
 }

@@ -33,7 +33,8 @@ export interface EgressEntry {
   readonly type?: number | undefined;
   readonly rcode?: number | undefined;
   readonly addresses?: readonly string[] | undefined;
-  /** `close`: bytes each way, milliseconds, how it ended, and why it could not begin. */
+  /** `close`: of what flow, bytes each way, milliseconds, how it ended, and why it could not begin. */
+  readonly protocol?: string | undefined;
   readonly sent?: number | undefined;
   readonly received?: number | undefined;
   readonly durationMs?: number | undefined;
@@ -66,7 +67,8 @@ export const egressFormat: LogFormat<EgressEntry> = {
     if (decision !== "allow" && decision !== "deny") return undefined;
     return {
       ...{ time, operation, destination, decision, rule },
-      ...{ name: textOf(value.name), end: textOf(value.end), error: textOf(value.error) },
+      ...{ name: textOf(value.name), protocol: textOf(value.protocol) },
+      ...{ end: textOf(value.end), error: textOf(value.error) },
       ...{ type: numberOf(value.type), rcode: numberOf(value.rcode) },
       ...{ sent: numberOf(value.sent), received: numberOf(value.received) },
       durationMs: numberOf(value.durationMs),

@@ -35,6 +35,7 @@ test("what was decided is read as it was written, and nothing in the file drives
   const close = {
     ...lookup,
     operation: "close",
+    protocol: "tcp",
     sent: 1,
     received: 2,
     durationMs: 3,

@@ -33,15 +33,18 @@ test("what would be decided, and by which rule", () => {
 
 test("what was used becomes rules that are read again", () => {
   const learned = learn([
-    { name: "B.test", address: "192.0.2.1", port: 443, protocol: "tcp" },
-    { name: "b.test", address: "192.0.2.2", port: 443, protocol: "tcp" },
-    { name: "a.test", address: "192.0.2.3", port: 123, protocol: "udp" },
-    { name: undefined, address: "2001:db8::1", port: 22, protocol: "tcp" },
-    { name: "odd\\032name", address: "192.0.2.9", port: 22, protocol: "tcp" },
+    { name: "B.test", address: "192.0.2.1", port: 443, protocol: "tcp", answered: true },
+    { name: "b.test", address: "192.0.2.2", port: 443, protocol: "tcp", answered: false },
+    { name: "a.test", address: "192.0.2.3", port: 123, protocol: "udp", answered: true },
+    { name: undefined, address: "2001:db8::1", port: 22, protocol: "tcp", answered: true },
+    { name: "odd\\032name", address: "192.0.2.9", port: 22, protocol: "tcp", answered: true },
+    { name: "c.test", address: "192.0.2.4", port: 80, protocol: "tcp", answered: false },
+    { name: undefined, address: "192.0.2.5", port: 80, protocol: "tcp", answered: false },
   ]);
   expect(learned).toEqual({
     hosts: ["a.test:123/udp", "b.test:443/tcp"],
     ranges: ["192.0.2.9:22/tcp", "[2001:db8::1]:22/tcp"],
+    unanswered: ["192.0.2.5:80/tcp", "c.test:80/tcp"],
   });
   expect(learned.hosts.map((text) => parseHostRule(text).text)).toEqual([...learned.hosts]);
   expect(learned.ranges.map((text) => parseRangeRule(text).text)).toEqual([...learned.ranges]);

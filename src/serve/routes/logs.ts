@@ -235,12 +235,16 @@ export const logRoutes = [
     },
     summary: "The narrowest lists that let through what a machine has used",
     answer: {
-      schema: strictObject({ allowedHosts: array(string()), allowedCidrs: array(string()) }),
-      about: "Rules.",
+      schema: strictObject({
+        allowedHosts: array(string()),
+        allowedCidrs: array(string()),
+        unanswered: array(string()),
+      }),
+      about: "Rules, and what it tried without finding anybody.",
     },
     handle: async ({ params, serving }) => {
-      const { hosts, ranges } = await learnedPolicy(serving.context, params.name);
-      return { allowedHosts: [...hosts], allowedCidrs: [...ranges] };
+      const { hosts, ranges, unanswered } = await learnedPolicy(serving.context, params.name);
+      return { allowedHosts: [...hosts], allowedCidrs: [...ranges], unanswered: [...unanswered] };
     },
   }),
   jsonRoute({

@@ -25,7 +25,8 @@ export const policyLearned = command({
   arguments: machineWord,
   text: `Reads the machine's log of the network and prints the narrowest lists that let through what it has
 used, as the section of a Smolfile: names with the ports that were used, and addresses that it
-reached without having asked for a name. Start the machine with --egress learn, let it work, then
+reached without having asked for a name. What it tried and where nobody answered is a comment below,
+no rule. Start the machine with --egress learn, let it work, then
 give the list to the next one. Read it first: it has what the machine did, wanted or not.`,
   examples: [
     { command: "smolvm machine policy learned build >>Smolfile" },
@@ -36,7 +37,8 @@ give the list to the next one. Read it first: it has what the machine did, wante
     const { machines, context } = await openMachines();
     const { formatLearned, learnedOptions } = await import("../../show/policy.ts");
     const learned = await machines.learnedPolicy(context, machineNameOf(invocation), values.since);
-    if (values.json) await printJson({ allow_hosts: learned.hosts, allow_cidrs: learned.ranges });
+    const { hosts, ranges, unanswered } = learned;
+    if (values.json) await printJson({ allow_hosts: hosts, allow_cidrs: ranges, unanswered });
     else await print(values.options ? learnedOptions(learned) : formatLearned(learned));
     return 0;
   },

@@ -42,7 +42,7 @@ export class AuditedPolicy implements FlowPolicy {
   closed(flow: Flow, decision: FlowDecision, { sent, received, durationMs, how, error }: FlowEnd): void {
     if (!decision.allow) return;
     this.#add("close", flow, decision, {
-      ...{ sent, received, end: how, error, durationMs: Math.round(durationMs) },
+      ...{ protocol: flow.protocol, sent, received, end: how, error, durationMs: Math.round(durationMs) },
     });
   }
 
