@@ -111,6 +111,21 @@ describe("bytes arrive as they were sent, both ways at once", () => {
     });
 });
 
+test("bytes arrive as they were sent while the guest changes its MTU", async () => {
+  const wire = await Wire.open();
+  try {
+    let over = false;
+    const exchanged = exchange(wire, 200e6).finally(() => {
+      over = true;
+    });
+    const resize = 'Bun.spawnSync(["ip", "link", "set", "eth0", "mtu", process.argv[1]]);';
+    for (let turn = 0; !over; turn++) await wire.run(resize, [1500, 9001, 65_520][turn % 3] ?? 0);
+    await exchanged;
+  } finally {
+    await wire.close();
+  }
+});
+
 describe("a connection's beginning and end", () => {
   let wire: Wire;
   beforeAll(async () => {
@@ -182,6 +197,53 @@ describe("a connection's beginning and end", () => {
     await wire.run(code, port);
     expect(await promise).toBe("ECONNRESET");
     server.close();
+  });
+
+  /** Sends without end, and counts what comes. */
+  const POUR = `
+    const block = Buffer.alloc(65536);
+    const pour = (socket) => { while (socket.write(block)); };
+    const begin = (socket) => { socket.on("drain", () => pour(socket)); socket.on("error", () => {}); pour(socket); };`;
+
+  test("a program of the guest's that is killed in the middle of a transfer is gone for the host", async () => {
+    const closed = Promise.withResolvers<void>();
+    const { server, port } = await serve((socket) => {
+      const block = Buffer.alloc(65_536);
+      const pour = () => {
+        while (socket.write(block));
+      };
+      socket
+        .on("drain", pour)
+        .on("close", closed.resolve)
+        .on("end", () => socket.destroy())
+        .resume();
+      pour();
+    });
+    const program = wire.inside(
+      `${PRELUDE}${POUR} const s = await open(words[0]); begin(s); s.once("data", () => console.log("flows"));`,
+      port,
+    );
+    expect(await program.line()).toBe("flows");
+    program.child.kill("SIGKILL");
+    await closed.promise;
+    await until("the flow is over", () => wire.ended.some(({ flow }) => flow.destination.port === port));
+    server.close();
+  });
+
+  test("a server of the host's that is killed in the middle of a transfer is gone for the guest", async () => {
+    const code = `${POUR} require("node:net").createServer(begin).listen(0, "127.0.0.1", function () { console.log(this.address().port); });`;
+    const server = new Talking(Bun.spawn([process.execPath, "-e", code], { stdout: "pipe", stderr: "pipe" }));
+    const port = Number(await server.line());
+    const program = wire.inside(
+      `${PRELUDE}${POUR} const s = await open(words[0]); begin(s);
+       s.on("end", () => s.destroy()).on("close", () => { console.log("gone"); process.exit(0); });
+       s.once("data", () => console.log("flows"));`,
+      port,
+    );
+    expect(await program.line()).toBe("flows");
+    server.child.kill("SIGKILL");
+    expect(await program.line()).toBe("gone");
+    await until("the flow is over", () => wire.ended.some(({ flow }) => flow.destination.port === port));
   });
 
   test("where nobody listens, and where the policy closes, the guest is refused at once", async () => {
