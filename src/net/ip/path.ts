@@ -26,10 +26,12 @@ export class Path {
     const v4 = from.length === 4;
     this.version = v4 ? 4 : 6;
     const ip = v4 ? ipv4Header(from, to, protocol) : ipv6Header(from, to, protocol);
-    this.#template = Uint8Array.from([...ethernetHeader(v4 ? EtherType.ipv4 : EtherType.ipv6), ...ip]);
-    this.headerLength = this.#template.length;
+    this.headerLength = ETHERNET_HEADER + ip.length;
+    this.#template = new Uint8Array(this.headerLength);
+    this.#template.set(ethernetHeader(v4 ? EtherType.ipv4 : EtherType.ipv6));
+    this.#template.set(ip, ETHERNET_HEADER);
     this.#headerSum = v4 ? sumOf(ip) : 0;
-    this.#pseudoSum = sumOf(Uint8Array.from([...from, ...to, 0, protocol]));
+    this.#pseudoSum = sumOf(from) + sumOf(to) + littleWord(protocol);
   }
 
   /**

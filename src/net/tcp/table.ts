@@ -9,7 +9,7 @@ import { Connection } from "./connection.ts";
 import { Flag, Segment, sendBare } from "./segment.ts";
 import type { TcpContext, TcpEnd } from "./types.ts";
 
-/** An address with which the guest has connections. */
+/** An address with which the guest has connections, or had some lately. */
 interface Peer {
   readonly path: Path;
   readonly address: AddressBytes;
@@ -137,24 +137,18 @@ export class TcpTable implements TcpContext {
       peer = { path: new Path(remote, guest, Protocol.tcp), address: remote, connections: new Map() };
       this.#peers.set(key, peer);
     }
-    const connection = new Connection(this, { path: peer.path, guestPort, remotePort }, onOver);
+    const place = { path: peer.path, remote: key, guestPort, remotePort };
+    const connection = new Connection(this, place, onOver);
     peer.connections.set(guestPort * 65536 + remotePort, connection);
-    this.#keys.set(connection, key);
     this.#size++;
     return connection;
   }
 
-  readonly #keys = new WeakMap<Connection, AddressKey>();
-
-  forget(connection: Connection): void {
-    const key = this.#keys.get(connection);
-    if (key === undefined) return;
-    this.#keys.delete(connection);
+  forget({ place: { remote, guestPort, remotePort } }: Connection): void {
+    const connections = this.#peers.get(remote)?.connections;
+    if (!connections?.delete(guestPort * 65536 + remotePort)) return;
     this.#size--;
-    const peer = this.#peers.get(key);
-    const { guestPort, remotePort } = connection.place;
-    peer?.connections.delete(guestPort * 65536 + remotePort);
-    if (peer?.connections.size === 0) this.#peers.delete(key);
+    if (connections.size === 0 && this.#peers.size > KEPT_PEERS) this.#peers.delete(remote);
   }
 
   acknowledgeSoon(connection: Connection): void {
@@ -195,6 +189,8 @@ export class TcpTable implements TcpContext {
   }
 }
 
+/** So many may have no connection just now: making a path anew for each costs a tenth of a short connection. */
+const KEPT_PEERS = 64;
 /** IANA's dynamic ports. */
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;

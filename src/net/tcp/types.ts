@@ -1,6 +1,7 @@
 import type { Budget } from "../budget.ts";
 import type { Path } from "../ip/path.ts";
 import type { Output } from "../link/output.ts";
+import type { AddressKey } from "../wire/address.ts";
 import type { Connection } from "./connection.ts";
 
 /** What connections share. */
@@ -16,6 +17,8 @@ export interface TcpContext {
 /** Which connection it is. */
 export interface TcpPlace {
   readonly path: Path;
+  /** The address with which the guest has it. */
+  readonly remote: AddressKey;
   readonly guestPort: number;
   readonly remotePort: number;
 }
