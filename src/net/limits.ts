@@ -12,6 +12,9 @@ export const MAX_PACKET = 65_535;
 export const ETHERNET_HEADER = 14;
 export const MAX_FRAME = ETHERNET_HEADER + MAX_PACKET;
 
+/** What is read of a client before the guest has accepted its connection: a request that is here when it has. */
+export const EARLY_BYTES = 16 * 1024;
+
 /** Open TCP connections, in both directions together; more are refused. A browser has some hundred. */
 export const MAX_CONNECTIONS = 16_384;
 export const MAX_UDP_FLOWS = 4096;

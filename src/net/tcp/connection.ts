@@ -1,5 +1,5 @@
 import type { HostStream, HostStreamUser } from "../host/stream.ts";
-import { CONNECT_LIMIT_MS, FIRST_WINDOW, MTU } from "../limits.ts";
+import { CONNECT_LIMIT_MS, EARLY_BYTES, FIRST_WINDOW, MTU } from "../limits.ts";
 import { Deadline } from "../timer.ts";
 import { Receiver } from "./receiver.ts";
 import { Flag, type Segment, sendBare, sendSegment, TCP_HEADER, writeHeader } from "./segment.ts";
@@ -13,8 +13,6 @@ type State = "connecting" | "syn-received" | "syn-sent" | "open" | "lingering" |
 
 /** 128: enough for a window of 8 MiB. */
 const OUR_SCALE = 7;
-/** What is read of a client before the guest has accepted its connection: a request that is here when it has. */
-const EARLY_BYTES = 16 * 1024;
 /** With less than this for each, sockets are read in turn. */
 const LEAST_SHARE = 64 * 1024;
 
@@ -330,15 +328,15 @@ export class Connection implements HostStreamUser {
     if (this.#hostClosed) return;
     this.#hostClosed = true;
     if (this.#state === "closed" || this.#state === "lingering") return;
-    if (error === undefined) {
+    // Gone without an error, and without what the guest still had to say: for the guest that is a reset.
+    const broken = error ?? (this.#receiver.hasEnded ? undefined : "ECONNRESET");
+    if (broken === undefined) {
       this.#sender.end();
-      return;
-    }
-    if (this.#state !== "open" || this.#sender.isSent) {
+    } else if (this.#state !== "open" || this.#sender.isSent) {
       this.#sendReset();
-      this.#finish("reset", error);
+      this.#finish("reset", broken);
     } else {
-      this.#resetError = error;
+      this.#resetError = broken;
       this.#patience.set(Times.lastBytesMs);
     }
   }
