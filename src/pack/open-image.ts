@@ -3,7 +3,7 @@ import type { Settings } from "../config/index.ts";
 import { SmolError } from "../errors.ts";
 import { bootable } from "../image/bootable.ts";
 import type { BootableImage, Platform, PullProgress } from "../image/index.ts";
-import { checkPlatform, hostPlatform } from "../image/platform.ts";
+import { checkPlatform, hostPlatform, platformName } from "../image/platform.ts";
 import { findImage, imageId, openStore } from "../image/store/index.ts";
 import { configOf, platformOf } from "./config.ts";
 import { beyond } from "./failure.ts";
@@ -59,7 +59,7 @@ export async function openPackedImage(pack: PackSource, options: OpenPackedOptio
   checkPlatform(
     platform,
     options.platform ?? hostPlatform(),
-    "a pack runs on hosts of its architecture; pack its image for this one: pack create --oci-platform",
+    `a pack runs on hosts of its architecture, with every engine: this smolvm has a kernel and an agent for ${platformName(hostPlatform())} only; pack its image for that: pack create --oci-platform`,
   );
   const config = configOf(manifest);
   const layers = manifest.layers.map(({ id }) => id);

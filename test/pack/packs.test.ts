@@ -223,7 +223,7 @@ describe("a pack that is not right", () => {
       const { code, message, hint } = JSON.parse(stderr.trim().split("\n").at(-1) ?? "").error;
       expect(code).toBe("image.wrong_platform");
       expect(message).toContain(`linux/${other}`);
-      expect(hint).toContain("a pack runs on hosts of its architecture");
+      expect(hint).toContain(`has a kernel and an agent for linux/${hostArchitecture} only`);
     }
     expect((await home.smolvm(["machine", "ls", "-q"])).output).not.toContain("foreign");
   });
