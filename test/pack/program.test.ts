@@ -55,7 +55,9 @@ describe("a packed program", () => {
       const runtimes = `${home.path}/tmp/cache/smolvm/programs`;
       const [hash = ""] = readdirSync(runtimes).filter((name) => name.length === 32);
       const { ino } = statSync(`${runtimes}/${hash}/smolvm`);
-      expect(await start(moved, ["hello", "world"])).toMatchObject({ output: "hello world\n", exitCode: 0 });
+      const debugged = await start(moved, ["--debug", "run", "--mem", "256", "--", "hello", "world"]);
+      expect(debugged).toMatchObject({ output: "hello world\n", exitCode: 0 });
+      expect(debugged.stderr).toMatch(/^debug: image cached\ndebug: resources cpus=default mem=256 /);
       expect(statSync(`${runtimes}/${hash}/smolvm`).ino).toBe(ino);
       const code = await start(moved, ["run", "-q", "--entrypoint", "/bin/sh", "--", "-c", "exit 7"]);
       expect(code).toMatchObject({ stderr: "", exitCode: 7 });
@@ -99,6 +101,13 @@ describe("a packed program", () => {
       await start(path, ["start", "--mem", "300", "-e", "LATER=yes"]);
       const seen = await start(path, ["exec", "--", "/bin/sh", "-c", "cat /file; echo $LATER"]);
       expect(seen.output).toBe("kept\nyes\n");
+      // The cache is removed below a machine that runs: it goes on, and a later start unpacks what it needs.
+      rmSync(`${home.path}/tmp/cache`, { recursive: true });
+      const read = ["exec", "--", "/bin/sh", "-c", "cat /file"];
+      expect((await start(path, read)).output).toBe("kept\n");
+      await start(path, ["stop"]);
+      expect((await start(path, ["start"])).output).toStartWith("Daemon started");
+      expect((await start(path, read)).output).toBe("kept\n");
       const [{ memory_mib }] = JSON.parse((await home.smolvm(["machine", "ls", "--json"])).output);
       expect(memory_mib).toBe(300);
       await start(path, ["stop"]);
@@ -159,6 +168,8 @@ describe("a packed program", () => {
       const over = await home.smolvm([...words, "-o", `${home.path}/tmp/mine`]);
       expect(over.stderr).toContain("is no packed program");
       expect(over.exitCode).toBe(1);
+      const long = await home.smolvm(["--error-format", "json", ...words, "-o", "n".repeat(300)]);
+      expect(JSON.parse(long.stderr).error.code).toBe("pack.unwritable");
       forget();
     },
     200,

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Context } from "../../context.ts";
 import { SmolError } from "../../errors.ts";
+import type { BootableImage } from "../../image/index.ts";
 import type { MachineInfo } from "../../machine/index.ts";
 import type { Pack } from "../../pack/index.ts";
 import { isThere, type Machines, openMachines } from "../machines.ts";
@@ -12,6 +13,7 @@ import { warn } from "../output.ts";
 import { defaultsOf, type Values } from "../program/types.ts";
 import { createInterruptible } from "../work/create.ts";
 import { execShown, type Surroundings } from "../work/exec.ts";
+import { interruptible } from "../work/interruptible.ts";
 import { openPackFile } from "../work/open-pack.ts";
 import { startShown } from "../work/start.ts";
 import { startOptions } from "./program.ts";
@@ -54,11 +56,13 @@ export class PackedDaemon {
   async start(values: StartValues, given: ReadonlySet<string>): Promise<string> {
     if (this.#info() === undefined) await this.#make(values);
     else if (Object.keys(startOptions).some((key) => given.has(key))) await this.#change(values);
-    const { started, pid, report } = await startShown(this.#context, this.#name, {
+    const image = await this.#imageInCache();
+    const starting = startShown(this.#context, this.#name, {
       engine: engineFromEnvironment(),
       quiet: false,
       progress: "none", // nothing is downloaded
     });
+    const { started, pid, report } = await starting.finally(() => image?.release());
     for (const note of report?.notes ?? []) warn(note);
     return started ? `Daemon started (PID: ${pid})\n` : `Daemon already running (PID: ${pid})\n`;
   }
@@ -95,6 +99,21 @@ export class PackedDaemon {
     if (info?.status === "running" && info.state !== undefined)
       return `Status: running (PID: ${info.state.pid})\nMachine: ${this.#name}\n`;
     return "Status: not running\n";
+  }
+
+  /** The machine's image, unpacked anew where somebody has removed the cache; undefined when it is there. */
+  async #imageInCache(): Promise<BootableImage | undefined> {
+    const { isUnpacked, openPackedImage } = await import("../../pack/index.ts");
+    const { paths } = this.#context;
+    const pack = await openPackFile(this.#pack, []);
+    try {
+      if (isUnpacked(pack, paths.cache)) return undefined;
+      const { loadSettings } = await import("../../config/index.ts");
+      const options = { cacheDir: paths.cache, loadSettings: () => loadSettings(paths) };
+      return await interruptible((signal) => openPackedImage(pack, { ...options, signal }));
+    } finally {
+      await pack.close();
+    }
   }
 
   #info(): MachineInfo | undefined {
