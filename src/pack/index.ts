@@ -7,9 +7,10 @@
 export { type Blob, CHUNK, type Chunk } from "./chunk-index.ts";
 export { platformOf } from "./config.ts";
 export { type CreatePackOptions, createPack, hostName } from "./create.ts";
+export { unwritable } from "./failure.ts";
 export { FOOTER_BYTES, FORMAT_VERSION, type Section } from "./format.ts";
 export type { Manifest, PackedLayer, PackedNetwork } from "./manifest.ts";
-export { type OpenPackedOptions, openPackedImage, type PackSource } from "./open-image.ts";
+export { isUnpacked, type OpenPackedOptions, openPackedImage, type PackSource } from "./open-image.ts";
 export { type OpenPackOptions, openPack, type Pack } from "./read.ts";
 export { archivedRuntime, type ReleaseArchive, releaseArchive } from "./release-archive.ts";
 export { type OwnRuntimeOptions, ownRuntime, type RuntimeOptions, writeLauncher } from "./runtime.ts";

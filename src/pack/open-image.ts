@@ -79,6 +79,11 @@ export async function openPackedImage(pack: PackSource, options: OpenPackedOptio
   );
 }
 
+/** Whether the image of a pack is in the cache. @param cacheDir `Paths.cache` */
+export function isUnpacked({ manifest }: Pick<PackSource, "manifest">, cacheDir: string): boolean {
+  return findImage(resolve(`${cacheDir}/images`), packedImageId(manifest)) !== undefined;
+}
+
 /** What the image of a pack is kept under: the same for the same layers, configuration and platform. */
 export function packedImageId(manifest: Manifest): string {
   const layers = manifest.layers.map(({ id }) => id);

@@ -138,9 +138,15 @@ async function describe(path: string): Promise<string> {
   }
 }
 
+/** Options of `run` that scripts put before the command. */
+const ahead = new Set(["--debug", "--force-extract"]);
+
 /** Words that begin with no command are those of `run`. */
 export function inWordsOfCommands({ commands }: Program, words: readonly string[]): readonly string[] {
-  const [first = ""] = words;
+  const index = words.findIndex((word) => !ahead.has(word));
+  const options = words.slice(0, index < 0 ? words.length : index);
+  const [first = "", ...rest] = words.slice(options.length);
   const isCommand = commands.some(({ path, aliases }) => [path[0], ...aliases].includes(first));
-  return isCommand || ["--help", "-h", "--version", "-V"].includes(first) ? words : ["run", ...words];
+  if (isCommand) return [first, ...options, ...rest];
+  return ["--help", "-h", "--version", "-V"].includes(first) ? words : ["run", ...words];
 }

@@ -20,6 +20,7 @@ import type { CreatedPack } from "../show/pack-created.ts";
 import { usageError } from "../usage.ts";
 import { interruptible } from "./interruptible.ts";
 import {
+  fileAt,
   isPack,
   type PackedHost,
   packedHost,
@@ -198,7 +199,7 @@ async function outputOf(name: string | undefined): Promise<string> {
   }
   if (/(^|\/)\.{0,2}$/.test(name)) throw usageError("cli.bad_value", `-o ${name} is no name of a file`);
   const path = `${resolve(name)}${SUFFIX}`;
-  const there = statSync(path, { throwIfNoEntry: false });
+  const there = fileAt(path);
   if (there === undefined || (there.isFile() && there.size === 0)) return path;
   if (await isPack(path)) return path;
   throw new SmolError("pack.unwritable", `${path} is there, and is no pack`, {

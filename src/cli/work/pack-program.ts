@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { assetPath, buildId } from "../../assets/index.ts";
 import { SmolError } from "../../errors.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type RuntimeFile,
   type RuntimeOptions,
   releaseArchive,
+  unwritable,
 } from "../../pack/index.ts";
 import { complain } from "../output.ts";
 import { usageError } from "../usage.ts";
@@ -108,13 +109,22 @@ export const programFor = (name: string, platform: string): string =>
  * @throws SmolError `pack.unwritable`
  */
 export async function refuseForeign(program: string, sidecar: string): Promise<void> {
-  const there = statSync(program, { throwIfNoEntry: false });
+  const there = fileAt(program);
   if (there === undefined || (there.isFile() && there.size === 0)) return;
-  const belongs = statSync(sidecar, { throwIfNoEntry: false }) !== undefined || (await isPack(program));
+  const belongs = fileAt(sidecar) !== undefined || (await isPack(program));
   if (there.isFile() && belongs) return;
   throw new SmolError("pack.unwritable", `${program} is there, and is no packed program`, {
     hint: "remove it, or choose another name",
   });
+}
+
+/** What is at a path that is to be written. @throws SmolError `pack.unwritable` when that cannot be known */
+export function fileAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
 }
 
 /** Whether a file is a pack, damaged ones and those of other versions included. */

@@ -1,4 +1,5 @@
 import { ExitCode } from "../../../errors.ts";
+import type { Pack } from "../../../pack/index.ts";
 import { verifyKeys } from "../../options/pack-options.ts";
 import { runOptions } from "../../options/run-options.ts";
 import { complain, print } from "../../output.ts";
@@ -12,6 +13,17 @@ const options = without(
   ...(["name", "detach", "smolfile", "remove", "image", "platform", "from", "verifyKeys"] as const),
   ...(["pull", "maxImageSize", "proxy", "noProxy"] as const),
 );
+
+/** What scripts look for: whether something has to be unpacked, and what the machine gets. */
+async function showDebug(pack: Pack, values: { cpus: number | undefined; memory: number | undefined }) {
+  const [{ debugPack }, { isUnpacked }, { makeContext }] = await Promise.all([
+    import("../../show/pack.ts"),
+    import("../../../pack/index.ts"),
+    import("../../context.ts"),
+  ]);
+  complain(`debug: image ${isUnpacked(pack, makeContext().paths.cache) ? "cached" : "to extract"}`);
+  complain(debugPack(pack, values));
+}
 
 export const packRun = command({
   path: ["pack", "run"],
@@ -68,7 +80,7 @@ before anything in it is used; a signature that is not right is always refused.`
           await print((await import("../../show/pack.ts")).describePack(pack));
           return 0;
         }
-        if (debug) complain((await import("../../show/pack.ts")).debugPack(pack, values));
+        if (debug) await showDebug(pack, values);
       } finally {
         await pack.close();
       }
