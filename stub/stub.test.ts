@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
+import { noise } from "../src/pack/pack.fixture.ts";
 import { seededRandom } from "../test/support/random.ts";
 import { runtimeScript, testStub, VERSION, writeProgram } from "./stub.fixture.ts";
 
@@ -199,6 +200,25 @@ describe("a packed program", () => {
       if (!isGone) expect([output, stderr, code]).toEqual([said(`${home}/app.smolmachine`, "app"), "", 7]);
     }
     expect(await start(`${home}/app`)).toMatchObject({ code: 7, stderr: "" });
+  });
+
+  test("without room for the runtime says so and leaves nothing of it; with room it starts", async () => {
+    // Noise, so that the packed bytes are as many.
+    const runtime = Buffer.concat([runtimeScript("one"), noise(3_000_000, 1)]);
+    await writeProgram(`${home}/app`, { runtime, encoding: "folded" });
+    mkdirSync(`${home}/.cache`);
+    const look = "find .cache -type f -size +0 | wc -l";
+    const script = `cd ${home}; mount -t tmpfs -o size=2m none .cache; ./app; echo $?; ${look};
+      mount -o remount,size=8m .cache; ./app | head -n 1; ${look}`;
+    const user = process.getuid?.() === 0 ? [] : ["-r"];
+    const words = ["unshare", ...user, "-m", "--propagation", "private", "bash", "-c", script];
+    const env = { PATH: "/usr/bin:/bin", HOME: home, ASAN_OPTIONS: "detect_leaks=0" };
+    const { stdout, stderr } = Bun.spawnSync(words, { env });
+    // Then the program, and what says that it is right.
+    expect(stdout.toString()).toBe("125\n0\none\n2\n");
+    expect(stderr.toString()).toMatch(
+      /^error: unpacking smolvm needs 4 MB, and .+ has no room\nhint: free some/,
+    );
   });
 
   test("of several versions run side by side; of many, those used last stay", async () => {
