@@ -1,5 +1,6 @@
 /**
- * The HTTP API: execs, files, memory at rest, and the time to the first answer, beside the command line.
+ * The HTTP API: execs, files, memory at rest, and the time to the first answer, beside the command line; execs on krun in
+ * the lab, beside upstream's API.
  *
  *     bun bench/serve.ts [rounds]
  *
@@ -9,6 +10,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { program } from "../test/support/program.ts";
 import { Contender } from "./support/contender.ts";
+import { runInLab } from "./support/in-lab.ts";
 import { measureCommand } from "./support/measure.ts";
 import { compare, median, minimum, percentile } from "./support/rounds.ts";
 import { beginTable, printComparison } from "./support/table.ts";
@@ -154,3 +156,4 @@ try {
   here.remove();
   rmSync(directory, { recursive: true, force: true });
 }
+await runInLab(["serve-inside.ts", String(rounds)]);
