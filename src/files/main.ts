@@ -99,8 +99,9 @@ async function serve(stream: Stream, shared: Shared): Promise<void> {
     const trouble = atMost(5, (text: string) => tell({ trouble: text.slice(0, 300) }));
     const { changes } = folder;
     if (changes !== undefined) {
-      changes.onMissed = (reason) => trouble(`does not tell all that the host changes: ${reason}`);
-      stream.onControl = () => void changes.next().then((list) => tell({ changes: list }));
+      const missed = (reason: unknown): void => trouble(`does not tell all that the host changes: ${reason}`);
+      changes.onMissed = missed;
+      stream.onControl = () => void changes.next().then((list) => tell({ changes: list }), missed);
     }
     const onError = (error: unknown): void => trouble(`answered a request with EIO: ${String(error)}`);
     await answerAll(stream, new Session(folder, { readOnly: request.readOnly, onError }));

@@ -55,8 +55,9 @@ export class Session {
     const request = new FuseRequest(bytes);
     try {
       if (request.opcode === Opcode.init) return initReply(request);
-      if (request.gid === REPLAY_GID && !FORGETTING.has(request.opcode))
-        return answerReplay(request, this.#state);
+      const { changes } = this.#state.filesystem;
+      const isReplay = changes !== undefined && request.gid === REPLAY_GID;
+      if (isReplay && !FORGETTING.has(request.opcode)) return answerReplay(request, this.#state, changes);
       return answer(request, this.#state);
     } catch (error) {
       if (!(error instanceof FileError)) this.#onError?.(error);

@@ -8,6 +8,7 @@ import type { SessionState } from "../session.ts";
 import { Opcode, OUT_HEADER } from "../wire/opcodes.ts";
 import { attributesReply, entryReply, Reply, type Validity } from "../wire/reply.ts";
 import type { FuseRequest } from "../wire/request.ts";
+import type { HostChanges } from "./host-changes.ts";
 
 /** By this group the agent's requests are known (agent/replay.c). Who else has it changes nothing on the host. */
 export const REPLAY_GID = 0xfffeffff;
@@ -29,11 +30,12 @@ const BEFORE_NAME: Readonly<Record<number, number>> = {
 };
 
 /** @throws FileError what the agent is told */
-export function answerReplay(request: FuseRequest, state: SessionState): Uint8Array {
-  const { filesystem, validity } = state;
+export function answerReplay(
+  request: FuseRequest,
+  { filesystem, validity }: SessionState,
+  changes: HostChanges,
+): Uint8Array {
   const { opcode, node, unique } = request;
-  const { changes } = filesystem;
-  if (changes === undefined) refuse(Errno.EPERM);
   if (opcode === Opcode.setattr || opcode === Opcode.getattr)
     return attributesReply(unique, filesystem.getAttributes(node), validity);
   if (opcode === Opcode.open) {

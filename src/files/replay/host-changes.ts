@@ -107,8 +107,8 @@ export class HostChanges implements Listener {
     if (this.#toldAt !== undefined) await Bun.sleep(Math.max(PAUSE_MS, performance.now() - this.#toldAt));
     for (;;) {
       await this.#wake.promise;
+      if (!this.#closed) await Bun.sleep(SETTLE_MS);
       if (this.#closed) return [];
-      await Bun.sleep(SETTLE_MS);
       const list = this.#list();
       if (list.length === 0) continue;
       this.#toldAt = performance.now();

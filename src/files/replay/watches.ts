@@ -107,15 +107,19 @@ export class Watches {
     }
   }
 
-  /** Reads whenever the kernel has something; does not end. */
+  /** Reads whenever the kernel has something; does not end, and does not reject. */
   async follow(): Promise<void> {
     if (this.#queue < 0) return;
-    for await (const bytes of Bun.file(this.#queue).stream()) this.#pass(bytes);
+    try {
+      for await (const bytes of Bun.file(this.#queue).stream()) this.#pass(bytes);
+    } catch (error) {
+      this.#missed(String(error));
+    }
   }
 
   #pass(bytes: Uint8Array, own: readonly Name[] = []): void {
     for (const { watch, mask, name } of watchEventsIn(bytes)) {
-      if ((mask & Watch.overflow) !== 0) this.#missed();
+      if ((mask & Watch.overflow) !== 0) this.#missed("more changed at once than the host tells");
       if ((mask & Watch.ended) !== 0) this.#ended(watch);
       if ((mask & WANTED) === 0) continue;
       for (const { inode, listener } of this.#byNumber.get(watch) ?? [])
@@ -124,9 +128,8 @@ export class Watches {
     }
   }
 
-  #missed(): void {
-    const listeners = new Set([...this.#byNumber.values()].flat().map(({ listener }) => listener));
-    for (const listener of listeners) listener.missed("more changed at once than the host tells");
+  #missed(reason: string): void {
+    for (const { listener } of [...this.#byNumber.values()].flat()) listener.missed(reason);
   }
 
   /** What was watched is gone. The number does not come back. */
