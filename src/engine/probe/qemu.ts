@@ -55,7 +55,10 @@ export async function tryMachine(
 ): Promise<{ why: string; late: boolean } | undefined> {
   const command = [path, ...machineArguments, "-m", "64M", "-S", "-monitor", "stdio"];
   const { code, output } = await run(command, "quit\n");
-  return code === 0 ? undefined : { why: output.split("\n").at(-1) || "no message", late: code === null };
+  if (code === 0) return undefined;
+  // The monitor's prompt, and the program's name before what it says.
+  const last = (output.split("\n").at(-1) ?? "").replace(/^(\(qemu\) )?(qemu-system-\w+: )?/, "");
+  return { why: last || "no message", late: code === null };
 }
 
 /** `QEMU emulator version 7.2.22 (Debian …)` → [7, 2, 22]. */
