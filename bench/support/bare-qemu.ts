@@ -27,6 +27,21 @@ export async function bareQemu(
     { path: "init", mode: 0o755, uid: 0, gid: 0, content: { file: readFileSync(init) } },
   ];
   await writeErofs(writeTar(entries, EPOCH_SECONDS), root);
+  return await bareCommand(root, directory, resources);
+}
+
+/**
+ * QEMU with the board and kernel of smolvm's guests, whose root is an EROFS with a program `/init`.
+ *
+ * @param directory where the kernel is unpacked
+ * @param more arguments of QEMU's
+ */
+export async function bareCommand(
+  root: string,
+  directory: string,
+  resources: { cpus: number; memoryMib: number },
+  more: readonly string[] = [],
+): Promise<string[]> {
   const [binary, machine] = [findQemu(process.env), qemuMachine()];
   if (binary === undefined || machine === undefined) throw new Error("this host has no QEMU");
   const parameters = [...machine.parameters, ...emulatedClockParameters()];
@@ -39,5 +54,6 @@ export async function bareQemu(
     ...["-blockdev", `driver=raw,node-name=root,read-only=on,file.driver=file,file.filename=${root}`],
     ...["-device", "virtio-blk-device,drive=root"],
     ...["-chardev", "stdio,id=console,signal=off", "-device", "virtconsole,chardev=console"],
+    ...more,
   ];
 }

@@ -138,7 +138,7 @@ export function qemuArguments(
  * QEMU connects to the wire, which has no room for the headers of offloads: checksums are in the packets. What helps
  * instead is the guest's MTU of 64 KiB, for which the card needs many receive buffers of a page each.
  */
-function cardArguments({ mac }: NetCard, end: string | number): string[] {
+export function cardArguments({ mac }: NetCard, end: string | number): string[] {
   const address =
     typeof end === "number"
       ? `addr.type=fd,addr.str=${end}`
