@@ -54,6 +54,7 @@ test("a length that no frame has is refused, wherever the stream is cut", () => 
     const stream = Uint8Array.of(0, 1, 0, 0x0e, 1, 2, 3, 4, 5);
     const results = [stream.subarray(0, cut), stream.subarray(cut)].map((part) => reader.push(part));
     expect(results).toContain(false);
+    expect(reader.push(Uint8Array.of(0, 0, 0, 1, 1))).toBe(false);
   }
 });
 

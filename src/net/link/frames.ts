@@ -36,7 +36,7 @@ function cut(bytes: Uint8Array, start: number, end: number, onFrame: OnFrame): n
 export class FrameReader {
   readonly #onFrame: OnFrame;
   readonly #memory: Uint8Array<ArrayBuffer>;
-  /** Of a frame that has begun, with its prefix: where it lies in the memory. */
+  /** Of a frame that has begun, with its prefix: where it lies in the memory; BROKEN: there are no frames any more. */
   #start = 0;
   #end = 0;
 
@@ -48,6 +48,7 @@ export class FrameReader {
 
   /** @returns false: this is no stream of frames, and cannot become one again */
   push(chunk: Uint8Array): boolean {
+    if (this.#start === BROKEN) return false;
     let at = 0;
     while (this.#start < this.#end && at < chunk.length) {
       const taken = Math.min(this.#missing, chunk.length - at);
@@ -57,7 +58,10 @@ export class FrameReader {
       if (!this.filled(taken)) return false;
     }
     const rest = cut(chunk, at, chunk.length, this.#onFrame);
-    if (rest === BROKEN) return false;
+    if (rest === BROKEN) {
+      this.#start = BROKEN;
+      return false;
+    }
     if (rest === chunk.length) return true;
     this.#memory.set(chunk.subarray(rest));
     this.#start = 0;
