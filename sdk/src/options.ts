@@ -91,6 +91,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   memoryMb: "memoryMiB",
   storageGb: "storageGiB",
   overlayGb: "overlayGiB",
+  gpuVramMb: "gpu.vramMiB",
   cmd: "command",
   allowedHosts: ofNetwork("allowHosts"),
   allowedCidrs: ofNetwork("allowCidrs"),

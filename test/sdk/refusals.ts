@@ -45,6 +45,9 @@ export const refusals: Record<string, (machine: Machine) => Promise<void>> = {
       Machine.connect(machine.name, { started: true } as object),
       noSuch("started", "; did you mean start?"),
     );
+    const gpu = { vramMib: 64 };
+    await assert.rejects(made({ gpu }), noSuch("gpu.vramMib", "; did you mean vramMiB?"));
+    await assert.rejects(made({ gpu: { vramMiB: 0 } }), refused("gpu.vramMiB", "must be at least 1 (got 0)"));
     await assert.rejects(made({ memoryMiB: 1 }), refused("memoryMiB", "must be at least 64 (got 1)"));
     await assert.rejects(
       machine.update({ memoryMiB: 1 }),
