@@ -353,9 +353,11 @@ export class MachineHost {
     await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
     if (lasting !== undefined) this.#tellEnd(failure);
     await this.#place?.leave();
-    // Last: a client that waits for the end finds the lock free when its connection closes.
-    for (const connection of this.#connections) connection.close();
     this.#end.resolve();
+    // A process that has this machine alone ends in this turn (main.ts), and its clients' connections with it: who waits
+    // for that finds the lock free and the process gone.
+    await Bun.sleep(0);
+    for (const connection of this.#connections) connection.close();
   }
 
   #tellEnd(failure: string | undefined): void {
