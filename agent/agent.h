@@ -33,6 +33,7 @@
  *   target.c    where that belongs
  *   watch.c     verb watch: lack of memory, figures
  *   system.c    verbs clock and shutdown
+ *   rest.c      verbs rest and entropy: a guest that is saved, and goes on elsewhere
  *   util.c      small things
  */
 #ifndef SMOLVM_AGENT_H
@@ -43,8 +44,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROTOCOL 3
+#define PROTOCOL 4
 #define CGROUP_DIR "/sys/fs/cgroup"
+
+/* ---- main.c ---- */
+
+/* The first frame of a connection. `started`: milliseconds since the kernel's start. */
+void send_hello(long started);
 
 /* ---- reap.c ---- */
 
@@ -211,6 +217,9 @@ struct stream {
 /* Gives the stream its work, and that what has come so far. */
 void set_work(struct stream *stream, const struct work *work, void *state);
 void handle_frame(int type, int channel, uint32_t id, uint8_t *payload, size_t length);
+/* What comes next is the first frame of a connection. */
+void begin_connection(void);
+bool is_only_stream(const struct stream *stream);
 /* Bytes that came on channel 0 have found their way. */
 void grant(struct stream *stream, size_t bytes);
 size_t *credit_of(struct stream *stream, int channel);
@@ -272,6 +281,8 @@ struct root {
     struct root *next;
 };
 struct root *find_root(const char *name);
+/* Whether there is one, or processors are still being started for the first. */
+bool has_roots(void);
 /* One that is made and not about to end, or NULL. */
 struct root *find_ready_root(const char *name);
 /* Whether it is about to end: nothing more starts in it. */
@@ -464,5 +475,9 @@ void open_clock(struct stream *stream, uint8_t *payload, size_t length);
 void open_shutdown(struct stream *stream, uint8_t *payload, size_t length);
 void open_fuse(struct stream *stream, uint8_t *payload, size_t length);
 void open_replay(struct stream *stream, uint8_t *payload, size_t length);
+void open_rest(struct stream *stream, uint8_t *payload, size_t length);
+void open_entropy(struct stream *stream, uint8_t *payload, size_t length);
+/* A host has spoken: if the guest was at rest, that is over. */
+void end_rest(void);
 
 #endif

@@ -183,7 +183,7 @@ const step = fc
 const request = fc.oneof(
   // Any verb with any fields.
   fc
-    .tuple(fc.integer({ min: 0, max: 12 }), fc.array(field, { maxLength: 8 }))
+    .tuple(fc.integer({ min: 0, max: 14 }), fc.array(field, { maxLength: 8 }))
     .map(([verb, list]) => fields([verb], list)),
   // Roots and steps.
   fc

@@ -12,17 +12,24 @@
 #include "records.h"
 
 /* The first frame; see docs/protocol.md for the fields. */
-static size_t make_hello(uint8_t *frame, long started)
+static const struct builder *make_hello(long started)
 {
     struct sysinfo memory;
     struct utsname system;
     static struct builder hello;
+    hello.length = 0;
     put_int(&hello, 1, PROTOCOL);
     put_int(&hello, 2, (uint64_t)started);
     put_int(&hello, 3, (uint64_t)milliseconds_since_boot());
     if (sysinfo(&memory) == 0) put_int(&hello, 4, (uint64_t)memory.totalram * memory.mem_unit);
     if (uname(&system) == 0) put_text(&hello, 5, system.release);
-    return make_frame(frame, HELLO, 0, hello.bytes, hello.length);
+    return &hello;
+}
+
+void send_hello(long started)
+{
+    const struct builder *hello = make_hello(started);
+    send_frame(HELLO, 0, 0, hello->bytes, hello->length);
 }
 
 int main(int argc, char **argv)
@@ -40,7 +47,8 @@ int main(int argc, char **argv)
         return 2;
     }
     if (first) boot_first(channel, sizeof channel);
-    size_t length = make_hello(frame, started);
+    const struct builder *hello = make_hello(started);
+    size_t length = make_frame(frame, HELLO, 0, hello->bytes, hello->length);
     int fd = open_channel(first ? channel : argv[2], frame, length);
     /* The host is heard of as early as possible; what it asks for waits for the rest. */
     if (first) boot_rest();

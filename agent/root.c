@@ -37,6 +37,11 @@ struct root *find_root(const char *name)
     return NULL;
 }
 
+bool has_roots(void)
+{
+    return roots != NULL || beside.fd >= 0;
+}
+
 bool root_is_ending(const struct root *root)
 {
     return root->dropping != NULL || all_ended != NULL;

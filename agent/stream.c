@@ -12,7 +12,7 @@
 static const struct verb verbs[] = {
     {1, open_exec},    {2, open_root},  {3, open_steps}, {4, open_drop},   {5, open_connect},
     {6, open_listen},  {7, open_take},  {8, open_watch}, {9, open_clock},  {10, open_shutdown},
-    {11, open_fuse},   {12, open_replay},
+    {11, open_fuse},   {12, open_replay}, {13, open_rest}, {14, open_entropy},
 };
 
 static struct stream *streams;
@@ -126,6 +126,17 @@ void handle_frame(int type, int channel, uint32_t id, uint8_t *payload, size_t l
         break;
     default: violation("a frame that only a server sends");
     }
+}
+
+void begin_connection(void)
+{
+    greeted = false;
+    last_opened = 0;
+}
+
+bool is_only_stream(const struct stream *stream)
+{
+    return streams == stream && stream->next == NULL;
 }
 
 void grant(struct stream *stream, size_t bytes)

@@ -170,6 +170,7 @@ static void receive(struct source *source, short revents)
         in_length += (size_t)got;
         came = true;
     }
+    if (came) end_rest();
     if (came) handle_received();
     else if (end || (revents & POLLHUP)) power_off(); /* the host has closed the connection */
 }

@@ -20,6 +20,8 @@ export const Verb = {
   shutdown: 10,
   fuse: 11,
   replay: 12,
+  rest: 13,
+  entropy: 14,
 } as const;
 
 /** The start of a request. */
