@@ -9,7 +9,7 @@ import { printSizes } from "./build/sizes.ts";
 import { baseImage } from "./recipes/base/base.ts";
 import { diskTemplate } from "./recipes/disks/disks.ts";
 import { kernel } from "./recipes/kernel/kernel.ts";
-import { krunProgram, launcher, threadsLibrary } from "./recipes/launcher/launcher.ts";
+import { krunProgram, launcher, memoryLibrary, threadsLibrary } from "./recipes/launcher/launcher.ts";
 import { libkrun } from "./recipes/libkrun/libkrun.ts";
 import { stub } from "./recipes/stub/stub.ts";
 import { systemImage } from "./recipes/system/system.ts";
@@ -45,7 +45,11 @@ async function main(scope: Scope): Promise<void> {
     small: await diskTemplate("small"),
     base: await baseImage(),
     stub: await stub(),
-    ...(process.platform === "linux" && { launcher: await launcher(), threads: await threadsLibrary() }),
+    ...(process.platform === "linux" && {
+      launcher: await launcher(),
+      threads: await threadsLibrary(),
+      memory: await memoryLibrary(),
+    }),
     ...(withKrun && { libkrun: await libkrun() }),
     ...(withKrun && process.platform === "linux" && { krun: await krunProgram() }),
   };

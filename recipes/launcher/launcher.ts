@@ -5,11 +5,12 @@ import { root, run, sha256 } from "../../build/host.ts";
 import { muslCompile, muslComponent, muslLicence, muslPins } from "../../build/musl.ts";
 import { part } from "../../build/parts.ts";
 
-/** The two small programs of launcher/, and its library, for Linux. */
+/** The two small programs of launcher/, and its libraries, for Linux. */
 
 const folder = `${root}/launcher`;
 const KRUN = `${folder}/krun/krun.c`;
 const THREADS = `${folder}/threads/threads.c`;
+const MEMORY = `${folder}/qemu/memory.c`;
 
 /** Makes `launcher`, which confines a process and becomes another program; static, so that it starts fast. */
 export async function launcher(): Promise<string> {
@@ -47,6 +48,17 @@ async function withHostsLibrary(
   return await part(name, { recipe: import.meta.path, pins }, async (out) => {
     const flags = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-s", ...more];
     await run(["gcc", ...flags, "-o", `${out}/${name}`, source, ...libraries]);
+    writeComponents(out, []);
+  });
+}
+
+/** Makes `memory.so`, which is loaded into QEMU for guests that begin as a template; it takes the C library that is there. */
+export async function memoryLibrary(): Promise<string> {
+  await ensureInstalled(["gcc", "libc6-dev"], "compiles what gives QEMU a template's memory");
+  const pins = { source: sha256(readFileSync(MEMORY)), compiler: await run(["gcc", "--version"]) };
+  return await part("memory", { recipe: import.meta.path, pins }, async (out) => {
+    const flags = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-s", "-shared", "-fPIC", "-nostdlib"];
+    await run(["gcc", ...flags, "-o", `${out}/memory.so`, MEMORY]);
     writeComponents(out, []);
   });
 }

@@ -7,6 +7,7 @@ export const fileNames: Record<AssetName, string> = {
   launcher: "launcher",
   krun: "krun",
   threads: "threads.so",
+  memory: "memory.so",
   system: "system.erofs",
   base: "base.erofs",
   overlay: "overlay.ext4",

@@ -5,6 +5,7 @@ export type AssetName =
   | "launcher"
   | "krun"
   | "threads"
+  | "memory"
   | "system"
   | "base"
   | "overlay"

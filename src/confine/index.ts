@@ -21,7 +21,7 @@ export {
 } from "./report.ts";
 export { seatbeltProfile } from "./seatbelt.ts";
 export { architectureOf, nameOfCall } from "./seccomp/index.ts";
-export { PROGRAM_FD, Starter } from "./starter.ts";
+export { PROGRAM_FD, type Started, Starter } from "./starter.ts";
 export type {
   AllowedPath,
   ConfinedProgram,

@@ -38,13 +38,10 @@ const REPORT_FD = 3;
 export function planLaunch(program: ConfinedProgram, confinement: Confinement): LaunchOrder {
   const order = new OrderWriter();
   const layers = layersOf(confinement);
-  const { devices = [], sockets } = program;
+  const { devices = [], sockets, descriptors = [] } = program;
   for (const { path, fd } of devices) order.step("open", path, u32(fd), text(path));
   for (const { path, fd } of sockets) order.step("connect", path, u32(fd), text(path));
-  keepDescriptors(
-    order,
-    [...devices, ...sockets].map(({ fd }) => fd),
-  );
+  keepDescriptors(order, [...descriptors, ...[...devices, ...sockets].map(({ fd }) => fd)]);
   order.step("noNewPrivileges", "no_new_privs");
   limit(order, LIMIT.core, 0);
   const paths = layers.landlock > 0 || layers.namespaces === "root" ? resolved(program.paths) : [];

@@ -53,11 +53,13 @@ test("once it is sealed it learns nothing, whoever asks over its socket", async 
   const starter = open();
   const known = shell("echo known");
   expect(await outputOf(starter.start("known", () => known))).toBe("known\n");
+  starter.learn("learned", () => shell("echo learned"));
   starter.seal();
   const other = () => shell("echo other");
   expect(() => starter.start("other", other)).toThrow("has learned before");
   // What its name meant when it was learned, whatever it would mean now.
   expect(await outputOf(starter.start("known", other))).toBe("known\n");
+  expect(await outputOf(starter.start("learned", other))).toBe("learned\n");
 });
 
 test("one that is told to learn more when it is sealed, or of an order that is none, ends", async () => {

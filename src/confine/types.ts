@@ -74,6 +74,8 @@ export interface ConfinedProgram {
   readonly devices?: readonly { readonly path: string; readonly fd: number }[] | undefined;
   /** Unix sockets that are connected for it, likewise. */
   readonly sockets: readonly { readonly path: string; readonly fd: number }[];
+  /** Other descriptors that it keeps. */
+  readonly descriptors?: readonly number[] | undefined;
   /** Bytes of address space beyond which it gets no memory. */
   readonly addressSpaceBytes: number;
   /** Bytes of the largest file that it may write. */

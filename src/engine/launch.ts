@@ -1,4 +1,4 @@
-import { type ConfinedProgram, planLaunch, seatbeltProfile } from "../confine/index.ts";
+import { planLaunch, type Started, seatbeltProfile } from "../confine/index.ts";
 import { messageOf, SmolError } from "../errors.ts";
 import { endsWithin } from "../within.ts";
 import { ConsoleTail } from "./console.ts";
@@ -18,6 +18,9 @@ interface VmProcess {
 /** How long the last output of a VMM that has ended may take to come out of its pipes. */
 const DRAIN_LIMIT_MS = 2000;
 
+/** The starter's name for the order of a VM that boots: the same one each time. */
+const BOOTED = "VM";
+
 /**
  * Starts a VM in a process of its own and watches it.
  *
@@ -26,17 +29,40 @@ const DRAIN_LIMIT_MS = 2000;
  */
 export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmProgram): RunningVm {
   const { confine } = options;
-  const { vmm, subjects } =
-    confine === undefined
-      ? { vmm: startByItself(order, options, program), subjects: [] }
-      : startConfined(() => program(confine.krun), confine);
+  if (confine === undefined) return watch(startByItself(order, options, program), [], options);
+  const vmm = startConfined(BOOTED, program, confine, 0);
+  return watch(vmm, vmm.subjects, options);
+}
+
+/** As `launchVm`, of a VM that may be started later, by a starter that is sealed then. */
+export function prepareVm({ confine }: LaunchOptions, program: VmProgram): void {
+  if (confine === undefined) return;
+  naming(() => confine.starter.learn(BOOTED, () => planLaunch(program(confine.krun), confine.confinement)));
+}
+
+/**
+ * As `launchVm`, of another kind of VM, with a connection that the program finds at the descriptor 4.
+ *
+ * @param kind the starter's name for its order
+ */
+export function launchConnectedVm(
+  kind: string,
+  confine: LaunchConfined,
+  options: LaunchOptions,
+  program: VmProgram,
+): { vm: RunningVm; connection: number } {
+  const vmm = startConfined(kind, program, confine, 1);
+  return { vm: watch(vmm, vmm.subjects, options), connection: vmm.sockets[0] ?? -1 };
+}
+
+function watch(vmm: VmProcess, subjects: readonly string[], { consoleLog }: LaunchOptions): RunningVm {
   const console = new ConsoleTail();
   const messages = new ConsoleTail();
   // Read to the end, whatever comes: a full pipe would stop the guest's console, and with it the guest.
   const drained = Promise.all([
     drain(vmm.output, (chunk) => {
       console.push(chunk);
-      options.consoleLog?.(chunk);
+      consoleLog?.(chunk);
     }),
     drain(vmm.messages, (chunk) => messages.push(chunk)),
   ]);
@@ -56,13 +82,14 @@ export function launchVm(order: VmmOrder, options: LaunchOptions, program: VmPro
   };
 }
 
-function startConfined(
-  program: () => ConfinedProgram,
-  { starter, confinement }: LaunchConfined,
-): { vmm: VmProcess; subjects: readonly string[] } {
+function startConfined(name: string, program: VmProgram, confine: LaunchConfined, sockets: 0 | 1): Started {
+  const { starter, confinement } = confine;
+  return naming(() => starter.start(name, () => planLaunch(program(confine.krun), confinement), sockets));
+}
+
+function naming<T>(start: () => T): T {
   try {
-    const vmm = starter.start("VM", () => planLaunch(program(), confinement));
-    return { vmm, subjects: vmm.subjects };
+    return start();
   } catch (error) {
     throw new SmolError("engine.spawn_failed", `cannot start the VM's process: ${messageOf(error)}`, {
       cause: error,

@@ -9,6 +9,8 @@ export const AGENT_FD = 10;
 export const CARD_FD = 11;
 /** Where the krun engine finds /dev/kvm. */
 export const KVM_FD = 12;
+/** Of a VMM that its starter gives a connection: the first that a starter gives. */
+export const MONITOR_FD = 4;
 
 const MIB = 1024 * 1024;
 

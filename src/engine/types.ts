@@ -113,7 +113,7 @@ export interface LaunchOptions {
 export interface LaunchConfined {
   readonly confinement: Confinement;
   /** What starts it. */
-  readonly starter: Pick<Starter, "start">;
+  readonly starter: Pick<Starter, "start" | "learn">;
   /** The program that calls libkrun; the krun engine needs it. */
   readonly krun?: string | undefined;
 }
@@ -130,6 +130,57 @@ export interface Engine {
    * @throws SmolError `engine.bad_spec` or `engine.file_unusable`, before anything is started
    */
   launch(spec: VmSpec, options?: LaunchOptions): RunningVm;
+  /** Undefined: it boots every VM. */
+  readonly templates?: Templates | undefined;
+}
+
+/** How an engine saves a VM whose guest is at rest, and starts others that go on from there (docs/design/boot.md). */
+export interface Templates {
+  /**
+   * Names what a VM and its template have in common: equal names, equal VMs. Undefined: such a VM always boots.
+   *
+   * @throws SmolError as `launch`
+   */
+  shapeOf(spec: VmSpec): string | undefined;
+  /**
+   * Starts a VM that goes on where a template has stopped. One that cannot ends, and `VmExit.error` says why. Needs
+   * `LaunchOptions.confine`, as `launchSaveable`.
+   */
+  restore(spec: VmSpec, from: Restore, options: LaunchOptions): RunningVm;
+  /** Has what starts VMs know how to boot this one: once that is sealed, it could not learn it. */
+  prepareBoot(spec: VmSpec, options: LaunchOptions): void;
+  /** Boots a VM that can be saved. */
+  launchSaveable(spec: VmSpec, to: SavePlace, options: LaunchOptions): SaveableVm;
+}
+
+/** What a VM goes on from. */
+export interface Restore {
+  /** The file with the content of its memory; only read. */
+  readonly memory: string;
+  /** The file with what its devices were. */
+  readonly devices: string;
+  /** Which VMM has saved it: only the same one restores it. */
+  readonly vmm: string;
+  /** The library that maps the memory. */
+  readonly library: string;
+}
+
+/** Where a VM is saved. */
+export interface SavePlace {
+  /** A file of the size of its memory, which becomes that. */
+  readonly memory: string;
+  /** An empty file. */
+  readonly devices: string;
+}
+
+export interface SaveableVm extends RunningVm {
+  /**
+   * Stops the VM and saves it; both files are complete then.
+   *
+   * @returns which VMM has saved it
+   * @throws SmolError `engine.template_failed`
+   */
+  save(): Promise<string>;
 }
 
 /** A VM as a program that is to be confined. @param krun the program that calls libkrun; the krun engine needs it */

@@ -25,6 +25,7 @@ function launch(...command: [string, ...string[]]): RunningVm {
 /** Limits and descriptors are there whatever is switched off; test/confinement has what the layers forbid. */
 function launchWith(options: Omit<LaunchOptions, "confine">, ...command: [string, ...string[]]): RunningVm {
   const starter = {
+    learn() {},
     start(_name: string, plan: () => LaunchOrder) {
       const order = plan();
       return Object.assign(startLauncher(launcher, order), { subjects: order.subjects });

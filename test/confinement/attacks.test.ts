@@ -294,6 +294,7 @@ test("an attacker does not speak for smolvm: neither words of its own, nor nothi
   const lie = (then: string) => {
     const command = [attacker, "lie", then] as const;
     const starter = {
+      learn() {},
       start(_name: string, plan: () => LaunchOrder) {
         const order = plan();
         return Object.assign(startLauncher(launcher, order), { subjects: order.subjects });

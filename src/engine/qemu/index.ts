@@ -1,6 +1,6 @@
 import type { ConfinedProgram } from "../../confine/index.ts";
 import { SmolError } from "../../errors.ts";
-import { launchVm } from "../launch.ts";
+import { launchConnectedVm, launchVm, prepareVm } from "../launch.ts";
 import {
   AGENT_FD,
   CARD_FD,
@@ -13,46 +13,85 @@ import {
   vmSockets,
 } from "../program.ts";
 import { checkSpec } from "../spec.ts";
-import type { Engine, VmSpec } from "../types.ts";
+import type { Engine, LaunchOptions, Templates, VmProgram, VmSpec } from "../types.ts";
 import { type Channels, kernelParameters, qemuArguments, qemuMachine } from "./arguments.ts";
 import { findQemu, qemuName } from "./binary.ts";
 import { emulatedClockParameters } from "./clock.ts";
+import {
+  type Extras,
+  type MonitoredVm,
+  NO_EXTRAS,
+  restoreExtras,
+  restoreVm,
+  saveableVm,
+  saveExtras,
+  shapeOf,
+} from "./template/index.ts";
+
+const templates: Templates = {
+  shapeOf: (spec) => shapeOf(spec, checkedMachine(spec)),
+  prepareBoot: (spec, options) => prepareVm(options, confinedQemu(spec, checkedMachine(spec))),
+  restore: (spec, from, options) =>
+    restoreVm(from, () => launchMonitored("VM of a template", spec, restoreExtras(spec, from), options)),
+  launchSaveable: (spec, to, options) =>
+    saveableVm(launchMonitored("VM to be saved", spec, saveExtras(spec, to), options), to),
+};
 
 /** Software emulation by the host's QEMU: works everywhere, at a fraction of the speed. */
 export const qemuEngine: Engine = {
   name: "qemu",
   agentTransport: "virtio-serial",
   room: qemuMachine()?.limits.devices ?? 0,
+  templates,
   launch(spec, options = {}) {
-    const { program, machine, commandLine } = checkedMachine(spec);
+    const checked = checkedMachine(spec);
     const channels = { agent: spec.agentSocket, card: spec.card?.socket ?? "" };
-    const command = (found: Channels): [string, ...string[]] => [
-      program,
-      ...qemuArguments(spec, machine, commandLine, found),
-    ];
-    const order = { engine: "qemu", command: command(channels) } as const;
-    return launchVm(order, options, () => confinedQemu(spec, command({ agent: AGENT_FD, card: CARD_FD })));
+    const order = { engine: "qemu", command: commandOf(spec, checked, channels) } as const;
+    return launchVm(order, options, confinedQemu(spec, checked));
   },
 };
 
-function confinedQemu(spec: VmSpec, command: [string, ...string[]]): ConfinedProgram {
-  const [program] = command;
+function launchMonitored(kind: string, spec: VmSpec, extras: Extras, options: LaunchOptions): MonitoredVm {
+  const { confine } = options;
+  if (confine === undefined)
+    throw new SmolError("engine.template_failed", "without a launcher there are no templates");
+  return launchConnectedVm(kind, confine, options, confinedQemu(spec, checkedMachine(spec), extras));
+}
+
+function commandOf(
+  spec: VmSpec,
+  { program, machine, commandLine }: CheckedMachine,
+  channels: Channels,
+): [string, ...string[]] {
+  return [program, ...qemuArguments(spec, machine, commandLine, channels)];
+}
+
+function confinedQemu(spec: VmSpec, checked: CheckedMachine, extras = NO_EXTRAS): VmProgram {
+  const { program } = checked;
   const data = [`${prefixOf(program)}/share`, "/usr/share", "/usr/local/share"];
   const firmware = data.flatMap((path) => [`${path}/qemu`, `${path}/seabios`, `${path}/qemu-firmware`]);
-  return {
-    profile: spec.gpu?.renderNode ? "qemu-gpu" : "qemu",
-    command,
-    environment: ["LC_ALL=C", ...gpuEnvironment(spec)],
-    paths: [
-      ...vmPaths(spec),
-      ...libraryPaths(program),
-      ...gpuPaths(spec),
-      ...firmware.map((path) => ({ path, rights: "library", optional: true }) as const),
-    ],
-    sockets: vmSockets(spec),
-    ...vmLimits(spec),
+  return (): ConfinedProgram => {
+    const { fileBytes, ...limits } = vmLimits(spec);
+    return {
+      profile: spec.gpu?.renderNode ? "qemu-gpu" : "qemu",
+      command: [...commandOf(spec, checked, { agent: AGENT_FD, card: CARD_FD }), ...extras.arguments],
+      environment: ["LC_ALL=C", ...gpuEnvironment(spec), ...extras.environment],
+      paths: [
+        ...vmPaths(spec),
+        ...libraryPaths(program),
+        ...gpuPaths(spec),
+        ...extras.paths,
+        ...firmware.map((path) => ({ path, rights: "library", optional: true }) as const),
+      ],
+      sockets: vmSockets(spec),
+      descriptors: extras.descriptors,
+      ...limits,
+      fileBytes: Math.max(fileBytes, extras.fileBytes),
+    };
   };
 }
+
+type CheckedMachine = ReturnType<typeof checkedMachine>;
 
 /** The program and its machine; everything that can be checked before is checked. */
 function checkedMachine(spec: VmSpec) {
@@ -72,5 +111,6 @@ function checkedMachine(spec: VmSpec) {
       hint: "`smolvm doctor` says how to install it",
     });
   }
-  return { program: binary.path, machine: machine.machineArguments, commandLine };
+  const { path: program, stamp } = binary;
+  return { program, stamp, machine: machine.machineArguments, commandLine };
 }
