@@ -28,6 +28,7 @@ async function main(rounds: number): Promise<void> {
     PATH: process.env.PATH,
     // The same pack each time: the packed program's machine is known by its digest.
     SOURCE_DATE_EPOCH: "0",
+    SMOLVM_TEMPLATES: "off",
   };
   const cached = { ...homes, XDG_CACHE_HOME: at("cache") };
   const empty = { ...homes, XDG_CACHE_HOME: at("empty") };

@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
+import { TemplateStore } from "../src/machine/template/index.ts";
 import { debianImage } from "../test/support/debian.ts";
+import { until } from "../test/support/process.ts";
 import { program } from "../test/support/program.ts";
 import { bareQemu } from "./support/bare-qemu.ts";
 import { programBefore } from "./support/before.ts";
@@ -25,6 +27,8 @@ const OUT_BYTES = 1024 * MEBI;
 const before = new Contender("before", await programBefore(), "qemu");
 const now = new Contender("now", program, "qemu");
 const both = [before, now];
+/** Its machines go on from a saved guest, which the first one has made. */
+const saved = new Contender("saved", program, "qemu", { SMOLVM_TEMPLATES: "auto" });
 /** Small, so that two of them do not get into each other's way. */
 const SMALL = ["--cpus", "1", "--mem", "1024"];
 /** With the same programs in both. */
@@ -44,7 +48,7 @@ try {
   const { stderr } = await now.measure(["run", "--timings", "--", "echo", "hello"]);
   console.log(`\nWhere the time of one run goes:\n\n\`\`\`\n${stderr.trimEnd()}\n\`\`\``);
 } finally {
-  for (const contender of both) contender.remove();
+  for (const contender of [...both, saved]) contender.remove();
 }
 
 async function starts(): Promise<void> {
@@ -53,6 +57,8 @@ async function starts(): Promise<void> {
   const bare = await bareQemu(`${now.env.HOME}/bare`, size);
   const hello = (contender: Contender) => async () =>
     (await contender.measure(["run", "--", "echo", "hello"])).firstOutput;
+  await hello(saved)();
+  await untilSaved(saved);
   const samples = await compare(
     [
       { name: "before", measure: hello(before) },
@@ -60,7 +66,8 @@ async function starts(): Promise<void> {
         name: "bare QEMU, an init that prints from C",
         measure: async () => (await measureCommand(bare)).firstOutput,
       },
-      { name: "now", measure: hello(now) },
+      { name: "now, the kernel boots", measure: hello(now) },
+      { name: "now, from a saved guest", measure: hello(saved) },
     ],
     { rounds, warmUp: 2 },
   );
@@ -70,6 +77,15 @@ async function starts(): Promise<void> {
     { rounds: Math.max(3, rounds / 2), warmUp: 0 },
   );
   report("workload's last output to the end of `machine run`", ends, "ms");
+}
+
+/** A maker has its lock for as long as it works. */
+async function untilSaved({ env }: Contender): Promise<void> {
+  const store = new TemplateStore(`${env.XDG_CACHE_HOME}/smolvm`);
+  const isThere = () => store.report().count > 0 || store.report().failures.length > 0;
+  await until("the guest to be saved", isThere, 300);
+  const { failures } = store.report();
+  if (failures.length > 0) throw new Error(`no guest was saved: ${failures.join("; ")}`);
 }
 
 /** Milliseconds from the output of a command that ends with it to the end of `machine run`. */

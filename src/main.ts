@@ -12,6 +12,7 @@ const roles: Record<Role, () => Promise<unknown>> = {
   __machine: async () => (await import("./machine/host/main.ts")).runMachineProcess(),
   __vmm: async () => (await import("./engine/vmm.ts")).runVmmProcess(),
   __files: async () => (await import("./files/main.ts")).runFilesProcess(),
+  __template: async () => (await import("./machine/host/templates/main.ts")).runTemplateMaker(),
   "__probe-kvm": async () => (await import("./engine/probe-kvm.ts")).runKvmProbe(),
 };
 

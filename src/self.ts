@@ -1,7 +1,7 @@
 /** How this program starts itself again in another role, as a process or as a thread. */
 
 /** The roles, by their hidden first argument; src/main.ts picks. */
-export type Role = "__machine" | "__vmm" | "__files" | "__probe-kvm";
+export type Role = "__machine" | "__vmm" | "__files" | "__template" | "__probe-kvm";
 export type ThreadRole = "__decode" | "__workspace";
 
 /**

@@ -33,6 +33,7 @@ describe("the environment", () => {
       PATH: `${home.env.PATH}`,
       SMOLVM_DATA_DIR: `${home.path}/tmp/all`,
       XDG_RUNTIME_DIR: `${home.path}/run`,
+      SMOLVM_TEMPLATES: "off",
     };
     mkdirSync(`${home.path}/tmp/all/cache`, { recursive: true });
     // Unpacked already; hard links, because a changed file would be unpacked again.

@@ -62,14 +62,15 @@ const REASONS: Partial<Record<ProblemCode, string>> = {
   UNAVAILABLE: `
     assets.removed
     confine.missing
-    engine.no_libkrun engine.qemu_missing engine.requested_unavailable engine.unavailable engine.unknown
+    engine.no_libkrun engine.no_template engine.qemu_missing engine.requested_unavailable engine.unavailable engine.unknown
     engine.unsupported_host
     network.busy
     pack.runtime_damaged
     registry.rate_limited registry.unavailable`,
   // Failures of the server's own, or of its user's files.
   INTERNAL_ERROR: `
-    agent.bad_request clock.failed connect.failed fuse.failed listen.failed replay.failed
+    agent.bad_request agent.entropy_failed agent.rest_failed
+    clock.failed connect.failed fuse.failed listen.failed replay.failed
     assets.cache_unwritable assets.damaged_program assets.missing assets.not_built assets.unpack_failed
     config.bad_environment config.bad_toml config.bad_value config.editor_failed config.missing_file config.no_editor
     config.no_home config.password_env config.relative_path config.too_large config.unknown_key config.unreadable
@@ -77,9 +78,10 @@ const REASONS: Partial<Record<ProblemCode, string>> = {
     confine.bad_mode confine.failed confine.forbidden_call
     copy.host_file
     disk.unusable
-    engine.bad_gpu engine.bad_libkrun engine.bad_qemu engine.file_unusable engine.krun_failed engine.spawn_failed engine.vmm_failed
+    engine.bad_gpu engine.bad_libkrun engine.bad_qemu engine.file_unusable engine.krun_failed engine.spawn_failed
+    engine.template_failed engine.vmm_failed
     image.cache_unusable image.layer_damaged image.save_failed image.write_failed
-    machine.network_failed machine.unwritable
+    machine.bad_template_mode machine.network_failed machine.unwritable
     pack.no_runtime pack.unwritable
     volume.not_removed`,
 };

@@ -42,6 +42,7 @@ async function bare(state: string, program: string, words: readonly string[] = [
     ...["--ro-bind", qemu, `/usr/bin/${qemu.slice(qemu.lastIndexOf("/") + 1)}`],
     ...["--ro-bind", `${work}/a place`, "/packed", "--bind", state, "/state", "--chdir", "/"],
     ...["--clearenv", "--setenv", "PATH", "/usr/bin", "--setenv", "SMOLVM_DATA_DIR", "/state"],
+    ...["--setenv", "SMOLVM_TEMPLATES", "off"],
   ];
   const child = Bun.spawn(["bwrap", ...inside, "--", `/packed/${program}`, ...words], {
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },

@@ -34,6 +34,8 @@ export class Home {
       SMOLVM_ENGINE: engine,
       // As whoever runs the tests wants it: they pass with `require` where a host has everything.
       SMOLVM_CONFINE: process.env.SMOLVM_CONFINE ?? "",
+      // Makers would take the processor from what is tested; test/machines/template.test.ts has them.
+      SMOLVM_TEMPLATES: process.env.SMOLVM_TEMPLATES ?? "off",
     };
   }
 
@@ -111,7 +113,7 @@ export class Home {
   }
 
   /** The process of this home in one of the program's hidden roles. */
-  roles(role: "__machine"): number[] {
+  roles(role: "__machine" | "__template"): number[] {
     return this.processes()
       .filter(({ command }) => command.split(" ")[1] === role)
       .map(({ pid }) => pid);

@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
-import type { DoctorReport } from "../../engine/index.ts";
 import { version } from "../../version.ts";
-import { formatReport } from "./doctor.ts";
+import { type FullReport, formatReport } from "./doctor.ts";
 
 const usable = (path: string) => ({ path, writable: true, problem: null, freeMib: 1000 });
 
-const report: DoctorReport = {
+const report: FullReport = {
   host: {
     os: "linux",
     arch: "x64",
@@ -57,6 +56,7 @@ const report: DoctorReport = {
   ],
   chosen: "qemu",
   ok: false,
+  templates: { count: 2, bytes: 340_000_000, failures: ["no room\u001b"] },
 };
 
 test("what works, why not, and what to do, without control characters", () => {
@@ -84,6 +84,8 @@ test("what works, why not, and what to do, without control characters", () => {
     data            /home/a/.local/share/smolvm (1000 MiB free)
     cache           /cache/smolvm: cannot be written: /cache: read-only file system
     runtime         /run/user/1000/smolvm (1000 MiB free)
+    saved guests    2, 324 MiB
+      not made      no room
 
     Machines cannot run here: a directory cannot be written.
     "
@@ -91,7 +93,7 @@ test("what works, why not, and what to do, without control characters", () => {
 });
 
 test("the last line is the verdict", () => {
-  const verdict = (changes: Partial<DoctorReport>) =>
+  const verdict = (changes: Partial<FullReport>) =>
     formatReport({ ...report, ...changes })
       .trimEnd()
       .split("\n")

@@ -1,17 +1,24 @@
 import type { DoctorReport, EngineReport } from "../../engine/index.ts";
+import type { TemplatesReport } from "../../machine/template/index.ts";
 import { version } from "../../version.ts";
+import { formatBytes } from "../format/bytes.ts";
 import { oneLine } from "../output.ts";
 
 /** Name and value of one line. */
 type Fact = readonly [name: string, value: string];
 
+/** What `smolvm doctor` knows: of the host, and of what is kept on it. */
+export interface FullReport extends DoctorReport {
+  readonly templates: TemplatesReport;
+}
+
 /** The report for people, with its final newline: the host, each engine, each directory, and what follows. */
-export function formatReport(report: DoctorReport): string {
+export function formatReport(report: FullReport): string {
   const sections = [
     hostFacts(report),
     ...report.engines.map(engineFacts),
     confinementFacts(report),
-    directoryFacts(report),
+    [...directoryFacts(report), ...templateFacts(report)],
   ];
   const blocks = sections.map((facts) => facts.map(factLine).join("\n"));
   return `${[...blocks, conclusion(report)].join("\n\n")}\n`;
@@ -67,6 +74,14 @@ function directoryFacts({ directories }: DoctorReport): Fact[] {
     const free = freeMib === null ? "" : ` (${freeMib} MiB free)`;
     return [name, `${path}${problem === null ? free : `: cannot be written: ${problem}`}`];
   });
+}
+
+function templateFacts({ templates: { count, bytes, failures } }: FullReport): Fact[] {
+  if (count === 0 && failures.length === 0) return [];
+  return [
+    ["saved guests", count === 0 ? "none" : `${count}, ${formatBytes(bytes)}`],
+    ...failures.map((reason): Fact => ["  not made", reason]),
+  ];
 }
 
 function conclusion({ ok, chosen }: DoctorReport): string {

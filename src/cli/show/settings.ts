@@ -18,13 +18,14 @@ export function settingsJson(settings: Settings, env: Environment) {
     cache: { max_bytes: Number.isFinite(maxBytes) ? maxBytes : null },
     pull: { stall_timeout_seconds: stallSeconds, attempts, parallel_layers: parallelLayers },
     confinement: { mode: settings.confinement },
+    templates: { mode: settings.templates },
     unused: settings.unused,
   };
 }
 
 /** The same for people. */
 export function formatSettings(shown: ReturnType<typeof settingsJson>): string {
-  const { defaults, cache, pull, confinement } = shown;
+  const { defaults, cache, pull, confinement, templates } = shown;
   const limit = cache.max_bytes === null ? "unlimited" : formatBytes(cache.max_bytes);
   return [
     "Machines:",
@@ -41,6 +42,7 @@ export function formatSettings(shown: ReturnType<typeof settingsJson>): string {
     `  Attempts:        ${pull.attempts}`,
     `  Parallel layers: ${pull.parallel_layers}`,
     `  Confinement:     ${confinement.mode}`,
+    `  Saved guests:    ${templates.mode}`,
     "",
     ...section("images", shown.images),
     "",

@@ -48,6 +48,11 @@ export const EXAMPLE = `# Settings of smolvm. Every line that begins with "#" an
 
 #[confinement]
 #mode = "require"                    # no start where the host lacks a layer; "auto" takes what there is, "off" none
+
+# --- Saved guests, from which machines on qemu go on instead of booting -----------------------------------------------
+
+#[templates]
+#mode = "off"                        # every machine boots; "auto" saves and uses guests, "require" insists on one
 `;
 
 /**

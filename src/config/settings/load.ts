@@ -6,6 +6,7 @@ import { readSettingsFile } from "./file.ts";
 import { cacheFromEnvironment, DEFAULT_CACHE, DEFAULT_PULL, readCache, readPull } from "./limits.ts";
 import { legacyPath, settingsPath } from "./path.ts";
 import { type Findings, readRegistries } from "./registries.ts";
+import { DEFAULT_TEMPLATES, readTemplates } from "./templates.ts";
 import type { Environment, RegistrySettings, Settings } from "./types.ts";
 
 const CODES: TomlCodes = {
@@ -38,6 +39,7 @@ export async function loadSettings(
     cache: cacheFromEnvironment(env) ?? own.cache,
     pull: own.pull,
     confinement: own.confinement,
+    templates: own.templates,
     path,
     present: own.present,
     legacyPath: legacy === undefined ? undefined : legacyPath(path),
@@ -54,7 +56,10 @@ function missing(path: string): SmolError {
 }
 
 async function readConfig(path: string) {
-  const defaults = { cache: DEFAULT_CACHE, pull: DEFAULT_PULL, confinement: DEFAULT_CONFINEMENT };
+  const defaults = {
+    ...{ cache: DEFAULT_CACHE, pull: DEFAULT_PULL },
+    ...{ confinement: DEFAULT_CONFINEMENT, templates: DEFAULT_TEMPLATES },
+  };
   const read = await readFile(path, (root, directory, findings) => {
     const images = root.table("images");
     const machines = root.table("machines");
@@ -64,6 +69,7 @@ async function readConfig(path: string) {
       cache: readCache(root.table("cache")),
       pull: readPull(root.table("pull")),
       confinement: readConfinement(root.table("confinement")),
+      templates: readTemplates(root.table("templates")),
     };
     noteCloud(root.table("cloud"), findings);
     root.finish();

@@ -22,6 +22,7 @@ test("without a file, everything has its default", async () => {
     cache: { maxBytes: 64 * 1024 ** 3 },
     pull: { stallSeconds: 30, attempts: 5, parallelLayers: 4 },
     confinement: "auto",
+    templates: "auto",
     path: settings.path,
     present: false,
     legacyPath: undefined,

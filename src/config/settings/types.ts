@@ -1,4 +1,5 @@
 import type { ConfineMode } from "../../confine/types.ts";
+import type { TemplateMode } from "./templates.ts";
 
 /** What `config.toml` says, checked, with the defaults in place of what it does not say. */
 export interface Settings {
@@ -10,6 +11,8 @@ export interface Settings {
   readonly pull: PullSettings;
   /** How the processes of VMs are confined where a start does not say it. */
   readonly confinement: ConfineMode;
+  /** Whether machines go on from saved guests. */
+  readonly templates: TemplateMode;
   /** Absolute path of the file, whether or not it exists. */
   readonly path: string;
   readonly present: boolean;

@@ -9,6 +9,7 @@ import {
   planConfinement,
   planGpu,
   planNetwork,
+  planTemplates,
   proxyAuthorities,
   proxyVariables,
   requireArguments,
@@ -23,6 +24,7 @@ import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
 import { Process } from "./process.ts";
+import { makeTemplateFor } from "./template.ts";
 
 /** The parts of a start that come before the VM's. */
 export type StartPhase = "probe" | "image";
@@ -96,6 +98,7 @@ export class EphemeralMachine {
     requireArguments(spec, isSession(options), image.facts);
     const files = await resolveFiles(engine.name, image, spec, this.#context);
     const confinement = await planConfinement(this.#context, options.confine, files.launcher);
+    const templates = await planTemplates(this.#context, engine.name);
     options.onConfined?.(confinement);
     options.onPhase?.("image");
     await options.onStart?.();
@@ -106,6 +109,7 @@ export class EphemeralMachine {
       paths,
       files,
       confinement,
+      templates,
       engine: engine.name,
       image: {
         ...image.facts,
@@ -121,9 +125,15 @@ export class EphemeralMachine {
     // Right behind it: no round trip lies between the start and the command.
     const { tty, interactive: stdin } = options;
     const command = new Process(await this.#process.exec({ argv: [], tty, stdin }));
-    const report = reportOf(stream, options).catch((error) => {
-      throw namingHolder(this.#context, this.#name, spec.ports, error);
-    });
+    const report = reportOf(stream, options).then(
+      (report) => {
+        makeTemplateFor(order, report);
+        return report;
+      },
+      (error) => {
+        throw namingHolder(this.#context, this.#name, spec.ports, error);
+      },
+    );
     return { command, report };
   }
 }

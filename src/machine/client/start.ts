@@ -14,6 +14,7 @@ import {
   planConfinement,
   planGpu,
   planNetwork,
+  planTemplates,
   proxyAuthorities,
   proxyVariables,
   type ResolvedImage,
@@ -29,6 +30,7 @@ import { keepImage } from "./keep-image.ts";
 import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
+import { makeTemplateFor } from "./template.ts";
 
 export interface StartOptions extends ImageOptions, StartListener {
   /** Where the machine's record leaves it open; default: the best one that works. */
@@ -125,6 +127,7 @@ async function startClaimed(context: Context, claim: Claim, options: StartOption
     options.onBoot?.();
     const stream = await process.start(order);
     const report = await reportOf(stream, options);
+    makeTemplateFor(order, report);
     // From now on the machine needs this very image, whatever happens to the host.
     await durable;
     // Whoever starts a machine for itself has it.
@@ -166,6 +169,7 @@ async function makeOrder(
   onImage(image);
   const files = await resolveFiles(engine.name, image, record, context);
   const confinement = await planConfinement(context, options.confine, files.launcher);
+  const templates = await planTemplates(context, engine.name);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
   const authorities = proxyAuthorities(record, env);
@@ -174,6 +178,7 @@ async function makeOrder(
     paths,
     files,
     confinement,
+    templates,
     engine: engine.name,
     // Weaker than what image and record say.
     image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },

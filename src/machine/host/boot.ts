@@ -3,6 +3,7 @@ import { isDebugging } from "../../debug.ts";
 import {
   type Engine,
   type LaunchConfined,
+  type LaunchOptions,
   type NetCard,
   type RunningVm,
   type VmmHandle,
@@ -17,6 +18,7 @@ import { now } from "../clock.ts";
 import type { MachineDisks } from "../disks/index.ts";
 import type { StartOrder, StartReport } from "../plan/index.ts";
 import type { AgentListener } from "./agent-listener.ts";
+import { chooseWay, RESTORE_LIMIT_MS, restoreOrBoot } from "./templates/restore.ts";
 
 /**
  * How long a guest may take to its agent's hello. Real hardware needs a fraction of a second, software emulation on
@@ -55,15 +57,17 @@ export interface BootOptions {
   readonly vmm?: VmmHandle | undefined;
   /** Gets the guest's console: hostile bytes. */
   readonly onConsole?: ((chunk: Uint8Array) => void) | undefined;
+  /** It is the first VM of this process, which may go on from a template; default: it boots. */
+  readonly first?: boolean | undefined;
 }
 
-export type Readiness = Pick<StartReport, "launchedAt" | "initAt" | "readyAt">;
+export type Readiness = Pick<StartReport, "launchedAt" | "initAt" | "readyAt" | "template">;
 
 /**
  * Starts the VM. When one of the promises rejects the VM is gone; disks and sockets are the caller's to remove, with
  * the directory.
  *
- * @throws SmolError when the VM cannot be built like that
+ * @throws SmolError when the VM cannot be built like that; `engine.no_template`
  */
 export function bootMachine(
   order: StartOrder,
@@ -71,12 +75,43 @@ export function bootMachine(
   engine: Engine,
   options: BootOptions,
 ): Boot {
-  const connected = options.agents.next();
-  if (isDebugging()) console.error(`smolvm: the VM is confined by ${summarizeLayers(order.confinement)}`);
   const spec = describeVm(order, disks, engine, options.agents.path, options.card);
   const { user } = order.confinement;
   if (user !== undefined) lendFiles(vmPaths(spec), user);
-  const vm = engine.launch(spec, {
+  const way = chooseWay(order, spec, engine, options.first ?? false);
+  const boot = (template: StartReport["template"]) =>
+    startVm(order, options, {
+      ...{ limitMs: BOOT_LIMIT_MS, template },
+      launch: (launching) => engine.launch(spec, launching),
+    });
+  const { templates } = engine;
+  if (way.found === undefined || templates === undefined)
+    return boot(way.found === undefined && way.make ? { used: false, wanted: spec } : undefined);
+  const { from } = way.found;
+  const restore = () =>
+    startVm(order, options, {
+      ...{ limitMs: RESTORE_LIMIT_MS, template: { used: true } },
+      launch(launching) {
+        if (user !== undefined) lendFiles([{ path: from.memory, rights: "read" }], user);
+        templates.prepareBoot(spec, launching);
+        return templates.restore(spec, from, launching);
+      },
+    });
+  return restoreOrBoot(way.found, restore, () => boot({ used: false }));
+}
+
+/** One of the ways to start a VM. */
+interface Launch {
+  readonly launch: (options: LaunchOptions) => RunningVm;
+  /** Milliseconds that the guest has until its agent's hello. */
+  readonly limitMs: number;
+  readonly template: StartReport["template"];
+}
+
+function startVm(order: StartOrder, options: BootOptions, { launch, limitMs, template }: Launch): Boot {
+  const connected = options.agents.next();
+  if (isDebugging()) console.error(`smolvm: the VM is confined by ${summarizeLayers(order.confinement)}`);
+  const vm = launch({
     vmm: options.vmm,
     libkrun: order.files.libkrun,
     sandbox: hasSandbox(order.confinement),
@@ -95,10 +130,7 @@ export function bootMachine(
   });
   failed.catch(() => {});
   const { promise: late, reject: giveUp } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => giveUp(bootFailure("the guest's agent did not answer in time")),
-    BOOT_LIMIT_MS,
-  );
+  const timer = setTimeout(() => giveUp(bootFailure("the guest's agent did not answer in time")), limitMs);
   const guest = Promise.race([connected, failed, late]).then((transport) => new Guest(transport));
   const ready = guest.then(async ({ hello }) => {
     const { initMs, helloMs } = await Promise.race([
@@ -107,7 +139,7 @@ export function bootMachine(
       late,
     ]);
     const readyAt = now();
-    return { launchedAt, initAt: readyAt - Math.max(0, helloMs - initMs), readyAt };
+    return { launchedAt, initAt: readyAt - Math.max(0, helloMs - initMs), readyAt, template };
   });
   ready
     .catch(async () => {

@@ -30,8 +30,9 @@ export function leaseFilesOf({ image, files, paths }: StartOrder): Leases {
         );
       held.push(lease);
     }
-    const { kernel, libkrun, launcher, krun, threads, system, overlayTemplate, storageTemplate } = files;
-    const programs = [libkrun, launcher, krun, threads].filter((path) => path !== undefined);
+    const { kernel, libkrun, launcher, krun, threads, memory, system, overlayTemplate, storageTemplate } =
+      files;
+    const programs = [libkrun, launcher, krun, threads, memory].filter((path) => path !== undefined);
     const assets = [kernel, system, overlayTemplate, storageTemplate, ...programs];
     const lease = leaseAssets(image.id === null ? [...assets, files.image.path] : assets);
     if (lease === undefined)

@@ -255,7 +255,7 @@ export class MachineHost {
     const vmm = this.#vmm;
     this.#vmm = undefined;
     const opening = openSession(order, disks, this.#options.launcher, {
-      vmm,
+      ...{ vmm, first: isFirst },
       agents: place.agents,
       confine: this.#starter,
       network: this.#network,
@@ -267,7 +267,7 @@ export class MachineHost {
     if (isFirst) place.sweep();
     const session = await opening;
     this.#session = this.#lent?.into(session) ?? session;
-    // Before the guest's kernel runs. Later VMs are those that the starter knows by now.
+    // Before the guest's kernel runs, or what goes on from a saved guest has seen anything. Later VMs are those that the starter knows by now.
     if (isFirst) await this.#confineItself(place);
     // Ended in the meantime.
     if (this.#ending !== undefined) this.#session.vm.kill();

@@ -23,20 +23,25 @@ export function openStarter(order: StartOrder): ConfinedStarter | undefined {
   const { confinement } = order;
   const { launcher, krun, threads } = order.files;
   if (launcher === undefined || threads === undefined) return undefined;
+  const starter = startStarter(launcher);
+  return {
+    ...{ starter, krun, confinement },
+    confineSelf: async () => {
+      const { ownPaths } = await import("./own-paths.ts");
+      await confineSelf(confinement, starter, () => ({
+        ...{ library: threads, paths: ownPaths(order) },
+        unixSockets: connectsToSockets(order),
+      }));
+    },
+  };
+}
+
+/** Starts a starter of this process. @throws Error of posix_spawn(3) */
+export function startStarter(launcher: string): Starter {
   // Open from now on: its name may go to another version.
   const program = openSync(selfCommand("__files").command[0], "r");
   try {
-    const starter = new Starter(launcher, program);
-    return {
-      ...{ starter, krun, confinement },
-      confineSelf: async () => {
-        const { ownPaths } = await import("./own-paths.ts");
-        await confineSelf(confinement, starter, () => ({
-          ...{ library: threads, paths: ownPaths(order) },
-          unixSockets: connectsToSockets(order),
-        }));
-      },
-    };
+    return new Starter(launcher, program);
   } finally {
     closeSync(program);
   }

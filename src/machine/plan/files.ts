@@ -165,7 +165,7 @@ export async function resolveFiles(
 ): Promise<MachineFiles> {
   const { cache } = context.paths;
   const isKrun = engine === "krun";
-  const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun, threads] =
+  const [kernel, system, overlayTemplate, storageTemplate, libkrun, launcher, krun, threads, memory] =
     await Promise.all([
       assetPath("kernel", cache),
       assetPath("system", cache),
@@ -175,6 +175,7 @@ export async function resolveFiles(
       hasAsset("launcher") ? assetPath("launcher", cache) : undefined,
       isKrun && hasAsset("krun") ? assetPath("krun", cache) : undefined,
       hasAsset("threads") ? assetPath("threads", cache) : undefined,
+      !isKrun && hasAsset("memory") ? assetPath("memory", cache) : undefined,
     ]);
   return {
     kernel,
@@ -186,6 +187,7 @@ export async function resolveFiles(
     launcher,
     krun,
     threads,
+    memory,
   };
 }
 

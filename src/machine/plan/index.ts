@@ -1,4 +1,5 @@
 /** From what a machine is, and an image, to what its process carries out. */
+
 export { planConfinement } from "./confinement.ts";
 export {
   type ImageOptions,
@@ -20,6 +21,7 @@ export type {
   StartReport,
 } from "./order.ts";
 export { proxyAuthorities, proxyVariables } from "./proxies.ts";
+export { planTemplates } from "./templates.ts";
 export {
   argumentsOf,
   type ProcessOptions,

@@ -1,6 +1,7 @@
+import type { TemplateMode } from "../../config/index.ts";
 import type { Paths } from "../../config/paths.ts";
 import type { Confinement } from "../../confine/index.ts";
-import type { DiskFormat, EngineName, VmGpu } from "../../engine/index.ts";
+import type { DiskFormat, EngineName, VmGpu, VmSpec } from "../../engine/index.ts";
 import type { MachineRecord } from "../model/index.ts";
 import type { RootShare } from "../root/index.ts";
 import type { NetworkPlan } from "./network.ts";
@@ -13,6 +14,8 @@ export interface StartOrder {
   readonly engine: EngineName;
   readonly files: MachineFiles;
   readonly confinement: Confinement;
+  /** Whether it goes on from a saved guest; absent: it boots. */
+  readonly templates?: TemplateMode | undefined;
   readonly image: ImageFacts;
   /** What the machine may reach. Null: it has no network card. Nobody starts a machine without having decided it. */
   readonly network: NetworkPlan | null;
@@ -67,6 +70,8 @@ export interface MachineFiles {
   readonly krun?: string | undefined;
   /** The library by which a process gives all its threads rules of Landlock; undefined where there is no launcher. */
   readonly threads?: string | undefined;
+  /** The library that gives QEMU the memory of a template. */
+  readonly memory?: string | undefined;
   /** Root of the guest's own system (EROFS). */
   readonly system: string;
   /** The workload's root filesystem (EROFS). */
@@ -85,6 +90,8 @@ export interface StartReport {
   readonly vmmPid: number;
   /** What the user should know about the root, one sentence each. */
   readonly notes: readonly string[];
+  /** Absent where no template was thought of. `wanted`: the VM, when one should be made for others like it. */
+  readonly template?: { readonly used: boolean; readonly wanted?: VmSpec | undefined } | undefined;
 }
 
 /** What happens during a start, as `event`s; an init command's output is on the channels 1 and 2. */

@@ -13,7 +13,8 @@ export const imagesPrune = command({
   },
   text: `Removes images that have lost their name to a newer one, layers that belong to no image, and what
 interrupted downloads left. --all removes every image that no machine is made of, whether that runs
-or not; the next run pulls it again. Asks nothing.
+or not; the next run pulls it again. It also removes saved guests, from which machines on qemu go
+on: the next starts boot, and one is saved anew. Asks nothing.
 
 --json prints an object with the keys dry_run, images, untagged, layer_count, freed_bytes, in_use,
 machines (by the ids in in_use) and kept (layers stay, because something is being downloaded: prune
@@ -34,12 +35,16 @@ export async function pruneAll(
   values: Values<typeof pruneOptions>,
   { machine, keepUnnamed }: PruneScope = {},
 ): Promise<number> {
-  const [{ resolvePaths }, { pruneImages }] = await Promise.all([
+  const [{ resolvePaths }, { pruneImages }, { TemplateStore }] = await Promise.all([
     import("../../../config/paths.ts"),
     import("../../../image/index.ts"),
+    import("../../../machine/template/index.ts"),
   ]);
   const { all, dryRun, json } = values;
-  const removed = await pruneImages(resolvePaths().cache, { all, dryRun, keepUnnamed });
+  const { cache } = resolvePaths();
+  const images = await pruneImages(cache, { all, dryRun, keepUnnamed });
+  const templates = all ? new TemplateStore(cache).clear(dryRun) : 0;
+  const removed = { ...images, freedBytes: images.freedBytes + templates };
   if (json) {
     const { removedJson } = await import("../../show/images-json.ts");
     await printJson(removedJson(removed, dryRun));

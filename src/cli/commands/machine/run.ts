@@ -106,6 +106,7 @@ async function runAsked(invocation: RunInvocation, { spec, image }: RunRequest):
   const report = reportPull({ ...values, upToDate: false });
   const timings = new terminal.Timings();
   let confinement: Confinement | undefined;
+  let goesOn = false;
   const interrupts = new terminal.Interrupts();
   const machine = await openEphemeral(makeContext(), spec, {
     ...image,
@@ -142,7 +143,7 @@ async function runAsked(invocation: RunInvocation, { spec, image }: RunRequest):
     await terminal.settled(running);
     timings.end("teardown");
     await report.end();
-    await showTimings(values.timings, timings, confinement);
+    await showTimings(values.timings, timings, confinement, goesOn);
   }
 
   async function showRun(): Promise<number> {
@@ -150,6 +151,7 @@ async function runAsked(invocation: RunInvocation, { spec, image }: RunRequest):
       timings.end("spawn", report.launchedAt);
       timings.end("kernel", report.initAt);
       timings.end("agent", report.readyAt);
+      goesOn = report.template?.used ?? false;
       return report.notes;
     });
     started.catch(() => {});
@@ -178,6 +180,7 @@ async function showTimings(
   format: "text" | "json" | undefined,
   timings: Timings,
   confinement: Confinement | undefined,
+  goesOn: boolean,
 ): Promise<void> {
   if (format === undefined || confinement === undefined || !timings.has("agent")) return;
   const [{ writeFully }, { summarizeLayers }] = await Promise.all([
@@ -185,7 +188,8 @@ async function showTimings(
     import("../../../confine/index.ts"),
   ]);
   const layers = `confined by  ${summarizeLayers(confinement)}`;
-  const text = format === "json" ? JSON.stringify(timings) : `${timings}\n${layers}`;
+  const guest = goesOn ? "\nwent on from a saved guest" : "";
+  const text = format === "json" ? JSON.stringify(timings) : `${timings}\n${layers}${guest}`;
   await writeFully(2, Buffer.from(`${text}\n`)).catch(() => {});
 }
 

@@ -14,25 +14,31 @@ feature, a permission, a package to install. krun needs hardware virtualization 
 qemu runs anywhere that qemu-system is installed, more slowly without it. Of each that works it says
 whether its machines can have a GPU (--gpu), and which. Says too what of this host
 confines the process of a machine's VM: Landlock, seccomp, namespaces, a cgroup, as root a user of
-its own.
+its own. "saved guests" are those from which machines on qemu go on instead of booting.
 
 Exit code: 0 when an engine works and smolvm's directories can be written, else 1.`,
   examples: [{ command: "smolvm doctor" }, { command: "smolvm doctor --json" }],
   /** Resolves to 0 when a machine can run here. */
   run: async ({ values }) => {
-    const [{ assetPath, hasAsset }, { resolvePaths }, { collectDoctorReport, findLibkrun }] =
-      await Promise.all([
-        import("../../../assets/index.ts"),
-        import("../../../config/paths.ts"),
-        import("../../../engine/index.ts"),
-      ]);
+    const [
+      { assetPath, hasAsset },
+      { resolvePaths },
+      { collectDoctorReport, findLibkrun },
+      { TemplateStore },
+    ] = await Promise.all([
+      import("../../../assets/index.ts"),
+      import("../../../config/paths.ts"),
+      import("../../../engine/index.ts"),
+      import("../../../machine/template/index.ts"),
+    ]);
     const paths = resolvePaths();
     // A directory that cannot be written is what the report is there to say.
     const asset = async (name: "launcher" | "kernel" | "libkrun") =>
       hasAsset(name) ? await assetPath(name, paths.cache).catch(() => undefined) : undefined;
     const libkrun = findLibkrun(process.env) ?? (await asset("libkrun"));
     const [launcher, kernel] = [await asset("launcher"), await asset("kernel")];
-    const report = await collectDoctorReport({ paths, libkrun, launcher, kernel });
+    const host = await collectDoctorReport({ paths, libkrun, launcher, kernel });
+    const report = { ...host, templates: new TemplateStore(paths.cache).report() };
     if (values.json) {
       await printJson(report);
     } else {

@@ -1,0 +1,63 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
+import { buildId } from "../../../assets/index.ts";
+import { leaseAssets } from "../../../assets/lease.ts";
+import { engineByName } from "../../../engine/index.ts";
+import { messageOf } from "../../../errors.ts";
+import { type MakeOrder, TemplateStore, templateName } from "../../template/index.ts";
+import { makeTemplate } from "./make.ts";
+
+/** It takes some five seconds of a processor; on a host whose processors are busy with others, ten times as long. */
+const LIMIT_MS = 600_000;
+
+/** Entry of the `__template` role; ends the process. Nobody is told anything: `smolvm doctor` has what failed. */
+export async function runTemplateMaker(): Promise<never> {
+  process.umask(0o077);
+  stepBack(process.pid);
+  const order = JSON.parse(readFileSync(0, "utf8")) as MakeOrder;
+  await makeUnlessThere(order).catch(() => {});
+  // What it has started ends with it.
+  process.exit(0);
+}
+
+async function makeUnlessThere(order: MakeOrder): Promise<void> {
+  const store = new TemplateStore(order.paths.cache);
+  // One at a time: who comes second does not wait, the next start asks again.
+  const lock = store.tryLock();
+  if (lock === undefined) return;
+  const shape = engineByName("qemu").templates?.shapeOf(order.spec);
+  if (shape === undefined) return;
+  const name = templateName(shape, buildId());
+  if (store.find(name) !== undefined || store.failure(name) !== undefined) return;
+  const { kernel, system, launcher, memory } = order.files;
+  const files = [kernel, system, launcher, memory].filter((path) => path !== undefined);
+  if (leaseAssets(files) === undefined) return;
+  const fail = (reason: string) => store.noteFailure(name, reason);
+  const timer = setTimeout(() => {
+    fail(`it was not made within ${LIMIT_MS / 1000} s`);
+    process.exit(1);
+  }, LIMIT_MS);
+  try {
+    store.tidy();
+    if (!store.hasRoom()) throw new Error("there is too little room in the cache's file system");
+    await makeTemplate(order, store, name, stepBack);
+    store.tidy(name);
+  } catch (error) {
+    fail(messageOf(error));
+  } finally {
+    clearTimeout(timer);
+    lock.release();
+  }
+}
+
+/** Others' work goes first: who has as much to do gets ten times as much of a processor. */
+function stepBack(pid: number): void {
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
+  try {
+    setPriority(pid, PRIORITY_BELOW_NORMAL);
+    // Where Linux divides the processors between sessions, priorities hold within one only (sched(7), autogroup).
+    writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY_BELOW_NORMAL));
+  } catch {
+    // It is slower for others then.
+  }
+}
