@@ -1,12 +1,36 @@
 """The twins for asyncio, and many machines of one program."""
 
 import asyncio
+import inspect
+import tempfile
 import unittest
+from pathlib import Path
 
 from machines import LONG, MachineTest, config, names
-from smolvm import OperationTimeoutError, SmolVM, SmolVMError, VMAlreadyExistsError, VMState
+from smolvm import ImageBuilder, OperationTimeoutError, SmolVM, SmolVMError, VMAlreadyExistsError, VMState
 
 MANY = 10
+
+
+#: They wait for nothing.
+AT_ONCE = {"can_run_commands", "get_ip"}
+
+
+class Twins(unittest.TestCase):
+    def test_each_method_that_waits_has_one_with_the_same_arguments(self):
+        for kind in (SmolVM, ImageBuilder):
+            methods = {name for name, _ in inspect.getmembers(kind, callable) if not name.startswith("_")}
+            waiting = {name for name in methods - AT_ONCE if not name.startswith("async_")}
+            self.assertEqual({f"async_{name}" for name in waiting}, methods - AT_ONCE - waiting - EXTRA)
+            for name in waiting:
+                twin = inspect.signature(getattr(kind, f"async_{name}"))
+                here = inspect.signature(getattr(kind, name))
+                if name != "from_id":
+                    self.assertEqual(twin.parameters, here.parameters, name)
+
+
+#: These are twins of `SmolVM(...)`.
+EXTRA = {"async_create", "async_create_many"}
 
 
 class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
@@ -23,6 +47,19 @@ class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(asyncio.CancelledError):
                 await waiting
             self.assertEqual((await vm.async_run("ps | grep -c '[s]leep [12]000'")).output, "0")
+            await vm.async_write_file("/root/a/b", "text", make_dirs=True)
+            self.assertEqual(await vm.async_read_file("/root/a/b"), b"text")
+            self.assertEqual(await vm.async_set_env_vars({"COLOUR": "blue"}), ["COLOUR"])
+            self.assertEqual(await vm.async_list_env_vars(), {"COLOUR": "blue"})
+            self.assertEqual((await vm.async_run("echo $COLOUR")).output, "blue")
+            self.assertEqual(await vm.async_unset_env_vars(["COLOUR"]), {"COLOUR": "blue"})
+            with tempfile.TemporaryDirectory() as place:
+                await vm.async_download_file("/root/a", f"{place}/a")
+                self.assertEqual(Path(place, "a/b").read_text(), "text")
+                await vm.async_upload_file(f"{place}/a", "/root/again")
+            self.assertEqual((await vm.async_run("cat /root/again/b")).output, "text")
+            port = await vm.async_expose_local(8000)
+            self.assertIs(await vm.async_unexpose_local(port, 8000), vm)
             again = await SmolVM.async_from_id(vm.vm_id)
             self.assertIs((await again.async_stop()).status, VMState.STOPPED)
             self.assertIs((await vm.async_refresh()).status, VMState.STOPPED)

@@ -1,15 +1,15 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { debianImage } from "../support/debian.ts";
 import { imageWith } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
+import { newerPython } from "../support/newer-python.ts";
 import { collect } from "../support/process.ts";
 import { program, slowness } from "../support/program.ts";
 
 /**
  * The Python package: its own tests (`python/tests`), each of which is one here too, with the Python of Debian and, those
- * that need few machines, with a newer one where the host has it. (How it is installed: test/release/release.test.ts.)
+ * that need few machines, with a newer one. (How it is installed: test/release/release.test.ts.)
  */
 
 const folder = `${import.meta.dir}/../../python`;
@@ -21,19 +21,6 @@ afterAll(() => rmSync(work, { recursive: true }));
 const LIMIT_MS = 400_000 * slowness;
 
 const debian = "/usr/bin/python3";
-
-/** The newest Python that is not Debian's: on PATH by its version, or one of pyenv's. */
-function newerPython(): string | undefined {
-  const versions = process.env.PYENV_ROOT ?? `${homedir()}/.pyenv`;
-  const kept = existsSync(`${versions}/versions`) ? readdirSync(`${versions}/versions`) : [];
-  const candidates = ["3.14", "3.13", "3.12"].flatMap((version) => [
-    Bun.which(`python${version}`),
-    ...kept
-      .filter((name) => name.startsWith(`${version}.`))
-      .map((name) => `${versions}/versions/${name}/bin/python3`),
-  ]);
-  return candidates.find((path) => path !== null && Bun.spawnSync([path, "--version"]).success) ?? undefined;
-}
 
 interface Outcome {
   readonly name: string;
@@ -78,15 +65,15 @@ async function outcomes(python: string, files: readonly string[]): Promise<Map<s
   return known;
 }
 
-/** Declares a test for each of the files' own; without a Python they are counted as left out. */
-function suite(title: string, python: string | undefined, files: readonly string[]): void {
-  describe.skipIf(python === undefined)(title, () => {
+/** Declares a test for each of the files' own. */
+function suite(title: string, python: () => Promise<string>, files: readonly string[]): void {
+  describe(title, () => {
     let found: Promise<Map<string, Outcome>> | undefined;
     for (const name of files.flatMap(testsOf)) {
       test(
         name,
         async () => {
-          found ??= outcomes(python ?? "", files);
+          found ??= python().then((path) => outcomes(path, files));
           expect((await found).get(name)).toEqual(expect.objectContaining({ ok: true, said: "" }));
         },
         LIMIT_MS,
@@ -96,9 +83,5 @@ function suite(title: string, python: string | undefined, files: readonly string
 }
 
 const all = readdirSync(`${folder}/tests`).filter((name) => /^test_.*\.py$/.test(name));
-suite("with Debian's Python", debian, all);
-// Debian 12 has none, and nothing that can be installed from its packages or PyPI brings one.
-suite("with a newer Python: 3.12 or later, on PATH or of pyenv", newerPython(), [
-  "test_values.py",
-  "test_forms.py",
-]);
+suite("with Debian's Python", async () => debian, all);
+suite("with a newer Python", newerPython, ["test_values.py", "test_forms.py"]);

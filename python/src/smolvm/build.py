@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import _asynchronous
 from ._child import find_program
 from ._client import Place, api, ask, begin, finish
 from .boot import DEFAULT_BOOT_ARGS, KERNEL, ROOTFS, SSH_BOOT_ARGS
@@ -99,6 +100,18 @@ class ImageBuilder:
         # sshd lets nobody in whose account is locked, and one without a password is.
         unlock = "sed -i 's/^root:[!*]*:/root:*:/' /etc/shadow\n"
         return self._build(name, lines + unlock + _CONFIGURE.format(password="no"), rootfs_size_mb)
+
+    async def async_build_alpine_ssh(
+        self, name: str = "alpine-ssh", ssh_password: str = "smolvm", rootfs_size_mb: int = 512
+    ) -> tuple[Path, Path]:
+        """See `build_alpine_ssh`."""
+        return await _asynchronous.in_thread(self.build_alpine_ssh, name, ssh_password, rootfs_size_mb)
+
+    async def async_build_alpine_ssh_key(
+        self, ssh_public_key: str | os.PathLike[str], name: str = "alpine-ssh-key", rootfs_size_mb: int = 512
+    ) -> tuple[Path, Path]:
+        """See `build_alpine_ssh_key`."""
+        return await _asynchronous.in_thread(self.build_alpine_ssh_key, ssh_public_key, name, rootfs_size_mb)
 
     def _build(self, name: str, script: str, rootfs_size_mb: int) -> tuple[Path, Path]:
         if not _NAME.match(name):

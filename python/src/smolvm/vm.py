@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -123,6 +124,46 @@ class SmolVM(Workplace):
     async def async_wait_for_ssh(self, timeout: float = 60.0) -> None:
         """See `wait_for_ssh`."""
         await self.async_run(":", timeout, "raw")
+
+    async def async_upload_file(
+        self, local_path: str | os.PathLike[str], remote_path: str, *, make_dirs: bool = False
+    ) -> None:
+        """See `upload_file`."""
+        await _asynchronous.in_thread(self.upload_file, local_path, remote_path, make_dirs=make_dirs)
+
+    async def async_download_file(
+        self, remote_path: str, local_path: str | os.PathLike[str], *, max_bytes: int | None = None
+    ) -> None:
+        """See `download_file`."""
+        await _asynchronous.in_thread(self.download_file, remote_path, local_path, max_bytes=max_bytes)
+
+    async def async_write_file(self, remote_path: str, content: str | bytes, *, make_dirs: bool = False) -> None:
+        """See `write_file`."""
+        await _asynchronous.in_thread(self.write_file, remote_path, content, make_dirs=make_dirs)
+
+    async def async_read_file(self, remote_path: str, *, max_bytes: int = 64 * 1024 * 1024) -> bytes:
+        """See `read_file`."""
+        return await _asynchronous.in_thread(self.read_file, remote_path, max_bytes=max_bytes)
+
+    async def async_set_env_vars(self, env_vars: Mapping[str, str], *, merge: bool = True) -> list[str]:
+        """See `set_env_vars`."""
+        return await _asynchronous.in_thread(self.set_env_vars, env_vars, merge=merge)
+
+    async def async_unset_env_vars(self, keys: Iterable[str]) -> dict[str, str]:
+        """See `unset_env_vars`."""
+        return await _asynchronous.in_thread(self.unset_env_vars, keys)
+
+    async def async_list_env_vars(self) -> dict[str, str]:
+        """See `list_env_vars`."""
+        return await _asynchronous.in_thread(self.list_env_vars)
+
+    async def async_expose_local(self, guest_port: int, host_port: int | None = None) -> int:
+        """See `expose_local`."""
+        return await _asynchronous.in_thread(self.expose_local, guest_port, host_port)
+
+    async def async_unexpose_local(self, host_port: int, guest_port: int) -> Self:
+        """See `unexpose_local`."""
+        return await _asynchronous.in_thread(self.unexpose_local, host_port, guest_port)
 
     async def __aenter__(self) -> Self:
         entering = asyncio.ensure_future(_asynchronous.in_thread(self.__enter__))
