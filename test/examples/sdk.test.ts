@@ -1,19 +1,24 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { imageWith } from "../support/images.ts";
 import { useMachines } from "../support/machines.ts";
 import { collect, Talking } from "../support/process.ts";
 import { program, slowness } from "../support/program.ts";
-import { exampleFile } from "./examples.fixture.ts";
+import { installedExample } from "./examples.fixture.ts";
 
-/** `examples/sdk`, as the first lines of each say that it is used. */
+/** `examples/sdk`, as the first lines of each say that it is used, with the package as npm installs it. */
 
 const LIMIT_MS = 120_000 * slowness;
 setDefaultTimeout(LIMIT_MS);
 
 const home = useMachines();
+let examples: string;
+beforeAll(async () => {
+  examples = await installedExample("sdk", `${home.path}/examples`);
+});
+
 const start = (name: string, ...words: string[]) =>
-  Bun.spawn([process.execPath, exampleFile(`sdk/${name}.ts`), ...words], {
+  Bun.spawn([process.execPath, `${examples}/${name}.ts`, ...words], {
     env: { ...home.env, SMOLVM_BIN: program },
     stdin: "ignore",
     stdout: "pipe",
