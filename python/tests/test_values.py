@@ -12,7 +12,18 @@ import unittest
 from pathlib import Path
 
 import smolvm
-from smolvm import SSH_BOOT_ARGS, SmolVM, ValidationError, VMConfig, VMState, _frames, _variables
+from smolvm import (
+    SSH_BOOT_ARGS,
+    FirecrackerAPIError,
+    SmolVM,
+    SnapshotAlreadyExistsError,
+    SnapshotNotFoundError,
+    ValidationError,
+    VMConfig,
+    VMState,
+    _frames,
+    _variables,
+)
 from smolvm.boot import KERNEL, ROOTFS, why_unbootable
 from smolvm.exceptions import NetworkError, SmolVMError, VMAlreadyExistsError, VMNotFoundError, from_failure
 from smolvm.models import CommandResult
@@ -63,6 +74,11 @@ class Configs(unittest.TestCase):
             {"port_forwards": [{"guest_port": 1, "host_port": 65_536}]},
             {"retain_disk_on_delete": 1},
             {"backend": "firecracker"},
+            {"initrd_path": "/boot/initrd"},
+            {"extra_drives": ["/x.img"]},
+            {"disk_mode": "shared"},
+            {"network_rate_limit_mbps": 100},
+            {"ssh_capable": 1},
         ]
         for fields in wrong:
             with self.subTest(fields), self.assertRaises(ValidationError) as raised:
@@ -71,9 +87,20 @@ class Configs(unittest.TestCase):
         with self.assertRaises(TypeError):
             config(unknown=1)
 
+    def test_fields_that_have_one_value_take_it(self):
+        one = {"initrd_path": None, "extra_drives": [], "disk_mode": "isolated", "network_rate_limit_mbps": None}
+        self.assertTrue(config(**one, ssh_capable=True).ssh_capable)
+
+    def test_exceptions_that_nothing_raises_can_be_caught(self):
+        for kind in (SnapshotNotFoundError, SnapshotAlreadyExistsError):
+            self.assertEqual(kind("words").message, "words")
+        self.assertEqual(FirecrackerAPIError("words", 404).status_code, 404)
+        self.assertIsInstance(FirecrackerAPIError("words"), SmolVMError)
+
     def test_arguments_that_exclude_each_other(self):
         for arguments in ({"config": config(), "vm_id": "a"}, {"vm_id": "a", "mem_size_mib": 512},
-                          {"config": config(), "disk_size_mib": 512}, {"disk_size_mib": 63}, {"ssh_user": ""}):
+                          {"config": config(), "disk_size_mib": 512}, {"disk_size_mib": 63}, {"ssh_user": ""},
+                          {"os": "windows"}, {"os": "alpine", "config": config()}):
             with self.subTest(arguments), self.assertRaises(ValueError):
                 SmolVM(**arguments)
 

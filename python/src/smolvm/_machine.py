@@ -31,6 +31,7 @@ class Machine:
         disk_size_mib: int | None = None,
         ssh_user: str = "root",
         ssh_key_path: str | os.PathLike[str] | None = None,
+        os: str | None = None,
     ) -> None:
         """Makes a machine, or finds the one called `vm_id`.
 
@@ -43,6 +44,7 @@ class Machine:
                 size is rounded up.
             ssh_user: the user of the guest that `run` runs commands as.
             ssh_key_path: taken, and not needed: commands go through smolvm's agent, not through SSH.
+            os: of the machine that `SmolVM()` makes: `alpine`, the only one.
 
         Raises:
             ValueError: options that exclude each other, or a value that no machine can have.
@@ -52,6 +54,8 @@ class Machine:
             raise ValueError("config and vm_id exclude each other")
         if (config is not None or vm_id is not None) and (mem_size_mib, disk_size_mib) != (None, None):
             raise ValueError("mem_size_mib and disk_size_mib are for SmolVM() alone: a config has its own sizes")
+        if os is not None and (os != "alpine" or config is not None or vm_id is not None):
+            raise ValueError("os: SmolVM() makes machines of 'alpine' alone; another system is an image of a config")
         if not ssh_user:
             raise ValueError("ssh_user: must be the name of a user")
         self._user = "0" if ssh_user == "root" else ssh_user

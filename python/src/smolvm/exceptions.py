@@ -86,6 +86,22 @@ class CommandExecutionUnavailableError(SmolVMError):
         self.remediation = remediation
 
 
+class SnapshotNotFoundError(SmolVMError):
+    """For programs that catch it: machines have no snapshots here, so nothing raises it."""
+
+
+class SnapshotAlreadyExistsError(SmolVMError):
+    """As `SnapshotNotFoundError`."""
+
+
+class FirecrackerAPIError(SmolVMError):
+    """For programs that catch it: Firecracker runs no machine here, so nothing raises it."""
+
+    def __init__(self, message: str, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
 _BY_AREA: dict[str, type[SmolVMError]] = {
     "confine": HostError,
     "engine": HostError,

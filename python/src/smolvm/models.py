@@ -99,6 +99,13 @@ class VMConfig:
     port_forwards: Sequence[PortForward | Mapping[str, Any]] = ()
     #: `auto`, `libkrun` or `qemu`.
     backend: str | None = None
+    # Those that no machine here has anything else for: a value other than these is refused.
+    initrd_path: None = None
+    extra_drives: Sequence[Any] = ()
+    disk_mode: str = "isolated"
+    network_rate_limit_mbps: None = None
+    #: Every machine takes commands, through its agent.
+    ssh_capable: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.vm_id, str) or len(self.vm_id) > MAX_NAME or not _NAME.match(self.vm_id):
@@ -116,6 +123,13 @@ class VMConfig:
         if not isinstance(self.retain_disk_on_delete, bool):
             raise ValidationError("retain_disk_on_delete: must be True or False")
         checked_backend(self.backend)
+        for name, only in (("initrd_path", None), ("disk_mode", "isolated"), ("network_rate_limit_mbps", None)):
+            if getattr(self, name) != only:
+                raise ValidationError(f"{name}: machines have no other than {only!r} here")
+        if len(self.extra_drives) > 0:
+            raise ValidationError("extra_drives: machines have no other disks than their own here")
+        if not isinstance(self.ssh_capable, bool):
+            raise ValidationError("ssh_capable: must be True or False")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
