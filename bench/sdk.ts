@@ -1,10 +1,9 @@
-import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { run } from "../build/host.ts";
+import { compileSdk } from "../build/sdk/compile.ts";
 import { type Machine, Smolvm } from "../sdk/src/index.ts";
-import { bundle } from "../test/sdk/bundle.ts";
 import { Machines, SMALL } from "../test/support/machines.ts";
 import { program } from "../test/support/program.ts";
-import { measureCommand } from "./support/measure.ts";
 import { compare } from "./support/rounds.ts";
 import { printComparison } from "./support/table.ts";
 
@@ -50,28 +49,35 @@ async function firstOutput(): Promise<void> {
           }),
       },
     ],
-    { rounds: 8, warmUp: 1 },
+    { rounds: 12, warmUp: 1 },
   );
   printComparison("A machine for one command, until nothing of it is left", samples, commandLine);
 }
 
+/** Inside a program of Node: what the package that npm installs adds to it, beside a module that has nothing in it. */
 async function imports(): Promise<void> {
   const node = Bun.which("node");
   if (node === null) throw new Error("there is no node in PATH");
-  const face = await bundle(`${import.meta.dir}/../sdk/src/index.ts`);
-  const script = (statement: string) => [node, "--input-type=module", "-e", statement];
-  const total = (statement: string) => async () =>
-    (await measureCommand(script(statement), { env: machines.env })).total;
-  const nothing = "an empty program";
+  const place = mkdtempSync("/tmp/bench-import-");
+  writeFileSync(`${place}/package.json`, '{"type":"module"}');
+  writeFileSync(`${place}/empty.js`, "export {};\n");
+  for (const { path, text } of await compileSdk()) writeFileSync(`${place}/${path}`, text);
+  const importing = (file: string) => async () => {
+    const script = `const begun = performance.now();
+      await import(${JSON.stringify(`${place}/${file}`)});
+      console.log(performance.now() - begun);`;
+    return Number(await run([node, "--input-type=module", "-e", script], { env: machines.env }));
+  };
+  const nothing = "import of an empty module";
   const samples = await compare(
     [
-      { name: nothing, measure: total("") },
-      { name: "import the SDK", measure: total(`await import(${JSON.stringify(face)})`) },
+      { name: nothing, measure: importing("empty.js") },
+      { name: "import of the package", measure: importing("index.js") },
     ],
-    { rounds: 20, warmUp: 2 },
+    { rounds: 40, warmUp: 2 },
   );
   printComparison("Node", samples, nothing);
-  rmSync(dirname(face), { recursive: true });
+  rmSync(place, { recursive: true });
 }
 
 try {

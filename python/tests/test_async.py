@@ -72,7 +72,9 @@ class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
         entering = asyncio.ensure_future(vm.__aenter__())
         # A boot takes longer than the turns of the loop that begin it.
         await asyncio.sleep(0)
-        entering.cancel()
+        for _ in range(5):
+            entering.cancel()
+            await asyncio.sleep(0)
         with self.assertRaises(asyncio.CancelledError):
             await entering
         self.assertNotIn(vm.vm_id, names())
@@ -90,7 +92,10 @@ class Asynchronous(MachineTest, unittest.IsolatedAsyncioTestCase):
         making = asyncio.ensure_future(SmolVM.async_create_many([config() for _ in range(4)], concurrency=2))
         while names() == before:
             await asyncio.sleep(0.05)
-        making.cancel()
+        # Who is impatient cancels again.
+        for _ in range(5):
+            making.cancel()
+            await asyncio.sleep(0)
         with self.assertRaises(asyncio.CancelledError):
             await making
         self.assertEqual(names(), before)

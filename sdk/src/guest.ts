@@ -59,13 +59,20 @@ export abstract class Guest {
   }
 
   /**
-   * As `run`; values are single words, whatever is in them.
+   * As `run`; values are single words, whatever is in them. With options, it gives what takes the script.
    *
    * @example
    * await machine.sh`wc -l ${path}`;
+   * await machine.sh({ workdir: "/src", timeoutMs: 60_000 })`make ${["-j", "2"]}`;
    */
-  sh(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<ExecResult> {
-    return this.run(scriptOf(strings, values));
+  sh(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<ExecResult>;
+  sh(
+    options: ExecOptions,
+  ): (strings: TemplateStringsArray, ...values: readonly unknown[]) => Promise<ExecResult>;
+  sh(given: TemplateStringsArray | ExecOptions, ...values: readonly unknown[]) {
+    if (isScript(given)) return this.run(scriptOf(given, values));
+    return (strings: TemplateStringsArray, ...words: readonly unknown[]) =>
+      this.run(scriptOf(strings, words), given);
   }
 
   /**
@@ -171,3 +178,5 @@ export abstract class Guest {
     return eventsOf(() => this.reach(), this.name, options);
   }
 }
+
+const isScript = (given: TemplateStringsArray | ExecOptions): given is TemplateStringsArray => "raw" in given;

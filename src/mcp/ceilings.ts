@@ -42,7 +42,8 @@ export const usualMemoryMib = ({ maxMemoryMib, maxMachines }: Ceilings): number 
 const USUAL_OVERLAY_GIB = 10;
 const USUAL_STORAGE_GIB = 20;
 
-/** The least of both. */
+/** Both together: what a machine has when nobody says less, and the least. */
+export const USUAL_DISK_GIB = USUAL_OVERLAY_GIB + USUAL_STORAGE_GIB;
 export const LEAST_DISK_GIB = 2;
 
 /** What each machine has of the disks; no call says anything about it. */

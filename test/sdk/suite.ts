@@ -60,6 +60,10 @@ const cases: Record<string, Case> = {
     const nasty = 'it\'s $HOME; `id` "x"\n*';
     assert.equal((await machine.sh`printf %s ${nasty}`).stdout, nasty);
     assert.equal((await machine.sh`printf '<%s>' ${["a b", "c"]}`).stdout, "<a b><c>");
+    const elsewhere = machine.sh({ workdir: "/var", env: { A: "1" } });
+    assert.equal((await elsewhere`echo "$PWD $A" ${nasty}`).stdout, `/var 1 ${nasty}\n`);
+    const signal = AbortSignal.abort(new RangeError("no"));
+    await rejects(machine.sh({ signal })`true`, RangeError);
   },
   "a program that is not there": async (machine) => {
     await rejects(machine.exec(["no-such-program"]), ExecError, "exec.not_found");

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +25,14 @@ async def in_thread(function: Callable[P, T], *arguments: P.args, **options: P.k
     return await asyncio.get_running_loop().run_in_executor(_threads, work)
 
 
+async def outlasted(work: asyncio.Future[T]) -> T:
+    """What it comes to, however often the waiting for it is cancelled: what a thread does goes on all the same."""
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({work})
+    return work.result()
+
+
 async def in_turns(concurrency: int, work: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     """What each of these comes to, in order, at most so many at a time. The first failure, and being cancelled, ends
     the others, and is raised when they have ended."""
@@ -39,7 +48,7 @@ async def in_turns(concurrency: int, work: Sequence[Callable[[], Awaitable[T]]])
     except BaseException:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await outlasted(asyncio.gather(*tasks, return_exceptions=True))
         raise
 
 

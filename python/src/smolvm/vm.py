@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -68,7 +69,7 @@ class SmolVM(Workplace):
                 vm = await asyncio.shield(making)
             except asyncio.CancelledError:
                 # It is made in a thread all the same.
-                made.append(await making)
+                made.append(await _asynchronous.outlasted(making))
                 raise
             made.append(vm)
             return await vm.async_start()
@@ -76,7 +77,8 @@ class SmolVM(Workplace):
         try:
             return await _asynchronous.in_turns(concurrency, [functools.partial(one, config) for config in configs])
         except BaseException:
-            await asyncio.gather(*(_asynchronous.in_thread(vm._leave) for vm in made))
+            leaving = asyncio.gather(*(_asynchronous.in_thread(vm._leave) for vm in made))
+            await _asynchronous.outlasted(leaving)
             raise
 
     @classmethod
@@ -171,8 +173,9 @@ class SmolVM(Workplace):
             return await asyncio.shield(entering)
         except asyncio.CancelledError:
             # It is started in a thread all the same, and nobody will leave it.
-            await asyncio.gather(entering, return_exceptions=True)
-            await _asynchronous.in_thread(self._leave)
+            with contextlib.suppress(Exception):
+                await _asynchronous.outlasted(entering)
+            await _asynchronous.outlasted(asyncio.ensure_future(_asynchronous.in_thread(self._leave)))
             raise
 
     async def __aexit__(self, *_: object) -> None:

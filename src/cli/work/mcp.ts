@@ -20,7 +20,7 @@ export async function serveMcp(values: McpValues): Promise<number> {
   const ceilings: Ceilings = {
     maxMachines: values.maxMachines,
     maxMemoryMib: values.maxMemory,
-    maxDiskGib: values.maxDisk,
+    maxDiskGib: values.maxDisk ?? values.maxMachines * mcp.USUAL_DISK_GIB,
     maxCpus: values.maxCpus,
     ttlMs: values.ttl,
     idleTimeoutMs: values.idleTimeout,

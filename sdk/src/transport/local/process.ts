@@ -59,40 +59,40 @@ interface AttachRequest {
   readonly since: Offsets;
 }
 
+/** Its answer. */
+interface Attached {
+  readonly id: string;
+  readonly pid: number;
+  /** The first bytes that come. */
+  readonly offset: Offsets;
+}
+
 export class AttachedStream extends StreamProcess implements AttachedRemote {
   readonly id: string;
-  missedBytes = 0;
+  readonly #missed: { bytes: number };
 
-  private constructor(
-    link: Link,
-    stream: Stream,
-    { id, pid }: { readonly id: string; readonly pid: number },
-  ) {
-    super(link, stream, pid);
-    this.id = id;
+  private constructor(link: Link, stream: Stream, about: Attached, missed: { bytes: number }) {
+    super(link, stream, about.pid);
+    this.id = about.id;
+    this.#missed = missed;
+  }
+
+  get missedBytes(): number {
+    return this.#missed.bytes;
   }
 
   /** @throws SmolvmError `process.not_found`; the signal's reason */
   static async attach(link: Link, request: AttachRequest, signal?: AbortSignal): Promise<AttachedStream> {
     const stream = link.open({ method: "attach", params: request });
-    let missed = 0;
+    const missed = { bytes: 0 };
     stream.onEvent = (event) => {
       const { type, bytes } = event as { readonly type: string; readonly bytes: number };
-      if (type !== "lost") return;
-      if (attached === undefined) missed += bytes;
-      else attached.missedBytes += bytes;
+      if (type === "lost") missed.bytes += bytes;
     };
-    let attached: AttachedStream | undefined;
-    const accepted = (await link.acceptedOf(stream, signal)) as {
-      readonly id: string;
-      readonly pid: number;
-      readonly offset: Offsets;
-    };
-    attached = new AttachedStream(link, stream, accepted);
-    const { offset } = accepted;
-    attached.missedBytes =
-      missed + (offset.stdout - request.since.stdout) + (offset.stderr - request.since.stderr);
-    return attached;
+    const about = (await link.acceptedOf(stream, signal)) as Attached;
+    const { since } = request;
+    missed.bytes += about.offset.stdout - since.stdout + about.offset.stderr - since.stderr;
+    return new AttachedStream(link, stream, about, missed);
   }
 }
 

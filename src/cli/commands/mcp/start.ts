@@ -46,12 +46,12 @@ const options = {
     parse: countUpTo(255),
     fallback: 4,
   }),
-  maxDisk: valueOr({
+  maxDisk: value({
     long: "max-disk",
     placeholder: "GIB",
     description: "Disks of all machines together, 2 for each at least",
+    defaultText: "30 for each",
     parse: sizeIn({ unit: "GiB", min: 2, max: 1_000_000, what: "disks" }),
-    fallback: 120,
   }),
   maxCopy: valueOr({
     long: "max-copy",
