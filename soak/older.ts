@@ -22,6 +22,7 @@ import { say, soak } from "./support/options.ts";
 const OLDER = "49e0b5e";
 
 const root = new URL("..", import.meta.url).pathname;
+const deno = process.env.SMOLVM_TEST_DENO ?? Bun.which("deno") ?? "deno";
 const node = process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node";
 
 async function run(command: readonly string[], cwd: string): Promise<void> {
@@ -80,10 +81,10 @@ await soak(async () => {
       `export * from ${JSON.stringify(`${root}sdk/src/index.ts`)};\n`,
     );
     const suite = await suiteOf();
-    for (const runtime of [process.execPath, node])
+    for (const command of [[process.execPath], [node], [deno, "run", "--allow-all", "--no-config"]])
       await passes(
-        `the package of today with the earlier program, in ${runtime}`,
-        [runtime, suite],
+        `the package of today with the earlier program, in ${command[0]}`,
+        [...command, suite],
         `${older}/dist/smolvm`,
       );
   } finally {

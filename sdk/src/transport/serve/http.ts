@@ -86,9 +86,25 @@ async function send(
   const secure = typeof address.tls === "object" ? address.tls : {};
   const options = { ...address.target, ...secure, method, path, headers };
   return await new Promise((resolve, reject) => {
-    const request = begin({ ...options, ...(signal && { signal }) });
-    request.on("response", resolve);
-    request.on("error", reject);
+    const request = begin(options);
+    let answer: IncomingMessage | undefined;
+    // Not the runtime's own option: Deno's leaves a request alone that has no answer yet.
+    const stop = () => {
+      reject(signal?.reason);
+      answer?.destroy(signal?.reason);
+      request.destroy();
+    };
+    const forget = () => signal?.removeEventListener("abort", stop);
+    signal?.addEventListener("abort", stop, { once: true });
+    request.on("response", (message) => {
+      answer = message.once("close", forget);
+      resolve(message);
+    });
+    request.on("error", (error) => {
+      forget();
+      reject(error);
+    });
+    if (signal?.aborted) stop();
     if (content === undefined) request.end(body);
     else {
       const source = Readable.from(content);
