@@ -5,17 +5,11 @@ import type { BootableImage } from "../../image/index.ts";
 import type { MachineInfo } from "../../machine/index.ts";
 import type { Pack } from "../../pack/index.ts";
 import { isThere, type Machines, openMachines } from "../machines.ts";
-import { describeMachine } from "../options/describe.ts";
-import { engineFromEnvironment } from "../options/engine.ts";
-import { machineLayer } from "../options/machine-layer.ts";
 import { machineOptions } from "../options/machine-options.ts";
 import { warn } from "../output.ts";
 import { defaultsOf, type Values } from "../program/types.ts";
-import { createInterruptible } from "../work/create.ts";
 import { execShown, type Surroundings } from "../work/exec.ts";
-import { interruptible } from "../work/interruptible.ts";
 import { openPackFile } from "../work/open-pack.ts";
-import { startShown } from "../work/start.ts";
 import { startOptions } from "./program.ts";
 
 type StartValues = Values<typeof startOptions>;
@@ -24,7 +18,8 @@ const SUFFIX = ".smolmachine";
 
 /**
  * The machine that a packed program keeps in the background. It is one of smolvm's own, named after the pack's file and
- * its contents: a moved pack finds its machine again, and another version of it has another one.
+ * its contents: a moved pack finds its machine again, and another version of it has another one. What only its start
+ * needs is loaded then: `exec` is called more often.
  */
 export class PackedDaemon {
   readonly #pack: string;
@@ -56,6 +51,10 @@ export class PackedDaemon {
   async start(values: StartValues, given: ReadonlySet<string>): Promise<string> {
     if (this.#info() === undefined) await this.#make(values);
     else if (Object.keys(startOptions).some((key) => given.has(key))) await this.#change(values);
+    const [{ startShown }, { engineFromEnvironment }] = await Promise.all([
+      import("../work/start.ts"),
+      import("../options/engine.ts"),
+    ]);
     const image = await this.#imageInCache();
     const starting = startShown(this.#context, this.#name, {
       engine: engineFromEnvironment(),
@@ -103,7 +102,10 @@ export class PackedDaemon {
 
   /** The machine's image, unpacked anew where somebody has removed the cache; undefined when it is there. */
   async #imageInCache(): Promise<BootableImage | undefined> {
-    const { isUnpacked, openPackedImage } = await import("../../pack/index.ts");
+    const [{ isUnpacked, openPackedImage }, { interruptible }] = await Promise.all([
+      import("../../pack/index.ts"),
+      import("../work/interruptible.ts"),
+    ]);
     const { paths } = this.#context;
     const pack = await openPackFile(this.#pack, []);
     try {
@@ -122,6 +124,7 @@ export class PackedDaemon {
   }
 
   async #change(values: StartValues): Promise<void> {
+    const { machineLayer } = await import("../options/machine-layer.ts");
     const { init, initOnce, ...layer } = await machineLayer({ ...defaultsOf(machineOptions), ...values });
     const { record } = this.#machines.inspectMachine(this.#context, this.#name);
     this.#refuseOther("--init", record?.init, init);
@@ -154,6 +157,10 @@ export class PackedDaemon {
   }
 
   async #make(values: StartValues): Promise<void> {
+    const [{ describeMachine }, { createInterruptible }] = await Promise.all([
+      import("../options/describe.ts"),
+      import("../work/create.ts"),
+    ]);
     const pack = await openPackFile(this.#pack, []);
     try {
       const all = { ...defaultsOf(machineOptions), ...values };
