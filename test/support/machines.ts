@@ -81,7 +81,11 @@ export class Machines extends Home {
     const vmm = readState(paths, name)?.vmmPid;
     if (vmm === null || vmm === undefined) throw new Error(`${name} has no VM`);
     process.kill(vmm, "SIGKILL");
-    await until("the machine's end", () => !isRunning(paths, name) || readState(paths, name)?.vmmPid !== vmm);
+    const hasAnother = () => {
+      const now = readState(paths, name)?.vmmPid ?? null;
+      return now !== null && now !== vmm;
+    };
+    await until("the machine's end", () => !isRunning(paths, name) || hasAnother());
   }
 
   /** The machine's process. @throws Error when the machine has never run */

@@ -351,8 +351,7 @@ export class MachineHost {
     this.#vmm?.kill();
     this.#network?.close();
     await Promise.all([this.#session?.vm.exited, this.#vmm?.exited, this.#logs?.close()]);
-    if (lasting !== undefined) this.#tellEnd(failure);
-    await this.#place?.leave();
+    await this.#place?.leave(() => lasting !== undefined && this.#tellEnd(failure));
     this.#end.resolve();
     // A process that has this machine alone ends in this turn (main.ts), and its clients' connections with it: who waits
     // for that finds the lock free and the process gone.

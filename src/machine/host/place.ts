@@ -129,13 +129,22 @@ export class Place {
     this.#leaver = starter;
   }
 
-  /** The machine has ended: resolves when nothing of it is left that is not to be kept. */
-  async leave(): Promise<void> {
+  /**
+   * The machine has ended: resolves when nothing of it is left that is not to be kept.
+   *
+   * @param lastWords tells those who look that it has ended: when nothing is left to be done but to give up its lock
+   */
+  async leave(lastWords: () => void): Promise<void> {
     this.stopListening();
-    if (this.#leaver === undefined) this.#leaveItself();
-    else {
+    if (this.#leaver === undefined) {
+      lastWords();
+      this.#leaveItself();
+    } else {
       const change = this.#lockToRemove();
+      // Of one that is to go there is no file later.
+      if (change !== undefined) lastWords();
       await this.#leaver.start(change === undefined ? LEAVE : REMOVE, unknown).exited;
+      if (change === undefined) lastWords();
       change?.release();
     }
     this.#release();
