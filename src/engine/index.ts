@@ -3,7 +3,6 @@ import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 
 export { type ChooseOptions, chooseEngine, engineByName } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
-export type { GpuHostOptions, GpuVerdict } from "./gpu/index.ts";
 export { findLibkrun } from "./krun/library.ts";
 export { vmPaths } from "./program.ts";
 export type {
@@ -15,9 +14,6 @@ export type {
   NetCard,
   Restore,
   RunningVm,
-  SaveableVm,
-  SavePlace,
-  Templates,
   Verdict,
   VmDisk,
   VmExit,

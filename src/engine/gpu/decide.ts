@@ -1,8 +1,5 @@
-import type { EngineName } from "../types.ts";
-
 /** What of a host decides whether its machines can have a GPU. */
 export interface GpuHost {
-  readonly engine: EngineName;
   readonly platform: NodeJS.Platform;
   /** A card without anything behind it was asked for: SMOLVM_GPU=2d. */
   readonly plain: boolean;
@@ -44,17 +41,16 @@ export async function decideGpu(host: GpuHost): Promise<GpuVerdict> {
       "the kernel of this build of smolvm has no driver for one",
       "use a released build, or ./dev build",
     );
-  const renderNode = host.plain ? null : chooseNode(host.renderNodes);
-  if (typeof renderNode === "object" && renderNode !== null) return renderNode;
-  const problem = await host.tryDevice(renderNode);
-  return problem === undefined ? { works: true, renderNode } : no(problem.reason, problem.fix);
-}
-
-function chooseNode(nodes: readonly RenderNode[]): string | GpuVerdict {
-  const [first] = nodes;
+  if (host.plain) return await tried(host, null);
+  const [first] = host.renderNodes;
   if (first === undefined)
     return no("this host has no GPU with a driver of the kernel's (no /dev/dri/renderD*)");
-  const usable = nodes.find((node) => node.usable);
-  if (usable !== undefined) return usable.path;
+  const usable = host.renderNodes.find((node) => node.usable);
+  if (usable !== undefined) return await tried(host, usable.path);
   return no(`no permission to open ${first.path}`, "sudo usermod -aG render $USER, then log in again");
+}
+
+async function tried({ tryDevice }: GpuHost, renderNode: string | null): Promise<GpuVerdict> {
+  const problem = await tryDevice(renderNode);
+  return problem === undefined ? { works: true, renderNode } : no(problem.reason, problem.fix);
 }

@@ -10,7 +10,6 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** A host on which it works. */
 const good: GpuHost = {
-  engine: "qemu",
   platform: "linux",
   plain: false,
   hasDriver: true,

@@ -23,7 +23,6 @@ const DRIVER = "virtio_gpu";
 export async function describeGpuHost(engine: EngineName, options: GpuHostOptions): Promise<GpuHost> {
   const { env, kernel, libkrun } = options;
   return {
-    engine,
     platform: process.platform,
     plain: isPlain(env),
     hasDriver: readFileSync(kernel).includes(DRIVER),

@@ -4,9 +4,6 @@ import type { EngineName, VmGpu } from "../types.ts";
 import { decideGpu, type GpuVerdict } from "./decide.ts";
 import { describeGpuHost, type GpuHostOptions } from "./host.ts";
 
-export type { GpuVerdict } from "./decide.ts";
-export type { GpuHostOptions } from "./host.ts";
-
 /** Whether machines of this engine can have a GPU on this host, decided by trying the device. */
 export async function tryGpu(engine: EngineName, options: GpuHostOptions): Promise<GpuVerdict> {
   return await decideGpu(await describeGpuHost(engine, options));

@@ -1,5 +1,4 @@
 /** From what a machine is, and an image, to what its process carries out. */
-
 export { planConfinement } from "./confinement.ts";
 export {
   type ImageOptions,
@@ -8,7 +7,7 @@ export {
   resolveFiles,
   resolveImage,
 } from "./files.ts";
-export { checkGpu, planGpu } from "./gpu.ts";
+export { planGpu } from "./gpu.ts";
 export { type NetworkPlan, planNetwork } from "./network.ts";
 export type {
   ImageFacts,
