@@ -1,12 +1,13 @@
+import { confineModes } from "../../confine/types.ts";
 import { SmolError } from "../../errors.ts";
 import type { TomlCodes, TomlTable } from "../../toml/table.ts";
 import { type Paths, resolvePaths } from "../paths.ts";
-import { DEFAULT_CONFINEMENT, readConfinement } from "./confinement.ts";
 import { readSettingsFile } from "./file.ts";
 import { cacheFromEnvironment, DEFAULT_CACHE, DEFAULT_PULL, readCache, readPull } from "./limits.ts";
+import { readMode } from "./mode.ts";
 import { legacyPath, settingsPath } from "./path.ts";
 import { type Findings, readRegistries } from "./registries.ts";
-import { DEFAULT_TEMPLATES, readTemplates } from "./templates.ts";
+import { templateModes } from "./templates.ts";
 import type { Environment, RegistrySettings, Settings } from "./types.ts";
 
 const CODES: TomlCodes = {
@@ -58,7 +59,7 @@ function missing(path: string): SmolError {
 async function readConfig(path: string) {
   const defaults = {
     ...{ cache: DEFAULT_CACHE, pull: DEFAULT_PULL },
-    ...{ confinement: DEFAULT_CONFINEMENT, templates: DEFAULT_TEMPLATES },
+    ...({ confinement: "auto", templates: "auto" } as const),
   };
   const read = await readFile(path, (root, directory, findings) => {
     const images = root.table("images");
@@ -68,8 +69,8 @@ async function readConfig(path: string) {
       machines: machines && readRegistries(machines, directory, findings),
       cache: readCache(root.table("cache")),
       pull: readPull(root.table("pull")),
-      confinement: readConfinement(root.table("confinement")),
-      templates: readTemplates(root.table("templates")),
+      confinement: readMode(root.table("confinement"), confineModes, defaults.confinement),
+      templates: readMode(root.table("templates"), templateModes, defaults.templates),
     };
     noteCloud(root.table("cloud"), findings);
     root.finish();
