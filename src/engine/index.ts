@@ -3,7 +3,6 @@ import type { DoctorOptions, DoctorReport } from "./doctor.ts";
 
 export { type ChooseOptions, chooseEngine, engineByName } from "./choose.ts";
 export type { DoctorOptions, DoctorReport, EngineReport } from "./doctor.ts";
-export { findLibkrun } from "./krun/library.ts";
 export { vmPaths } from "./program.ts";
 export type {
   DiskFormat,

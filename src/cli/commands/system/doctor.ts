@@ -23,19 +23,21 @@ Exit code: 0 when an engine works and smolvm's directories can be written, else 
     const [
       { assetPath, hasAsset },
       { resolvePaths },
-      { collectDoctorReport, findLibkrun },
+      { collectDoctorReport },
+      { libkrunSource },
       { TemplateStore },
     ] = await Promise.all([
       import("../../../assets/index.ts"),
       import("../../../config/paths.ts"),
       import("../../../engine/index.ts"),
+      import("../../../machine/plan/index.ts"),
       import("../../../machine/template/index.ts"),
     ]);
     const paths = resolvePaths();
     // A directory that cannot be written is what the report is there to say.
-    const asset = async (name: "launcher" | "kernel" | "libkrun") =>
+    const asset = async (name: "launcher" | "kernel") =>
       hasAsset(name) ? await assetPath(name, paths.cache).catch(() => undefined) : undefined;
-    const libkrun = findLibkrun(process.env) ?? (await asset("libkrun"));
+    const libkrun = await libkrunSource({ paths, environment: process.env })?.().catch(() => undefined);
     const [launcher, kernel] = [await asset("launcher"), await asset("kernel")];
     const host = await collectDoctorReport({ paths, libkrun, launcher, kernel });
     const report = { ...host, templates: new TemplateStore(paths.cache).report() };
