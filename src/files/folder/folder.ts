@@ -239,10 +239,10 @@ export class Folder implements Filesystem {
   }
 
   release(handle: number): void {
-    const { inode, fd } = this.#handles.any(handle);
+    const { inode, fd, writes } = this.#handles.any(handle);
     this.#inodes.closed(inode, fd);
     this.#handles.release(handle);
-    this.changes?.own(nameOf(inode));
+    if (writes) this.changes?.own(nameOf(inode));
   }
 
   openDirectory(node: number): number {
@@ -367,21 +367,22 @@ export class Folder implements Filesystem {
     const emptied = mode === 0 && (flags & OpenFlag.truncate) !== 0;
     if (emptied) closeDescriptor(reopened(OpenFlag.write | OpenFlag.truncate));
     const opened = reopened(flags & (emptied ? OpenFlag.append : KEPT_FLAGS));
-    this.changes?.own(nameOf(inode));
+    if ((flags & OpenFlag.truncate) !== 0) this.changes?.own(nameOf(inode));
     return this.#opened(inode, opened, flags);
   }
 
   #opened(inode: Inode, fd: number, flags: number): Opened {
     this.#inodes.opened(inode, fd);
-    return { fd, inode, isDirectory: false, appends: (flags & OpenFlag.append) !== 0 };
+    const appends = (flags & OpenFlag.append) !== 0;
+    return { fd, inode, isDirectory: false, appends, writes: (flags & OpenFlag.accessMode) !== 0 };
   }
 }
 
 /** Of the flags with which the guest opens, those that mean something here, and the same on every architecture. */
 const KEPT_FLAGS = OpenFlag.accessMode | OpenFlag.truncate | OpenFlag.append;
 
-/** By which the guest changes an open file. */
-const nameOf = ({ parent, name }: Inode): Name => ({ directory: parent, name });
+/** By which the guest changes an open file: the host tells of it so. */
+const nameOf = (inode: Inode): Name => ({ directory: inode.parent ?? inode, name: inode.name });
 
 /** RENAME_EXCHANGE. */
 const EXCHANGE = 2;

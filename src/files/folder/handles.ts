@@ -9,6 +9,8 @@ export interface Handle {
   readonly isDirectory: boolean;
   /** What is written lands at its end (O_APPEND). */
   readonly appends?: boolean | undefined;
+  /** It was opened to be written to. */
+  readonly writes?: boolean | undefined;
   /** Of a directory: its device. */
   readonly device?: bigint | undefined;
   /** Of a directory: where its descriptor is. */
@@ -52,8 +54,8 @@ export class Handles {
     this.#budget.take();
     try {
       const opened = open();
-      const { fd, inode, isDirectory, appends, device } = opened;
-      this.#open.set(++this.#last, { fd, inode, isDirectory, appends, device, next: 0n });
+      const { fd, inode, isDirectory, appends, writes, device } = opened;
+      this.#open.set(++this.#last, { fd, inode, isDirectory, appends, writes, device, next: 0n });
       return { number: this.#last, opened };
     } catch (error) {
       this.#budget.giveBack();

@@ -1,5 +1,15 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { Errno } from "../errno.ts";
 import { setattr, TestVolume, type TestVolumeOptions } from "../files.fixture.ts";
 import type { HostChange } from "../request.ts";
@@ -91,6 +101,37 @@ test("the guest's own changes are none of the host's, and those of another volum
   expect(paths(await next(other, watches))).toEqual(["d", "b"]);
 });
 
+test("what the host has written is told also when the guest reads it just then", async () => {
+  const watches = new Watches(100);
+  const { path } = volume();
+  writeFileSync(`${path}/a`, "");
+  const v = volume({ watches, path });
+  const a = v.find("a");
+  writeFileSync(`${v.path}/b`, "");
+  writeFileSync(`${v.path}/a`, "text");
+  const handle = v.open(a);
+  expect(v.read(a, handle)).toBe("text");
+  v.get(Opcode.release, a, handle, 0, 0, 0n);
+  expect(paths(await next(v, watches)).sort()).toEqual(["a", "b"]);
+});
+
+test("who opens a file to write, or empties it, changes it himself", async () => {
+  const watches = new Watches(100);
+  const { path } = volume();
+  for (const name of ["a", "b", "c", "d"]) writeFileSync(`${path}/${name}`, "text");
+  const v = volume({ watches, path });
+  const [readOnly, writeOnly, truncate] = [0, 1, 0o1000];
+  const [a, b, c] = [v.find("a"), v.find("b"), v.find("c")];
+  for (const [node, flags] of [
+    [a, writeOnly],
+    [b, writeOnly | truncate],
+    [c, readOnly | truncate],
+  ] as const)
+    v.get(Opcode.release, node, v.open(node, flags), 0, 0, 0n);
+  writeFileSync(`${v.path}/d`, "more");
+  expect(paths(await next(v, watches))).toEqual(["d"]);
+});
+
 test("the directories that were used last are watched", async () => {
   const watches = new Watches(2);
   const v = volume({ watches });
@@ -113,6 +154,21 @@ test("a single file is told by an empty name", async () => {
   expect(await next(v, watches)).toEqual([
     { path: "", mode: 0o100644, gone: false, made: false, modified: true, written: true },
   ]);
+});
+
+test("what the guest writes to a single file is none of the host's changes", async () => {
+  const watches = new Watches(2);
+  const folder = volume({ watches });
+  writeFileSync(`${folder.path}/a`, "");
+  const v = volume({ watches, path: `${folder.path}/a` });
+  const handle = v.open(1, 1);
+  v.write(1, handle, "text");
+  v.get(Opcode.release, 1, handle, 0, 0, 0n);
+  const host = openSync(v.path, "a");
+  writeSync(host, "more");
+  // Not closed yet: that was the guest.
+  expect(await next(v, watches)).toMatchObject([{ path: "", modified: true, written: false }]);
+  closeSync(host);
 });
 
 test("lists are short, and what is too much at once is dropped and said", async () => {

@@ -16,9 +16,9 @@ const WANTED =
 /** EACCES: what the user may not read is not watched. ENOENT, ENOTDIR: it has just gone. */
 const HARMLESS: ReadonlySet<number> = new Set([-13, -2, -20]);
 
-/** Of a file in a directory. */
+/** Of a file in a directory; empty: that itself, which is then a file and the volume. */
 export interface Name {
-  readonly directory: Inode | undefined;
+  readonly directory: Inode;
   readonly name: string;
 }
 
