@@ -141,8 +141,8 @@ export class HostChanges implements Listener {
 
   /** Takes as many as fit; what is no change by now is left out. */
   #list(): HostChange[] {
-    const taken = [...this.#waiting.entries()].slice(0, MAX_LISTED);
-    const known = this.#inodes.named(new Set(taken.map(([key]) => key)), keyOf);
+    const taken = [...this.#waiting.entries().take(MAX_LISTED)];
+    const known = this.#knownIn(new Set(taken.map(([, { directory }]) => directory)));
     const list: HostChange[] = [];
     let room = MAX_PATH_BYTES;
     for (const [key, waiting] of taken) {
@@ -156,6 +156,16 @@ export class HostChanges implements Listener {
     }
     if (this.#waiting.size === 0) this.#wake = Promise.withResolvers<void>();
     return list;
+  }
+
+  /** What the guest knows under the names that wait, in these directories. */
+  #knownIn(directories: ReadonlySet<Inode>): ReadonlyMap<string, Inode> {
+    const known = new Map<string, Inode>();
+    for (const [directory, inode] of this.#inodes.knownIn(directories)) {
+      const key = keyOf(directory.id, inode.name);
+      if (this.#waiting.has(key)) known.set(key, inode);
+    }
+    return known;
   }
 
   #changeOf(key: string, path: string, waiting: Waiting, known: Inode | undefined): HostChange | undefined {
