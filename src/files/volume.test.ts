@@ -105,6 +105,33 @@ test("rename, exchange and links: a file is found by its new name", () => {
   expect(v.stat(node).mode & 0o777).toBe(0o600);
 });
 
+test("names that differ in case or in Unicode's form alone are several files, on the host and in the guest", () => {
+  const v = volume();
+  const bytes = (name: string) => Buffer.from(name).toString("latin1");
+  const names = [
+    "Read",
+    "read",
+    "\u00e9",
+    "e\u0301",
+    "\u212b",
+    "\u00c5",
+    "stra\u00dfe",
+    "strasse",
+    "STRASSE",
+  ];
+  for (const name of names) {
+    const { node, handle } = v.create(1, bytes(name), 0o644, 0o200 | 2);
+    v.write(node, handle, name);
+  }
+  expect(readdirSync(v.path).sort()).toEqual([...names].sort());
+  expect(v.names(1)).toEqual(names.map(bytes).sort());
+  expect(new Set(names.map((name) => v.find(bytes(name)))).size).toBe(names.length);
+  for (const name of names) expect(readFileSync(`${v.path}/${name}`, "utf8")).toBe(name);
+  v.get(Opcode.unlink, 1, "read");
+  for (const name of ["read", "READ", "e"]) expect(v.ask(Opcode.lookup, 1, name).errno).toBe(Errno.ENOENT);
+  expect(v.ask(Opcode.lookup, 1, "Read").errno).toBe(0);
+});
+
 test("an open file outlives its name", () => {
   const v = volume();
   const { node, handle } = v.create(1, "a");
