@@ -1,7 +1,8 @@
 /*
  * Verb fuse: a filesystem whose files are the host's (Linux, Documentation/filesystems/fuse). It is mounted in the
  * system's namespace; the kernel's requests go to the host as they come, and the host's replies to the kernel. Nothing
- * is understood here but lengths, and one question whose answer is known. When the stream ends, so does the filesystem: whoever waits for it gets an error.
+ * is understood here but lengths, and one question whose answer is known. When the stream ends, so does the
+ * filesystem: whoever waits for it gets an error.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +24,7 @@
 _Static_assert(MOST <= WINDOW / 2, "a request that a window may never have room for");
 /* `struct fuse_out_header`: u32 length, s32 error, u64 unique. */
 #define REPLY_HEADER 16
-/* `struct fuse_in_header`: u32 length, u32 opcode, u64 unique; with `struct fuse_getxattr_in`, so much before the name. */
+/* `struct fuse_in_header` (u32 length, u32 opcode, u64 unique, ...) and `struct fuse_getxattr_in`; then the name. */
 #define BEFORE_ATTRIBUTE 48
 #define FUSE_GETXATTR 22
 /* Requests for which the loop is not asked in between. */
@@ -80,6 +81,18 @@ bool is_fuse(const char *path)
     return false;
 }
 
+/* Gives the kernel a reply. Returns why it cannot get it; or NULL. */
+static const char *deliver(const struct fuse *fuse, const uint8_t *reply, size_t length)
+{
+    uint64_t unique;
+    memcpy(&unique, reply + 8, sizeof unique);
+    /* A message of the host's own: the kernel may take locks for it that wait for this very process. */
+    if (unique == 0) return "a message that is no reply";
+    if (write(fuse->source.fd, reply, length) == (ssize_t)length) return NULL;
+    /* ENOENT: whoever asked was killed meanwhile. */
+    return errno == ENOENT || errno == EINTR ? NULL : "a reply that the kernel refuses";
+}
+
 /* ---- requests, to the host ---- */
 
 /* A request is read as a whole, so there has to be room for the largest. */
@@ -89,8 +102,8 @@ static void update(struct fuse *fuse)
 }
 
 /*
- * Before each write, and each change of owners, the kernel asks whether the file is a program with capabilities. None of
- * the host's is: two of the five requests that write a small file anew need no journey there and back.
+ * Before each write, and each change of owners, the kernel asks whether the file is a program with capabilities. None
+ * of the host's is: two of the five requests that write a small file anew need no journey there and back.
  */
 static bool answer_here(const struct fuse *fuse, const uint8_t *request, size_t length)
 {
@@ -100,8 +113,7 @@ static bool answer_here(const struct fuse *fuse, const uint8_t *request, size_t 
     if (opcode != FUSE_GETXATTR || length != BEFORE_ATTRIBUTE + sizeof capabilities) return false;
     if (memcmp(request + BEFORE_ATTRIBUTE, capabilities, sizeof capabilities) != 0) return false;
     memcpy(reply + 2, request + 8, sizeof(uint64_t));
-    /* Whoever asked may have been killed meanwhile: nobody waits for it then. */
-    return write(fuse->source.fd, reply, sizeof reply) == sizeof reply || errno == ENOENT;
+    return deliver(fuse, (const uint8_t *)reply, sizeof reply) == NULL;
 }
 
 static void fuse_ready(struct source *source, short revents)
@@ -142,18 +154,6 @@ static uint32_t length_of(const uint8_t *reply)
     uint32_t length;
     memcpy(&length, reply, sizeof length);
     return length;
-}
-
-/* Why the kernel cannot get it; or NULL. */
-static const char *deliver(struct fuse *fuse, const uint8_t *reply, size_t length)
-{
-    uint64_t unique;
-    memcpy(&unique, reply + 8, sizeof unique);
-    /* A message of the host's own: the kernel may take locks for it that wait for this very process. */
-    if (unique == 0) return "a message that is no reply";
-    if (write(fuse->source.fd, reply, length) == (ssize_t)length) return NULL;
-    /* ENOENT: whoever asked was killed meanwhile. */
-    return errno == ENOENT || errno == EINTR ? NULL : "a reply that the kernel refuses";
 }
 
 static void fuse_data(struct stream *stream, const uint8_t *bytes, size_t length)
