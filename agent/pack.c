@@ -89,7 +89,10 @@ static int put(void)
     return put_record(&record) ? 0 : GIVEN_UP;
 }
 
-/* Sends bytes from an offset up to another one, or, where `end` is not known to be right, to the end of the file. Returns where it stopped, or below 0. */
+/*
+ * Sends bytes from an offset up to another one, or, where `end` is not known to be right, to the end of the file.
+ * Returns where it stopped, or below 0.
+ */
 static off_t pack_bytes(int fd, off_t offset, off_t end, bool known)
 {
     while (offset < end) {

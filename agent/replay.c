@@ -41,7 +41,7 @@ struct replay {
     size_t length;
 };
 
-/* The directory of a change. Others rename and link what is in there meanwhile: no link is followed, and nothing leads out. */
+/* The directory of a change. Others rename and link in there meanwhile: no link is followed, and nothing leads out. */
 static int open_directory(int root, const char *path)
 {
     const struct how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
@@ -107,6 +107,12 @@ static void do_replay(void *state)
     report(RESULT, &nothing);
 }
 
+static bool is_change(const struct field *field)
+{
+    if (field->length < CHANGE_HEAD || field->length - CHANGE_HEAD >= PATH_MAX) return false;
+    return memchr(field->value + CHANGE_HEAD, '\0', field->length - CHANGE_HEAD) == NULL;
+}
+
 static void free_replay(struct replay *replay)
 {
     free(replay->place);
@@ -131,8 +137,7 @@ void open_replay(struct stream *stream, uint8_t *payload, size_t length)
     bool good = true;
     while (good && next_field(&fields, &field)) {
         if (field.tag == PATH && replay->place == NULL) replay->place = strdup(take_text(&fields, &field));
-        else if (field.tag != CHANGE || field.length < CHANGE_HEAD || field.length - CHANGE_HEAD >= PATH_MAX) good = false;
-        else if (memchr(field.value + CHANGE_HEAD, '\0', field.length - CHANGE_HEAD) != NULL) good = false;
+        else good = field.tag == CHANGE && is_change(&field);
     }
     good = good && !fields.malformed && replay->place != NULL && is_fuse(replay->place);
     if (!good) {

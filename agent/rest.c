@@ -1,6 +1,6 @@
 /*
- * Verbs rest and entropy: a guest lets go of devices and waits, so that it can be saved, and goes on in other VMs, of which
- * each has devices and random numbers of its own.
+ * Verbs rest and entropy: a guest lets go of devices and waits, so that it can be saved, and goes on in other VMs, of
+ * which each has devices and random numbers of its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -89,7 +89,7 @@ static int release_all(struct stream *stream, uint8_t *payload, size_t length)
 /* What was released is taken again, in the same order: the kernel counts names (vda, vdb) by that. */
 static void take_back(void)
 {
-    /* Without one of its devices the guest is not what its host takes it for: its end is what the host notices at once. */
+    /* Without one of its devices the guest is not what its host takes it for: its end the host notices at once. */
     for (size_t i = 0; i < released_count; i++)
         if (bind_driver(&released[i], "bind") < 0) die("%s: %s", failure, strerror(failure_errno));
     free(released);

@@ -1,4 +1,4 @@
-/** Rules of Landlock, and fewer capabilities, for all threads of this process (landlock(7), capabilities(7); Linux only). */
+/** Rules of Landlock and fewer capabilities for all threads of this process (Linux; landlock(7), capabilities(7)). */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, constants, fstatSync, openSync, readdirSync } from "node:fs";
 

@@ -1,4 +1,7 @@
-/** The sandbox of macOS, by bun:ffi: the function that browsers and Nix call; sandbox_init(3) takes no profile of one's own. */
+/**
+ * The sandbox of macOS, by bun:ffi: the function that browsers and Nix call; sandbox_init(3) takes no profile of one's
+ * own.
+ */
 import { CString, dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
 
 /**

@@ -93,15 +93,15 @@ export class Guest {
     return this.#ask(request(Verb.clock).int(1, nanoseconds).finish(), nothing);
   }
 
-  /** Gives the guest's kernel random bytes, at most 512: it makes its own from them from now on, and from nothing older. */
+  /** Gives the guest's kernel random bytes, at most 512: from now on it makes its own from these and nothing older. */
   entropy(bytes: Uint8Array): Promise<void> {
     return this.#ask(request(Verb.entropy).bytes(1, bytes).finish(), nothing);
   }
 
   /**
-   * Makes a guest without work and roots let go of devices (`block/vda`, `net/eth0`) and wait. Once this has resolved it may
-   * be saved, and nothing more can be asked on this connection: the next words begin another one, and there the guest says
-   * hello again and takes the devices back that it finds.
+   * Makes a guest without work and roots let go of devices (`block/vda`, `net/eth0`) and wait. Once this has resolved
+   * it may be saved, and nothing more can be asked on this connection: the next words begin another one, and there the
+   * guest says hello again and takes the devices back.
    */
   rest(devices: readonly string[]): Promise<void> {
     return this.#ask(request(Verb.rest).texts(1, devices).finish(), nothing);

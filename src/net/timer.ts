@@ -1,7 +1,7 @@
 /**
  * A deadline that moves often: setting it later costs nothing but a comparison. All deadlines share one timer of the
- * runtime's. Those that are due at about the same time are due together, so each is late by up to a sixteenth of what it
- * waits: a thousand connections that end are a few wake-ups.
+ * runtime's. Those that are due at about the same time are due together, so each is late by up to a sixteenth of what
+ * it waits: a thousand connections that end are a few wake-ups.
  */
 export class Deadline {
   readonly #action: () => void;

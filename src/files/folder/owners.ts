@@ -234,7 +234,7 @@ export function giveToMaker(
   if (mode !== undefined && (mode & SET_ID_BITS) !== 0) owners.changeMode(fd, mode & PERMISSIONS);
 }
 
-/** Takes set-id bits away, as the kernel does it: the group's bit means something else where the group may not execute. */
+/** Takes set-id bits away, as the kernel does: the group's bit means something else where the group may not execute. */
 export function dropSetId(owners: Owners, stat: Stat, fd: number): void {
   if (stat.read(fd) !== 0) return;
   const mode = stat.mode | owners.shown(fd, undefined).setId;

@@ -10,8 +10,8 @@ export interface Ends {
 }
 
 /**
- * Takes connections to a port of the host's into the guest. The kernel has accepted one before we know of it; it is reset
- * when the guest refuses.
+ * Takes connections to a port of the host's into the guest. The kernel has accepted one before we know of it; it is
+ * reset when the guest refuses.
  *
  * @throws the error of bind(2)
  */
