@@ -15,7 +15,7 @@ export function makeTemplateFor(order: StartOrder, { template }: StartReport): v
   const { paths, files, confinement } = order;
   const { kernel, system, launcher, memory } = files;
   try {
-    spawnMaker({ paths, files: { kernel, system, launcher, memory }, confinement, spec: template.wanted });
+    spawnMaker({ paths, files: { kernel, system, launcher, memory }, confinement, ...template.wanted });
   } catch (error) {
     // The machine runs.
     if (isDebugging()) console.error(`smolvm: no template is made: ${messageOf(error)}`);

@@ -85,8 +85,10 @@ export function bootMachine(
       launch: (launching) => engine.launch(spec, launching),
     });
   const { templates } = engine;
-  if (way.found === undefined || templates === undefined)
-    return boot(way.found === undefined && way.make ? { used: false, wanted: spec } : undefined);
+  if (way.found === undefined || templates === undefined) {
+    const name = way.found === undefined ? way.make : undefined;
+    return boot(name === undefined ? undefined : { used: false, wanted: { name, spec } });
+  }
   const { from } = way.found;
   const restore = () =>
     startVm(order, options, {

@@ -80,6 +80,13 @@ export interface MachineFiles {
   readonly storageTemplate: string;
 }
 
+/** A template that should be made, and the VM that others will be like. */
+export interface WantedTemplate {
+  readonly name: string;
+  /** Its own disks may be gone soon. */
+  readonly spec: VmSpec;
+}
+
 /** Answer to `start`: when things happened, milliseconds since the epoch, and who runs. */
 export interface StartReport {
   readonly launchedAt: number;
@@ -90,8 +97,8 @@ export interface StartReport {
   readonly vmmPid: number;
   /** What the user should know about the root, one sentence each. */
   readonly notes: readonly string[];
-  /** Absent where no template was thought of. `wanted`: the VM, when one should be made for others like it. */
-  readonly template?: { readonly used: boolean; readonly wanted?: VmSpec | undefined } | undefined;
+  /** Absent where no template was thought of. */
+  readonly template?: { readonly used: boolean; readonly wanted?: WantedTemplate | undefined } | undefined;
 }
 
 /** What happens during a start, as `event`s; an init command's output is on the channels 1 and 2. */

@@ -8,7 +8,9 @@ export interface MakeOrder {
   readonly paths: Paths;
   readonly files: Pick<MachineFiles, "kernel" | "system" | "launcher" | "memory">;
   readonly confinement: Confinement;
-  /** The VM of that machine. */
+  /** Of the template. */
+  readonly name: string;
+  /** The VM of that machine, whose disks may be gone by now. */
   readonly spec: VmSpec;
 }
 

@@ -1,10 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
-import { buildId } from "../../../assets/index.ts";
 import { leaseAssets } from "../../../assets/lease.ts";
-import { engineByName } from "../../../engine/index.ts";
 import { messageOf } from "../../../errors.ts";
-import { type MakeOrder, TemplateStore, templateName } from "../../template/index.ts";
+import { type MakeOrder, TemplateStore } from "../../template/index.ts";
 import { makeTemplate } from "./make.ts";
 
 /** It takes some five seconds of a processor; on a host whose processors are busy with others, ten times as long. */
@@ -25,13 +23,11 @@ async function makeUnlessThere(order: MakeOrder): Promise<void> {
   // One at a time: who comes second does not wait, the next start asks again.
   const lock = store.tryLock();
   if (lock === undefined) return;
-  const shape = engineByName("qemu").templates?.shapeOf(order.spec);
-  if (shape === undefined) return;
-  const name = templateName(shape, buildId());
+  const { name } = order;
   if (store.find(name) !== undefined || store.failure(name) !== undefined) return;
   const { kernel, system, launcher, memory } = order.files;
   const files = [kernel, system, launcher, memory].filter((path) => path !== undefined);
-  if (leaseAssets(files) === undefined) return;
+  if (leaseAssets(files) === undefined) return; // another version has pruned them
   const fail = (reason: string) => store.noteFailure(name, reason);
   const timer = setTimeout(() => {
     fail(`it was not made within ${LIMIT_MS / 1000} s`);
@@ -40,7 +36,7 @@ async function makeUnlessThere(order: MakeOrder): Promise<void> {
   try {
     store.tidy();
     if (!store.hasRoom()) throw new Error("there is too little room in the cache's file system");
-    await makeTemplate(order, store, name, stepBack);
+    await makeTemplate(order, store, stepBack);
     store.tidy(name);
   } catch (error) {
     fail(messageOf(error));

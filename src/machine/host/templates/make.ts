@@ -1,6 +1,7 @@
 /** Makes a template: boots a guest that sees nothing of any machine, saves it, and has another VM go on from there. */
 import { randomBytes } from "node:crypto";
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { buildId } from "../../../assets/index.ts";
 import { type AllowedPath, confineAsUser, lendFiles } from "../../../confine/index.ts";
 import {
   engineByName,
@@ -13,7 +14,7 @@ import { SmolError } from "../../../errors.ts";
 import { Guest } from "../../../guest/index.ts";
 import { listenTransport, type SocketTransport } from "../../../protocol/index.ts";
 import { listenInRuntimeDirectory, removeSockets, socketPaths } from "../../store/index.ts";
-import { blankSpec, type MakeOrder, type TemplateStore } from "../../template/index.ts";
+import { blankSpec, type MakeOrder, type TemplateStore, templateName } from "../../template/index.ts";
 import { startStarter } from "../starter.ts";
 import { copyContent } from "./copy.ts";
 import { ENTROPY_BYTES } from "./restore.ts";
@@ -33,7 +34,6 @@ const MAX_MEMORY_BYTES = 512 * 1024 * 1024;
 export async function makeTemplate(
   order: MakeOrder,
   store: TemplateStore,
-  name: string,
   onSession: (pid: number) => void,
 ): Promise<void> {
   const { paths, files, confinement, spec } = order;
@@ -57,7 +57,7 @@ export async function makeTemplate(
     if (starter === undefined) throw failure("there is no launcher");
     onSession(starter.pid);
     for (const { path } of blank.disks) if (path !== files.system) makeFile(path, BLANK_BYTES);
-    await saveAndTry(blank, order, { starter, confinement: user.confinement }, { store, name, work });
+    await saveAndTry(blank, order, { starter, confinement: user.confinement }, { store, work });
   } finally {
     card?.stop(true);
     starter?.close();
@@ -69,19 +69,21 @@ export async function makeTemplate(
 
 interface Place {
   readonly store: TemplateStore;
-  readonly name: string;
   /** A directory for what is there meanwhile. */
   readonly work: string;
 }
 
 async function saveAndTry(
   blank: VmSpec,
-  { paths, files: { memory: library, system } }: MakeOrder,
+  { paths, files: { memory: library, system }, name }: MakeOrder,
   confine: LaunchConfined,
-  { store, name, work }: Place,
+  { store, work }: Place,
 ): Promise<void> {
   const { templates } = engineByName("qemu");
   if (templates === undefined || library === undefined) throw failure("there is no library for its memory");
+  const shape = templates.shapeOf(blank);
+  if (shape === undefined || templateName(shape, buildId()) !== name)
+    throw failure("the machine that it was wanted for is of another shape");
   const lend = (files: readonly AllowedPath[]) => {
     const { user } = confine.confinement;
     if (user !== undefined) lendFiles(files, user);

@@ -25,10 +25,10 @@ export interface FoundTemplate {
   readonly forget: (reason: string) => void;
 }
 
-/** How a VM starts: from a template, or by booting, and then perhaps for a template to be made. */
+/** How a VM starts: from a template, or by booting, and then perhaps for a template of that name to be made. */
 export type StartWay =
   | { readonly found: FoundTemplate }
-  | { readonly found?: undefined; readonly make: boolean };
+  | { readonly found?: undefined; readonly make: string | undefined };
 
 /**
  * @param first whether this is the first VM of this machine's process: a later one boots, as its starter knows it
@@ -36,7 +36,7 @@ export type StartWay =
  */
 export function chooseWay(order: StartOrder, spec: VmSpec, engine: Engine, first: boolean): StartWay {
   const { paths, files, templates: mode = "off" } = order;
-  if (mode === "off" || !first) return { make: false };
+  if (mode === "off" || !first) return { make: undefined };
   const { memory: library } = files;
   const shape = library === undefined ? undefined : engine.templates?.shapeOf(spec);
   const store = new TemplateStore(paths.cache);
@@ -48,7 +48,8 @@ export function chooseWay(order: StartOrder, spec: VmSpec, engine: Engine, first
     found: template !== undefined,
     failure: store.failure(name),
   });
-  if (way !== "restore" || template === undefined || library === undefined) return { make: way === "make" };
+  if (way !== "restore" || template === undefined || library === undefined)
+    return { make: way === "make" ? name : undefined };
   return {
     found: {
       from: { ...template, library },
