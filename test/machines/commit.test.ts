@@ -91,7 +91,9 @@ describe("machine commit", () => {
       await home.create("copy", "--image", "box:1");
       await home.ok("start", "copy");
       expect(await listing("copy")).toEqual(files);
-      expect(files).toEqual(expect.arrayContaining([expect.stringMatching(/^[0-9a-f]{32} {2}\/storage\/db\/deep\/table$/)]));
+      expect(files).toEqual(
+        expect.arrayContaining([expect.stringMatching(/^[0-9a-f]{32} {2}\/storage\/db\/deep\/table$/)]),
+      );
       // What is deleted stays so: the disk got the image's files once.
       await home.sh("copy", "rm -r /storage/db /storage/queue");
       await home.ok("stop", "copy");
