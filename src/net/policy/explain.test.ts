@@ -37,6 +37,7 @@ test("what was used becomes rules that are read again", () => {
     { name: "b.test", address: "192.0.2.2", port: 443, protocol: "tcp", answered: false },
     { name: "a.test", address: "192.0.2.3", port: 123, protocol: "udp", answered: true },
     { name: undefined, address: "2001:db8::1", port: 22, protocol: "tcp", answered: true },
+    { name: undefined, address: "2001:db8::1", port: 22, protocol: "tcp", answered: false },
     { name: "odd\\032name", address: "192.0.2.9", port: 22, protocol: "tcp", answered: true },
     { name: "c.test", address: "192.0.2.4", port: 80, protocol: "tcp", answered: false },
     { name: undefined, address: "192.0.2.5", port: 80, protocol: "tcp", answered: false },

@@ -35,7 +35,7 @@ export function learn(flows: Iterable<UsedFlow>): Learned {
       );
     }
   }
-  // One address of a name may be gone while another answers.
-  for (const rule of hosts) unanswered.delete(rule);
+  // What answered once was needed; one address of a name may be gone while another answers.
+  for (const rule of [...hosts, ...ranges]) unanswered.delete(rule);
   return { hosts: [...hosts].sort(), ranges: [...ranges].sort(), unanswered: [...unanswered].sort() };
 }
