@@ -82,3 +82,19 @@ test("what a run of a cached image loads has nothing that only a download needs"
     /\/cli\/(format|help|explain|completion|show)\/|\/cli\/progress\/(?!pull-report)|\/registry\/|\/image\/(pull|manage|tar)\//;
   expect(loaded.filter((file) => unneeded.test(file))).toEqual([]);
 });
+
+test("what asks how a machine is planned loads no engine: only a start needs one", () => {
+  const { files: loaded } = loadedAtOnce([
+    "../machine/plan/index.ts",
+    "../machine/client/policy.ts",
+    "../machine/client/update.ts",
+    "../machine/client/containers.ts",
+  ]);
+  expect(loaded.length).toBeGreaterThan(60);
+  // The user's own libkrun is looked for with the files; the names of engines are checked everywhere.
+  const engine = loaded.filter((file) => /\/src\/engine\//.test(file));
+  expect(engine.map((file) => file.replace(/.*\/engine\//, "")).sort()).toEqual([
+    "krun/library.ts",
+    "types.ts",
+  ]);
+});

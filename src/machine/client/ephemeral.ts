@@ -1,12 +1,11 @@
 import type { ConfineMode, Confinement } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
-import { chooseEngine } from "../../engine/index.ts";
 import type { ExecRequest } from "../../protocol/index.ts";
 import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts";
 import {
   type ImageOptions,
-  libkrunSource,
   planConfinement,
+  planEngine,
   planGpu,
   planNetwork,
   planTemplates,
@@ -85,10 +84,8 @@ export class EphemeralMachine {
     const spec = settleVolumes(asked);
     // Before anything is downloaded or booted.
     const lent = await lend(this.#context, spec);
-    const requested = spec.engine ?? undefined;
-    const libkrun = libkrunSource(this.#context);
-    const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
-    const gpu = await planGpu(this.#context, spec, engine.name);
+    const engine = await planEngine(this.#context, spec.engine ?? undefined);
+    const gpu = await planGpu(this.#context, spec, engine);
     options.onPhase?.("probe");
     const image = await resolveImage(this.#context, spec.image, {
       ...options,
@@ -96,9 +93,9 @@ export class EphemeralMachine {
     });
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
-    const files = await resolveFiles(engine.name, image, spec, this.#context);
+    const files = await resolveFiles(engine, image, spec, this.#context);
     const confinement = await planConfinement(this.#context, options.confine, files.launcher);
-    const templates = await planTemplates(this.#context, engine.name);
+    const templates = await planTemplates(this.#context, engine);
     options.onConfined?.(confinement);
     options.onPhase?.("image");
     await options.onStart?.();
@@ -110,7 +107,7 @@ export class EphemeralMachine {
       files,
       confinement,
       templates,
-      engine: engine.name,
+      engine,
       image: {
         ...image.facts,
         env: [...proxyVariables(record, env), ...authorities.variables, ...image.facts.env],

@@ -1,6 +1,6 @@
 import type { ConfineMode } from "../../confine/index.ts";
 import type { Context } from "../../context.ts";
-import { chooseEngine, type EngineName } from "../../engine/index.ts";
+import type { EngineName } from "../../engine/index.ts";
 import { SmolError } from "../../errors.ts";
 import { untilLocked } from "../../host/index.ts";
 import { AUTOSTART_VARIABLE } from "../autostart/index.ts";
@@ -9,9 +9,9 @@ import type { MachineRecord, MachineState } from "../model/index.ts";
 import {
   argumentsOf,
   type ImageOptions,
-  libkrunSource,
   type OwnerPolicy,
   planConfinement,
+  planEngine,
   planGpu,
   planNetwork,
   planTemplates,
@@ -160,16 +160,14 @@ async function makeOrder(
   const { paths, environment: env } = context;
   // Before anything is downloaded or booted.
   const lent = await lend(context, record);
-  const requested = record.engine ?? options.engine;
-  const libkrun = libkrunSource(context);
-  const { engine } = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
-  const gpu = await planGpu(context, record, engine.name);
+  const engine = await planEngine(context, record.engine ?? options.engine);
+  const gpu = await planGpu(context, record, engine);
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   onImage(image);
-  const files = await resolveFiles(engine.name, image, record, context);
+  const files = await resolveFiles(engine, image, record, context);
   const confinement = await planConfinement(context, options.confine, files.launcher);
-  const templates = await planTemplates(context, engine.name);
+  const templates = await planTemplates(context, engine);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
   const authorities = proxyAuthorities(record, env);
@@ -179,7 +177,7 @@ async function makeOrder(
     files,
     confinement,
     templates,
-    engine: engine.name,
+    engine,
     // Weaker than what image and record say.
     image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },
     network: planNetwork(record),

@@ -1,7 +1,8 @@
 import { assetPath } from "../../assets/index.ts";
 import type { Context } from "../../context.ts";
-import { chooseEngine, type EngineName, type VmGpu } from "../../engine/index.ts";
+import type { EngineName, VmGpu } from "../../engine/index.ts";
 import type { MachineSpec } from "../model/index.ts";
+import { planEngine } from "./engine.ts";
 import { libkrunSource } from "./files.ts";
 
 type GpuSpec = Pick<MachineSpec, "gpu" | "gpuVramMib">;
@@ -25,7 +26,7 @@ export async function planGpu(context: Context, spec: GpuSpec, engine: EngineNam
  * Refuses a machine that could not be started here for want of a GPU.
  *
  * @param engine where the machine leaves it open; default: the best one that works
- * @throws SmolError as `planGpu`, and as `chooseEngine`
+ * @throws SmolError as `planGpu` and `planEngine`
  */
 export async function checkGpu(
   context: Context,
@@ -33,9 +34,5 @@ export async function checkGpu(
   engine?: EngineName | undefined,
 ): Promise<void> {
   if (!spec.gpu) return;
-  const { paths, environment: env } = context;
-  const requested = spec.engine ?? engine;
-  const libkrun = libkrunSource(context);
-  const chosen = await chooseEngine({ requested, env, cacheDir: paths.cache, libkrun });
-  await planGpu(context, spec, chosen.engine.name);
+  await planGpu(context, spec, await planEngine(context, spec.engine ?? engine));
 }

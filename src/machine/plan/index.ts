@@ -1,5 +1,6 @@
 /** From what a machine is, and an image, to what its process carries out. */
 export { planConfinement } from "./confinement.ts";
+export { planEngine } from "./engine.ts";
 export {
   type ImageOptions,
   libkrunSource,
