@@ -69,13 +69,19 @@ async function hear(port: number): Promise<string> {
   return promise;
 }
 
-describe("a first start", () => {
-  test("boots; a maker that is killed leaves no VM and no template", async () => {
+describe("a start without a template", () => {
+  test("boots: the first has none made", async () => {
+    expect((await run("echo booted")).goesOn).toBe(false);
+    await until("its processes to end", () => home.processes().length === 0);
+    expect(kinds()).toEqual(["starts"]);
+  });
+
+  test("boots: a maker that is killed leaves no VM and no template", async () => {
     expect((await run("echo booted")).goesOn).toBe(false);
     await untilMaker("the maker's VM", () => existsSync(`${templates}/making/memory`));
     for (const pid of makers()) process.kill(pid, "SIGKILL");
     await until("its processes to end", () => home.processes().length === 0);
-    expect(kinds()).toEqual(["lock", "making"]);
+    expect(kinds()).toEqual(["starts", "lock", "making"]);
   });
 
   test("of two machines at once has one template made, and nothing else is left", async () => {

@@ -1,10 +1,19 @@
 import { expect, test } from "bun:test";
 import { decideStart } from "./decide.ts";
 
-const fresh = { mode: "auto", never: undefined, found: false, failure: undefined } as const;
+const fresh = {
+  mode: "auto",
+  never: undefined,
+  found: false,
+  failure: undefined,
+  countStart: () => 2,
+} as const;
 
-test("the first start boots and has a template made, later ones go on from it", () => {
+test("a first start boots, a second has a template made, later ones go on from it", () => {
+  expect(decideStart({ ...fresh, countStart: () => 1 })).toBe("boot");
   expect(decideStart(fresh)).toBe("make");
+  // Whose template was thrown away, or is not made yet.
+  expect(decideStart({ ...fresh, countStart: () => 9 })).toBe("make");
   expect(decideStart({ ...fresh, found: true })).toBe("restore");
 });
 
