@@ -15,8 +15,8 @@ import { type EngineName, engineNames, type Verdict } from "./types.ts";
 
 export interface DoctorOptions {
   readonly paths: Paths;
-  /** Path of libkrun.so.1; undefined when there is none. */
-  readonly libkrun?: string | undefined;
+  /** As `ChooseOptions.libkrun`. */
+  readonly libkrun?: (() => Promise<string>) | undefined;
   /** The machines' kernel; undefined when it cannot be had. */
   readonly kernel?: string | undefined;
   /** The launcher's file; undefined where this build has none. */
@@ -92,10 +92,11 @@ export async function collectDoctorReport(options: DoctorOptions): Promise<Docto
 }
 
 async function gpuOf(engine: EngineName, options: DoctorOptions): Promise<GpuReport> {
-  const { kernel, libkrun, env = process.env } = options;
+  const { kernel, env = process.env } = options;
   if (kernel === undefined)
     return { works: false, reason: "the machines' kernel cannot be unpacked", fix: null };
   try {
+    const libkrun = engine === "krun" ? await options.libkrun?.() : undefined;
     const verdict = await tryGpu(engine, { env, kernel, libkrun });
     if (!verdict.works) return { works: false, reason: verdict.reason, fix: verdict.fix ?? null };
     return { works: true, reason: verdict.renderNode ?? "a card without a GPU (SMOLVM_GPU=2d)", fix: null };

@@ -37,7 +37,7 @@ Exit code: 0 when an engine works and smolvm's directories can be written, else 
     // A directory that cannot be written is what the report is there to say.
     const asset = async (name: "launcher" | "kernel") =>
       hasAsset(name) ? await assetPath(name, paths.cache).catch(() => undefined) : undefined;
-    const libkrun = await libkrunSource({ paths, environment: process.env })?.().catch(() => undefined);
+    const libkrun = libkrunSource({ paths, environment: process.env });
     const [launcher, kernel] = [await asset("launcher"), await asset("kernel")];
     const host = await collectDoctorReport({ paths, libkrun, launcher, kernel });
     const report = { ...host, templates: new TemplateStore(paths.cache).report() };
