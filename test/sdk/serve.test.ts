@@ -30,8 +30,8 @@ async function serve(home: Home, ...words: readonly string[]) {
 }
 
 /** Runs a program that uses the SDK. */
-const start = (home: Home, runtime: string, words: readonly string[], env: Record<string, string>) =>
-  Bun.spawn([runtime, ...words], {
+const start = (home: Home, words: readonly string[], env: Record<string, string>) =>
+  Bun.spawn([...words], {
     cwd: home.path,
     // No program is named: a server needs none. One test of the suite names some of its own.
     env: { ...home.env, ...env },
@@ -40,7 +40,13 @@ const start = (home: Home, runtime: string, words: readonly string[], env: Recor
     stderr: "pipe",
   });
 
-const node = process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node";
+/** How each runs a program's file. */
+const bun = [process.execPath];
+const node = [process.env.SMOLVM_TEST_NODE ?? Bun.which("node") ?? "node"];
+const deno = [
+  process.env.SMOLVM_TEST_DENO ?? Bun.which("deno") ?? "deno",
+  ...["run", "--allow-all", "--no-config"],
+];
 
 let suite: string;
 beforeAll(async () => {
@@ -52,9 +58,10 @@ afterAll(() => rmSync(dirname(suite), { recursive: true }));
 const token = randomBytes(16).toString("hex");
 
 describe.each([
-  ["Bun", process.execPath, "a Unix socket"],
-  ["Node", node, "TCP with a token"],
-])("in %s", (_, runtime, place) => {
+  { name: "Bun", runtime: bun, place: "a Unix socket" },
+  { name: "Node", runtime: node, place: "TCP with a token" },
+  { name: "Deno", runtime: deno, place: "a Unix socket" },
+])("in $name", ({ runtime, place }) => {
   test(`the suite passes over ${place}, and leaves nothing`, async () => {
     const home = new Home();
     try {
@@ -65,7 +72,7 @@ describe.each([
           : ["-l", "127.0.0.1:0", "--token-file", `${home.path}/token`];
       await using server = await serve(home, ...words);
       const env = { SMOLVM_URL: server.url, SMOLVM_TOKEN: token };
-      const started = start(home, runtime, [suite], env);
+      const started = start(home, [...runtime, suite], env);
       expectPassed(await collect(started, "the suite", 240_000 * slowness));
       await server.stop();
       await home.expectNothingLeft();
@@ -75,7 +82,7 @@ describe.each([
   });
 });
 
-test("machines over TLS with certificates of both sides, in Bun and in Node; another certificate is refused", async () => {
+test("machines over TLS with certificates of both sides, in Bun, Node and Deno; another certificate is refused", async () => {
   const home = new Home();
   const byCertificate = await bundle(`${import.meta.dir}/by-certificate.ts`);
   try {
@@ -91,13 +98,12 @@ test("machines over TLS with certificates of both sides, in Bun and in Node; ano
       own.certificate,
     ];
     await using serving = await serve(home, "-l", "127.0.0.1:0", ...words);
-    const say = async (runtime: string, { certificate, key }: typeof server) => {
-      const program = [byCertificate, serving.url, own.certificate, certificate, key];
-      return (await collect(start(home, runtime, program, {}), runtime, 120_000 * slowness)).output;
+    const say = async (runtime: readonly string[], { certificate, key }: typeof server) => {
+      const program = [...runtime, byCertificate, serving.url, own.certificate, certificate, key];
+      return (await collect(start(home, program, {}), "the program", 120_000 * slowness)).output;
     };
     const client = own.issue(["client"]);
-    for (const runtime of [process.execPath, node])
-      expect(await say(runtime, client)).toBe("over TLS a file\n");
+    for (const runtime of [bun, node, deno]) expect(await say(runtime, client)).toBe("over TLS a file\n");
     expect(await say(node, other.issue(["client"]))).toMatch(/^sdk\.(unreachable|lost)\n$/);
     await serving.stop();
     await home.expectNothingLeft();
@@ -165,7 +171,7 @@ describe("a server", () => {
       await Machine.create({ name: "free", ...small, detached: true });
       console.log("made");
       setInterval(() => {}, 1000);`;
-    const owner = new Talking(start(home, process.execPath, ["-e", script], { SMOLVM_URL: server.url }));
+    const owner = new Talking(start(home, [...bun, "-e", script], { SMOLVM_URL: server.url }));
     expect(await owner.line()).toBe("made");
     expect((await client.list()).map(({ name }) => name).sort()).toEqual(["free", "owned"]);
     owner.child.kill("SIGKILL");

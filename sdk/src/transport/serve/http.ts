@@ -1,5 +1,5 @@
 /** Requests to a server, over TCP, TLS and Unix sockets, in every runtime that has Node's modules. */
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { Address } from "./address.ts";
 import { connectionFailure, failureOf } from "./failure.ts";
@@ -88,11 +88,11 @@ async function send(
   return await new Promise((resolve, reject) => {
     const request = begin(options);
     let answer: IncomingMessage | undefined;
-    // Not the runtime's own option: Deno's leaves a request alone that has no answer yet.
+    // Not the option `signal`, which would not go by giveUp.
     const stop = () => {
       reject(signal?.reason);
       answer?.destroy(signal?.reason);
-      request.destroy();
+      giveUp(request);
     };
     const forget = () => signal?.removeEventListener("abort", stop);
     signal?.addEventListener("abort", stop, { once: true });
@@ -110,12 +110,21 @@ async function send(
       const source = Readable.from(content);
       source.on("error", (error) => {
         reject(error);
-        request.destroy(error);
+        giveUp(request, error);
       });
       // An answer that comes before all was sent is a failure, and tells which.
       source.pipe(request);
     }
   });
+}
+
+/**
+ * Deno takes the end of a connection that was used before for the server's and sends the request once more, on a new one,
+ * even when the program itself has ended it (https://github.com/denoland/deno/issues/36786).
+ */
+function giveUp(request: ClientRequest, reason?: Error): void {
+  request.reusedSocket = false;
+  request.destroy(reason);
 }
 
 async function textOf(answer: IncomingMessage): Promise<string> {
