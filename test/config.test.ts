@@ -116,6 +116,7 @@ describe("config show", () => {
       cache: { max_bytes: 1.5 * 1024 ** 3 },
       pull: { stall_timeout_seconds: 30, attempts: 5, parallel_layers: 4 },
       confinement: { mode: "auto" },
+      templates: { mode: "auto" },
       unused: ["cloud"],
     });
   });
@@ -131,6 +132,7 @@ describe("config show", () => {
   Attempts:        5
   Parallel layers: 4
   Confinement:     auto
+  Saved guests:    auto
 
 Registries of images:
   Default:         docker.io

@@ -8,9 +8,9 @@ test("of what comes before the process, the last size and each signal are kept, 
     early.add({ type: "signal", signal: at % 2 === 0 ? 15 : 2 });
   }
   expect(early.take()).toEqual([
-    { type: "resize", columns: 10_000, rows: 1 },
     { type: "signal", signal: 2 },
     { type: "signal", signal: 15 },
+    { type: "resize", columns: 10_000, rows: 1 },
   ]);
   expect(early.take()).toEqual([]);
 });

@@ -49,7 +49,7 @@ const options = {
   maxDisk: value({
     long: "max-disk",
     placeholder: "GIB",
-    description: "Disks of all machines together, 2 for each at least",
+    description: "Disks of all machines together, each at least 2",
     defaultText: "30 for each",
     parse: sizeIn({ unit: "GiB", min: 2, max: 1_000_000, what: "disks" }),
   }),
