@@ -4,25 +4,17 @@ import type { ExecRequest } from "../../protocol/index.ts";
 import { checkMachineName, type MachineSpec, newRecord } from "../model/index.ts";
 import {
   type ImageOptions,
-  planConfinement,
-  planEngine,
-  planGpu,
-  planNetwork,
-  planTemplates,
-  proxyAuthorities,
-  proxyVariables,
   requireArguments,
   requireCommand,
-  resolveFiles,
   resolveImage,
   type StartReport,
 } from "../plan/index.ts";
 import { removeLeftover } from "../store/index.ts";
-import { planVolumes, settleVolumes } from "../volumes/index.ts";
-import { lend } from "./lend.ts";
+import { settleVolumes } from "../volumes/index.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
 import { Process } from "./process.ts";
+import { makeStartOrder, planHostPart } from "./start-order.ts";
 import { makeTemplateFor } from "./template.ts";
 
 /** The parts of a start that come before the VM's. */
@@ -80,44 +72,22 @@ export class EphemeralMachine {
     asked: MachineSpec,
     options: EphemeralOptions,
   ): Promise<{ command: Process; report: Promise<StartReport> }> {
-    const { paths, environment: env } = this.#context;
+    const context = this.#context;
     const spec = settleVolumes(asked);
-    // Before anything is downloaded or booted.
-    const lent = await lend(this.#context, spec);
-    const engine = await planEngine(this.#context, spec.engine ?? undefined);
-    const gpu = await planGpu(this.#context, spec, engine);
+    const host = await planHostPart(context, spec);
     options.onPhase?.("probe");
-    const image = await resolveImage(this.#context, spec.image, {
+    const image = await resolveImage(context, spec.image, {
       ...options,
       checkConfig: (config) => void requireArguments(spec, isSession(options), config),
     });
     // Here too: an image of the cache is not asked above.
     requireArguments(spec, isSession(options), image.facts);
-    const files = await resolveFiles(engine, image, spec, this.#context);
-    const confinement = await planConfinement(this.#context, options.confine, files.launcher);
-    const templates = await planTemplates(this.#context, engine);
-    options.onConfined?.(confinement);
+    const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());
+    const terminal = options.tty !== undefined;
+    const order = await makeStartOrder(context, record, image, host, { confine: options.confine, terminal });
+    options.onConfined?.(order.confinement);
     options.onPhase?.("image");
     await options.onStart?.();
-    const record = newRecord({ ...spec, imageId: image.facts.id }, Date.now());
-    const authorities = proxyAuthorities(record, env);
-    const order = {
-      record,
-      paths,
-      files,
-      confinement,
-      templates,
-      engine,
-      image: {
-        ...image.facts,
-        env: [...proxyVariables(record, env), ...authorities.variables, ...image.facts.env],
-      },
-      network: planNetwork(record),
-      lent,
-      gpu,
-      terminal: options.tty !== undefined,
-      volumes: [...planVolumes(paths, spec), ...authorities.volumes],
-    };
     const stream = await this.#process.start(order);
     // Right behind it: no round trip lies between the start and the command.
     const { tty, interactive: stdin } = options;
@@ -128,7 +98,7 @@ export class EphemeralMachine {
         return report;
       },
       (error) => {
-        throw namingHolder(this.#context, this.#name, spec.ports, error);
+        throw namingHolder(context, this.#name, spec.ports, error);
       },
     );
     return { command, report };

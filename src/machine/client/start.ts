@@ -10,26 +10,17 @@ import {
   argumentsOf,
   type ImageOptions,
   type OwnerPolicy,
-  planConfinement,
-  planEngine,
-  planGpu,
-  planNetwork,
-  planTemplates,
-  proxyAuthorities,
-  proxyVariables,
   type ResolvedImage,
-  resolveFiles,
   resolveImage,
   type StartOrder,
   type StartReport,
 } from "../plan/index.ts";
 import { type Claim, claimMachine, giveUpOwnership, machineDirectory, readState } from "../store/index.ts";
-import { planVolumes } from "../volumes/index.ts";
 import { stuck } from "./failure.ts";
 import { keepImage } from "./keep-image.ts";
-import { lend } from "./lend.ts";
 import { MachineProcess, reportOf, type StartListener } from "./machine-process.ts";
 import { namingHolder } from "./port-conflict.ts";
+import { makeStartOrder, planHostPart } from "./start-order.ts";
 import { makeTemplateFor } from "./template.ts";
 
 export interface StartOptions extends ImageOptions, StartListener {
@@ -157,36 +148,15 @@ async function makeOrder(
   options: StartOptions,
   onImage: (image: ResolvedImage) => void,
 ): Promise<{ order: StartOrder; durable: Promise<void> }> {
-  const { paths, environment: env } = context;
-  // Before anything is downloaded or booted.
-  const lent = await lend(context, record);
-  const engine = await planEngine(context, record.engine ?? options.engine);
-  const gpu = await planGpu(context, record, engine);
+  const host = await planHostPart(context, record, options.engine);
   const checkConfig: ImageOptions["checkConfig"] = (config) => void argumentsOf(record, config);
   const image = await resolveImage(context, imageOf(record), { ...options, checkConfig }, record.baseId);
   onImage(image);
-  const files = await resolveFiles(engine, image, record, context);
-  const confinement = await planConfinement(context, options.confine, files.launcher);
-  const templates = await planTemplates(context, engine);
   const { durable, baseId, facts } = image;
   const isSame = facts.id === record.imageId && baseId === record.baseId;
-  const authorities = proxyAuthorities(record, env);
-  const order = {
-    record: isSame ? record : { ...record, imageId: facts.id, baseId },
-    paths,
-    files,
-    confinement,
-    templates,
-    engine,
-    // Weaker than what image and record say.
-    image: { ...facts, env: [...proxyVariables(record, env), ...authorities.variables, ...facts.env] },
-    network: planNetwork(record),
-    lent,
-    gpu,
-    terminal: false,
-    owner: options.owner,
-    volumes: [...planVolumes(paths, record), ...authorities.volumes],
-  };
+  const current = isSame ? record : { ...record, imageId: facts.id, baseId };
+  const { confine, owner } = options;
+  const order = await makeStartOrder(context, current, image, host, { confine, terminal: false, owner });
   return { order, durable };
 }
 
