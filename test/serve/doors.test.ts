@@ -292,6 +292,17 @@ test("five hundred half-open connections hold up nobody, and are closed in time"
   await api.stop();
 }, 90_000);
 
+test("a machine whose start never ends is given up, however long its command may take", async () => {
+  const api = await Api.start(home, ["--request-timeout", "5s"]);
+  const json = { name: "m", cpus: 1, memoryMb: 256, init: ["sleep 600"] };
+  await api.ask("POST", "/api/v1/machines", { json });
+  const command = { json: { command: ["true"], timeoutSecs: 500 } };
+  expect(await api.refusal("POST", "/api/v1/machines/m/exec", command)).toMatchObject({ status: 408 });
+  expect((await api.ask("GET", "/api/v1/machines/m")).state).not.toBe("running");
+  await api.ask("DELETE", "/api/v1/machines/m");
+  await api.stop();
+});
+
 test("a reader that never reads costs the server no memory", async () => {
   const api = await Api.start(home);
   const port = Number(new URL(api.url).port);

@@ -4,6 +4,7 @@ import { connectMachine, type Machine, startMachine } from "../../machine/index.
 import type { Credentials } from "../../registry/index.ts";
 import { unlessAborted } from "../../within.ts";
 import type { Serving } from "../serving.ts";
+import { TimeLimit } from "../time-limit.ts";
 
 /**
  * Starts a machine, unless it runs.
@@ -26,8 +27,9 @@ export async function start(
 /**
  * Connects to a machine.
  *
- * @param autoStart start it when it does not run
- * @throws SmolError `machine.not_found`, `machine.not_running`, what kept it from running
+ * @param autoStart start it when it does not run: for as long as a request may take, whatever time the request has for
+ * what it does then
+ * @throws SmolError `machine.not_found`, `machine.not_running`, what kept it from running; a `TimeoutError`
  */
 export async function reach(
   serving: Serving,
@@ -40,7 +42,12 @@ export async function reach(
   } catch (error) {
     if (!autoStart || !(error instanceof SmolError) || error.code !== "machine.not_running") throw error;
   }
-  await start(serving, name, signal);
+  const limit = new TimeLimit(serving.options.requestTimeoutMs);
+  try {
+    await start(serving, name, AbortSignal.any([signal, limit.signal]));
+  } finally {
+    limit.clear();
+  }
   return await connectMachine(serving.context, name);
 }
 
