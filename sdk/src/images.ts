@@ -1,7 +1,7 @@
-import { imageInfo } from "./info.ts";
+import { imageDetails, imageInfo } from "./info.ts";
 import { within } from "./limit.ts";
 import type { Transport } from "./transport/types.ts";
-import type { BuiltImage, CallOptions, ImageInfo, OnProgress } from "./types/index.ts";
+import type { BuiltImage, CallOptions, ImageDetails, ImageInfo, OnProgress } from "./types/index.ts";
 
 /**
  * The images that are kept on the host.
@@ -51,6 +51,22 @@ export class Images {
       this.#transport().api({ operation: "listImages" }, { signal }),
     );
     return (answer as { readonly images: readonly unknown[] }).images.map(imageInfo);
+  }
+
+  /**
+   * One, with its layers and how it is run. Asks no registry.
+   *
+   * @example
+   * const { config } = await images.inspect("alpine:3.20");
+   * console.log(config.entrypoint, config.command, config.env);
+   * @param image a name, an id or its first digits, or the digest of a manifest
+   * @throws ImageError `image.not_found`, `image.ambiguous_name`
+   */
+  async inspect(image: string, options: CallOptions = {}): Promise<ImageDetails> {
+    const answer = await within("images.inspect", options, (signal) =>
+      this.#transport().api({ operation: "inspectImage", query: { image } }, { signal }),
+    );
+    return imageDetails((answer as { readonly image: unknown }).image);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** From what the program tells of machines and images to what callers see. */
-import type { ImageInfo, MachineInfo, MountInfo, NetworkPolicy } from "./types/index.ts";
+import type { ImageDetails, ImageInfo, MachineInfo, MountInfo, NetworkPolicy } from "./types/index.ts";
 
 interface ApiMachine {
   readonly name: string;
@@ -78,4 +78,33 @@ interface ApiImage {
 export function imageInfo(answer: unknown): ImageInfo {
   const { id, reference, digest, size, os, architecture } = answer as ApiImage;
   return { id, reference, digest, sizeBytes: size, os, arch: architecture };
+}
+
+interface ApiImageDetails extends ApiImage {
+  readonly layers: readonly { readonly diffId: string; readonly size: number }[];
+  readonly config: Omit<ImageDetails["config"], "command" | "env"> & {
+    readonly cmd: readonly string[];
+    readonly env: readonly { name: string; value: string }[];
+  };
+}
+
+/** Of `inspectImage`. */
+export function imageDetails(answer: unknown): ImageDetails {
+  const image = answer as ApiImageDetails;
+  const {
+    entrypoint,
+    cmd: command,
+    env: variables,
+    workdir,
+    user,
+    labels,
+    volumes,
+    stopSignal,
+  } = image.config;
+  const env = Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+  return {
+    ...imageInfo(image),
+    layers: image.layers.map(({ diffId, size }) => ({ diffId, sizeBytes: size })),
+    config: { entrypoint, command, env, workdir, user, labels, volumes, stopSignal },
+  };
 }

@@ -40,6 +40,13 @@ export const buildCases: Record<string, () => Promise<void>> = {
       rmSync(folder, { recursive: true });
       assert.equal(image.reference, name);
       assert.deepEqual(steps, [0, 1, 2, 3, 4, 5]);
+      const { id, layers, config } = await images.inspect(name);
+      assert.equal(id, image.id);
+      assert.ok(layers.length >= 1 && layers.every(({ sizeBytes }) => sizeBytes > 0));
+      assert.equal(config.env.GREETING, 'it\'s "$HOME"\\\nhi');
+      assert.deepEqual(config.entrypoint, ["/bin/sh", "-c"]);
+      assert.deepEqual(config.labels, { "made by": "suite" });
+      assert.deepEqual([config.user, config.workdir, config.stopSignal], ["nobody", "/app", undefined]);
       const made = await Machine.create({ ...SMALL, image });
       const { stdout } = await made.exec(["sh", "-c", 'cat /tmp/who; echo "$PWD $GREETING"; cat said']);
       assert.equal(stdout, 'nobody\n/app it\'s "$HOME"\\\nhi\nit\'s "$HOME"\\\nhi /app');
@@ -63,6 +70,7 @@ export const buildCases: Record<string, () => Promise<void>> = {
       assert.throws(() => new ImageBuilder().workdir("app"), InvalidConfigError);
       await images.remove(name);
       await rejects(images.remove(name), ImageError, "image.not_found");
+      await rejects(images.inspect(name), ImageError, "image.not_found");
       assert.equal((await Machine.list()).length, before);
     },
 };

@@ -375,6 +375,7 @@ test("images", async () => {
   expect(
     (await api.refusal("POST", "/api/v1/images/remove", { json: { image: "no/such:one" } })).status,
   ).toBe(404);
+  expect((await api.refusal("GET", "/api/v1/images/inspect?image=no/such:one")).status).toBe(404);
   expect(await api.ask("POST", "/api/v1/images/prune", { json: { dryRun: true } })).toHaveProperty(
     "freedBytes",
   );

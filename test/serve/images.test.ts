@@ -52,6 +52,17 @@ test("an image is pulled with its progress, runs, and is removed when no machine
   const again = await api.ask("POST", "/api/v1/images/pull", { json: { reference } });
   expect(again.image.id).toBe(image.id);
   expect(await listed()).toMatchObject([{ id: image.id }]);
+  const inspect = `/api/v1/images/inspect?image=${encodeURIComponent(reference)}`;
+  expect((await api.ask("GET", inspect)).image).toMatchObject({
+    ...{ id: image.id, references: [reference], layers: [{}, {}] },
+    config: {
+      env: [
+        { name: "PATH", value: "/bin" },
+        { name: "FROM", value: "image" },
+      ],
+      user: "65534:65534",
+    },
+  });
 
   await create({ name: "app", image: reference });
   expect(await exec("app", "sh", "-c", "cat /marker; id -u; echo $FROM")).toBe(
@@ -72,6 +83,8 @@ test("an image is pulled with its progress, runs, and is removed when no machine
   expect(removed.freedBytes).toBeGreaterThan(500_000);
   expect(await listed()).toEqual([]);
   expect((await api.refusal("POST", "/api/v1/images/remove", remove)).status).toBe(404);
+  expect((await api.refusal("GET", inspect)).status).toBe(404);
+  expect((await api.refusal("GET", "/api/v1/images/inspect?image=")).status).toBe(400);
 });
 
 test("a machine is made of a pack below an allowed directory, and needs the pack no more", async () => {

@@ -153,6 +153,30 @@ export interface ImageInfo {
 }
 
 /**
+ * All that is known of an image of this host.
+ *
+ * @example
+ * const { layers, config }: ImageDetails = await images.inspect("alpine:3.20");
+ * console.log(layers.length, config.env.PATH);
+ */
+export interface ImageDetails extends ImageInfo {
+  /** The lowest first. */
+  readonly layers: readonly { readonly diffId: string; readonly sizeBytes: number }[];
+  /** How it is run. */
+  readonly config: {
+    readonly entrypoint: readonly string[];
+    readonly command: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly workdir: string;
+    /** Empty: root. */
+    readonly user: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly volumes: readonly string[];
+    readonly stopSignal?: string | undefined;
+  };
+}
+
+/**
  * An image that a machine was made into; `Machine.create({ image })` takes it.
  *
  * @example

@@ -3,9 +3,11 @@ import {
   array,
   boolean,
   type InferOutput,
+  minLength,
   number,
   optional,
   pipe,
+  record,
   regex,
   strictObject,
   string,
@@ -28,7 +30,8 @@ import { hasProcess, inspectMachine } from "../../machine/index.ts";
 import { Refused } from "../errors.ts";
 import { jsonRoute, MACHINE, rawRoute } from "../http/route.ts";
 import { eventStream, type ServerEvent } from "../live/sse.ts";
-import { field, imageName, word } from "../schema/fields.ts";
+import { field, imageName, queryWord, word } from "../schema/fields.ts";
+import { variableOf } from "../schema/machine-info.ts";
 import { AUTH_ABOUT, credentialsOf, registryAuth } from "../schema/registry-auth.ts";
 import type { Serving } from "../serving.ts";
 
@@ -75,6 +78,33 @@ export function imageOf({
       inUse,
     },
     references: [...references],
+  };
+}
+
+const detailedSchema = strictObject({
+  ...imageSchema.entries,
+  /** The lowest first; bytes. */
+  layers: array(strictObject({ diffId: string(), size: number() })),
+  config: strictObject({
+    entrypoint: array(string()),
+    cmd: array(string()),
+    env: array(strictObject({ name: string(), value: string() })),
+    workdir: string(),
+    /** Empty: root. */
+    user: string(),
+    labels: record(string(), string()),
+    volumes: array(string()),
+    stopSignal: optional(string()),
+  }),
+});
+
+function detailedOf(image: ImageSummary) {
+  const { entrypoint, cmd, env, workdir, user, labels, volumes, stopSignal } = image.config;
+  const variables = env.map(variableOf);
+  return {
+    ...imageOf(image),
+    layers: image.layers.map(({ diffId, bytes: size }) => ({ diffId, size })),
+    config: { entrypoint, cmd, env: variables, workdir, user, labels, volumes: [...volumes], stopSignal },
   };
 }
 
@@ -152,6 +182,18 @@ export const imageRoutes = [
     summary: "List the images on the host, the last used one first",
     answer: { schema: strictObject({ images: array(imageSchema) }), about: "All of them." },
     handle: async ({ serving }) => ({ images: (await listImages(serving.context.paths.cache)).map(imageOf) }),
+  }),
+  jsonRoute({
+    ...{ method: "get", path: "/api/v1/images/inspect", id: "inspectImage", tag, limit: "server" },
+    summary: "Tell about an image on the host, also of its layers and how it is run; asks no registry",
+    failures: [404],
+    query: strictObject({ image: pipe(queryWord, minLength(1, "must be the name of an image")) }),
+    answer: { schema: strictObject({ image: detailedSchema }), about: "All that is known of it." },
+    handle: async ({ query, serving }) => {
+      const { paths } = serving.context;
+      const registry = (await loadSettings(paths)).images.defaultRegistry;
+      return { image: detailedOf(await inspectImage(paths.cache, query.image, { registry })) };
+    },
   }),
   jsonRoute({
     ...{ method: "post", path: "/api/v1/images/pull", id: "pullImage", tag, limit: "server" },

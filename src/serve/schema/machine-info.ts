@@ -174,7 +174,7 @@ export function machineInfo(known: Known): MachineInfo {
   };
 }
 
-function variableOf(entry: string) {
+export function variableOf(entry: string) {
   const end = entry.indexOf("=");
   return { name: entry.slice(0, end), value: entry.slice(end + 1) };
 }

@@ -30,6 +30,7 @@ export const OPERATIONS: Readonly<Record<string, readonly [method: string, path:
   machineImages: ["GET", machine("/images")],
   pullMachineImage: ["POST", machine("/images/pull")],
   listImages: ["GET", "/api/v1/images"],
+  inspectImage: ["GET", "/api/v1/images/inspect"],
   pullImage: ["POST", "/api/v1/images/pull"],
   pruneImages: ["POST", "/api/v1/images/prune"],
   removeImage: ["POST", "/api/v1/images/remove"],
