@@ -85,10 +85,11 @@ function explain({ type, message, expected, received, requirement }: Issue): str
   if (type === "min_value") return `must be at least ${requirement} (got ${received})`;
   if (type === "max_value") return `must be at most ${requirement} (got ${received})`;
   if (type === "integer") return `must be a whole number (got ${received})`;
+  // What a schema says itself is better.
+  if (!message.startsWith("Invalid ")) return message;
   if (type === "min_length") return `must not be shorter than ${requirement}`;
   if (type === "max_length") return `must not be longer than ${requirement}`;
-  if (message.startsWith("Invalid ")) return `must be ${expected} (got ${received})`;
-  return message;
+  return `must be ${expected} (got ${received})`;
 }
 
 /** The texts of a query as the values that their schemas have: numbers, true or false, lists of repeated parameters. */
