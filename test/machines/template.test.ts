@@ -70,18 +70,36 @@ async function hear(port: number): Promise<string> {
 }
 
 describe("a start without a template", () => {
-  test("boots: the first has none made", async () => {
+  const SIZE = ["--cpus", "2", "--mem", "512", "--net"];
+
+  test("of a machine that ends soon has none made that outlives it", async () => {
     expect((await run("echo booted")).goesOn).toBe(false);
-    await until("its processes to end", () => home.processes().length === 0);
-    expect(kinds()).toEqual(["starts"]);
+    expect(home.processes()).toEqual([]);
+    await ok(["machine", "create", "box", ...SIZE]);
+    await ok(["machine", "start", "box"]);
+    await untilMaker("the maker's VM", () => existsSync(`${templates}/making/memory`));
+    await ok(["machine", "stop", "--name", "box"]);
+    await until("its processes to end", () => home.processes().length === 0, 3);
+    expect(kinds()).toEqual(["lock", "making"]);
   });
 
-  test("boots: a maker that is killed leaves no VM and no template", async () => {
+  test("of a machine that lives has one made beside it", async () => {
+    await ok(["machine", "start", "box"]);
+    await untilMaker("the template", () => kinds().includes("json"));
+    await untilMaker("the maker to end", () => makers().length === 0);
+    await ok(["machine", "delete", "-f", "box"]);
+    expect((await run("echo", REQUIRED)).goesOn).toBe(true);
+    await ok(["images", "prune", "--all"]);
+    expect(kinds()).toEqual(["lock"]);
+  });
+
+  test("has one made when the user is eager: a maker that is killed leaves no VM and no template", async () => {
+    home.env.SMOLVM_TEMPLATES = "eager";
     expect((await run("echo booted")).goesOn).toBe(false);
     await untilMaker("the maker's VM", () => existsSync(`${templates}/making/memory`));
     for (const pid of makers()) process.kill(pid, "SIGKILL");
     await until("its processes to end", () => home.processes().length === 0);
-    expect(kinds()).toEqual(["starts", "lock", "making"]);
+    expect(kinds()).toEqual(["lock", "making"]);
   });
 
   test("of two machines at once has one template made, and nothing else is left", async () => {
@@ -165,7 +183,7 @@ describe("a template that is not as it was made", () => {
       devices: createHash("sha256").update(devices).digest("hex"),
     };
     writeFileSync(`${templates}/${name}`, JSON.stringify(damaged));
-    const { goesOn, lines } = await run("echo booted", { SMOLVM_TEMPLATES: "auto" });
+    const { goesOn, lines } = await run("echo booted", { SMOLVM_TEMPLATES: "eager" });
     expect({ goesOn, lines }).toEqual({ goesOn: false, lines: ["booted"] });
     expect(makers()).toEqual([]);
     expect(kinds()).toEqual(["failed", "lock"]);

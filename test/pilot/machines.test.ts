@@ -18,7 +18,9 @@ beforeAll(async () => {
   const files = [file("etc/alpine-release", "3.20.0\n"), file("etc/run", crypto.randomUUID())];
   const archive = await imageWith({}, directory("etc"), ...files);
   await copyTo(registry, `docker-archive:${archive}`, "alpine:latest");
-  await home.writeSettings(`[images]\ndefault_registry = "${registry.host}"\n`);
+  // What ends is counted here, and a guest that is saved beside a machine would be too.
+  const templates = '[templates]\nmode = "off"\n';
+  await home.writeSettings(`[images]\ndefault_registry = "${registry.host}"\n\n${templates}`);
 });
 
 afterAll(async () => {

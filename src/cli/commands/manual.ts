@@ -73,7 +73,7 @@ command ends; machine create makes one that stays.`,
       body: `  SMOLVM_ENGINE           krun or qemu, as --engine
   SMOLVM_CONFINE          auto, require or off, as --confine
   SMOLVM_LIBKRUN          a libkrun of your own, as for --gpu
-  SMOLVM_TEMPLATES        auto, require or off: go on from a saved guest instead of booting (qemu)
+  SMOLVM_TEMPLATES        auto, eager, require or off: go on from saved guests (qemu)
   SMOLVM_MACHINE_NAME     the machine that is meant where none is named
   SMOLVM_DATA_DIR         keep everything below this directory
   SMOLVM_MAX_IMAGE_BYTES  give up on a larger image, as --max-image-size

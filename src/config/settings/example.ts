@@ -52,7 +52,7 @@ export const EXAMPLE = `# Settings of smolvm. Every line that begins with "#" an
 # --- Saved guests, from which machines on qemu go on instead of booting -----------------------------------------------
 
 #[templates]
-#mode = "off"                        # every machine boots; "auto" saves and uses guests, "require" insists on one
+#mode = "off"                        # every machine boots; "eager" saves guests at once, "require" insists on one
 `;
 
 /**

@@ -9,12 +9,11 @@ const fresh = {
   countStart: () => 2,
 } as const;
 
-test("a first start boots, a second has a template made, later ones go on from it", () => {
-  expect(decideStart({ ...fresh, countStart: () => 1 })).toBe("boot");
-  expect(decideStart(fresh)).toBe("make");
-  // Whose template was thrown away, or is not made yet.
-  expect(decideStart({ ...fresh, countStart: () => 9 })).toBe("make");
-  expect(decideStart({ ...fresh, found: true })).toBe("restore");
+test("a start without a template boots and has one made, later ones go on from it", () => {
+  for (const mode of ["auto", "eager"] as const) {
+    expect(decideStart({ ...fresh, mode })).toBe("make");
+    expect(decideStart({ ...fresh, mode, found: true })).toBe("restore");
+  }
 });
 
 test("what cannot be, or has failed a while ago, boots, and nothing is made", () => {

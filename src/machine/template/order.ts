@@ -12,6 +12,10 @@ export interface MakeOrder {
   readonly name: string;
   /** The VM of that machine, whose disks may be gone by now. */
   readonly spec: VmSpec;
+  /** Number of that machine's process, with which the maker ends; undefined: it may outlive it. */
+  readonly beside: number | undefined;
+  /** How long the machine has to live before the maker begins, milliseconds. */
+  readonly delayMs: number;
 }
 
 /** What a VM of the same shape is made of that sees nothing of any machine. */

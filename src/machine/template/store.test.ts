@@ -136,29 +136,6 @@ describe("a template", () => {
   });
 });
 
-describe("starts without a template", () => {
-  test("are counted for each shape, until there is one", () => {
-    using store = temporaryStore();
-    expect([store.countStart(NAME), store.countStart(NAME), store.countStart(OTHER)]).toEqual([1, 2, 1]);
-    publish(store);
-    store.remove(NAME);
-    expect(store.countStart(NAME)).toBe(1);
-  });
-
-  test("are forgotten with the host's boot, and when what is written about them is damaged", () => {
-    using store = temporaryStore();
-    const path = `${store.directory}/${NAME}.starts`;
-    for (const text of ["", "{", '{"boot":"another","starts":5}', '{"starts":5}']) {
-      writeFileSync(path, text);
-      expect(store.countStart(NAME)).toBe(1);
-    }
-    writeFileSync(path, '{"boot":"another","starts":5}');
-    store.countStart(OTHER);
-    store.tidy();
-    expect(filesIn(store)).toEqual([`${OTHER}.starts`, "lock"].sort());
-  });
-});
-
 describe("what fails", () => {
   let at = 0;
   beforeEach(() => {

@@ -48,12 +48,6 @@ interface Entry {
   readonly devices: string;
 }
 
-/** VMs of a shape that have started without a template. */
-interface Starts {
-  readonly boot: string;
-  readonly starts: number;
-}
-
 /** What happened to a shape. */
 interface Failure {
   readonly reason: string;
@@ -108,24 +102,13 @@ export class TemplateStore {
     const parts = { memory: identityOf(memory), devices: hashOf(devices) };
     keepAnswer(this.#path(name), { version: 1, boot: bootId(), mark, vmm, ...parts } satisfies Entry);
     this.#removeFiles(name, mark);
-    for (const path of [this.#failurePath(name), this.#startsPath(name)]) rmSync(path, { force: true });
+    rmSync(this.#failurePath(name), { force: true });
   }
 
   /** VMs that run keep what they have of it. */
   remove(name: string): void {
     rmSync(this.#path(name), { force: true });
     this.#removeFiles(name);
-  }
-
-  /**
-   * Counts a start for which there was no template under this name.
-   *
-   * @returns how many there were since the host's boot: of two at the same moment, one may not count
-   */
-  countStart(name: string): number {
-    const starts = this.#starts(name) + 1;
-    keepAnswer(this.#startsPath(name), { boot: bootId(), starts } satisfies Starts);
-    return starts;
   }
 
   /** Why none is made or used under this name, for a while yet. */
@@ -168,8 +151,7 @@ export class TemplateStore {
       const isStray =
         ending === "json" ? !live.includes(stem) : ["memory", "devices"].includes(ending) && !marks.has(stem);
       const isOldFailure = ending === "failed" && this.failure(stem) === undefined;
-      const isOldCount = ending === "starts" && this.#starts(stem) === 0;
-      if (isStray || isOldFailure || isOldCount) rmSync(`${this.directory}/${file}`, { force: true });
+      if (isStray || isOldFailure) rmSync(`${this.directory}/${file}`, { force: true });
     }
     const oldestFirst = live
       .filter((name) => name !== keep)
@@ -218,11 +200,6 @@ export class TemplateStore {
     return texts ? (entry as Entry) : undefined;
   }
 
-  #starts(name: string): number {
-    const { boot, starts } = (keptAnswer(this.#startsPath(name)) ?? {}) as Partial<Starts>;
-    return boot === bootId() && typeof starts === "number" ? starts : 0;
-  }
-
   #usedAt(name: string): number {
     return statSync(this.#path(name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
@@ -243,10 +220,6 @@ export class TemplateStore {
 
   #path(name: string): string {
     return `${this.directory}/${name}.json`;
-  }
-
-  #startsPath(name: string): string {
-    return `${this.directory}/${name}.starts`;
   }
 
   #failurePath(name: string): string {

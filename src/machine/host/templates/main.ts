@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 import { leaseAssets } from "../../../assets/lease.ts";
 import { messageOf } from "../../../errors.ts";
@@ -8,11 +8,19 @@ import { makeTemplate } from "./make.ts";
 /** It takes some five seconds of a processor; on a host whose processors are busy with others, ten times as long. */
 const LIMIT_MS = 600_000;
 
+/**
+ * How often a maker looks whether the machine beside it is there, milliseconds: the end of a process that is nobody's child
+ * is no event of this runtime. Whoever has the number afterwards keeps the maker for its limit at most.
+ */
+const LOOK_MS = 200;
+
 /** Entry of the `__template` role; ends the process. Nobody is told anything: `smolvm doctor` has what failed. */
 export async function runTemplateMaker(): Promise<never> {
   process.umask(0o077);
   stepBack(process.pid);
   const order = JSON.parse(readFileSync(0, "utf8")) as MakeOrder;
+  if (order.beside !== undefined) endWith(order.beside);
+  await Bun.sleep(order.delayMs);
   await makeUnlessThere(order).catch(() => {});
   // What it has started ends with it.
   process.exit(0);
@@ -44,6 +52,13 @@ async function makeUnlessThere(order: MakeOrder): Promise<void> {
     clearTimeout(timer);
     lock.release();
   }
+}
+
+/** What it has started ends with it. */
+function endWith(pid: number): void {
+  setInterval(() => {
+    if (!existsSync(`/proc/${pid}`)) process.exit(0);
+  }, LOOK_MS);
 }
 
 /** Others' work goes first: who has as much to do gets ten times as much of a processor. */

@@ -47,7 +47,6 @@ export function chooseWay(order: StartOrder, spec: VmSpec, engine: Engine, first
     never: shape === undefined ? `${engine.name} boots such a machine` : undefined,
     found: template !== undefined,
     failure: store.failure(name),
-    countStart: () => store.countStart(name),
   });
   if (way !== "restore" || template === undefined || library === undefined)
     return { make: way === "make" ? name : undefined };
