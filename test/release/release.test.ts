@@ -246,7 +246,8 @@ describe("install.sh", () => {
   test("in a machine: Debian runs what it installs, and Alpine is told that smolvm needs glibc", async () => {
     const words = ["--net", "-v", `${work}/release:/release:ro`];
     const script = "sh /release/install.sh --from /release --prefix /opt/smolvm";
-    const alpine = await home.run(["sh", "-c", `${script}; echo $?; ls -A /opt/smolvm`], { options: words });
+    const inAlpine = ["sh", "-c", `${script}; echo $?; ls -A /opt/smolvm`];
+    const alpine = await home.run(inAlpine, { options: words, seconds: 180 });
     expect(alpine.output).toBe("1\n");
     expect(alpine.stderr).toContain("it needs glibc");
     const image = await debianImage();
