@@ -30,6 +30,10 @@ async function shell(contender: (typeof contenders)[number], script: string): Pr
   return text;
 }
 
+// The ports are of the loopback, which is not there in the lab until somebody brings it up.
+const up = Bun.spawnSync(["ip", "link", "set", "lo", "up"]);
+if (up.exitCode !== 0) throw new Error(`ip link set lo up: ${up.stderr}`);
+
 const row = beginTable("krun in the lab: a request through a published port, and its answer", [
   "",
   "requests",
