@@ -1,6 +1,6 @@
 /*
  * A library of its own, which is loaded into QEMU before all others (LD_PRELOAD): a guest's memory begins as the content
- * of a file that many guests share (docs/design/boot.md, "Templates").
+ * of a file that many guests share (docs/design/boot.md, "Going on from a saved guest").
  *
  * QEMU can map a file as memory, but opens it for writing, punches holes in it when a guest frees memory, and puts each
  * page that a guest touches for the first time into the host's page cache too. So this library stands between it and

@@ -34,7 +34,12 @@ export async function krunProgram(): Promise<string> {
 
 /** Makes `threads.so`, by which our own process gives all its threads rules of Landlock; with the host's C library, too. */
 export async function threadsLibrary(): Promise<string> {
-  return await withHostsLibrary("threads.so", THREADS, ["-shared", "-fPIC", "-fvisibility=default"], []);
+  return await withHostsLibrary("threads.so", THREADS, ["-shared", "-fPIC"], []);
+}
+
+/** Makes `memory.so`, which is loaded into QEMU for guests that begin as a template; it takes the C library there. */
+export async function memoryLibrary(): Promise<string> {
+  return await withHostsLibrary("memory.so", MEMORY, ["-shared", "-fPIC", "-nostdlib"], []);
 }
 
 async function withHostsLibrary(
@@ -48,17 +53,6 @@ async function withHostsLibrary(
   return await part(name, { recipe: import.meta.path, pins }, async (out) => {
     const flags = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-s", ...more];
     await run(["gcc", ...flags, "-o", `${out}/${name}`, source, ...libraries]);
-    writeComponents(out, []);
-  });
-}
-
-/** Makes `memory.so`, which is loaded into QEMU for guests that begin as a template; it takes the C library that is there. */
-export async function memoryLibrary(): Promise<string> {
-  await ensureInstalled(["gcc", "libc6-dev"], "compiles what gives QEMU a template's memory");
-  const pins = { source: sha256(readFileSync(MEMORY)), compiler: await run(["gcc", "--version"]) };
-  return await part("memory", { recipe: import.meta.path, pins }, async (out) => {
-    const flags = ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-Werror", "-s", "-shared", "-fPIC", "-nostdlib"];
-    await run(["gcc", ...flags, "-o", `${out}/memory.so`, MEMORY]);
     writeComponents(out, []);
   });
 }

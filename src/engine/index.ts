@@ -13,6 +13,7 @@ export type {
   NetCard,
   Restore,
   RunningVm,
+  Templates,
   Verdict,
   VmDisk,
   VmExit,

@@ -84,12 +84,9 @@ export function bootMachine(
       ...{ limitMs: BOOT_LIMIT_MS, template },
       launch: (launching) => engine.launch(spec, launching),
     });
-  const { templates } = engine;
-  if (way.found === undefined || templates === undefined) {
-    const name = way.found === undefined ? way.make : undefined;
-    return boot(name === undefined ? undefined : { used: false, wanted: { name, spec } });
-  }
-  const { from } = way.found;
+  if (way.found === undefined)
+    return boot(way.make === undefined ? undefined : { used: false, wanted: { name: way.make, spec } });
+  const { from, templates } = way.found;
   const restore = () =>
     startVm(order, options, {
       ...{ limitMs: RESTORE_LIMIT_MS, template: { used: true } },

@@ -267,7 +267,8 @@ export class MachineHost {
     if (isFirst) place.sweep();
     const session = await opening;
     this.#session = this.#lent?.into(session) ?? session;
-    // Before the guest's kernel runs, or what goes on from a saved guest has seen anything. Later VMs are those that the starter knows by now.
+    // Before the guest's kernel runs, or what goes on from a saved guest has seen anything. Later VMs are those that the
+    // starter knows by now.
     if (isFirst) await this.#confineItself(place);
     // Ended in the meantime.
     if (this.#ending !== undefined) this.#session.vm.kill();

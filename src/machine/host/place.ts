@@ -151,7 +151,6 @@ export class Place {
   }
 
   #leaveItself(): void {
-    this.stopListening();
     const { paths, record } = this.#order;
     const change = this.#lockToRemove();
     if (change === undefined) removeSockets(paths, record.name);

@@ -144,16 +144,19 @@ export class TemplateStore {
    * @param keep stays in any case
    */
   tidy(keep?: string, maxBytes = MAX_BYTES): void {
-    const live = this.#names().filter((name) => this.#entry(name)?.boot === bootId());
-    const marks = new Set(live.map((name) => `${name}-${this.#entry(name)?.mark}`));
+    const live = this.#live();
+    const marks = new Set(live.map(({ name, mark }) => `${name}-${mark}`));
     for (const file of namesIn(this.directory)) {
       const [stem = "", ending = ""] = file.split(".");
       const isStray =
-        ending === "json" ? !live.includes(stem) : ["memory", "devices"].includes(ending) && !marks.has(stem);
+        ending === "json"
+          ? !live.some(({ name }) => name === stem)
+          : ["memory", "devices"].includes(ending) && !marks.has(stem);
       const isOldFailure = ending === "failed" && this.failure(stem) === undefined;
       if (isStray || isOldFailure) rmSync(`${this.directory}/${file}`, { force: true });
     }
     const oldestFirst = live
+      .map(({ name }) => name)
       .filter((name) => name !== keep)
       .sort((a, b) => this.#usedAt(a) - this.#usedAt(b));
     for (const name of oldestFirst) {
@@ -180,17 +183,22 @@ export class TemplateStore {
   }
 
   report(): TemplatesReport {
-    const names = this.#names().filter((name) => this.#entry(name)?.boot === bootId());
     const failed = namesIn(this.directory).filter((file) => file.endsWith(".failed"));
     const failures = failed.map((file) => this.failure(file.slice(0, -".failed".length)));
     const told = new Set(failures.filter((reason) => reason !== undefined));
-    return { count: names.length, bytes: this.#bytes(), failures: [...told] };
+    return { count: this.#live().length, bytes: this.#bytes(), failures: [...told] };
   }
 
-  #names(): string[] {
-    return namesIn(this.directory).flatMap((file) => /^([0-9a-f]{32})\.json$/.exec(file)?.[1] ?? []);
+  /** What is known of this boot. */
+  #live(): { readonly name: string; readonly mark: string }[] {
+    const names = namesIn(this.directory).flatMap((file) => /^([0-9a-f]{32})\.json$/.exec(file)?.[1] ?? []);
+    return names.flatMap((name) => {
+      const entry = this.#entry(name);
+      return entry === undefined ? [] : [{ name, mark: entry.mark }];
+    });
   }
 
+  /** Undefined also for one of another boot. */
   #entry(name: string): Entry | undefined {
     const entry = (keptAnswer(this.#path(name)) ?? {}) as Partial<Entry>;
     const { version, boot, mark, vmm, memory, devices } = entry;
@@ -232,6 +240,7 @@ export function templateName(shape: string, build: string): string {
   return new Bun.CryptoHasher("sha256").update(`${build}\n${shape}`).digest("hex").slice(0, 32);
 }
 
+/** Without the time of its last change, as src/assets/stamp.ts has it: root lends the file to the users of its VMs. */
 function identityOf(path: string): string {
   const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
   return `${dev} ${ino} ${size} ${mtimeNs}`;

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { buildId } from "../../../assets/index.ts";
 import { isDebugging } from "../../../debug.ts";
-import type { Engine, Restore, RunningVm, VmSpec } from "../../../engine/index.ts";
+import type { Engine, Restore, RunningVm, Templates, VmSpec } from "../../../engine/index.ts";
 import { messageOf, SmolError } from "../../../errors.ts";
 import type { StartOrder } from "../../plan/index.ts";
 import { decideStart, noTemplate, type Template, TemplateStore, templateName } from "../../template/index.ts";
@@ -20,6 +20,8 @@ export const ENTROPY_BYTES = 64;
 /** What a VM goes on from, and what becomes of that when it cannot. */
 export interface FoundTemplate {
   readonly from: Restore;
+  /** The engine's way there. */
+  readonly templates: Templates;
   /** Where one is required: nothing takes its place. */
   readonly required: boolean;
   readonly forget: (reason: string) => void;
@@ -38,7 +40,8 @@ export function chooseWay(order: StartOrder, spec: VmSpec, engine: Engine, first
   const { paths, files, templates: mode = "off" } = order;
   if (mode === "off" || !first) return { make: undefined };
   const { memory: library } = files;
-  const shape = library === undefined ? undefined : engine.templates?.shapeOf(spec);
+  const { templates } = engine;
+  const shape = library === undefined ? undefined : templates?.shapeOf(spec);
   const store = new TemplateStore(paths.cache);
   const name = templateName(shape ?? "", buildId());
   const template = shape === undefined ? undefined : store.find(name);
@@ -48,11 +51,12 @@ export function chooseWay(order: StartOrder, spec: VmSpec, engine: Engine, first
     found: template !== undefined,
     failure: store.failure(name),
   });
-  if (way !== "restore" || template === undefined || library === undefined)
+  if (way !== "restore" || template === undefined || library === undefined || templates === undefined)
     return { make: way === "make" ? name : undefined };
   return {
     found: {
       from: { ...template, library },
+      templates,
       required: mode === "require",
       forget: (reason) => forget(store, name, template, reason),
     },
