@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 import { leaseAssets } from "../../../assets/lease.ts";
 import { messageOf } from "../../../errors.ts";
@@ -57,8 +57,17 @@ async function makeUnlessThere(order: MakeOrder): Promise<void> {
 /** What it has started ends with it. */
 function endWith(pid: number): void {
   setInterval(() => {
-    if (!existsSync(`/proc/${pid}`)) process.exit(0);
+    if (!runs(pid)) process.exit(0);
   }, LOOK_MS);
+}
+
+/** One that has ended may wait for a slow init to hear of it (proc(5), stat: Z). */
+function runs(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
 }
 
 /** Others' work goes first: who has as much to do gets ten times as much of a processor. */
